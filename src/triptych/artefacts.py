@@ -1,0 +1,251 @@
+"""Folders and files that are whole or absent: safetensors, a manifest with sha256, one atomic rename."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import struct
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors.numpy import save
+
+from triptych.errors import ArtefactError, place
+
+MANIFEST = "manifest.json"
+VERSION = 1
+SMALL = 1 << 20  # files up to this size are checked whole at every opening, larger ones by size unless asked
+DTYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "I64": "<i8", "I32": "<i4", "I8": "i1", "U8": "u1", "BOOL": "?"}
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What a folder says of itself: its kind, its files (name -> bytes, sha256), and what its writer told (`about`)."""
+
+    kind: str
+    files: Mapping[str, tuple[int, str]]
+    about: Mapping[str, Any]
+
+    @property
+    def fingerprint(self) -> str:
+        """One checksum over all files' checksums: equal content, equal fingerprint."""
+        lines = "\n".join(f"{name} {sha}" for name, (_, sha) in sorted(self.files.items()))
+        return hashlib.sha256(lines.encode()).hexdigest()
+
+
+@contextmanager
+def writing_folder(path: Path, kind: str, about: dict[str, Any], *, overwrite: bool = False) -> Iterator[Path]:
+    """Yield a temporary folder to fill; on leaving, it gets its manifest and becomes `path` by one rename.
+
+    `about` may be filled until the block ends. If the block raises (Ctrl-C included), nothing of it stays and what
+    was at `path` is untouched. Raises ArtefactError if `path` exists and `overwrite` is false, or is no folder of ours.
+    """
+    path = path.absolute()
+    _recover(path)
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        if not overwrite:
+            raise ArtefactError("already exists", where=place(path), mend="choose another folder, or pass overwrite")
+        if not (path / MANIFEST).is_file():
+            raise ArtefactError(
+                "exists and was not written by triptych, so it will not be replaced",
+                where=place(path),
+                mend="choose another folder",
+            )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _sweep(path)
+    temporary = path.parent / f".{path.name}.writing-{os.getpid()}"
+    temporary.mkdir()
+    try:
+        yield temporary
+        _write_manifest(temporary, kind, about)
+        _sync_tree(temporary)
+        if path.exists():
+            old = path.parent / f".{path.name}.replaced-{os.getpid()}"
+            path.rename(old)
+            temporary.rename(path)
+            shutil.rmtree(old)
+        else:
+            temporary.rename(path)
+        _sync(path.parent)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def open_folder(path: Path, kind: str, *, verify: bool = False) -> Manifest:
+    """The manifest of the folder at `path`, after checking that all its files are there and have their sizes.
+
+    Small files are always compared with their checksum, large ones if `verify`. Raises ArtefactError.
+    """
+    _recover(path.absolute())
+    if not path.is_dir():
+        raise ArtefactError("no such folder", where=place(path), mend=f"expected a triptych {kind}; check the path")
+    try:
+        raw = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
+        manifest = Manifest(raw["kind"], {n: (f["bytes"], f["sha256"]) for n, f in raw["files"].items()}, raw["about"])
+        version = int(raw["version"])
+    except FileNotFoundError:
+        raise ArtefactError(
+            f"has no {MANIFEST}, so it is not a triptych {kind}", where=place(path), mend="check the path"
+        ) from None
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise ArtefactError(
+            "the manifest is damaged", where=place(path / MANIFEST), mend=f"write the {kind} again"
+        ) from None
+    if version > VERSION:
+        raise ArtefactError(
+            f"was written by a newer triptych (format {version})", where=place(path), mend="upgrade triptych"
+        )
+    if manifest.kind != kind:
+        raise ArtefactError(
+            f"is a {manifest.kind}, not a {kind}", where=place(path), mend=f"name the folder of a {kind}"
+        )
+    for name, (size, checksum) in manifest.files.items():
+        _check_file(path / name, size, checksum, kind, whole=verify or size <= SMALL)
+    return manifest
+
+
+def write_file(path: Path, content: bytes) -> None:
+    """Write a file so that a crash leaves the old one or the new one, never half of either."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.parent / f".{path.name}.writing-{os.getpid()}"
+    try:
+        with temporary.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+        _sync(path.parent)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def tensor_bytes(tensors: Mapping[str, NDArray[Any]], about: Mapping[str, str] | None = None) -> bytes:
+    """Named arrays (and a few words about them) as the bytes of one safetensors file."""
+    return save({name: np.ascontiguousarray(array) for name, array in tensors.items()}, metadata=dict(about or {}))
+
+
+def create_tensors(path: Path, shapes: Mapping[str, tuple[str, tuple[int, ...]]]) -> dict[str, NDArray[Any]]:
+    """A new safetensors file of zeros as writable memory maps, to be filled piece by piece.
+
+    `shapes`: name -> (dtype code of `DTYPES`, shape). For tables that should not be in memory whole.
+    """
+    header, offset = {}, 0
+    for name, (code, shape) in shapes.items():
+        size = int(np.prod(shape)) * np.dtype(DTYPES[code]).itemsize
+        header[name] = {"dtype": code, "shape": list(shape), "data_offsets": [offset, offset + size]}
+        offset += size
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    with path.open("wb") as file:
+        file.write(struct.pack("<Q", len(text)) + text)
+        file.truncate(8 + len(text) + offset)
+    return map_tensors(path, mode="r+")
+
+
+def map_tensors(path: Path, *, mode: str = "r") -> dict[str, NDArray[Any]]:
+    """The arrays of a safetensors file as memory maps: nothing is read until touched. Raises ArtefactError."""
+    try:
+        with path.open("rb") as file:
+            (length,) = struct.unpack("<Q", file.read(8))
+            header = json.loads(file.read(length))
+        arrays: dict[str, NDArray[Any]] = {}
+        for name, entry in header.items():
+            if name == "__metadata__":
+                continue
+            dtype, shape = np.dtype(DTYPES[entry["dtype"]]), tuple(entry["shape"])
+            if 0 in shape:
+                arrays[name] = np.zeros(shape, dtype)
+                continue
+            begin = 8 + length + entry["data_offsets"][0]
+            arrays[name] = np.memmap(path, dtype, mode, begin, shape)  # type: ignore[call-overload]
+    except FileNotFoundError:
+        raise ArtefactError("no such file", where=place(path), mend="check the path") from None
+    except (struct.error, ValueError, KeyError, TypeError, MemoryError, OverflowError):
+        raise ArtefactError(
+            "is not a safetensors file, or is cut short", where=place(path), mend="write it again"
+        ) from None
+    return arrays
+
+
+def tensor_metadata(path: Path) -> dict[str, str]:
+    """The words that `tensor_bytes` stored beside the arrays."""
+    with path.open("rb") as file:
+        (length,) = struct.unpack("<Q", file.read(8))
+        return dict(json.loads(file.read(length)).get("__metadata__", {}))
+
+
+def sha256_of(path: Path) -> str:
+    """The sha256 of a file's bytes, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def json_bytes(value: object) -> bytes:
+    """A value as readable JSON; what is not finite is refused rather than written as what JSON cannot hold."""
+    return (json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()
+
+
+def _write_manifest(folder: Path, kind: str, about: Mapping[str, Any]) -> None:
+    files = sorted(file for file in folder.rglob("*") if file.is_file())
+    entries = {
+        file.relative_to(folder).as_posix(): {"bytes": file.stat().st_size, "sha256": sha256_of(file)} for file in files
+    }
+    content = {"kind": kind, "version": VERSION, "about": dict(about), "files": entries}
+    (folder / MANIFEST).write_bytes(json_bytes(content))
+
+
+def _check_file(file: Path, size: int, checksum: str, kind: str, *, whole: bool) -> None:
+    if not file.is_file():
+        raise ArtefactError("is missing", where=place(file), mend=f"write the {kind} again")
+    if file.stat().st_size != size or (whole and sha256_of(file) != checksum):
+        raise ArtefactError(
+            "is damaged: it differs from the manifest", where=place(file), mend=f"write the {kind} again"
+        )
+
+
+def _sync_tree(folder: Path) -> None:
+    for entry in folder.rglob("*"):
+        _sync(entry)
+    _sync(folder)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _sweep(path: Path) -> None:
+    """Remove what writers that no longer live left half done beside `path`."""
+    for stale in path.parent.glob(f".{path.name}.writing-*"):
+        process = stale.name.rpartition("-")[2]
+        if not (process.isdigit() and _alive(int(process))) or int(process) == os.getpid():
+            shutil.rmtree(stale, ignore_errors=True)
+
+
+def _recover(path: Path) -> None:
+    """Bring the old folder back if a writer died between its two renames."""
+    if not path.exists():
+        for old in path.parent.glob(f".{path.name}.replaced-*"):
+            if not _alive(int(old.name.rpartition("-")[2])):
+                old.rename(path)
+                return
+
+
+def _alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

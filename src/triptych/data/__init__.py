@@ -1,0 +1,1 @@
+"""What is known: ids, interactions, features, splits. numpy and polars, no torch."""

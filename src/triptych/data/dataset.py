@@ -1,0 +1,166 @@
+"""Vocabularies + interactions + features: check, save, open."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from triptych.artefacts import create_tensors, json_bytes, map_tensors, open_folder, writing_folder
+from triptych.data.features import Features, row_chunks
+from triptych.data.interactions import Interactions
+from triptych.data.vocabulary import Vocabulary
+from triptych.errors import InputError, UnknownIdError, did_you_mean
+from triptych.progress import Listener, silent, told
+
+KIND = "data set"
+PARTS = ("train", "validation", "test")
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """What is known of users and items, and what a model may learn from.
+
+    interactions: pairs of rows of `users` and `items`.
+    features: modality -> Features, row i = item i.
+    item_table: the items' own columns (title, …) for readable lists; row i = item i.
+    times: float64 [n] or None, the time of every interaction (seconds or any other number that grows).
+    parts: int8 [n] or None, the split: index into PARTS for every interaction.
+    about: how it came to be (sources, cleaning, split), for the manifest and for reports.
+    Raises InputError when sizes do not agree.
+    """
+
+    users: Vocabulary
+    items: Vocabulary
+    interactions: Interactions
+    features: Mapping[str, Features] = field(default_factory=dict)
+    item_table: pl.DataFrame | None = None
+    times: NDArray[np.float64] | None = None
+    parts: NDArray[np.int8] | None = None
+    about: Mapping[str, Any] = field(default_factory=dict)
+    fingerprint: str | None = None  # of the folder it was opened from
+
+    def __post_init__(self) -> None:
+        sizes = (self.interactions.n_users, self.interactions.n_items)
+        if sizes != (len(self.users), len(self.items)):
+            raise InputError(
+                f"interactions of {sizes} users and items, vocabularies of {len(self.users)}, {len(self.items)}"
+            )
+        for modality, features in self.features.items():
+            if features.n_items != self.n_items:
+                raise InputError(
+                    f"{features.n_items} rows of features for {self.n_items} items",
+                    where=f'modality "{modality}"',
+                    mend="give one row per item",
+                )
+        if self.item_table is not None and len(self.item_table) != self.n_items:
+            raise InputError(f"an item table of {len(self.item_table)} rows for {self.n_items} items")
+        for name, column in (("times", self.times), ("parts", self.parts)):
+            if column is not None and len(column) != len(self.interactions):
+                raise InputError(f"{len(column)} {name} for {len(self.interactions)} interactions")
+
+    @property
+    def n_users(self) -> int:
+        return len(self.users)
+
+    @property
+    def n_items(self) -> int:
+        return len(self.items)
+
+    def with_modalities(self, modalities: list[str] | None) -> Dataset:
+        """The same data set with only these modalities (all for None). Raises UnknownIdError on an unknown one."""
+        if modalities is None:
+            return self
+        for modality in modalities:
+            if modality not in self.features:
+                raise UnknownIdError(f'no modality "{modality}"', mend=did_you_mean(modality, self.features))
+        return replace(self, features={modality: self.features[modality] for modality in modalities})
+
+    def save(self, path: Path | str, *, overwrite: bool = False, listener: Listener = silent) -> None:
+        """Write the folder that `open_dataset` opens, whole or not at all. Raises ArtefactError if `path` exists."""
+        about = {
+            **self.about,
+            "n_users": self.n_users,
+            "n_items": self.n_items,
+            "n_interactions": len(self.interactions),
+            "modalities": {
+                name: {
+                    "width": each.width,
+                    "dtype": str(each.table.dtype),
+                    "missing": each.n_missing,
+                    "provenance": dict(each.provenance),
+                }
+                for name, each in self.features.items()
+            },
+        }
+        with writing_folder(Path(path), KIND, about, overwrite=overwrite) as folder:
+            pl.DataFrame({"user_id": self.users.ids}).write_parquet(folder / "users.parquet")
+            table = self.item_table.drop("item_id", strict=False) if self.item_table is not None else pl.DataFrame()
+            table.insert_column(0, self.items.ids.alias("item_id")).write_parquet(folder / "items.parquet")
+            columns: dict[str, Any] = {"user": self.interactions.users, "item": self.interactions.items}
+            if self.times is not None:
+                columns["time"] = self.times
+            if self.parts is not None:
+                columns["part"] = self.parts
+            pl.DataFrame(columns).write_parquet(folder / "interactions.parquet")
+            for modality, features in self.features.items():
+                _save_features(folder / "features", modality, features, listener)
+
+
+def open_dataset(path: Path | str, *, verify: bool = False) -> Dataset:
+    """The data set in a folder that `Dataset.save` or `triptych prepare` wrote; feature tables stay on disk, mapped.
+
+    `verify` compares every file with its checksum, else only small ones. Raises ArtefactError.
+    """
+    path = Path(path)
+    manifest = open_folder(path, KIND, verify=verify)
+    users = Vocabulary(pl.read_parquet(path / "users.parquet")["user_id"], noun="user")
+    item_table = pl.read_parquet(path / "items.parquet")
+    items = Vocabulary(item_table["item_id"], noun="item")
+    log = pl.read_parquet(path / "interactions.parquet")
+    features = {}
+    for modality, described in manifest.about["modalities"].items():
+        arrays = map_tensors(path / "features" / f"{modality}.safetensors")
+        encoder = path / "features" / f"{modality}.encoder.json"
+        features[modality] = Features(
+            modality,
+            arrays["table"],
+            np.asarray(arrays["present"]),
+            described["provenance"],
+            read_encoder(encoder) if encoder.is_file() else None,
+        )
+    return Dataset(
+        users=users,
+        items=items,
+        interactions=Interactions(log["user"].to_numpy(), log["item"].to_numpy(), len(users), len(items)),
+        features=features,
+        item_table=item_table,
+        times=log["time"].to_numpy() if "time" in log.columns else None,
+        parts=log["part"].to_numpy() if "part" in log.columns else None,
+        about={name: value for name, value in manifest.about.items() if name != "modalities"},
+        fingerprint=manifest.fingerprint,
+    )
+
+
+def read_encoder(path: Path) -> dict[str, Any]:
+    """The plain values that an encoder of `content` is made from."""
+    import json
+
+    return dict(json.loads(path.read_text(encoding="utf-8")))
+
+
+def _save_features(folder: Path, modality: str, features: Features, listener: Listener) -> None:
+    folder.mkdir(exist_ok=True)
+    code = {"float16": "F16", "float32": "F32", "float64": "F64"}[str(features.table.dtype)]
+    shapes = {"table": (code, features.table.shape), "present": ("BOOL", features.present.shape)}
+    arrays = create_tensors(folder / f"{modality}.safetensors", shapes)
+    arrays["present"][:] = features.present
+    for rows in told(f"writing {modality} features", list(row_chunks(features.table)), listener):
+        arrays["table"][rows] = features.table[rows]
+    if features.encoder is not None:
+        (folder / f"{modality}.encoder.json").write_bytes(json_bytes(features.encoder))

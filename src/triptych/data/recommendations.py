@@ -1,0 +1,103 @@
+"""Everyone's best k: in memory, as Parquet, as CSV."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from triptych.data.vocabulary import Vocabulary
+from triptych.errors import ArtefactError, SettingsError, place
+
+
+@dataclass(frozen=True)
+class Recommendations:
+    """The best items of some users, best first.
+
+    user_ids: String series [n]. items: int64 [n, k] item rows, -1 where a user has fewer than k candidates.
+    scores: float32 [n, k]. catalogue: the items' ids.
+    """
+
+    user_ids: pl.Series
+    items: NDArray[np.int64]
+    scores: NDArray[np.float32]
+    catalogue: Vocabulary
+
+    def to_polars(self) -> pl.DataFrame:
+        """One line a recommendation: user_id, item_id, rank (from 1), score."""
+        n, k = self.items.shape
+        real = self.items.reshape(-1) >= 0
+        positions = np.repeat(np.arange(n, dtype=np.int64), k)[real]
+        return pl.DataFrame(
+            {
+                "user_id": self.user_ids.gather(pl.Series(positions)),
+                "item_id": self.catalogue.names(self.items.reshape(-1)[real]),
+                "rank": np.tile(np.arange(1, k + 1, dtype=np.int32), n)[real],
+                "score": self.scores.reshape(-1)[real],
+            }
+        )
+
+    def to_pandas(self) -> Any:
+        """The same as a pandas DataFrame."""
+        return self.to_polars().to_pandas()
+
+    def to_arrow(self) -> Any:
+        """The same as an Arrow table."""
+        return self.to_polars().to_arrow()
+
+
+def write_recommendations(chunks: Iterable[Recommendations], path: Path, *, overwrite: bool = True) -> int:
+    """Stream lists to a Parquet or CSV file (by its ending), whole or not at all; returns the number of lines.
+
+    Raises SettingsError on another ending, ArtefactError if the file exists and must not be replaced.
+    """
+    if path.suffix not in (".parquet", ".csv"):
+        raise SettingsError(f'cannot write "{path.name}"', mend="end the name in .parquet or .csv")
+    if path.exists() and not overwrite:
+        raise ArtefactError("already exists", where=place(path), mend="choose another name, or pass overwrite")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.parent / f".{path.name}.writing-{os.getpid()}"
+    try:
+        lines = _stream_csv(chunks, temporary) if path.suffix == ".csv" else _stream_parquet(chunks, temporary)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return lines
+
+
+def _stream_csv(chunks: Iterable[Recommendations], path: Path) -> int:
+    lines = 0
+    with path.open("wb") as file:
+        file.write(b"user_id,item_id,rank,score\n")
+        for chunk in chunks:
+            frame = chunk.to_polars()
+            file.write(frame.write_csv(include_header=False).encode())
+            lines += len(frame)
+        file.flush()
+        os.fsync(file.fileno())
+    return lines
+
+
+def _stream_parquet(chunks: Iterable[Recommendations], path: Path) -> int:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    schema = pa.schema(
+        [("user_id", pa.string()), ("item_id", pa.string()), ("rank", pa.int32()), ("score", pa.float32())]
+    )
+    lines = 0
+    with path.open("wb") as file:
+        with pq.ParquetWriter(file, schema, compression="zstd") as writer:
+            for chunk in chunks:
+                table = chunk.to_arrow().cast(schema)
+                writer.write_table(table)
+                lines += table.num_rows
+        file.flush()
+        os.fsync(file.fileno())
+    return lines

@@ -1,0 +1,62 @@
+"""Outside ids <-> rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from triptych.errors import InputError, UnknownIdError, did_you_mean
+
+
+class Vocabulary:
+    """The ids of all users, or of all items: id <-> row. Ids are strings always, and "007" stays "007".
+
+    ids: String series of distinct, non-null ids; the id at position r belongs to row r.
+    Raises InputError on an id that is null or stands twice.
+    """
+
+    def __init__(self, ids: pl.Series | Sequence[str], *, noun: str = "item") -> None:
+        self.ids = pl.Series("id", ids, dtype=pl.String)
+        self.noun = noun
+        if self.ids.null_count():
+            row = int(self.ids.is_null().arg_true()[0])
+            raise InputError(f"{noun} id number {row + 1} is empty", mend=f"give every {noun} an id")
+        if self.ids.n_unique() != len(self.ids):
+            again = str(self.ids.filter(self.ids.is_duplicated())[0])
+            raise InputError(f'{noun} id "{again}" stands twice', mend=f"keep one row per {noun}")
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @cached_property
+    def _row_of(self) -> dict[str, int]:
+        return dict(zip(self.ids.to_list(), range(len(self.ids)), strict=True))
+
+    def find(self, ids: pl.Series | Sequence[str]) -> NDArray[np.int64]:
+        """int64 [n]: the row of every id, -1 where it is unknown."""
+        asked = pl.Series("id", ids, dtype=pl.String)
+        if len(asked) < 1000:
+            return np.array([self._row_of.get(name, -1) for name in asked.to_list()], dtype=np.int64)
+        known = pl.DataFrame({"id": self.ids, "row": np.arange(len(self.ids), dtype=np.int64)})
+        found = asked.to_frame().join(known, on="id", how="left", maintain_order="left")
+        return found["row"].fill_null(-1).to_numpy().astype(np.int64)
+
+    def rows(self, ids: pl.Series | Sequence[str]) -> NDArray[np.int64]:
+        """int64 [n]: the row of every id. Raises UnknownIdError with the first unknown one."""
+        rows = self.find(ids)
+        if (rows < 0).any():
+            first = str(pl.Series("id", ids, dtype=pl.String)[int(np.argmax(rows < 0))])
+            count = int((rows < 0).sum())
+            more = f" (and {count - 1} more)" if count > 1 else ""
+            near = did_you_mean(first, self.ids.head(20_000).to_list()) if len(self.ids) <= 20_000 else ""
+            hint = near if near.startswith("did") else f"ask for a {self.noun} of the data set"
+            raise UnknownIdError(f'unknown {self.noun} "{first}"{more}', mend=hint)
+        return rows
+
+    def names(self, rows: NDArray[np.integer]) -> pl.Series:
+        """String series [n]: the ids of some rows."""
+        return self.ids.gather(pl.Series(np.asarray(rows, dtype=np.int64)))

@@ -1,0 +1,111 @@
+"""A table of text -> a frozen dataclass, or "did you mean …?".
+
+A setting is written once, in a frozen dataclass beside what it sets: name, type with range, default, meaning.
+
+    n_layers: Annotated[int, Interval(ge=0, le=16), Doc("propagation layers L")] = 2
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+
+from annotated_types import Interval
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+from typing_extensions import Doc
+
+from triptych.errors import SettingsError, did_you_mean, place
+
+T = TypeVar("T")
+
+
+@dataclasses.dataclass(frozen=True)
+class Setting:
+    """One setting as a help page shows it."""
+
+    name: str
+    kind: str
+    default: object
+    meaning: str
+
+
+def parse(kind: type[T], values: Mapping[str, object], *, of: str = "") -> T:
+    """`values` (text or typed) as an instance of the frozen dataclass `kind`.
+
+    `of` names what is being set, for the message. Raises SettingsError: unknown name (with the closest known one),
+    wrong type, out of range, not a finite number.
+    """
+    known = [field.name for field in dataclasses.fields(kind)]  # type: ignore[arg-type]
+    whose = f" of {of}" if of else ""
+    for name in values:
+        if name not in known:
+            raise SettingsError(f'unknown setting "{name}"{whose}', mend=did_you_mean(name, known))
+    try:
+        return TypeAdapter(kind, config=ConfigDict(allow_inf_nan=False)).validate_python(dict(values))
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = str(first["loc"][0]) if first["loc"] else "?"
+        described = {setting.name: setting for setting in describe(kind)}[name]
+        raise SettingsError(
+            f'setting "{name}"{whose} cannot be {first["input"]!r}: {_lowered(first["msg"])}',
+            mend=f"{described.meaning} ({described.kind}, default {described.default})",
+        ) from None
+
+
+def describe(kind: type[Any]) -> list[Setting]:
+    """The settings of a frozen dataclass, in the order they are written."""
+    hints = get_type_hints(kind, include_extras=True)
+    rows = []
+    for field in dataclasses.fields(kind):
+        hint = hints[field.name]
+        notes = get_args(hint)[1:] if hasattr(hint, "__metadata__") else ()
+        base = get_args(hint)[0] if notes else hint
+        meaning = next((note.documentation for note in notes if isinstance(note, Doc)), "")
+        default = field.default if field.default is not dataclasses.MISSING else None
+        rows.append(Setting(field.name, _kind(base, notes), default, meaning))
+    return rows
+
+
+def assignments(pairs: list[str]) -> dict[str, object]:
+    """`["n_layers=1", "dropout=0.3"]` (what `--set` collects) as a table. Raises SettingsError on anything else."""
+    values: dict[str, object] = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals or not name.strip():
+            raise SettingsError(f'"{pair}" is not NAME=VALUE', mend="write for example: --set n_layers=1")
+        if name.strip() in values:
+            raise SettingsError(f'setting "{name.strip()}" is given twice', mend="give it once")
+        values[name.strip()] = value.strip()
+    return values
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """A TOML file as a table. Raises SettingsError that names the file and the line."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise SettingsError("no such settings file", where=place(path), mend="check the path") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"is not TOML: {error}", where=place(path), mend="mend that line") from None
+
+
+def _lowered(message: str) -> str:
+    return message[:1].lower() + message[1:]
+
+
+def _kind(base: object, notes: tuple[object, ...]) -> str:
+    if get_origin(base) is Literal:
+        return " | ".join(str(choice) for choice in get_args(base))
+    name = base.__name__ if isinstance(base, type) else str(base)
+    for note in notes:
+        if isinstance(note, Interval):
+            bounds = [f"{sign} {bound}" for sign, bound in _bounds(note) if bound is not None]
+            name += " " + " and ".join(bounds)
+    return name
+
+
+def _bounds(interval: Interval) -> list[tuple[str, object]]:
+    return [(">", interval.gt), (">=", interval.ge), ("<", interval.lt), ("<=", interval.le)]
