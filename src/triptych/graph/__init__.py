@@ -1,0 +1,1 @@
+"""Â and its products: the one home of propagation."""

@@ -1,0 +1,132 @@
+"""BM3. X. Zhou et al., "Bootstrap Latent Representations for Multi-modal Recommendation", WWW 2023. No negatives.
+
+    H = LightGCN's mean of layers        h_u = H_u        h_i = H_i + e_i
+    h_i^m = W_m f_i^m + b_m (+ r_i^m)    for every modality m
+    q(x) = W_p x + b_p                   one predictor for all
+    t_u, t_i, t_i^m = dropout(h_u), dropout(h_i), dropout(h_i^m)          targets: no gradient
+
+    L_rec   = (1 − cos(q(h_u), t_i)) + (1 − cos(q(h_i), t_u))             the graph's edges, reconstructed
+    L_align = Σ_m (1 − cos(q(h_i^m), t_i))                                a modality to the ID
+    L_mask  = Σ_m (1 − cos(q(h_i^m), t_i^m))                              a modality to its own masked view
+    loss    = L_rec + λ_cl (L_align + L_mask) + λ_reg (‖h over all users‖ + ‖h over all items‖) / n_items
+    s(u, i) = q(h_u) · q(h_i)
+
+Means are over the batch; an item that lacks a modality adds nothing to that modality's terms. Only the batch's rows of
+the features are looked at. What may change about the features is a setting:
+
+    frozen    nothing
+    residual  r^m, a free table [n_items, d] that starts at zero with its own learning rate. Training f_i moves W f_i;
+              r_i moves it as freely for a 64th of the parameters.
+    trained   the feature tables themselves, as the paper's released code does
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+import torch
+from annotated_types import Interval
+from torch import Generator, Tensor, nn
+from typing_extensions import Doc
+
+from triptych.data.dataset import Dataset
+from triptych.data.features import Features
+from triptych.graph.bipartite import BipartiteGraph
+from triptych.models.model import Batch, LearntModel
+from triptych.models.parts import cosine_distances, dropout, norm_penalty, table_of, xavier_linear, xavier_table
+from triptych.ranking.scorer import Factors
+
+
+class BM3(LearntModel):
+    """See the module: the equations. Takes any number of modalities, none included."""
+
+    @dataclass(frozen=True)
+    class Settings:
+        """BM3's settings."""
+
+        embedding_size: Annotated[int, Interval(ge=1), Doc("width d of the embeddings")] = 64
+        n_layers: Annotated[int, Interval(ge=0, le=16), Doc("propagation layers L")] = 1
+        dropout: Annotated[float, Interval(ge=0, lt=1), Doc("share of a target that is masked")] = 0.5
+        reg_weight: Annotated[float, Interval(ge=0), Doc("weight λ_reg of the norm penalty")] = 0.1
+        cl_weight: Annotated[float, Interval(ge=0), Doc("weight λ_cl of the modality terms")] = 2.0
+        features: Annotated[
+            Literal["frozen", "residual", "trained"], Doc("what training may change about the features")
+        ] = "residual"
+        residual_learning_rate: Annotated[float, Interval(gt=0), Doc("learning rate of the residual tables")] = 3e-2
+
+    needs_negatives = False
+
+    def __init__(self, dataset: Dataset, settings: BM3.Settings, generator: Generator) -> None:
+        super().__init__(dataset, settings, generator)
+        self.settings = settings
+        self.graph = BipartiteGraph(dataset.interactions)
+        self.user_embedding = xavier_table(dataset.n_users, settings.embedding_size, generator)
+        self.item_embedding = xavier_table(dataset.n_items, settings.embedding_size, generator)
+        self.predictor = xavier_linear(settings.embedding_size, settings.embedding_size, generator)
+        self.modalities = nn.ModuleDict()
+        for name, features in dataset.features.items():
+            self.modalities[name] = ItemModality(features, settings, generator)
+
+    def representations(self) -> tuple[Tensor, Tensor]:
+        """h, as users [n_users, d] and items [n_items, d]."""
+        users, items = self.graph.mean_of_layers(self.user_embedding, self.item_embedding, self.settings.n_layers)
+        return users, items + self.item_embedding
+
+    def loss(self, batch: Batch, generator: Generator) -> dict[str, Tensor]:
+        u, i, q = batch.users, batch.positives, self.predictor
+        h_users, h_items = self.representations()
+        h_u, h_i = h_users[u], h_items[i]
+        t_u, t_i = self._target(h_u, generator), self._target(h_i, generator)
+        align = mask = h_u.new_zeros(())
+        for modality in self.modalities.values():
+            h_m, present = modality(i)
+            t_m = self._target(h_m, generator)
+            q_m = q(h_m)
+            align = align + (cosine_distances(q_m, t_i) * present).mean()
+            mask = mask + (cosine_distances(q_m, t_m) * present).mean()
+        return {
+            "reconstruction": cosine_distances(q(h_u), t_i).mean() + cosine_distances(q(h_i), t_u).mean(),
+            "alignment": self.settings.cl_weight * align,
+            "masking": self.settings.cl_weight * mask,
+            "penalty": self.settings.reg_weight * norm_penalty(h_users, h_items),
+        }
+
+    @torch.no_grad()
+    def factors(self) -> Factors:
+        h_users, h_items = self.representations()
+        return Factors(self.predictor(h_users), self.predictor(h_items))
+
+    def own_learning_rates(self) -> dict[str, float]:
+        residuals = [name for name, _ in self.named_parameters() if name.endswith(".residual")]
+        return dict.fromkeys(residuals, self.settings.residual_learning_rate)
+
+    def _target(self, x: Tensor, generator: Generator) -> Tensor:
+        return dropout(x.detach(), self.settings.dropout, generator)
+
+
+class ItemModality(nn.Module):
+    """h^m for the items of a batch: the projection of their features, and what may change about them."""
+
+    present: Tensor
+    features: Tensor
+
+    def __init__(self, features: Features, settings: BM3.Settings, generator: Generator) -> None:
+        super().__init__()
+        self.projection = xavier_linear(features.width, settings.embedding_size, generator)
+        self.register_buffer("present", torch.from_numpy(features.present), persistent=False)
+        self.residual: nn.Parameter | None = None
+        if settings.features == "trained":
+            self.features = nn.Parameter(table_of(features).float().clone())
+        else:
+            self.register_buffer("features", table_of(features), persistent=False)
+        if settings.features == "residual":
+            self.residual = nn.Parameter(torch.zeros(features.n_items, settings.embedding_size))
+
+    def forward(self, items: Tensor) -> tuple[Tensor, Tensor]:
+        """Item rows int64 [n] -> h^m [n, d], and 1 where the item has the modality, else 0, [n]."""
+        weight = self.projection.weight
+        h = self.projection(self.features[items].to(weight.dtype))
+        if self.residual is not None:
+            h = h + self.residual[items]
+        return h, self.present[items].to(weight.dtype)

@@ -1,0 +1,62 @@
+"""LightGCN. X. He et al., "LightGCN: Simplifying and Powering Graph Convolution Network …", SIGIR 2020.
+
+E⁽⁰⁾ = [users; items]        E⁽ˡ⁺¹⁾ = Â E⁽ˡ⁾        H = mean of E⁽⁰⁾ … E⁽ᴸ⁾
+s(u, i) = h_u · h_i
+loss = −mean log σ(s(u, i⁺) − s(u, i⁻)) + λ (‖e_u‖ + ‖e_i⁺‖ + ‖e_i⁻‖) / |B|
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+import torch
+from annotated_types import Interval
+from torch import Generator, Tensor
+from typing_extensions import Doc
+
+from triptych.data.dataset import Dataset
+from triptych.graph.bipartite import BipartiteGraph
+from triptych.models.model import Batch, LearntModel
+from triptych.models.parts import bpr, norm_penalty, xavier_table
+from triptych.ranking.scorer import Factors
+
+
+class LightGCN(LearntModel):
+    """See the module: the equations. Learns from interactions alone; features are not looked at."""
+
+    @dataclass(frozen=True)
+    class Settings:
+        """LightGCN's settings."""
+
+        embedding_size: Annotated[int, Interval(ge=1), Doc("width d of the embeddings")] = 64
+        n_layers: Annotated[int, Interval(ge=0, le=16), Doc("propagation layers L")] = 3
+        reg_weight: Annotated[float, Interval(ge=0), Doc("weight λ of the norm penalty")] = 1e-3
+
+    needs_negatives = True
+
+    def __init__(self, dataset: Dataset, settings: LightGCN.Settings, generator: Generator) -> None:
+        super().__init__(dataset, settings, generator)
+        self.settings = settings
+        self.graph = BipartiteGraph(dataset.interactions)
+        self.user_embedding = xavier_table(dataset.n_users, settings.embedding_size, generator)
+        self.item_embedding = xavier_table(dataset.n_items, settings.embedding_size, generator)
+
+    def representations(self) -> tuple[Tensor, Tensor]:
+        """H, as users [n_users, d] and items [n_items, d]."""
+        return self.graph.mean_of_layers(self.user_embedding, self.item_embedding, self.settings.n_layers)
+
+    def loss(self, batch: Batch, generator: Generator) -> dict[str, Tensor]:
+        u, i, j = batch.users, batch.positives, batch.negatives
+        assert j is not None
+        h_users, h_items = self.representations()
+        h_u = h_users[u]
+        rows = self.user_embedding[u], self.item_embedding[i], self.item_embedding[j]
+        return {
+            "bpr": bpr((h_u * h_items[i]).sum(-1), (h_u * h_items[j]).sum(-1)),
+            "penalty": self.settings.reg_weight * norm_penalty(*rows),
+        }
+
+    @torch.no_grad()
+    def factors(self) -> Factors:
+        return Factors(*self.representations())

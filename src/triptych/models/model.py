@@ -1,0 +1,60 @@
+"""SolvedModel and LearntModel: the two shapes a model can have, and Batch, what a learnt one sees at a step."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from torch import Generator, Tensor, nn
+
+from triptych.data.dataset import Dataset
+from triptych.ranking.scorer import Factors
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Training pairs: int64 rows [n]. negatives: items that the users did not take, where the model asks for them."""
+
+    users: Tensor
+    positives: Tensor
+    negatives: Tensor | None = None
+
+    def __len__(self) -> int:
+        return len(self.users)
+
+
+class SolvedModel(ABC):
+    """A model that is computed at once. Made from its settings; `solve` does the work."""
+
+    Settings: ClassVar[type[Any]]
+
+    @abstractmethod
+    def __init__(self, settings: Any) -> None: ...
+
+    @abstractmethod
+    def solve(self, dataset: Dataset) -> Factors:
+        """The scorer for a data set."""
+
+
+class LearntModel(nn.Module, ABC):
+    """A model that Adam trains. Made from a data set (training interactions only), its settings and a generator."""
+
+    Settings: ClassVar[type[Any]]
+    needs_negatives: ClassVar[bool]
+
+    @abstractmethod
+    def __init__(self, dataset: Dataset, settings: Any, generator: Generator) -> None:
+        super().__init__()
+
+    @abstractmethod
+    def loss(self, batch: Batch, generator: Generator) -> dict[str, Tensor]:
+        """The loss of a batch as named scalar terms; their sum is what is minimised. All randomness by `generator`."""
+
+    @abstractmethod
+    def factors(self) -> Factors:
+        """What ranks: every user's and every item's representation."""
+
+    def own_learning_rates(self) -> dict[str, float]:
+        """Parameters with a learning rate of their own: name -> rate."""
+        return {}

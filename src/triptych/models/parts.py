@@ -1,0 +1,54 @@
+"""What several papers share: initialisation, losses, penalties, dropout with a generator."""
+
+from __future__ import annotations
+
+import warnings
+
+import torch
+from torch import Generator, Tensor, nn
+from torch.nn import functional
+
+from triptych.data.features import Features
+
+
+def xavier_table(rows: int, width: int, generator: Generator) -> nn.Parameter:
+    """A table of embeddings [rows, width], Xavier-uniform."""
+    return nn.Parameter(nn.init.xavier_uniform_(torch.empty(rows, width), generator=generator))
+
+
+def xavier_linear(width_in: int, width_out: int, generator: Generator) -> nn.Linear:
+    """x -> x Wᵀ + b with W [width_out, width_in] Xavier-normal and b zero."""
+    linear: nn.Linear = nn.utils.skip_init(nn.Linear, width_in, width_out)  # type: ignore[no-untyped-call]
+    nn.init.xavier_normal_(linear.weight, generator=generator)
+    nn.init.zeros_(linear.bias)
+    return linear
+
+
+def bpr(positive_scores: Tensor, negative_scores: Tensor) -> Tensor:
+    """−mean log σ(s(u, i⁺) − s(u, i⁻)), for scores [n] each."""
+    return -functional.logsigmoid(positive_scores - negative_scores).mean()
+
+
+def cosine_distances(x: Tensor, y: Tensor) -> Tensor:
+    """1 − cos of the rows of x and y, [n, d] each -> [n]."""
+    return 1 - functional.cosine_similarity(x, y, dim=-1)
+
+
+def norm_penalty(*matrices: Tensor) -> Tensor:
+    """(Σ ‖·‖) / rows of the last one, with ‖·‖ the Frobenius norm."""
+    return torch.stack([matrix.norm() for matrix in matrices]).sum() / len(matrices[-1])
+
+
+def dropout(x: Tensor, share: float, generator: Generator) -> Tensor:
+    """Zero a share of the entries and scale the others up; `functional.dropout` takes no generator."""
+    if share == 0:
+        return x
+    kept = torch.empty_like(x).bernoulli_(1 - share, generator=generator)
+    return x * kept / (1 - share)
+
+
+def table_of(features: Features) -> Tensor:
+    """A modality's table as a tensor that shares its memory: a mapped file stays mapped, nothing is copied."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="The given NumPy array is not writable")  # nobody writes to it
+        return torch.from_numpy(features.table)

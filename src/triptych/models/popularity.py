@@ -1,0 +1,26 @@
+"""Popularity: the same list for everyone. The first thing any model must beat."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+from triptych.data.dataset import Dataset
+from triptych.models.model import SolvedModel
+from triptych.ranking.scorer import Factors
+
+
+class Popularity(SolvedModel):
+    """s(u, i) = |N(i)|: how many users took the item."""
+
+    @dataclass(frozen=True)
+    class Settings:
+        """Popularity has none."""
+
+    def __init__(self, settings: Popularity.Settings) -> None:
+        pass
+
+    def solve(self, dataset: Dataset) -> Factors:
+        degrees = torch.from_numpy(dataset.interactions.item_degrees).float()
+        return Factors(torch.ones(dataset.n_users, 1), degrees[:, None])

@@ -1,0 +1,1 @@
+"""Scorers, top-k, metrics: full ranking and how good it is."""

@@ -1,0 +1,91 @@
+"""Scorer + held-out interactions -> Report: full ranking over all items."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from triptych.data.interactions import Interactions
+from triptych.errors import InputError
+from triptych.progress import Listener, silent
+from triptych.ranking.metrics import METRICS, Hits, Metric, metric_of
+from triptych.ranking.scorer import Scorer
+from triptych.ranking.topk import rank_all
+
+STANDARD = (
+    "ndcg@10",
+    "ndcg@20",
+    "ndcg@50",
+    "recall@10",
+    "recall@20",
+    "recall@50",
+    "precision@50",
+    "hit_rate@50",
+    "map@50",
+    "mrr@50",
+)
+
+
+@dataclass(frozen=True)
+class Report:
+    """How good a ranking is.
+
+    users: int64 [n] rows of the users that have relevant items; only they count.
+    per_user: metric, as "ndcg@50" -> float64 [n].
+    n_without: how many users have no relevant item.
+    masked: which items were left out of the ranking, in words.
+    """
+
+    users: NDArray[np.int64]
+    per_user: dict[str, NDArray[np.float64]]
+    n_without: int
+    masked: str
+
+    @property
+    def means(self) -> dict[str, float]:
+        """metric -> mean over the users that count."""
+        return {name: float(values.mean()) for name, values in self.per_user.items()}
+
+    def __getitem__(self, metric: str) -> float:
+        return float(self.per_user[str(metric_of(metric))].mean())
+
+    def among(self, chosen: NDArray[np.bool_], masked: str | None = None) -> Report:
+        """The same for some users only: chosen, bool [n], along `users`."""
+        per_user = {name: values[chosen] for name, values in self.per_user.items()}
+        return Report(self.users[chosen], per_user, self.n_without, masked or self.masked)
+
+
+def evaluate(
+    scorer: Scorer,
+    relevant: Interactions,
+    seen: Interactions | None,
+    metrics: Sequence[str] = STANDARD,
+    *,
+    masked: str = "training items",
+    listener: Listener = silent,
+) -> Report:
+    """Rank all items but the seen ones for every user who has relevant items, and measure.
+
+    Raises SettingsError on an unknown metric, InputError if no user has a relevant item.
+    """
+    asked: list[Metric] = [metric_of(metric) for metric in metrics]
+    users = np.flatnonzero(relevant.user_degrees)
+    if not len(users):
+        raise InputError("no user has a held-out item, so there is nothing to measure", mend="split the data otherwise")
+    k = max(metric.k for metric in asked)
+    pieces: dict[str, list[NDArray[np.float64]]] = {str(metric): [] for metric in asked}
+    for chunk, items, _ in rank_all(scorer, users, k, seen, listener, "evaluating"):
+        hits = _hits(chunk, items, relevant)
+        for metric in asked:
+            pieces[str(metric)].append(METRICS[metric.name](hits.at(metric.k)))
+    per_user = {name: np.concatenate(values) for name, values in pieces.items()}
+    return Report(users, per_user, relevant.n_users - len(users), masked)
+
+
+def _hits(users: NDArray[np.int64], items: NDArray[np.int64], relevant: Interactions) -> Hits:
+    real = items >= 0
+    found = relevant.contain(np.repeat(users, items.shape[1]), np.where(real, items, 0).reshape(-1))
+    return Hits(found.reshape(items.shape) & real, relevant.user_degrees[users])

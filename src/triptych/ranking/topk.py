@@ -1,0 +1,78 @@
+"""Full ranking: the best k of all items, seen items masked, a chunk of users at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from triptych.data.interactions import Interactions
+from triptych.errors import SettingsError
+from triptych.progress import Listener, silent, told
+from triptych.ranking.scorer import Scorer
+
+CHUNK_SCORES = 16_000_000  # scores held at a time: 64 MB of float32
+
+
+def top_k(
+    scorer: Scorer, users: NDArray[np.int64], k: int, seen: Interactions | None
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Items int64 [n, k], best first, and their scores float32 [n, k], for user rows int64 [n].
+
+    Items that `seen` holds for a user are left out; where fewer than k are left, the rest of the row is -1 (score
+    -inf). Equal scores rank by item row, the lower first; a score that is NaN is never ranked.
+    Raises SettingsError if k < 1.
+    """
+    if k < 1:
+        raise SettingsError(f"k must be at least 1, got {k}", mend="ask for one item or more")
+    with torch.inference_mode():
+        scores = scorer.score(users)
+        if seen is not None:
+            positions, items = (torch.from_numpy(rows).to(scores.device) for rows in seen.of(users))
+            scores[positions, items] = -torch.inf
+        best, items_best = _best(scores.nan_to_num_(nan=-torch.inf, posinf=torch.inf, neginf=-torch.inf), k)
+        items_best[best == -torch.inf] = -1
+    missing = k - best.shape[1]
+    if missing > 0:
+        best = torch.nn.functional.pad(best, (0, missing), value=-torch.inf)
+        items_best = torch.nn.functional.pad(items_best, (0, missing), value=-1)
+    return items_best.cpu().numpy(), best.cpu().numpy()
+
+
+def rank_all(
+    scorer: Scorer,
+    users: NDArray[np.int64],
+    k: int,
+    seen: Interactions | None,
+    listener: Listener = silent,
+    stage: str = "ranking",
+) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]]:
+    """Yield (users, items, scores) chunk by chunk, in the order of `users`, in bounded memory; see `top_k`."""
+    size = max(1, min(4096, CHUNK_SCORES // max(1, scorer.n_items)))
+    chunks = [users[begin : begin + size] for begin in range(0, len(users), size)]
+    for chunk in told(stage, chunks, listener):
+        items, scores = top_k(scorer, chunk, k, seen)
+        yield chunk, items, scores
+
+
+def _best(scores: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    """The k largest of each row, ties by column; float [n, min(k, columns)], int64 the same."""
+    n_columns = scores.shape[1]
+    if k >= n_columns:
+        ordered, columns = scores.sort(dim=1, descending=True, stable=True)
+        return ordered, columns
+    best, columns = scores.topk(k + 1, dim=1)  # one more, to see whether a tie crosses the border
+    tied = (best[:, k - 1] == best[:, k]) & (best[:, k] > -torch.inf)
+    best, columns = best[:, :k], columns[:, :k].clone()
+    # topk leaves equal scores in any order: order by column, then stably by score
+    columns, by_column = columns.sort(dim=1)
+    best, by_score = best.gather(1, by_column).sort(dim=1, descending=True, stable=True)
+    columns = columns.gather(1, by_score)
+    for row in tied.nonzero()[:, 0].tolist():
+        candidates = (scores[row] >= best[row, -1]).nonzero()[:, 0]
+        values, order = scores[row, candidates].sort(descending=True, stable=True)
+        best[row], columns[row] = values[:k], candidates[order[:k]]
+    return best, columns

@@ -1,0 +1,89 @@
+"""The recorded worlds: parameters, loss, gradients and scores computed by implementations independent of this one."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from triptych.data.dataset import Dataset
+from triptych.data.features import Features
+from triptych.data.interactions import Interactions
+from triptych.data.vocabulary import Vocabulary
+from triptych.models.model import Batch, LearntModel
+
+DEFAULT = Path(__file__).parents[3] / "shared" / "reference"
+TOLERANCE = {torch.float64: 1e-9, torch.float32: 1e-5}
+
+
+@dataclass(frozen=True)
+class World:
+    """One recorded world as a data set, a batch and what must come out."""
+
+    arrays: dict[str, NDArray[Any]]
+    dataset: Dataset
+    batch: Batch
+
+    def config(self, name: str) -> Any:
+        return self.arrays[f"config/{name}"].item()
+
+    def under(self, prefix: str) -> dict[str, NDArray[Any]]:
+        return {key.removeprefix(prefix): value for key, value in self.arrays.items() if key.startswith(prefix)}
+
+
+def read_world(name: str) -> World:
+    """A world from the folder that TRIPTYCH_REFERENCE names; skips the test where there is none."""
+    path = Path(os.environ.get("TRIPTYCH_REFERENCE", DEFAULT)) / f"{name}.npz"
+    if not path.is_file():
+        pytest.skip(f"no reference vectors at {path}: set TRIPTYCH_REFERENCE to their folder")
+    with np.load(path) as file:
+        arrays = {key: file[key] for key in file.files}
+    n_users, n_items = int(arrays["n_users"]), int(arrays["n_items"])
+    everything = np.ones(n_items, dtype=np.bool_)
+    dataset = Dataset(
+        users=Vocabulary([f"u{row}" for row in range(n_users)], noun="user"),
+        items=Vocabulary([f"i{row}" for row in range(n_items)]),
+        interactions=Interactions.of_pairs(arrays["edge_user"], arrays["edge_item"], n_users, n_items),
+        features={m: Features(m, arrays[m], everything) for m in ("image", "text") if m in arrays},
+    )
+    batch = Batch(*(torch.from_numpy(arrays[f"batch_{part}"]) for part in ("user", "positive", "negative")))
+    return World(arrays, dataset, batch)
+
+
+def set_parameters(model: nn.Module, recorded: dict[str, NDArray[Any]], dtype: torch.dtype) -> None:
+    """Give the model the recorded parameters; every parameter of either must be one of the other."""
+    parameters = {_key(name): parameter for name, parameter in model.named_parameters()}
+    for name, values in recorded.items():
+        parameters.pop(name).data = torch.from_numpy(values).to(dtype)
+    assert not [name for name in parameters if name.rpartition(".")[2] not in ("features", "residual")]
+
+
+def assert_reproduces(model: LearntModel, world: World, dtype: torch.dtype) -> None:
+    """Loss, every gradient and every score, relative to the largest entry of the scores and of all gradients."""
+    tolerance = TOLERANCE[dtype]
+    terms = model.loss(world.batch, torch.Generator().manual_seed(0))
+    loss = torch.stack(list(terms.values())).sum()
+    loss.backward()  # type: ignore[no-untyped-call]
+    recorded = world.under("grad/")
+    largest = max(float(np.abs(values).max()) for values in recorded.values())
+    assert abs(loss.item() - float(world.arrays["loss"])) <= tolerance * abs(float(world.arrays["loss"]))
+    for name, parameter in model.named_parameters():
+        if name.endswith(".residual"):
+            continue
+        assert parameter.grad is not None, name
+        error = np.abs(parameter.grad.double().numpy() - recorded[_key(name)]).max() / largest
+        assert error <= tolerance, f"gradient of {name} is off by {error:.1e}"
+    scores = model.eval().factors().score(np.arange(world.dataset.n_users)).double().numpy()
+    error = np.abs(scores - world.arrays["scores"]).max() / np.abs(world.arrays["scores"]).max()
+    assert error <= tolerance, f"scores are off by {error:.1e}"
+
+
+def _key(name: str) -> str:
+    return name.removeprefix("modalities.")
