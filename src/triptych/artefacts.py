@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors.numpy import save
+from safetensors.numpy import save_file
 
 from triptych.errors import ArtefactError, place
 
@@ -113,22 +113,14 @@ def open_folder(path: Path, kind: str, *, verify: bool = False) -> Manifest:
 
 def write_file(path: Path, content: bytes) -> None:
     """Write a file so that a crash leaves the old one or the new one, never half of either."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.parent / f".{path.name}.writing-{os.getpid()}"
-    try:
-        with temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-        _sync(path.parent)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with _replacing(path) as temporary:
+        temporary.write_bytes(content)
 
 
-def tensor_bytes(tensors: Mapping[str, NDArray[Any]], about: Mapping[str, str] | None = None) -> bytes:
-    """Named arrays (and a few words about them) as the bytes of one safetensors file."""
-    return save({name: np.ascontiguousarray(array) for name, array in tensors.items()}, metadata=dict(about or {}))
+def write_tensors(path: Path, tensors: Mapping[str, NDArray[Any]], about: Mapping[str, str] | None = None) -> None:
+    """Named arrays (and a few words about them) as one safetensors file, whole or absent; see `write_file`."""
+    with _replacing(path) as temporary:
+        save_file({name: np.ascontiguousarray(array) for name, array in tensors.items()}, temporary, dict(about or {}))
 
 
 def create_tensors(path: Path, shapes: Mapping[str, tuple[str, tuple[int, ...]]]) -> dict[str, NDArray[Any]]:
@@ -190,6 +182,20 @@ def sha256_of(path: Path) -> str:
 def json_bytes(value: object) -> bytes:
     """A value as readable JSON; what is not finite is refused rather than written as what JSON cannot hold."""
     return (json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()
+
+
+@contextmanager
+def _replacing(path: Path) -> Iterator[Path]:
+    """Yield the name of a temporary file; on leaving it is on disk and becomes `path`, or is gone."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.parent / f".{path.name}.writing-{os.getpid()}"
+    try:
+        yield temporary
+        _sync(temporary)
+        temporary.replace(path)
+        _sync(path.parent)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def _write_manifest(folder: Path, kind: str, about: Mapping[str, Any]) -> None:

@@ -8,13 +8,14 @@ A setting is written once, in a frozen dataclass beside what it sets: name, type
 from __future__ import annotations
 
 import dataclasses
+import math
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from annotated_types import Interval
-from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic import TypeAdapter, ValidationError
 from typing_extensions import Doc
 
 from triptych.errors import SettingsError, did_you_mean, place
@@ -44,15 +45,24 @@ def parse(kind: type[T], values: Mapping[str, object], *, of: str = "") -> T:
         if name not in known:
             raise SettingsError(f'unknown setting "{name}"{whose}', mend=did_you_mean(name, known))
     try:
-        return TypeAdapter(kind, config=ConfigDict(allow_inf_nan=False)).validate_python(dict(values))
+        parsed = TypeAdapter(kind).validate_python(dict(values))
     except ValidationError as error:
         first = error.errors()[0]
         name = str(first["loc"][0]) if first["loc"] else "?"
-        described = {setting.name: setting for setting in describe(kind)}[name]
-        raise SettingsError(
-            f'setting "{name}"{whose} cannot be {first["input"]!r}: {_lowered(first["msg"])}',
-            mend=f"{described.meaning} ({described.kind}, default {described.default})",
-        ) from None
+        raise _refused(kind, name, first["input"], _lowered(first["msg"]), whose) from None
+    for name in known:
+        value = getattr(parsed, name)
+        if isinstance(value, float) and not math.isfinite(value):
+            raise _refused(kind, name, value, "input should be a finite number", whose)
+    return parsed
+
+
+def _refused(kind: type[Any], name: str, value: object, why: str, whose: str) -> SettingsError:
+    setting = {setting.name: setting for setting in describe(kind)}[name]
+    return SettingsError(
+        f'setting "{name}"{whose} cannot be {value!r}: {why}',
+        mend=f"{setting.meaning} ({setting.kind}, default {setting.default})",
+    )
 
 
 def describe(kind: type[Any]) -> list[Setting]:

@@ -99,15 +99,7 @@ class Dataset:
             },
         }
         with writing_folder(Path(path), KIND, about, overwrite=overwrite) as folder:
-            pl.DataFrame({"user_id": self.users.ids}).write_parquet(folder / "users.parquet")
-            table = self.item_table.drop("item_id", strict=False) if self.item_table is not None else pl.DataFrame()
-            table.insert_column(0, self.items.ids.alias("item_id")).write_parquet(folder / "items.parquet")
-            columns: dict[str, Any] = {"user": self.interactions.users, "item": self.interactions.items}
-            if self.times is not None:
-                columns["time"] = self.times
-            if self.parts is not None:
-                columns["part"] = self.parts
-            pl.DataFrame(columns).write_parquet(folder / "interactions.parquet")
+            save_tables(self, folder)
             for modality, features in self.features.items():
                 _save_features(folder / "features", modality, features, listener)
 
@@ -119,10 +111,7 @@ def open_dataset(path: Path | str, *, verify: bool = False) -> Dataset:
     """
     path = Path(path)
     manifest = open_folder(path, KIND, verify=verify)
-    users = Vocabulary(pl.read_parquet(path / "users.parquet")["user_id"], noun="user")
-    item_table = pl.read_parquet(path / "items.parquet")
-    items = Vocabulary(item_table["item_id"], noun="item")
-    log = pl.read_parquet(path / "interactions.parquet")
+    dataset = read_tables(path)
     features = {}
     for modality, described in manifest.about["modalities"].items():
         arrays = map_tensors(path / "features" / f"{modality}.safetensors")
@@ -134,16 +123,36 @@ def open_dataset(path: Path | str, *, verify: bool = False) -> Dataset:
             described["provenance"],
             read_encoder(encoder) if encoder.is_file() else None,
         )
+    about = {name: value for name, value in manifest.about.items() if name != "modalities"}
+    return replace(dataset, features=features, about=about, fingerprint=manifest.fingerprint)
+
+
+def save_tables(dataset: Dataset, folder: Path) -> None:
+    """Write users, items and interactions (with times and parts) into an open folder; features are not written."""
+    pl.DataFrame({"user_id": dataset.users.ids}).write_parquet(folder / "users.parquet")
+    table = dataset.item_table.drop("item_id", strict=False) if dataset.item_table is not None else pl.DataFrame()
+    table.insert_column(0, dataset.items.ids.alias("item_id")).write_parquet(folder / "items.parquet")
+    columns: dict[str, Any] = {"user": dataset.interactions.users, "item": dataset.interactions.items}
+    if dataset.times is not None:
+        columns["time"] = dataset.times
+    if dataset.parts is not None:
+        columns["part"] = dataset.parts
+    pl.DataFrame(columns).write_parquet(folder / "interactions.parquet")
+
+
+def read_tables(folder: Path) -> Dataset:
+    """What `save_tables` wrote, as a data set without features."""
+    users = Vocabulary(pl.read_parquet(folder / "users.parquet")["user_id"], noun="user")
+    item_table = pl.read_parquet(folder / "items.parquet")
+    items = Vocabulary(item_table["item_id"], noun="item")
+    log = pl.read_parquet(folder / "interactions.parquet")
     return Dataset(
         users=users,
         items=items,
         interactions=Interactions(log["user"].to_numpy(), log["item"].to_numpy(), len(users), len(items)),
-        features=features,
         item_table=item_table,
         times=log["time"].to_numpy() if "time" in log.columns else None,
         parts=log["part"].to_numpy() if "part" in log.columns else None,
-        about={name: value for name, value in manifest.about.items() if name != "modalities"},
-        fingerprint=manifest.fingerprint,
     )
 
 

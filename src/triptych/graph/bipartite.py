@@ -77,8 +77,9 @@ class _Product(torch.autograd.Function):
 
 
 def _sum_of_neighbours(neighbours: Tensor, starts: Tensor, weights: Tensor, x: Tensor) -> Tensor:
+    # detached: the gradient is written above, and torch then takes the path that keeps nothing for a backward pass
     if not len(neighbours):
         return torch.zeros_like(x)
     return functional.embedding_bag(
-        neighbours, x, starts, mode="sum", per_sample_weights=weights.to(x.dtype), include_last_offset=True
+        neighbours, x.detach(), starts, mode="sum", per_sample_weights=weights.to(x.dtype), include_last_offset=True
     )

@@ -10,6 +10,8 @@ from torch.nn import functional
 
 from triptych.data.features import Features
 
+EPSILON = 1e-16  # a row of zeros has no direction: its cosine is 0, not NaN
+
 
 def xavier_table(rows: int, width: int, generator: Generator) -> nn.Parameter:
     """A table of embeddings [rows, width], Xavier-uniform."""
@@ -31,7 +33,8 @@ def bpr(positive_scores: Tensor, negative_scores: Tensor) -> Tensor:
 
 def cosine_distances(x: Tensor, y: Tensor) -> Tensor:
     """1 − cos of the rows of x and y, [n, d] each -> [n]."""
-    return 1 - functional.cosine_similarity(x, y, dim=-1)
+    squared_lengths = (x * x).sum(-1).clamp_min(EPSILON) * (y * y).sum(-1).clamp_min(EPSILON)
+    return 1 - (x * y).sum(-1) * squared_lengths.rsqrt()
 
 
 def norm_penalty(*matrices: Tensor) -> Tensor:
@@ -43,8 +46,8 @@ def dropout(x: Tensor, share: float, generator: Generator) -> Tensor:
     """Zero a share of the entries and scale the others up; `functional.dropout` takes no generator."""
     if share == 0:
         return x
-    kept = torch.empty_like(x).bernoulli_(1 - share, generator=generator)
-    return x * kept / (1 - share)
+    kept = torch.rand(x.shape, dtype=x.dtype, device=x.device, generator=generator) >= share
+    return x * kept * (1 / (1 - share))
 
 
 def table_of(features: Features) -> Tensor:

@@ -1,0 +1,195 @@
+"""A fitted model with names: ids in, ids out. What `fit` returns, `save` writes and `open_recommender` opens."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import numpy as np
+import polars as pl
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from triptych.artefacts import map_tensors, open_folder, write_tensors, writing_folder
+from triptych.data.dataset import Dataset, read_tables, save_tables
+from triptych.data.interactions import Interactions
+from triptych.data.recommendations import Recommendations
+from triptych.data.split import Split, of_parts
+from triptych.errors import InputError, SettingsError, did_you_mean
+from triptych.progress import Listener, silent
+from triptych.ranking.evaluate import STANDARD, Report, evaluate
+from triptych.ranking.scorer import Factors
+from triptych.ranking.topk import rank_all
+
+KIND = "recommender"
+Mask = Literal["train", "known"]
+Unknown = Literal["raise", "warn", "popular"]
+
+
+@dataclass(frozen=True)
+class Recommender:
+    """Everything that answering needs: factors, ids, who took what, and how it came to be.
+
+    dataset: users, items and interactions with their split (`parts`); features are not needed and may be absent.
+    parameters: the trained parameters, by name; empty for models without.
+    about: model, settings, training, in plain values.
+    """
+
+    factors: Factors
+    dataset: Dataset
+    parameters: Mapping[str, Tensor] = field(default_factory=dict)
+    about: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def split(self) -> Split:
+        return of_parts(self.dataset)
+
+    def evaluate(
+        self,
+        part: Literal["validation", "test"] = "test",
+        *,
+        mask: Mask = "train",
+        metrics: Sequence[str] = STANDARD,
+        listener: Listener = silent,
+    ) -> Report:
+        """Full ranking against the held-out interactions of `part`.
+
+        mask: which items are left out of the ranking: the user's training items ("train", as the literature does) or
+        all that is known but the part itself ("known": at test time validation items too).
+        Raises SettingsError on an unknown part, mask or metric, InputError if nothing is held out.
+        """
+        for name, value, known in (("part", part, ("validation", "test")), ("mask", mask, get_args(Mask))):
+            if value not in known:
+                raise SettingsError(f'unknown {name} "{value}"', mend=did_you_mean(value, known))
+        split = self.split
+        held_out, other = (split.test, split.validation) if part == "test" else (split.validation, split.test)
+        seen, words = split.train.interactions, "training items"
+        if mask == "known" and part == "test":
+            seen, words = seen.union(other), "training and validation items"
+        return evaluate(self.factors, held_out, seen, metrics, masked=words, listener=listener)
+
+    def recommend(
+        self,
+        users: Sequence[str] | None = None,
+        k: int = 50,
+        *,
+        unknown: Unknown = "raise",
+        include_seen: bool = False,
+        listener: Listener = silent,
+    ) -> Recommendations:
+        """The best k items for some users (all for None), without what they are known to have taken.
+
+        unknown: what to do about users that nothing is known of: raise, warn and leave them out, or give them the
+        popular items. Raises UnknownIdError, SettingsError.
+        """
+        chunks = list(self.stream(users, k, unknown=unknown, include_seen=include_seen, listener=listener))
+        return Recommendations(
+            pl.concat([chunk.user_ids for chunk in chunks]) if chunks else pl.Series("id", [], dtype=pl.String),
+            np.concatenate([chunk.items for chunk in chunks]) if chunks else np.zeros((0, k), np.int64),
+            np.concatenate([chunk.scores for chunk in chunks]) if chunks else np.zeros((0, k), np.float32),
+            self.dataset.items,
+        )
+
+    def stream(
+        self,
+        users: Sequence[str] | None = None,
+        k: int = 50,
+        *,
+        unknown: Unknown = "raise",
+        include_seen: bool = False,
+        listener: Listener = silent,
+    ) -> Iterator[Recommendations]:
+        """The same, a chunk of users at a time: memory stays bounded however many there are."""
+        if unknown not in get_args(Unknown):
+            raise SettingsError(f'unknown choice "{unknown}"', mend=did_you_mean(unknown, get_args(Unknown)))
+        if k < 1:
+            raise SettingsError(f"k must be at least 1, got {k}", mend="ask for one item or more")
+        rows, strangers = self._rows(users, unknown)
+        seen = None if include_seen else self.dataset.interactions
+        for chunk, items, scores in rank_all(self.factors, rows, k, seen, listener, "recommending"):
+            yield Recommendations(self.dataset.users.names(chunk), items, scores, self.dataset.items)
+        if strangers and unknown == "popular":
+            items, scores = _most_popular(self.dataset.interactions, k)
+            yield Recommendations(
+                pl.Series("id", strangers, dtype=pl.String),
+                np.repeat(items[None], len(strangers), axis=0),
+                np.repeat(scores[None], len(strangers), axis=0),
+                self.dataset.items,
+            )
+
+    def similar_items(self, item: str, k: int = 10) -> pl.DataFrame:
+        """The k items nearest to one by the cosine of their representations: item_id, rank, similarity.
+
+        Raises UnknownIdError, SettingsError.
+        """
+        if k < 1:
+            raise SettingsError(f"k must be at least 1, got {k}", mend="ask for one item or more")
+        row = int(self.dataset.items.rows([item])[0])
+        unit = torch.nn.functional.normalize(self.factors.items, dim=1)
+        similarity = (unit @ unit[row]).cpu()
+        similarity[row] = -torch.inf
+        best = torch.sort(similarity, descending=True, stable=True).indices[: min(k, self.factors.n_items - 1)]
+        return pl.DataFrame(
+            {
+                "item_id": self.dataset.items.names(best.numpy()),
+                "rank": np.arange(1, len(best) + 1, dtype=np.int32),
+                "similarity": similarity[best].numpy(),
+            }
+        )
+
+    def save(self, path: Path | str, *, overwrite: bool = False) -> None:
+        """Write the folder that `open_recommender` opens, whole or not at all. Raises ArtefactError if it exists."""
+        with writing_folder(Path(path), KIND, dict(self.about), overwrite=overwrite) as folder:
+            save_tables(self.dataset, folder)
+            factors = {"users": self.factors.users.cpu().numpy(), "items": self.factors.items.cpu().numpy()}
+            write_tensors(folder / "factors.safetensors", factors)
+            parameters = {name: value.detach().cpu().numpy() for name, value in self.parameters.items()}
+            write_tensors(folder / "parameters.safetensors", parameters)
+
+    def _rows(self, users: Sequence[str] | None, unknown: Unknown) -> tuple[NDArray[np.int64], list[str]]:
+        if users is None:
+            return np.arange(self.dataset.n_users, dtype=np.int64), []
+        asked = list(users)
+        if isinstance(users, str):
+            raise InputError("users must be a list of ids, not one text", mend=f'write ["{users}"]')
+        rows = self.dataset.users.rows(asked) if unknown == "raise" else self.dataset.users.find(asked)
+        strangers = [name for name, row in zip(asked, rows, strict=True) if row < 0]
+        if strangers and unknown == "warn":
+            import warnings
+
+            shown = ", ".join(strangers[:5]) + (", …" if len(strangers) > 5 else "")
+            warnings.warn(f"{len(strangers)} unknown users are left out: {shown}", UnknownUserWarning, stacklevel=3)
+        return rows[rows >= 0], strangers
+
+
+class UnknownUserWarning(UserWarning):
+    """Some users were asked for of whom nothing is known."""
+
+
+def open_recommender(path: Path | str, *, verify: bool = False) -> Recommender:
+    """The recommender in a folder that `Recommender.save` or `triptych train` wrote. Raises ArtefactError."""
+    path = Path(path)
+    if not (path / "manifest.json").is_file() and (path / "model").is_dir():
+        path = path / "model"  # a run folder: the recommender is inside
+    manifest = open_folder(path, KIND, verify=verify)
+    factors = map_tensors(path / "factors.safetensors")
+    parameters = map_tensors(path / "parameters.safetensors")
+    return Recommender(
+        Factors(torch.from_numpy(np.array(factors["users"])), torch.from_numpy(np.array(factors["items"]))),
+        read_tables(path),
+        {name: torch.from_numpy(np.array(value)) for name, value in parameters.items()},
+        manifest.about,
+    )
+
+
+def _most_popular(interactions: Interactions, k: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    degrees = interactions.item_degrees
+    items = np.argsort(-degrees, kind="stable")[:k]
+    padding = max(0, k - len(items))
+    return (
+        np.pad(items, (0, padding), constant_values=-1),
+        np.pad(degrees[items].astype(np.float32), (0, padding), constant_values=-np.inf),
+    )

@@ -1,0 +1,139 @@
+"""name + Split -> Recommender: where solved and learnt models part, and join again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from triptych.artefacts import json_bytes, write_file
+from triptych.data.dataset import Dataset
+from triptych.data.interactions import Interactions
+from triptych.data.split import Split, of_parts
+from triptych.errors import TrainingError, place
+from triptych.models.model import LearntModel, SolvedModel
+from triptych.models.registry import model_class
+from triptych.progress import Listener, silent
+from triptych.ranking.recommender import Recommender
+from triptych.ranking.scorer import Factors
+from triptych.settings import parse
+from triptych.training.batches import torch_generator
+from triptych.training.loop import RunFiles, never, train
+from triptych.training.settings import TrainingSettings
+
+INITIALISATION = 10  # the purpose that a model's first parameters are drawn for
+
+
+def fit(
+    name: str,
+    data: Dataset | Split,
+    settings: Mapping[str, object] | None = None,
+    training: TrainingSettings | None = None,
+    *,
+    run: Path | str | None = None,
+    listener: Listener = silent,
+    should_stop: Callable[[], bool] = never,
+) -> Recommender:
+    """Fit the model called `name` to the training part of `data`, stopping by its validation part.
+
+    data: a Split, or a data set that carries one. settings: the model's, as text or values; the rest are defaults.
+    run: a folder for checkpoints, `metrics.jsonl` and the result (`run/model`); an interrupted run found there goes on.
+    Raises SettingsError, InputError, TrainingError.
+    """
+    split = data if isinstance(data, Split) else of_parts(data)
+    training = training or TrainingSettings()
+    kind = model_class(name)
+    values = parse(kind.Settings, settings or {}, of=name)
+    device = chosen_device(training.device)
+    about: dict[str, Any] = {
+        "model": name,
+        "settings": asdict(values),
+        "training": asdict(training),
+        "data": split.train.fingerprint or "in memory",
+        "modalities": {m: features.width for m, features in split.train.features.items()},
+        "split": split.how,
+    }
+    files = _run_files(Path(run), about) if run is not None else None
+    outcome: dict[str, Any] = {}
+    parameters: dict[str, torch.Tensor] = {}
+    if issubclass(kind, SolvedModel):
+        factors = kind(values).solve(split.train)
+    else:
+        first = torch_generator(torch.device("cpu"), training.seed, INITIALISATION)
+        model = kind(split.train, values, first)
+        factors, outcome = _learn(model, split, training, device, files, listener, should_stop)
+        parameters = {key: parameter.detach().cpu() for key, parameter in model.named_parameters()}
+    recommender = Recommender(factors, _known(split), parameters, {**about, **outcome})
+    if files is not None:
+        recommender.save(files.folder / "model", overwrite=True)
+    return recommender
+
+
+def chosen_device(name: str) -> torch.device:
+    """The device that a name means; "auto" is a GPU where there is one. Raises TrainingError where it is absent."""
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if name == "cuda" and not torch.cuda.is_available():
+        raise TrainingError("this machine (or this torch) has no CUDA", mend="use device=cpu, or install a CUDA torch")
+    if name == "mps" and not torch.backends.mps.is_available():
+        raise TrainingError("this machine has no MPS", mend="use device=cpu")
+    return torch.device(name)
+
+
+def _learn(
+    model: LearntModel,
+    split: Split,
+    training: TrainingSettings,
+    device: torch.device,
+    files: RunFiles | None,
+    listener: Listener,
+    should_stop: Callable[[], bool],
+) -> tuple[Factors, dict[str, Any]]:
+    standing = train(model, split, training, device=device, files=files, listener=listener, should_stop=should_stop)
+    factors = model.factors()
+    outcome = {
+        "best_epoch": standing.best_epoch + 1,
+        "epochs": standing.epoch,
+        f"validation/{training.metric}": standing.best,
+    }
+    return Factors(factors.users.float().cpu(), factors.items.float().cpu()), outcome
+
+
+def _known(split: Split) -> Dataset:
+    """All that is known of who took what, with its parts; features stay behind."""
+    train, n_items = split.train.interactions, split.train.n_items
+    keys = [part.keys for part in (train, split.validation, split.test)]
+    parts = np.repeat(np.arange(3, dtype=np.int8), [len(part) for part in keys])
+    order = np.argsort(np.concatenate(keys), kind="stable")
+    everything = np.concatenate(keys)[order]
+    return replace(
+        split.train,
+        interactions=Interactions(everything // n_items, everything % n_items, train.n_users, n_items),
+        features={},
+        times=None,
+        parts=parts[order],
+    )
+
+
+def _run_files(folder: Path, about: dict[str, Any]) -> RunFiles:
+    """Make the run folder, or make sure that the one found is of the same run."""
+    path = folder / "run.json"
+    if path.exists():
+        before = json.loads(path.read_text(encoding="utf-8"))
+        for key, value in about.items():
+            if json.loads(json.dumps(value)) != before.get(key):
+                raise TrainingError(
+                    f"holds a run of another {key}: {before.get(key)!r}, now {value!r}",
+                    where=place(folder),
+                    mend="choose another run folder, or delete that one",
+                )
+    elif folder.is_dir() and any(folder.iterdir()):
+        raise TrainingError("exists and holds no run", where=place(folder), mend="choose another run folder")
+    else:
+        write_file(path, json_bytes(about))
+    return RunFiles(folder)

@@ -1,0 +1,194 @@
+"""The one loop: epochs, validation, patience, the best kept, stop on NaN, resume."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.optim import Adam
+
+from triptych.data.split import Split
+from triptych.errors import SettingsError, TrainingError, place
+from triptych.models.model import LearntModel
+from triptych.progress import Listener, Progress, silent
+from triptych.ranking.evaluate import evaluate
+from triptych.ranking.metrics import metric_of
+from triptych.training.batches import LOSS, Batches, torch_generator
+from triptych.training.checkpoint import Standing, load_checkpoint, save_checkpoint
+from triptych.training.memory import peak_megabytes
+from triptych.training.settings import TrainingSettings
+
+ALSO = ("recall@20", "ndcg@20")  # validation metrics told beside the chosen one
+
+
+@dataclass(frozen=True)
+class RunFiles:
+    """Where a run keeps what it can go on from."""
+
+    folder: Path
+
+    @property
+    def checkpoint(self) -> Path:
+        return self.folder / "checkpoint.safetensors"
+
+    @property
+    def metrics(self) -> Path:
+        return self.folder / "metrics.jsonl"
+
+
+def never() -> bool:
+    """The answer of whoever does not want to stop."""
+    return False
+
+
+def train(
+    model: LearntModel,
+    split: Split,
+    training: TrainingSettings,
+    *,
+    device: torch.device,
+    files: RunFiles | None = None,
+    listener: Listener = silent,
+    should_stop: Callable[[], bool] = never,
+) -> Standing:
+    """Train until validation has not improved for `patience` evaluations; the model is left with its best parameters.
+
+    With `files`, training goes on from the checkpoint there, and ends with the same bytes as if it had never stopped.
+    `should_stop` is asked after every step: on true, a checkpoint is written and KeyboardInterrupt raised.
+    Raises TrainingError on a loss that is not finite, SettingsError if there is nothing to validate or train on.
+    """
+    metric = str(metric_of(training.metric))
+    batches = Batches(split.train.interactions, training.batch_size, training.seed, negatives=model.needs_negatives)
+    if not batches.n_steps:
+        raise SettingsError("every user took every item, so there is nothing to learn", mend="give more items")
+    if not len(split.validation):
+        raise SettingsError("there are no validation interactions to stop by", mend="split with a validation share")
+    model.to(device)
+    optimizer = _adam(model, training)
+    standing, best = Standing(), None
+    if files is not None and files.checkpoint.exists():
+        best, standing = load_checkpoint(files.checkpoint, model, optimizer)
+        _cut_lines(files.metrics, standing.lines)
+
+    saved_at = time.monotonic()
+
+    def checkpoint() -> None:
+        nonlocal saved_at
+        if files is not None:
+            save_checkpoint(files.checkpoint, model, optimizer, best, standing)
+            saved_at = time.monotonic()
+
+    while not standing.finished:
+        order = batches.order(standing.epoch)
+        model.train()
+        while standing.step < batches.n_steps:
+            began = time.perf_counter()
+            terms = _step(model, optimizer, batches, order, standing, training.seed, device, files)
+            standing.terms = {name: standing.terms.get(name, 0.0) + value for name, value in terms.items()}
+            standing.step += 1
+            standing.seconds += time.perf_counter() - began
+            listener(Progress(f"epoch {standing.epoch + 1}", standing.step, batches.n_steps))
+            if should_stop():
+                checkpoint()
+                raise KeyboardInterrupt
+            if time.monotonic() - saved_at >= training.checkpoint_seconds:
+                checkpoint()
+        line: dict[str, object] = {"epoch": standing.epoch + 1}
+        line |= {f"loss/{name}": total / batches.n_steps for name, total in standing.terms.items()}
+        line["seconds"] = round(standing.seconds, 4)
+        standing.total_seconds += standing.seconds
+        last = standing.epoch + 1 == training.epochs
+        if last or (standing.epoch + 1) % training.evaluate_every == 0:
+            model.eval()
+            began = time.perf_counter()
+            names = tuple(dict.fromkeys((metric, *ALSO)))
+            report = evaluate(model.factors(), split.validation, split.train.interactions, names, listener=listener)
+            line |= {f"validation/{name}": value for name, value in report.means.items()}
+            line["evaluation_seconds"] = round(time.perf_counter() - began, 4)
+            standing.total_seconds += time.perf_counter() - began
+            if standing.best is None or report[metric] > standing.best:
+                standing.best, standing.best_epoch, standing.without_better = report[metric], standing.epoch, 0
+                best = {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
+            else:
+                standing.without_better += 1
+        line["peak_megabytes"] = peak_megabytes(device)
+        standing.finished = last or standing.without_better >= training.patience
+        standing.epoch, standing.step, standing.terms, standing.seconds = standing.epoch + 1, 0, {}, 0.0
+        standing.lines += 1
+        if files is not None:
+            with files.metrics.open("a", encoding="utf-8") as lines:
+                lines.write(json.dumps(line) + "\n")
+        listener(Progress("training", standing.epoch, training.epochs, _news(line, standing, metric, training)))
+        if standing.finished or time.monotonic() - saved_at >= training.checkpoint_seconds:
+            checkpoint()
+    assert best is not None
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            parameter.copy_(best[name])
+    model.eval()
+    return replace(standing)
+
+
+def _step(
+    model: LearntModel,
+    optimizer: Adam,
+    batches: Batches,
+    order: object,
+    standing: Standing,
+    seed: int,
+    device: torch.device,
+    files: RunFiles | None,
+) -> dict[str, float]:
+    """One step of Adam; returns the loss's terms. Raises TrainingError before it would spoil the parameters."""
+    batch = batches.batch(order, standing.epoch, standing.step, device)  # type: ignore[arg-type]
+    terms = model.loss(batch, torch_generator(device, seed, LOSS, standing.epoch, standing.step))
+    values = dict(zip(terms, torch.stack(list(terms.values())).tolist(), strict=True))
+    if not math.isfinite(sum(values.values())):
+        shown = ", ".join(f"{name} {value:g}" for name, value in values.items())
+        kept = files is not None and files.checkpoint.exists()
+        raise TrainingError(
+            f"the loss is not finite ({shown}) at epoch {standing.epoch + 1}, batch {standing.step + 1} of "
+            f"{batches.n_steps}; "
+            + (f"last good checkpoint: {files.checkpoint}" if kept and files else "no checkpoint yet"),
+            where=place(files.folder) if files else None,
+            mend="lower the learning rate, or look for extreme feature values, then start again",
+        )
+    optimizer.zero_grad(set_to_none=True)
+    sum_of_terms: Tensor = torch.stack(list(terms.values())).sum()
+    sum_of_terms.backward()  # type: ignore[no-untyped-call]
+    optimizer.step()
+    return values
+
+
+def _adam(model: LearntModel, training: TrainingSettings) -> Adam:
+    own = model.own_learning_rates()
+    groups = [
+        {"params": [parameter], "lr": own.get(name, training.learning_rate)}
+        for name, parameter in model.named_parameters()
+    ]
+    return Adam(groups, fused=True)
+
+
+def _cut_lines(path: Path, lines: int) -> None:
+    """Take away what was told after the checkpoint: it will be told again."""
+    if path.exists():
+        kept = path.read_text(encoding="utf-8").splitlines(keepends=True)[:lines]
+        path.write_text("".join(kept), encoding="utf-8")
+
+
+def _news(line: dict[str, object], standing: Standing, metric: str, training: TrainingSettings) -> str:
+    parts = [f"{name[5:]} {value:.4f}" for name, value in line.items() if name.startswith("loss/")]
+    if f"validation/{metric}" in line:
+        star = (
+            "*"
+            if standing.without_better == 0
+            else f" (best {standing.best:.4f}, patience {training.patience - standing.without_better})"
+        )
+        parts.append(f"{metric} {line[f'validation/{metric}']:.4f}{star}")
+    return " · ".join([*parts, f"{line['seconds']:.2f} s", f"{line['peak_megabytes']:.0f} MB"])
