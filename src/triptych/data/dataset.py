@@ -12,7 +12,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from triptych.artefacts import create_tensors, json_bytes, map_tensors, open_folder, writing_folder
-from triptych.data.features import Features, row_chunks
+from triptych.data.features import Features, FeatureStream, streamed
 from triptych.data.interactions import Interactions
 from triptych.data.vocabulary import Vocabulary
 from triptych.errors import InputError, UnknownIdError, did_you_mean
@@ -83,25 +83,35 @@ class Dataset:
 
     def save(self, path: Path | str, *, overwrite: bool = False, listener: Listener = silent) -> None:
         """Write the folder that `open_dataset` opens, whole or not at all. Raises ArtefactError if `path` exists."""
-        about = {
-            **self.about,
-            "n_users": self.n_users,
-            "n_items": self.n_items,
-            "n_interactions": len(self.interactions),
-            "modalities": {
-                name: {
-                    "width": each.width,
-                    "dtype": str(each.table.dtype),
-                    "missing": each.n_missing,
-                    "provenance": dict(each.provenance),
-                }
-                for name, each in self.features.items()
-            },
-        }
-        with writing_folder(Path(path), KIND, about, overwrite=overwrite) as folder:
-            save_tables(self, folder)
-            for modality, features in self.features.items():
-                _save_features(folder / "features", modality, features, listener)
+        streams = [streamed(features) for features in self.features.values()]
+        save_dataset(self, streams, Path(path), overwrite=overwrite, listener=listener)
+
+
+def save_dataset(
+    dataset: Dataset, streams: list[FeatureStream], path: Path, *, overwrite: bool = False, listener: Listener = silent
+) -> None:
+    """Write a data set whose features come as streams: no table is in memory whole.
+
+    Raises ArtefactError if `path` exists, InputError where a stream meets a bad value; then nothing is left behind.
+    """
+    modalities: dict[str, Any] = {}
+    about = {
+        **dataset.about,
+        "n_users": dataset.n_users,
+        "n_items": dataset.n_items,
+        "n_interactions": len(dataset.interactions),
+        "modalities": modalities,
+    }
+    with writing_folder(path, KIND, about, overwrite=overwrite) as folder:
+        save_tables(dataset, folder)
+        for stream in streams:
+            n_present = _save_features(folder / "features", stream, listener)
+            modalities[stream.modality] = {
+                "width": stream.width,
+                "dtype": str(stream.dtype),
+                "missing": stream.n_items - n_present,
+                "provenance": dict(stream.provenance),
+            }
 
 
 def open_dataset(path: Path | str, *, verify: bool = False) -> Dataset:
@@ -163,13 +173,16 @@ def read_encoder(path: Path) -> dict[str, Any]:
     return dict(json.loads(path.read_text(encoding="utf-8")))
 
 
-def _save_features(folder: Path, modality: str, features: Features, listener: Listener) -> None:
+def _save_features(folder: Path, stream: FeatureStream, listener: Listener) -> int:
     folder.mkdir(exist_ok=True)
-    code = {"float16": "F16", "float32": "F32", "float64": "F64"}[str(features.table.dtype)]
-    shapes = {"table": (code, features.table.shape), "present": ("BOOL", features.present.shape)}
-    arrays = create_tensors(folder / f"{modality}.safetensors", shapes)
-    arrays["present"][:] = features.present
-    for rows in told(f"writing {modality} features", list(row_chunks(features.table)), listener):
-        arrays["table"][rows] = features.table[rows]
-    if features.encoder is not None:
-        (folder / f"{modality}.encoder.json").write_bytes(json_bytes(features.encoder))
+    code = {"float16": "F16", "float32": "F32", "float64": "F64"}[str(stream.dtype)]
+    shapes = {"table": (code, (stream.n_items, stream.width)), "present": ("BOOL", (stream.n_items,))}
+    arrays = create_tensors(folder / f"{stream.modality}.safetensors", shapes)
+    for items in told(f"writing {stream.modality} features", stream.chunks(), listener):
+        values, present = stream.rows(items)
+        arrays["table"][items] = values
+        arrays["table"][items][~present] = 0
+        arrays["present"][items] = present
+    if stream.encoder is not None:
+        (folder / f"{stream.modality}.encoder.json").write_bytes(json_bytes(stream.encoder))
+    return int(arrays["present"].sum())

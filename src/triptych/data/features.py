@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from triptych.errors import InputError
 
 CHUNK_BYTES = 32 << 20  # how much of a table is looked at or copied at a time
+NAME = r"[A-Za-z][A-Za-z0-9_-]*"  # of a modality: it becomes a file name and a parameter name
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,10 @@ class Features:
 
     def __post_init__(self) -> None:
         where = f'modality "{self.modality}"'
+        if not re.fullmatch(NAME, self.modality):
+            raise InputError(
+                f'"{self.modality}" cannot name a modality', mend="use letters, digits, - and _, a letter first"
+            )
         if self.table.ndim != 2 or self.table.shape[1] == 0:
             raise InputError(f"features must be [n_items, width], got {self.table.shape}", where=where)
         if self.table.dtype not in (np.float16, np.float32, np.float64):
@@ -55,11 +61,52 @@ class Features:
         return int((~self.present).sum())
 
 
-def row_chunks(table: NDArray[Any]) -> Iterator[slice]:
-    """Slices over the rows of a table, each of about `CHUNK_BYTES`."""
-    rows = max(1, CHUNK_BYTES // max(1, table.shape[1] * table.dtype.itemsize))
-    for begin in range(0, len(table), rows):
-        yield slice(begin, min(begin + rows, len(table)))
+@dataclass(frozen=True)
+class FeatureStream:
+    """One modality on its way from a file to a data set: aligned, checked and converted a chunk of items at a time.
+
+    rows: a slice of items -> (values [n, width] of `dtype`, present bool [n]); raises InputError on bad values.
+    """
+
+    modality: str
+    n_items: int
+    width: int
+    dtype: np.dtype[Any]
+    rows: Callable[[slice], tuple[NDArray[Any], NDArray[np.bool_]]]
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+    encoder: Mapping[str, Any] | None = None
+
+    def chunks(self) -> list[slice]:
+        """Slices over the items, each of about `CHUNK_BYTES`."""
+        size = max(1, CHUNK_BYTES // max(1, self.width * self.dtype.itemsize))
+        return [slice(begin, min(begin + size, self.n_items)) for begin in range(0, self.n_items, size)]
+
+
+def streamed(features: Features) -> FeatureStream:
+    """Features as a stream of themselves."""
+
+    def rows(items: slice) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+        return features.table[items], features.present[items]
+
+    return FeatureStream(
+        features.modality,
+        features.n_items,
+        features.width,
+        features.table.dtype,
+        rows,
+        features.provenance,
+        features.encoder,
+    )
+
+
+def collected(stream: FeatureStream) -> Features:
+    """A stream as features in memory."""
+    table = np.zeros((stream.n_items, stream.width), stream.dtype)
+    present = np.zeros(stream.n_items, dtype=np.bool_)
+    for items in stream.chunks():
+        table[items], present[items] = stream.rows(items)
+    table[~present] = 0
+    return Features(stream.modality, table, present, stream.provenance, stream.encoder)
 
 
 def first_bad_value(rows: NDArray[Any]) -> tuple[int, int, str] | None:

@@ -114,7 +114,7 @@ class ItemModality(nn.Module):
     def __init__(self, features: Features, settings: BM3.Settings, generator: Generator) -> None:
         super().__init__()
         self.projection = xavier_linear(features.width, settings.embedding_size, generator)
-        self.register_buffer("present", torch.from_numpy(features.present), persistent=False)
+        self.register_buffer("present", torch.from_numpy(features.present.copy()), persistent=False)
         self.residual: nn.Parameter | None = None
         if settings.features == "trained":
             self.features = nn.Parameter(table_of(features).float().clone())

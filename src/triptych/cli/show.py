@@ -1,0 +1,102 @@
+"""What the shell shows: progress on stderr, results on stdout, as tables for people or as JSON for programs."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from triptych.progress import Listener
+from triptych.progress import Progress as Step
+
+PATIENCE = 2.0  # seconds before work that is still going on shows itself
+PLAIN_EVERY = 15.0  # seconds between lines of progress where nobody can see a bar
+
+out = Console(soft_wrap=True, highlight=False)
+err = Console(stderr=True, soft_wrap=True, highlight=False)
+
+
+@contextmanager
+def listening() -> Iterator[Listener]:
+    """A listener that draws a bar for work over two seconds; plain lines where stderr is no terminal."""
+    if not err.is_terminal:
+        yield _plain()
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=err, transient=True) as bars:
+        tasks: dict[str, TaskID] = {}
+        begun: dict[str, float] = {}
+
+        def listener(step: Step) -> None:
+            if step.note:
+                err.print(f"{step.stage} {step.done}/{step.total}: {step.note}", markup=False)
+                return
+            begun.setdefault(step.stage, time.monotonic())
+            if step.done >= step.total:
+                begun.pop(step.stage, None)
+                if step.stage in tasks:
+                    bars.remove_task(tasks.pop(step.stage))
+            elif step.stage in tasks:
+                bars.update(tasks[step.stage], completed=step.done, total=step.total)
+            elif time.monotonic() - begun[step.stage] > PATIENCE:
+                tasks[step.stage] = bars.add_task(step.stage, total=step.total, completed=step.done)
+
+        yield listener
+
+
+def _plain() -> Listener:
+    told = time.monotonic()
+
+    def listener(step: Step) -> None:
+        nonlocal told
+        if step.note or time.monotonic() - told > PLAIN_EVERY:
+            told = time.monotonic()
+            note = f": {step.note}" if step.note else ""
+            err.print(f"{step.stage} {step.done}/{step.total}{note}", markup=False)
+
+    return listener
+
+
+def say(text: str) -> None:
+    """A line to the person at the shell, beside the result."""
+    err.print(text, markup=False)
+
+
+def show(text: str) -> None:
+    """A line of the result."""
+    out.print(text, markup=False)
+
+
+def show_json(value: object) -> None:
+    """The result as one JSON value."""
+    print(json.dumps(value, ensure_ascii=False, indent=2))
+
+
+def show_table(title: str, header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """A table: the first column to the left, figures to the right."""
+    table = Table(title=title, title_justify="left")
+    for place, name in enumerate(header):
+        table.add_column(name, justify="left" if place == 0 else "right")
+    for row in rows:
+        table.add_row(*(cell(value) for value in row))
+    out.print(table)
+
+
+def cell(value: object) -> str:
+    """A value as a table shows it."""
+    if isinstance(value, float):
+        return f"{value:.4f}"
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def show_report(title: str, means: Mapping[str, float]) -> None:
+    """Metrics as a table: one line a metric, one column a cutoff."""
+    cutoffs = sorted({int(name.partition("@")[2]) for name in means})
+    names = list(dict.fromkeys(name.partition("@")[0] for name in means))
+    rows = [[name, *(means.get(f"{name}@{k}", "") for k in cutoffs)] for name in names]
+    show_table(title, ["", *(f"@{k}" for k in cutoffs)], rows)

@@ -1,0 +1,119 @@
+"""`triptych train`."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from triptych.cli import show
+from triptych.errors import SettingsError, did_you_mean
+from triptych.settings import assignments, describe, parse, read_toml
+from triptych.training.settings import TrainingSettings
+
+if TYPE_CHECKING:
+    from triptych.ranking.recommender import Recommender
+
+TRAINING = "\n\n".join(f"  {s.name} = {s.default}: {s.meaning}" for s in describe(TrainingSettings))
+
+
+def command(
+    data: Annotated[Path, typer.Argument(help="A data set folder that `triptych prepare` wrote.")],
+    model: Annotated[str, typer.Option("--model", "-m", help="Which model; `triptych models` lists them.")] = "bm3",
+    run: Annotated[
+        Path | None, typer.Option("--run", "-r", help="Run folder [default: runs/MODEL-DATA-seedSEED].")
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", "-s", metavar="NAME=VALUE", help="A setting of the model or of training; repeatable."),
+    ] = None,
+    settings_file: Annotated[
+        Path | None, typer.Option("--settings", help="A TOML file of settings; --set goes before it.")
+    ] = None,
+    modalities: Annotated[
+        str | None, typer.Option(help="Use only these, separated by commas; 'none' for none [default: all].")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="The number that decides everything random.")] = None,
+    threads: Annotated[int | None, typer.Option(min=1, help="Processor threads [default: all].")] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+) -> None:
+    """Train a model on a prepared data set, stopping early by a validation metric.
+
+    The run folder gets checkpoints, metrics.jsonl (one line an epoch) and model/, which `evaluate` and `recommend`
+    take. Interrupted at any moment, the same command goes on from the last checkpoint, and ends with the same bytes.
+
+    Example:  triptych train shop/ --model bm3 --set n_layers=1 --set patience=10 --seed 1
+    """
+    from triptych.data.dataset import open_dataset
+
+    dataset = open_dataset(data)
+    if modalities is not None:
+        names = [] if modalities == "none" else [name.strip() for name in modalities.split(",")]
+        dataset = dataset.with_modalities(names)
+    values: dict[str, Any] = read_toml(settings_file) if settings_file else {}
+    values |= assignments(settings or [])
+    if seed is not None:
+        values["seed"] = seed
+    ours, theirs = divide(model, values)
+    training = parse(TrainingSettings, ours, of="training")
+    folder = run or Path("runs") / f"{model}-{data.resolve().name}-seed{training.seed}"
+    recommender = _fit(model, dataset, theirs, training, folder, threads)
+    told = {key: value for key, value in recommender.about.items() if key not in ("settings", "training")}
+    if json:
+        show.show_json({"run": str(folder), **told})
+        return
+    for key in sorted(key for key in told if key.startswith("validation/")):
+        show.show(f"{key} {told[key]:.4f} at epoch {told['best_epoch']} of {told['epochs']}")
+    show.show(f"run folder: {folder}\nnext: triptych evaluate {folder}")
+
+
+def divide(model: str, values: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Settings as (training's, the model's). Raises SettingsError on a name that neither knows."""
+    from triptych.models.registry import model_class
+
+    training = {setting.name for setting in describe(TrainingSettings)}
+    theirs = {setting.name for setting in describe(model_class(model).Settings)}
+    for name in values:
+        if name not in training | theirs:
+            raise SettingsError(
+                f'unknown setting "{name}" of {model} or training', mend=did_you_mean(name, training | theirs)
+            )
+    return (
+        {name: value for name, value in values.items() if name in training},
+        {name: value for name, value in values.items() if name in theirs},
+    )
+
+
+def _fit(
+    model: str, dataset: Any, settings: dict[str, Any], training: TrainingSettings, folder: Path, threads: int | None
+) -> Recommender:
+    import torch
+
+    from triptych.training.fit import fit
+
+    if threads is not None:
+        torch.set_num_threads(threads)
+    asked_to_stop = False
+
+    def stop(number: int, frame: object) -> None:
+        nonlocal asked_to_stop
+        if asked_to_stop:
+            raise KeyboardInterrupt
+        asked_to_stop = True
+        show.say("stopping after this step (again to stop at once); the same command goes on from here")
+
+    before = signal.signal(signal.SIGINT, stop)
+    try:
+        with show.listening() as listener:
+            return fit(
+                model, dataset, settings, training, run=folder, listener=listener, should_stop=lambda: asked_to_stop
+            )
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+command.__doc__ = (
+    f"{command.__doc__}\n\nSettings of training, for --set:\n\n{TRAINING}\n\nSettings of models: triptych models"
+)

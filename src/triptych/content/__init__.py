@@ -1,0 +1,1 @@
+"""Images, texts, tables -> matrices."""

@@ -1,0 +1,140 @@
+"""A log -> the interactions to learn from, saying what was left out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import polars as pl
+
+from triptych.data.formats.log import Log
+from triptych.data.vocabulary import Vocabulary
+from triptych.errors import InputError, place
+
+Nulls = Literal["error", "drop"]
+UnknownItems = Literal["error", "drop", "keep"]
+
+
+@dataclass(frozen=True)
+class Cleaning:
+    """What cleaning did, as counts of rows of the log (and of users and items where it says so)."""
+
+    read: int
+    without_id: int
+    below_rating: int
+    of_unknown_items: int
+    duplicates: int
+    conflicting_parts: int  # duplicates that stood in two parts of the split; they count for the earlier part
+    below_core: int
+    users_dropped: int
+    items_dropped: int
+    kept: int
+
+
+def clean(
+    log: Log,
+    *,
+    catalogue: Vocabulary | None = None,
+    min_rating: float | None = None,
+    nulls: Nulls = "error",
+    unknown_items: UnknownItems = "error",
+    k_core: int = 0,
+) -> tuple[pl.DataFrame, Cleaning]:
+    """Distinct (user_id, item_id) rows with their time and part, in the order of the log; and what was done.
+
+    In this order: rows without an id, ratings below `min_rating`, items that are not in the catalogue, duplicates (the
+    earliest is kept), users and items with fewer than `k_core` interactions, again and again until none is left.
+    Raises InputError, with file and row, on what the options do not allow, and when nothing is left.
+    """
+    frame, read = log.frame, len(log.frame)
+    frame = _with_ids(frame, log, nulls)
+    without_id = read - len(frame)
+    frame, below_rating = _rated(frame, log, min_rating)
+    users_before, items_before = frame["user_id"].n_unique(), frame["item_id"].n_unique()
+    frame, of_unknown = _of_catalogue(frame, log, catalogue, unknown_items)
+    before = len(frame)
+    frame, conflicting = _distinct(frame)
+    duplicates = before - len(frame)
+    before = len(frame)
+    frame = core(frame, k_core) if k_core > 1 else frame
+    if not len(frame):
+        raise InputError(
+            f"no interaction is left of {read} after cleaning",
+            where=place(log.path),
+            mend="loosen the cleaning options",
+        )
+    return frame, Cleaning(
+        read=read,
+        without_id=without_id,
+        below_rating=below_rating,
+        of_unknown_items=of_unknown,
+        duplicates=duplicates,
+        conflicting_parts=conflicting,
+        below_core=before - len(frame),
+        users_dropped=users_before - frame["user_id"].n_unique(),
+        items_dropped=items_before - frame["item_id"].n_unique(),
+        kept=len(frame),
+    )
+
+
+def core(frame: pl.DataFrame, k: int) -> pl.DataFrame:
+    """The largest part of the log in which every user and every item has at least k rows."""
+    while True:
+        kept = frame.filter((pl.len().over("user_id") >= k) & (pl.len().over("item_id") >= k))
+        if len(kept) == len(frame):
+            return kept
+        frame = kept
+
+
+def _with_ids(frame: pl.DataFrame, log: Log, nulls: Nulls) -> pl.DataFrame:
+    for column, noun in (("user_id", "user"), ("item_id", "item")):
+        empty = frame.filter(pl.col(column).is_null())
+        if len(empty) and nulls == "error":
+            raise InputError(
+                f"the {noun} id is empty ({len(empty)} such rows)",
+                where=place(log.path, row=int(empty["row"][0])),
+                mend="fill it in, or pass --nulls drop",
+            )
+    return frame.drop_nulls(["user_id", "item_id"])
+
+
+def _rated(frame: pl.DataFrame, log: Log, min_rating: float | None) -> tuple[pl.DataFrame, int]:
+    if min_rating is None:
+        return frame, 0
+    if not log.has("rating"):
+        raise InputError(
+            "a least rating is asked for, but there is no rating column",
+            where=place(log.path),
+            mend="name it with --rating-column, or leave --min-rating out",
+        )
+    kept = frame.filter(pl.col("rating") >= min_rating)
+    return kept, len(frame) - len(kept)
+
+
+def _of_catalogue(
+    frame: pl.DataFrame, log: Log, catalogue: Vocabulary | None, unknown: UnknownItems
+) -> tuple[pl.DataFrame, int]:
+    if catalogue is None or unknown == "keep":
+        return frame, 0
+    known = frame["item_id"].is_in(catalogue.ids.implode())
+    strange = frame.filter(~known)
+    if len(strange) and unknown == "error":
+        raise InputError(
+            f'item "{strange["item_id"][0]}" is not in the item table ({len(strange)} such rows, '
+            f"{strange['item_id'].n_unique()} such items)",
+            where=place(log.path, row=int(strange["row"][0])),
+            mend="add it there, or pass --unknown-items drop (or keep, as items without content)",
+        )
+    return frame.filter(known), len(strange)
+
+
+def _distinct(frame: pl.DataFrame) -> tuple[pl.DataFrame, int]:
+    """Of repeated pairs the earliest (by time, else by row), in the earliest part that any of them stands in."""
+    pair = ["user_id", "item_id"]
+    conflicting = 0
+    if "part" in frame.columns:
+        conflicting = int(frame.group_by(pair).agg(pl.col("part").n_unique() > 1)["part"].sum())
+        frame = frame.with_columns(pl.col("part").min().over(pair))
+    by = ["time", "row"] if "time" in frame.columns else ["row"]
+    kept = frame.sort(by, nulls_last=True).unique(pair, keep="first", maintain_order=True).sort("row")
+    return kept, conflicting

@@ -1,0 +1,271 @@
+"""Feature files -> rows aligned with the items: memory-mapped, checked and converted a chunk at a time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from triptych.artefacts import map_tensors
+from triptych.data.features import FeatureStream, first_bad_value
+from triptych.data.formats.tables import Table, read_table
+from triptych.data.vocabulary import Vocabulary
+from triptych.errors import ArtefactError, InputError, did_you_mean, place
+
+Store = Literal["float16", "float32"]
+ZeroRows = Literal["missing", "keep"]
+NAMES = ("table", "features", "embeddings")  # which tensor of a safetensors file, where there are several
+
+
+@dataclass(frozen=True)
+class FeatureSource:
+    """A modality's feature file: .npy, .safetensors or .parquet, and the file of its item ids where they are apart."""
+
+    modality: str
+    path: Path
+    ids: Path | None = None
+
+
+@dataclass(frozen=True)
+class FeatureFile:
+    """A feature file, opened: values [n_rows, width] (mapped where the format allows), ids String [n_rows] or None.
+
+    first_row: what the file calls its first row: 0 for matrices, 1 for tables.
+    """
+
+    source: FeatureSource
+    values: NDArray[Any]
+    ids: pl.Series | None
+    first_row: int = 0
+
+    def where(self, row: int, column: int | None = None) -> str:
+        """The place of a row of the matrix, for an error."""
+        return place(self.source.path, row=row + self.first_row, column=None if column is None else str(column))
+
+
+def open_features(source: FeatureSource) -> FeatureFile:
+    """Open a feature file; of .npy and .safetensors nothing is read yet.
+
+    Raises InputError: no such file, another ending, not a matrix of floats, pickled, cut short; ids of another number
+    than rows, empty or twice.
+    """
+    path = source.path
+    if not path.exists():
+        near = did_you_mean(path.name, [entry.name for entry in path.parent.iterdir()]) if path.parent.is_dir() else ""
+        raise InputError("no such file", where=place(path), mend=near or "check the path")
+    first_row, ids = 0, None
+    if path.suffix == ".npy":
+        values = _open_npy(path)
+    elif path.suffix == ".safetensors":
+        values = _open_safetensors(path)
+    elif path.suffix == ".parquet":
+        values, ids = _open_parquet(path)
+        first_row = 1
+    else:
+        raise InputError(
+            f'cannot read features from "{path.suffix or path.name}"',
+            where=place(path),
+            mend="give .npy, .safetensors or .parquet",
+        )
+    if values.ndim != 2 or 0 in values.shape:
+        raise InputError(
+            f"features must be a matrix [items, width], got shape {values.shape}",
+            where=place(path),
+            mend="store one row per item",
+        )
+    if not np.issubdtype(values.dtype, np.floating):
+        raise InputError(
+            f"features are {values.dtype}, not floats", where=place(path), mend="store float16, float32 or float64"
+        )
+    if source.ids is not None:
+        ids = _read_ids(source.ids, len(values), path)
+    return FeatureFile(source, values, ids, first_row)
+
+
+def stream_features(
+    file: FeatureFile, order: NDArray[np.int64], *, store: Store | None = None, zero_rows: ZeroRows = "missing"
+) -> FeatureStream:
+    """The rows of a file in the order of the items.
+
+    order: int64 [n_items], the file's row of every item, -1 where it has none. store: the precision; None keeps
+    float16 and float32 and makes float64 float32. zero_rows: whether zeros mean that an item lacks the modality.
+    Reading a chunk raises InputError on NaN, infinity and what `store` cannot hold, naming file and row.
+    """
+    dtype = np.dtype(store or ("float16" if file.values.dtype == np.float16 else "float32"))
+
+    def rows(items: slice) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+        wanted = order[items]
+        present = wanted >= 0
+        begin = int(wanted[0]) if len(wanted) else 0
+        if len(wanted) and np.array_equal(wanted, np.arange(begin, begin + len(wanted))):
+            chunk = np.asarray(file.values[begin : begin + len(wanted)])  # in order: read, not gathered
+        else:
+            chunk = np.zeros((len(wanted), file.values.shape[1]), file.values.dtype)
+            chunk[present] = file.values[wanted[present]]
+        _check(file, chunk, wanted, dtype)
+        chunk = chunk.astype(dtype, copy=False)
+        if zero_rows == "missing":
+            present &= chunk.any(axis=1)
+        return chunk, present
+
+    return FeatureStream(
+        modality=file.source.modality,
+        n_items=len(order),
+        width=int(file.values.shape[1]),
+        dtype=dtype,
+        rows=rows,
+        provenance={"file": file.source.path.name, "rows": len(file.values), "dtype": str(file.values.dtype)},
+    )
+
+
+def order_of(
+    file: FeatureFile,
+    items: Vocabulary,
+    row_ids: pl.Series | None,
+    known: Vocabulary,
+    *,
+    unknown: Literal["error", "drop"] = "error",
+) -> NDArray[np.int64]:
+    """int64 [n_items]: the file's row of every item, -1 for none.
+
+    row_ids: the ids that rows stand for where the file has none of its own. known: all ids that may stand in the file,
+    those that cleaning dropped included. Raises InputError: rows of another number, unknown ids (unless dropped).
+    """
+    ids = file.ids
+    if ids is None:
+        if row_ids is None:
+            raise InputError(
+                f"has {len(file.values)} rows and no item ids",
+                where=place(file.source.path),
+                mend="give an id file (one id a line), or an item table whose rows are in the same order",
+            )
+        if len(row_ids) != len(file.values):
+            raise InputError(
+                f"has {len(file.values)} rows, but there are {len(row_ids)} items",
+                where=place(file.source.path),
+                mend="give one row per item in the same order, or an id file",
+            )
+        ids = row_ids
+    elif unknown == "error":
+        strange = known.find(ids) < 0
+        if strange.any():
+            row = int(np.argmax(strange))
+            raise InputError(
+                f'item "{ids[row]}" is in neither the item table nor the interactions ({int(strange.sum())} such rows)',
+                where=place(file.source.ids or file.source.path, row=row + 1),
+                mend="add it to the item table, or pass --unknown-items drop",
+            )
+    return Vocabulary(ids).find(items.ids)
+
+
+def _check(file: FeatureFile, chunk: NDArray[Any], wanted: NDArray[np.int64], dtype: np.dtype[Any]) -> None:
+    bad = first_bad_value(chunk)
+    if bad is not None:
+        row, column, what = bad
+        raise InputError(
+            f"{what} among the features",
+            where=file.where(int(wanted[row]), column),
+            mend="encode that item again; if it lacks the modality, leave its row out or fill it with zeros",
+        )
+    if dtype == np.float16 and chunk.dtype != np.float16:
+        large = np.abs(chunk) > np.finfo(np.float16).max
+        if large.any():
+            row, column = (int(place_) for place_ in np.unravel_index(int(np.argmax(large)), large.shape))
+            raise InputError(
+                f"{chunk[row, column]:g} does not fit 16 bits",
+                where=file.where(int(wanted[row]), column),
+                mend="store float32, or scale the features",
+            )
+
+
+def _open_npy(path: Path) -> NDArray[Any]:
+    try:
+        values: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (ValueError, OSError, EOFError) as error:
+        pickled = "pickle" in str(error).lower() or "object" in str(error).lower()
+        what = "holds pickled objects, which are never loaded" if pickled else "is not a .npy file, or is cut short"
+        raise InputError(what, where=place(path), mend="save a float array with numpy.save") from None
+    return values
+
+
+def _open_safetensors(path: Path) -> NDArray[Any]:
+    try:
+        tensors = map_tensors(path)
+    except ArtefactError as error:
+        raise InputError(error.what, where=error.where, mend="save one matrix with safetensors") from None
+    if len(tensors) == 1:
+        return next(iter(tensors.values()))
+    for name in NAMES:
+        if name in tensors:
+            return tensors[name]
+    raise InputError(
+        f"holds several tensors ({', '.join(sorted(tensors)[:10])})", where=place(path), mend='name the matrix "table"'
+    )
+
+
+def _open_parquet(path: Path) -> tuple[NDArray[Any], pl.Series | None]:
+    table = read_table(path)
+    frame = table.frame
+    lists = [name for name, kind in frame.schema.items() if isinstance(kind, pl.List | pl.Array)]
+    floats = [name for name, kind in frame.schema.items() if kind.is_float()]
+    rest = [name for name in frame.columns if name not in lists and name not in floats]
+    ids = table.text(rest[0]) if rest else None
+    if ids is not None:
+        ids = _good_ids(ids, path, first_row=1)
+    if len(lists) == 1:
+        return _matrix(table, lists[0]), ids
+    if not floats or lists:
+        raise InputError(
+            "has no features", where=place(path), mend="give an id column and one column of lists, or columns of floats"
+        )
+    return frame.select(floats).to_numpy(), ids
+
+
+def _matrix(table: Table, column: str) -> NDArray[Any]:
+    values = table.frame[column]
+    if isinstance(values.dtype, pl.List):
+        lengths = values.list.len()
+        odd = (lengths != lengths[0]).fill_null(value=True)
+        if odd.any():
+            position = int(odd.arg_true()[0])
+            raise InputError(
+                f"{lengths[position]} values where the first row has {lengths[0]}",
+                where=table.where(position, column),
+                mend="give every item a vector of one length; leave out the rows of items without",
+            )
+        values = values.list.to_array(int(lengths[0]))
+    return values.to_numpy()
+
+
+def _read_ids(path: Path, n_rows: int, features: Path) -> pl.Series:
+    """The ids of a file: one a line, with or without a header, or the first column of a table."""
+    if path.suffix == ".parquet":
+        table = read_table(path)
+    else:
+        table = read_table(path, header=["id"], separator="\x1f")
+        lines = table.frame["id"].str.strip_chars().str.strip_chars('"')
+        if len(lines) == n_rows + 1:
+            lines, table = lines[1:], Table(table.frame, path, 2)  # the first line is a header
+        table = Table(lines.to_frame("id"), path, table.first_row)
+    ids = table.text(table.frame.columns[0])
+    if len(ids) != n_rows:
+        raise InputError(
+            f"{len(ids)} ids for the {n_rows} rows of {features.name}", where=place(path), mend="give one id per row"
+        )
+    return _good_ids(ids, path, table.first_row)
+
+
+def _good_ids(ids: pl.Series, path: Path, first_row: int) -> pl.Series:
+    for odd, what in ((ids.is_null(), "is empty"), (~ids.is_first_distinct(), "stands twice")):
+        if odd.any():
+            row = int(odd.arg_true()[0])
+            raise InputError(
+                f'item id "{ids[row] or ""}" {what}',
+                where=place(path, row=row + first_row),
+                mend="give each row its own id",
+            )
+    return ids

@@ -1,0 +1,50 @@
+"""Writes the world as a shop would hand it over: two tables of comma-separated values and a folder of pictures."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import numpy as np
+
+from triptych.demo.pictures import draw_item
+from triptych.demo.world import CATEGORIES, FORMS, MATERIALS, MOTIFS, PALETTES, World
+
+
+def write_world(world: World, folder: Path) -> None:
+    """Write the raw files of a shop into a folder, made if need be; files of the same names are written over.
+
+    - `interactions.csv`: user_id, item_id, timestamp (seconds), in the order of time;
+    - `items.csv`: item_id, title, description (empty where missing), category, materials (`oak|brass`), price, picture
+      (a path in the folder, empty where missing);
+    - `pictures/<item_id>.png`.
+
+    What was planted (attributes, tastes, circles) is nowhere in them.
+    """
+    (folder / "pictures").mkdir(parents=True, exist_ok=True)
+    user_ids, item_ids, items = world.user_ids, world.items.ids, world.items
+    with (folder / "interactions.csv").open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["user_id", "item_id", "timestamp"])
+        for row in np.argsort(world.timestamps, kind="stable"):
+            user, item = world.taken_users[row], world.taken_items[row]
+            writer.writerow([user_ids[user], item_ids[item], int(world.timestamps[row])])
+    with (folder / "items.csv").open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["item_id", "title", "description", "category", "materials", "price", "picture"])
+        for item, item_id in enumerate(item_ids):
+            picture = f"pictures/{item_id}.png" if items.has_picture[item] else ""
+            materials = "|".join(name for name, has in zip(MATERIALS, items.materials[item], strict=True) if has)
+            category, description = CATEGORIES[items.category[item]], items.descriptions[item] or ""
+            price = f"{items.price[item]:.2f}"
+            writer.writerow([item_id, items.titles[item], description, category, materials, price, picture])
+            if picture:
+                picture_of(world, item, folder / picture)
+
+
+def picture_of(world: World, item: int, path: Path) -> None:
+    """Draw one item's picture into a PNG file; the same world and item give the same bytes."""
+    items = world.items
+    names = PALETTES[items.palette[item]], MOTIFS[items.motif[item]], FORMS[items.form[item]]
+    generator = np.random.default_rng([world.seed, 3, item])
+    draw_item(*names, CATEGORIES[items.category[item]], generator).save(path, compress_level=1)
