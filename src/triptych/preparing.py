@@ -23,6 +23,7 @@ from triptych.data.formats.features import (
     FeatureSource,
     Store,
     ZeroRows,
+    good_ids,
     open_features,
     order_of,
     stream_features,
@@ -251,6 +252,8 @@ def _metadata(
         raise SettingsError("metadata columns are named, but there is no item table", mend="give it with --items")
     if any(stream.modality == "metadata" for stream in streams):
         raise SettingsError("a modality is called metadata already", mend="rename that feature file's modality")
+    for column in columns.numeric:
+        table.numbers(column)  # in the order of the file first: an error names the row there
     return fit_metadata(Table(_aligned(table, ids, items), table.path, table.first_row), columns)
 
 
@@ -282,11 +285,16 @@ def _file_of(modality: str, given: ArrayLike | tuple[Sequence[str], ArrayLike]) 
     source = FeatureSource(modality, Path(f"features[{modality!r}]"))
     if values.ndim != 2 or not np.issubdtype(values.dtype, np.floating):
         raise InputError(
-            f"features must be a matrix of floats, got {values.dtype} {values.shape}", where=str(source.path)
+            f"features must be a matrix of floats, got {values.dtype} {values.shape}",
+            where=str(source.path),
+            mend="give one row per item: float16, float32 or float64",
         )
     series = None
     if ids is not None:
         series = pl.Series("id", [str(each) for each in ids], dtype=pl.String)
         if len(series) != len(values):
-            raise InputError(f"{len(series)} ids for {len(values)} rows", where=str(source.path))
-    return FeatureFile(source, values, series)
+            raise InputError(
+                f"{len(series)} ids for {len(values)} rows", where=str(source.path), mend="give one id per row"
+            )
+        series = good_ids(series, source.path, first_row=0)
+    return FeatureFile(source, values, series, first_id=0)

@@ -35,10 +35,7 @@ class Features:
 
     def __post_init__(self) -> None:
         where = f'modality "{self.modality}"'
-        if not re.fullmatch(NAME, self.modality):
-            raise InputError(
-                f'"{self.modality}" cannot name a modality', mend="use letters, digits, - and _, a letter first"
-            )
+        _check_name(self.modality)
         if self.table.ndim != 2 or self.table.shape[1] == 0:
             raise InputError(f"features must be [n_items, width], got {self.table.shape}", where=where)
         if self.table.dtype not in (np.float16, np.float32, np.float64):
@@ -76,6 +73,9 @@ class FeatureStream:
     provenance: Mapping[str, Any] = field(default_factory=dict)
     encoder: Mapping[str, Any] | None = None
 
+    def __post_init__(self) -> None:
+        _check_name(self.modality)
+
     def chunks(self) -> list[slice]:
         """Slices over the items, each of about `CHUNK_BYTES`."""
         size = max(1, CHUNK_BYTES // max(1, self.width * self.dtype.itemsize))
@@ -107,6 +107,11 @@ def collected(stream: FeatureStream) -> Features:
         table[items], present[items] = stream.rows(items)
     table[~present] = 0
     return Features(stream.modality, table, present, stream.provenance, stream.encoder)
+
+
+def _check_name(modality: str) -> None:
+    if not re.fullmatch(NAME, modality):
+        raise InputError(f'"{modality}" cannot name a modality', mend="use letters, digits, - and _, a letter first")
 
 
 def first_bad_value(rows: NDArray[Any]) -> tuple[int, int, str] | None:

@@ -34,13 +34,14 @@ class FeatureSource:
 class FeatureFile:
     """A feature file, opened: values [n_rows, width] (mapped where the format allows), ids String [n_rows] or None.
 
-    first_row: what the file calls its first row: 0 for matrices, 1 for tables.
+    first_row: what the file calls its first row: 0 for matrices, 1 for tables. first_id: the same of the ids' file.
     """
 
     source: FeatureSource
     values: NDArray[Any]
     ids: pl.Series | None
     first_row: int = 0
+    first_id: int = 1
 
     def where(self, row: int, column: int | None = None) -> str:
         """The place of a row of the matrix, for an error."""
@@ -57,7 +58,7 @@ def open_features(source: FeatureSource) -> FeatureFile:
     if not path.exists():
         near = did_you_mean(path.name, [entry.name for entry in path.parent.iterdir()]) if path.parent.is_dir() else ""
         raise InputError("no such file", where=place(path), mend=near or "check the path")
-    first_row, ids = 0, None
+    first_row, first_id, ids = 0, 1, None
     if path.suffix == ".npy":
         values = _open_npy(path)
     elif path.suffix == ".safetensors":
@@ -82,8 +83,8 @@ def open_features(source: FeatureSource) -> FeatureFile:
             f"features are {values.dtype}, not floats", where=place(path), mend="store float16, float32 or float64"
         )
     if source.ids is not None:
-        ids = _read_ids(source.ids, len(values), path)
-    return FeatureFile(source, values, ids, first_row)
+        ids, first_id = _read_ids(source.ids, len(values), path)
+    return FeatureFile(source, values, ids, first_row, first_id)
 
 
 def stream_features(
@@ -156,7 +157,7 @@ def order_of(
             row = int(np.argmax(strange))
             raise InputError(
                 f'item "{ids[row]}" is in neither the item table nor the interactions ({int(strange.sum())} such rows)',
-                where=place(file.source.ids or file.source.path, row=row + 1),
+                where=place(file.source.ids or file.source.path, row=row + file.first_id),
                 mend="add it to the item table, or pass --unknown-items drop",
             )
     return Vocabulary(ids).find(items.ids)
@@ -171,20 +172,20 @@ def _check(file: FeatureFile, chunk: NDArray[Any], wanted: NDArray[np.int64], dt
             where=file.where(int(wanted[row]), column),
             mend="encode that item again; if it lacks the modality, leave its row out or fill it with zeros",
         )
-    if dtype == np.float16 and chunk.dtype != np.float16:
-        large = np.abs(chunk) > np.finfo(np.float16).max
+    if dtype.itemsize < chunk.dtype.itemsize:
+        large = np.abs(chunk) > np.finfo(dtype).max
         if large.any():
             row, column = (int(place_) for place_ in np.unravel_index(int(np.argmax(large)), large.shape))
             raise InputError(
-                f"{chunk[row, column]:g} does not fit 16 bits",
+                f"{chunk[row, column]:g} does not fit {8 * dtype.itemsize} bits",
                 where=file.where(int(wanted[row]), column),
-                mend="store float32, or scale the features",
+                mend="store float32, or scale the features" if dtype == np.float16 else "scale the features",
             )
 
 
 def _open_npy(path: Path) -> NDArray[Any]:
     try:
-        values: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
+        values: NDArray[Any] = np.lib.format.open_memmap(path, mode="r")
     except (ValueError, OSError, EOFError) as error:
         pickled = "pickle" in str(error).lower() or "object" in str(error).lower()
         what = "holds pickled objects, which are never loaded" if pickled else "is not a .npy file, or is cut short"
@@ -215,7 +216,7 @@ def _open_parquet(path: Path) -> tuple[NDArray[Any], pl.Series | None]:
     rest = [name for name in frame.columns if name not in lists and name not in floats]
     ids = table.text(rest[0]) if rest else None
     if ids is not None:
-        ids = _good_ids(ids, path, first_row=1)
+        ids = good_ids(ids, path, first_row=1)
     if len(lists) == 1:
         return _matrix(table, lists[0]), ids
     if not floats or lists:
@@ -241,8 +242,8 @@ def _matrix(table: Table, column: str) -> NDArray[Any]:
     return values.to_numpy()
 
 
-def _read_ids(path: Path, n_rows: int, features: Path) -> pl.Series:
-    """The ids of a file: one a line, with or without a header, or the first column of a table."""
+def _read_ids(path: Path, n_rows: int, features: Path) -> tuple[pl.Series, int]:
+    """The ids of a file (one a line, with or without a header, or a table's first column), and its first id's row."""
     if path.suffix == ".parquet":
         table = read_table(path)
     else:
@@ -256,10 +257,11 @@ def _read_ids(path: Path, n_rows: int, features: Path) -> pl.Series:
         raise InputError(
             f"{len(ids)} ids for the {n_rows} rows of {features.name}", where=place(path), mend="give one id per row"
         )
-    return _good_ids(ids, path, table.first_row)
+    return good_ids(ids, path, table.first_row), table.first_row
 
 
-def _good_ids(ids: pl.Series, path: Path, first_row: int) -> pl.Series:
+def good_ids(ids: pl.Series, path: Path, first_row: int) -> pl.Series:
+    """The ids of rows, if each has its own. Raises InputError."""
     for odd, what in ((ids.is_null(), "is empty"), (~ids.is_first_distinct(), "stands twice")):
         if odd.any():
             row = int(odd.arg_true()[0])

@@ -84,22 +84,26 @@ def _column(table: Table, kind: str, asked: str) -> str | None:
 def _times(table: Table, column: str) -> pl.Series:
     values = table.frame[column]
     if values.dtype.is_numeric():
-        return values.cast(pl.Float64)
+        return _good_times(table, column, values.cast(pl.Float64), values)
     if values.dtype in (pl.Datetime, pl.Date):
         return values.cast(pl.Datetime("us")).dt.epoch("us").cast(pl.Float64) / 1e6
     text = table.text(column).str.strip_chars()
     numbers = text.cast(pl.Float64, strict=False)
-    if numbers.null_count() == text.null_count():
-        return numbers
+    if 2 * numbers.count() >= text.count():
+        return _good_times(table, column, numbers, text)  # most are numbers, so all must be
     plain = text.str.replace("T", " ").str.replace(r"(Z|\+00:?00)$", "")
     dates = plain.str.to_datetime("%Y-%m-%d %H:%M:%S%.f", strict=False, time_unit="us")
     days = plain.str.to_datetime("%Y-%m-%d", strict=False, time_unit="us")
     seconds = dates.fill_null(days).dt.epoch("us").cast(pl.Float64) / 1e6
-    bad = seconds.is_null() & text.is_not_null()
+    return _good_times(table, column, seconds, text)
+
+
+def _good_times(table: Table, column: str, seconds: pl.Series, given: pl.Series) -> pl.Series:
+    bad = (seconds.is_null() | ~seconds.is_finite()).fill_null(value=True) & given.is_not_null()
     if bad.any():
         position = int(bad.arg_true()[0])
         raise InputError(
-            f'"{text[position]}" is no time',
+            f'"{given[position]}" is no time',
             where=table.where(position, column),
             mend="write seconds, or 2026-01-31, or 2026-01-31 12:00:00",
         )

@@ -50,8 +50,9 @@ def read_recbole(path: Path, columns: Columns) -> Source:
 def read_literature(path: Path, columns: Columns) -> Source:
     """The multimodal literature's folder: NAME.inter with x_label, and MODALITY_feat.npy in item-id order."""
     logs = sorted(path.glob("*.inter"))
-    if len(logs) > 1:
-        raise InputError(f"holds {len(logs)} .inter files", where=place(path), mend="name the one to read")
+    if len(logs) != 1:
+        mend = "name the one to read" if logs else "check the path, or name another format"
+        raise InputError(f"holds {len(logs) or 'no'} .inter files", where=place(path), mend=mend)
     features = tuple(
         FeatureSource(file.name.removesuffix("_feat.npy"), file) for file in sorted(path.glob("*_feat.npy"))
     )

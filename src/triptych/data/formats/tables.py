@@ -68,10 +68,8 @@ class Table:
     def numbers(self, column: str) -> pl.Series:
         """A column as float64, null where it is empty. Raises InputError with the row of what is no number."""
         values = self.frame[self.require(column)]
-        if values.dtype.is_numeric():
-            return values.cast(pl.Float64)
-        text = self.text(column)
-        numbers = text.str.strip_chars().cast(pl.Float64, strict=False)
+        text = values if values.dtype.is_numeric() else self.text(column).str.strip_chars()
+        numbers = text.cast(pl.Float64, strict=False)
         bad = (numbers.is_null() | ~numbers.is_finite()).fill_null(value=True) & text.is_not_null()
         if bad.any():
             position = int(bad.arg_true()[0])
