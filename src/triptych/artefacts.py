@@ -120,7 +120,11 @@ def write_file(path: Path, content: bytes) -> None:
 def write_tensors(path: Path, tensors: Mapping[str, NDArray[Any]], about: Mapping[str, str] | None = None) -> None:
     """Named arrays (and a few words about them) as one safetensors file, whole or absent; see `write_file`."""
     with _replacing(path) as temporary:
-        save_file({name: np.ascontiguousarray(array) for name, array in tensors.items()}, temporary, dict(about or {}))
+        save_file(
+            {name: np.ascontiguousarray(array) for name, array in tensors.items()},
+            temporary,
+            metadata=dict(about) if about else None,  # an empty one would be written as broken JSON
+        )
 
 
 def create_tensors(path: Path, shapes: Mapping[str, tuple[str, tuple[int, ...]]]) -> dict[str, NDArray[Any]]:

@@ -140,8 +140,10 @@ def open_dataset(path: Path | str, *, verify: bool = False) -> Dataset:
 def save_tables(dataset: Dataset, folder: Path) -> None:
     """Write users, items and interactions (with times and parts) into an open folder; features are not written."""
     pl.DataFrame({"user_id": dataset.users.ids}).write_parquet(folder / "users.parquet")
-    table = dataset.item_table.drop("item_id", strict=False) if dataset.item_table is not None else pl.DataFrame()
-    table.insert_column(0, dataset.items.ids.alias("item_id")).write_parquet(folder / "items.parquet")
+    table = dataset.items.ids.alias("item_id").to_frame()
+    if dataset.item_table is not None:
+        table = table.hstack(dataset.item_table.drop("item_id", strict=False))
+    table.write_parquet(folder / "items.parquet")
     columns: dict[str, Any] = {"user": dataset.interactions.users, "item": dataset.interactions.items}
     if dataset.times is not None:
         columns["time"] = dataset.times

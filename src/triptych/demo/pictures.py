@@ -125,7 +125,7 @@ def _flat(category: str, form: str, x: Plane, y: Plane, lamp: float) -> tuple[Pl
         if form == "slim":
             wide, tall = (wide * 1.12, tall * 0.62) if category != "plate" else (wide * 0.68, tall * 1.1)
         across, down = np.abs(x) / wide, np.abs(y) / tall
-        edge = (across**power + down**power) ** (1 / power)
+        edge = np.asarray((across**power + down**power) ** (1 / power), dtype=np.float32)
         if form == "angular":  # corners cut off
             edge = np.maximum(np.maximum(across, down), (across + down) / (1.28 if category == "plate" else 1.5))
         elif form == "lobed":
@@ -270,7 +270,7 @@ def _shadow(inside: Plane, stands: bool, generator: np.random.Generator) -> Plan
     shift = (int(generator.uniform(-14, 14)), 4 if stands else 9)
     cast = np.roll(inside, (shift[1], shift[0]), axis=(0, 1))
     blurred = Image.fromarray((cast * 255).astype(np.uint8)).filter(ImageFilter.GaussianBlur(9))
-    return np.asarray(blurred, dtype=np.float32) / 255
+    return np.asarray(blurred, dtype=np.float32) / np.float32(255)
 
 
 def _tinted(colours: tuple[tuple[int, int, int], ...], generator: np.random.Generator) -> NDArray[np.float32]:

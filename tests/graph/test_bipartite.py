@@ -1,0 +1,58 @@
+"""Propagation is the product with Â, forwards and backwards."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from triptych.data.interactions import Interactions
+from triptych.graph.bipartite import BipartiteGraph
+from worlds import random_dataset
+
+
+def dense(interactions: Interactions) -> torch.Tensor:
+    n_users, n = interactions.n_users, interactions.n_users + interactions.n_items
+    adjacency = torch.zeros(n, n, dtype=torch.float64)
+    adjacency[interactions.users, n_users + interactions.items] = 1
+    adjacency = adjacency + adjacency.T
+    scale = (adjacency.sum(1) + 1e-7) ** -0.5
+    return scale[:, None] * adjacency * scale
+
+
+def test_propagation_equals_the_dense_product_and_so_does_its_gradient() -> None:
+    interactions = random_dataset().interactions
+    graph, matrix = BipartiteGraph(interactions).double(), dense(interactions)
+    x = torch.randn(len(matrix), 5, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    ours, theirs = x.clone().requires_grad_(), x.clone().requires_grad_()
+    weight = torch.arange(5, dtype=torch.float64)
+    (graph.propagate(ours) * weight).sum().backward()  # type: ignore[no-untyped-call]
+    ((matrix @ theirs) * weight).sum().backward()  # type: ignore[no-untyped-call]
+    assert torch.allclose(graph.propagate(x), matrix @ x, atol=1e-12)
+    assert ours.grad is not None
+    assert theirs.grad is not None
+    assert torch.allclose(ours.grad, theirs.grad, atol=1e-12)
+
+
+def test_the_mean_of_layers_is_the_mean_of_powers() -> None:
+    interactions = random_dataset(2).interactions
+    graph, matrix = BipartiteGraph(interactions).double(), dense(interactions)
+    x = torch.randn(len(matrix), 3, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    n_users = interactions.n_users
+    users, items = graph.mean_of_layers(x[:n_users], x[n_users:], 3)
+    expected = (x + matrix @ x + matrix @ matrix @ x + matrix @ matrix @ matrix @ x) / 4
+    assert torch.allclose(torch.cat([users, items]), expected, atol=1e-12)
+
+
+def test_users_and_items_without_interactions_stay_finite() -> None:
+    one = np.zeros(1, np.int64)
+    graph = BipartiteGraph(Interactions(one, one, 3, 4))
+    users, items = graph.mean_of_layers(torch.ones(3, 2), torch.ones(4, 2), 2)
+    assert torch.isfinite(users).all()
+    assert torch.isfinite(items).all()
+    assert torch.equal(users[1], torch.full((2,), 1 / 3))
+
+
+def test_no_interactions_at_all_propagate_nothing() -> None:
+    none = np.zeros(0, np.int64)
+    graph = BipartiteGraph(Interactions(none, none, 2, 2))
+    assert torch.equal(graph.propagate(torch.ones(4, 3)), torch.zeros(4, 3))

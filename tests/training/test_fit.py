@@ -1,0 +1,152 @@
+"""Training finds what is there to find, decides everything by one seed, and stops with a reason."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from triptych.data.split import Split
+from triptych.errors import SettingsError, TrainingError
+from triptych.models.registry import MODELS
+from triptych.ranking.recommender import Recommender, open_recommender
+from triptych.training.fit import fit
+from triptych.training.settings import TrainingSettings
+from worlds import checkerboard, random_split
+
+QUICK = TrainingSettings(epochs=4, batch_size=32, learning_rate=0.01, patience=3)
+ALL = sorted(MODELS)
+LEARNT = ["bm3", "lightgcn"]
+
+
+def small(name: str) -> dict[str, object]:
+    return {} if name == "popularity" else {"embedding_size": 8}
+
+
+@pytest.mark.parametrize("name", LEARNT)
+def test_the_withheld_item_of_a_checkerboard_comes_first(name: str) -> None:
+    training = TrainingSettings(epochs=60, batch_size=64, learning_rate=0.02, patience=60, metric="ndcg@1")
+    recommender = fit(name, checkerboard(), {"embedding_size": 16, "n_layers": 1}, training)
+    assert recommender.evaluate(mask="known", metrics=["hit_rate@1"])["hit_rate@1"] > 0.9
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(name: str, tmp_path: Path) -> None:
+    split = random_split()
+    for folder, seed in (("a", 1), ("b", 1), ("c", 2)):
+        fit(name, split, small(name), replace(QUICK, seed=seed)).save(tmp_path / folder)
+    a, b, c = ((tmp_path / folder / "factors.safetensors").read_bytes() for folder in "abc")
+    assert a == b
+    assert (a == c) == (name == "popularity")
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_a_saved_recommender_answers_as_before(name: str, tmp_path: Path) -> None:
+    recommender = fit(name, random_split(), small(name), QUICK)
+    recommender.save(tmp_path / "saved")
+    again = open_recommender(tmp_path / "saved")
+    assert again.recommend(k=5).to_polars().equals(recommender.recommend(k=5).to_polars())
+    assert again.evaluate().means == recommender.evaluate().means
+    again.save(tmp_path / "twice")
+    for file in (tmp_path / "saved").iterdir():
+        assert file.read_bytes() == (tmp_path / "twice" / file.name).read_bytes(), file.name
+
+
+@pytest.mark.parametrize("name", LEARNT)
+def test_every_parameter_gets_a_gradient(name: str) -> None:
+    split = random_split()
+    recommender = fit(name, split, small(name), replace(QUICK, epochs=1))
+    first = fit(name, split, small(name), replace(QUICK, epochs=1, learning_rate=1e-12))
+    for parameter, value in recommender.parameters.items():
+        assert not torch.allclose(value, first.parameters[parameter], atol=1e-9), parameter
+
+
+def test_the_features_of_an_item_that_lacks_them_are_never_looked_at() -> None:
+    split = random_split()
+    image = split.train.features["image"]
+    garbage = image.table.copy()
+    garbage[~image.present] = 1e6
+    other = replace(split.train, features={**split.train.features, "image": replace(image, table=garbage)})
+    a, b = (
+        fit("bm3", Split(train, split.validation, split.test), small("bm3"), QUICK).factors
+        for train in (split.train, other)
+    )
+    assert torch.equal(a.items, b.items)
+
+
+@pytest.mark.parametrize("modalities", [(), ("image",), ("image", "text", "audio", "video", "metadata")])
+def test_bm3_takes_any_number_of_modalities(modalities: tuple[str, ...]) -> None:
+    split = random_split(modalities=modalities)
+    assert torch.isfinite(fit("bm3", split, small("bm3"), QUICK).factors.items).all()
+
+
+def test_early_stopping_keeps_the_best_epoch_not_the_last(tmp_path: Path) -> None:
+    training = TrainingSettings(epochs=40, batch_size=32, learning_rate=0.05, patience=4)
+    recommender = fit("lightgcn", random_split(), small("lightgcn"), training, run=tmp_path / "run")
+    lines = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
+    told = [line["validation/ndcg@50"] for line in lines]
+    best = int(np.argmax(told))
+    assert len(lines) == min(40, best + 1 + 4)
+    assert recommender.evaluate("validation", metrics=["ndcg@50"])["ndcg@50"] == pytest.approx(max(told), abs=1e-12)
+    assert {"seconds", "peak_megabytes", "loss/bpr", "loss/penalty"} <= set(lines[0])
+
+
+def test_a_loss_that_is_not_finite_stops_with_epoch_batch_and_checkpoint(tmp_path: Path) -> None:
+    split = random_split()
+    image = split.train.features["image"]
+    table = image.table.copy()
+    table[3] = 3e38
+    train = replace(split.train, features={"image": replace(image, table=table)})
+    broken = Split(train, split.validation, split.test)
+    with pytest.raises(TrainingError, match=r"not finite .* epoch 1, batch \d+ of \d+") as caught:
+        fit("bm3", broken, small("bm3"), replace(QUICK, checkpoint_seconds=0), run=tmp_path / "run")
+    assert caught.value.mend
+    assert "checkpoint" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "message"),
+    [
+        ("bm4", {}, 'did you mean "bm3"'),
+        ("bm3", {"dropuot": 0.3}, 'did you mean "dropout"'),
+        ("bm3", {"dropout": 1.5}, "less than 1"),
+        ("bm3", {"dropout": "lots"}, "valid number"),
+        ("bm3", {"reg_weight": float("nan")}, "cannot be nan"),
+        ("bm3", {"reg_weight": "inf"}, "finite"),
+        ("bm3", {"features": "frosen"}, "'frozen', 'residual' or 'trained'"),
+        ("lightgcn", {"n_layers": -1}, "greater than or equal to 0"),
+        ("popularity", {"n_layers": 1}, "unknown setting"),
+    ],
+)
+def test_a_bad_setting_is_refused_with_a_mend(name: str, settings: dict[str, object], message: str) -> None:
+    with pytest.raises(SettingsError, match=message) as caught:
+        fit(name, random_split(), settings, QUICK)
+    assert caught.value.mend
+
+
+def test_a_run_folder_of_other_settings_is_not_gone_on_from(tmp_path: Path) -> None:
+    split = random_split()
+    fit("lightgcn", split, small("lightgcn"), QUICK, run=tmp_path / "run")
+    with pytest.raises(TrainingError, match="another settings"):
+        fit("lightgcn", split, {"embedding_size": 9}, QUICK, run=tmp_path / "run")
+
+
+def test_a_folder_of_something_else_is_not_made_a_run(tmp_path: Path) -> None:
+    (tmp_path / "precious.txt").write_text("mine")
+    with pytest.raises(TrainingError, match="holds no run"):
+        fit("popularity", random_split(), {}, QUICK, run=tmp_path)
+
+
+def test_similar_items_are_ranked_by_cosine_and_leave_the_item_out() -> None:
+    recommender: Recommender = fit("lightgcn", random_split(), small("lightgcn"), QUICK)
+    frame = recommender.similar_items("i03", k=100)
+    items = recommender.factors.items / recommender.factors.items.norm(dim=1, keepdim=True)
+    cosines = (items @ items[3]).numpy()
+    assert len(frame) == 24
+    assert "i03" not in frame["item_id"].to_list()
+    assert frame["similarity"].to_list() == sorted(frame["similarity"].to_list(), reverse=True)
+    assert frame["similarity"][0] == pytest.approx(np.delete(cosines, 3).max(), abs=1e-6)

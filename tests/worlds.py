@@ -1,0 +1,69 @@
+"""Small worlds to test with."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from triptych.data.dataset import Dataset
+from triptych.data.features import Features
+from triptych.data.interactions import Interactions
+from triptych.data.split import Split, split
+from triptych.data.vocabulary import Vocabulary
+
+
+def random_dataset(
+    seed: int = 0,
+    *,
+    n_users: int = 30,
+    n_items: int = 25,
+    density: float = 0.2,
+    modalities: tuple[str, ...] = ("image", "text"),
+) -> Dataset:
+    """Users take items by chance; features are noise, and the first item lacks the first modality."""
+    generator = np.random.default_rng(seed)
+    taken = generator.random((n_users, n_items)) < density
+    taken[:, 0] = True
+    users, items = np.nonzero(taken)
+    features = {}
+    for place, modality in enumerate(modalities):
+        present = np.ones(n_items, dtype=np.bool_)
+        present[0] = place != 0
+        table = generator.standard_normal((n_items, 6 + place)).astype(np.float32) * present[:, None]
+        features[modality] = Features(modality, table, present)
+    return Dataset(
+        users=Vocabulary([f"u{row:02d}" for row in range(n_users)], noun="user"),
+        items=Vocabulary([f"i{row:02d}" for row in range(n_items)]),
+        interactions=Interactions.of_pairs(users.astype(np.int64), items.astype(np.int64), n_users, n_items),
+        features=features,
+    )
+
+
+def random_split(seed: int = 0, modalities: tuple[str, ...] = ("image", "text")) -> Split:
+    """The same, split at random."""
+    return split(random_dataset(seed, modalities=modalities), "ratio", seed=seed)
+
+
+def checkerboard(n_users: int = 24, n_items: int = 24) -> Split:
+    """Users take the items of their own colour, all but one: that one is held out and must come first.
+
+    Features tell the colour, with a little noise.
+    """
+    generator = np.random.default_rng(5)
+    same = (np.arange(n_users)[:, None] + np.arange(n_items)[None]) % 2 == 0
+    users, items = (rows.astype(np.int64) for rows in np.nonzero(same))
+    interactions = Interactions(users, items, n_users, n_items)
+    own = n_items // 2
+    place = np.arange(len(users)) % own
+    parts = np.zeros(len(users), dtype=np.int8)
+    parts[place == users // 2 % own] = 2
+    parts[place == (users // 2 + 1) % own] = 1
+    colour = np.stack([np.arange(n_items) % 2, 1 - np.arange(n_items) % 2], axis=1).astype(np.float32)
+    table = colour + 0.1 * generator.standard_normal((n_items, 2)).astype(np.float32)
+    dataset = Dataset(
+        users=Vocabulary([f"u{row}" for row in range(n_users)], noun="user"),
+        items=Vocabulary([f"i{row}" for row in range(n_items)]),
+        interactions=interactions,
+        features={"image": Features("image", table, np.ones(n_items, dtype=np.bool_))},
+        parts=parts,
+    )
+    return split(dataset, "given")
