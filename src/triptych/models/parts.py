@@ -19,10 +19,13 @@ def xavier_table(rows: int, width: int, generator: Generator) -> nn.Parameter:
 
 
 def xavier_linear(width_in: int, width_out: int, generator: Generator) -> nn.Linear:
-    """x -> x Wᵀ + b with W [width_out, width_in] Xavier-normal and b zero."""
+    """x -> x Wᵀ + b with W [width_out, width_in] Xavier-normal and b uniform in ±1/√width_in.
+
+    The bias does not start at zero: cosine losses see directions only, and measured on real data BM3 then ranks worse.
+    """
     linear: nn.Linear = nn.utils.skip_init(nn.Linear, width_in, width_out)  # type: ignore[no-untyped-call]
     nn.init.xavier_normal_(linear.weight, generator=generator)
-    nn.init.zeros_(linear.bias)
+    nn.init.uniform_(linear.bias, -(width_in**-0.5), width_in**-0.5, generator=generator)
     return linear
 
 
