@@ -1,0 +1,51 @@
+"""The real data sets are prepared to the counts that their papers report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from triptych.preparing import FeatureSource, PrepareSettings, prepare
+
+
+def test_amazon_baby_is_prepared_as_the_literature_counts_it(real_data: Path, tmp_path: Path) -> None:
+    folder = real_data / "amazon_baby"
+    dataset = prepare(
+        folder / "interactions.parquet",
+        tmp_path / "baby",
+        PrepareSettings(split_column="split_mmrec"),
+        items=folder / "items.parquet",
+        features=[FeatureSource(name, folder / f"{name}_spec128.npy") for name in ("image", "text")],
+    )
+    assert (dataset.n_users, dataset.n_items) == (19_445, 7_050)
+    assert dataset.parts is not None
+    assert np.bincount(dataset.parts).tolist() == [118_551, 20_559, 21_682]
+    for name in ("image", "text"):
+        np.testing.assert_array_equal(dataset.features[name].table, np.load(folder / f"{name}_spec128.npy"))
+
+
+def test_movielens_with_posters_lacks_eighteen_images(real_data: Path, tmp_path: Path) -> None:
+    folder = real_data / "movielens_posters"
+    ids = folder / "feature_rows.csv"
+    dataset = prepare(
+        folder / "ratings.csv",
+        tmp_path / "movielens",
+        PrepareSettings(unknown_items="drop", multi=("genres=|",), numeric=("year",)),
+        items=folder / "movies.csv",
+        features=[
+            FeatureSource("image", folder / "image_efficientnet1280.npy", ids),
+            FeatureSource("text", folder / "text_minilm384.npy", ids),
+        ],
+    )
+    assert list(dataset.features) == ["image", "text", "metadata"]
+    image, metadata = dataset.features["image"], dataset.features["metadata"]
+    assert (image.width, dataset.features["text"].width) == (1280, 384)
+    assert image.n_missing == 18
+    order = ids.read_text(encoding="utf-8").split()[1:]
+    given = np.load(folder / "image_efficientnet1280.npy", mmap_mode="r")
+    rows = np.array([0, len(order) // 2, len(order) - 1])
+    np.testing.assert_array_equal(image.table[dataset.items.rows([order[row] for row in rows])], given[rows])
+    assert metadata.encoder is not None
+    assert [part["column"] for part in metadata.encoder["parts"]] == ["genres", "year"]
+    assert dataset.about["cleaning"]["kept"] == len(dataset.interactions)
