@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tracemalloc
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -350,13 +351,20 @@ def test_features_of_items_that_cleaning_dropped_are_no_strangers(tmp_path: Path
 METADATA = PrepareSettings(multi=("genre=|",), numeric=("price",), split="leave-one-out")
 
 
-@pytest.mark.parametrize("kind", ["pandas", "polars", "arrow"])
+TURNED: dict[str, Callable[[pl.DataFrame], Any]] = {
+    "pandas": lambda frame: frame.to_pandas(),
+    "polars": lambda frame: frame,
+    "arrow": lambda frame: frame.to_arrow(),
+}
+
+
+@pytest.mark.parametrize("kind", TURNED)
 def test_files_and_frames_become_the_same_data_set(tmp_path: Path, kind: str) -> None:
     source = FeatureSource("image", array_file(tmp_path / "image.npy", IMAGE))
     of_files = prepare(
         written_log(tmp_path), tmp_path / "out", METADATA, items=written_items(tmp_path), features=[source]
     )
-    turned = {"pandas": pl.DataFrame.to_pandas, "polars": pl.DataFrame.clone, "arrow": pl.DataFrame.to_arrow}[kind]
+    turned = TURNED[kind]
     of_frames = dataset_of_frames(turned(LOG), items=turned(ITEMS), features={"image": IMAGE}, settings=METADATA)
     assert_same(of_files, of_frames)
 

@@ -36,7 +36,10 @@ class Interactions:
     @classmethod
     def of_pairs(cls, users: IntArray, items: IntArray, n_users: int, n_items: int) -> Interactions:
         """Sort pairs and drop repeated ones."""
-        keys = np.unique(np.asarray(users, dtype=np.int64) * n_items + np.asarray(items, dtype=np.int64))
+        users, items = np.asarray(users, dtype=np.int64), np.asarray(items, dtype=np.int64)
+        if len(items) and not 0 <= int(items.min()) <= int(items.max()) < n_items:  # else a key means another pair
+            raise ValueError(f"item rows must be in [0, {n_items}), got [{items.min()}, {items.max()}]")
+        keys = np.unique(users * n_items + items)
         return cls(keys // max(n_items, 1), keys % max(n_items, 1), n_users, n_items)
 
     def __len__(self) -> int:

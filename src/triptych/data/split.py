@@ -136,7 +136,8 @@ def _by_time(dataset: Dataset, ratios: tuple[float, float, float]) -> NDArray[np
     n = len(moments)
     first, second = (min(n - 1, round(n * share)) for share in (ratios[0], ratios[0] + ratios[1]))
     parts = np.zeros(n, dtype=np.int8)
-    parts[dataset.times >= moments[first]] = 1  # all interactions of one moment stay on one side
+    if ratios[0] < 1:
+        parts[dataset.times >= moments[first]] = 1  # all interactions of one moment stay on one side
     if ratios[2] > 0:
         parts[dataset.times >= moments[second]] = 2
     return parts

@@ -1,0 +1,127 @@
+"""Metadata becomes features that its own JSON replays for items it never saw."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from triptych.content.metadata import MAX_VALUES, MetadataColumns, encode_metadata, fit_metadata
+from triptych.data.features import Features
+from triptych.data.formats.tables import Table
+from triptych.errors import InputError
+
+COLUMNS = MetadataColumns(categorical=("brand",), multi={"genres": "|"}, numeric=("price",))
+
+
+def table(**columns: list[Any]) -> Table:
+    schema = {"brand": pl.String, "genres": pl.String, "price": pl.Float64}
+    return Table(pl.DataFrame(columns, schema_overrides={name: schema[name] for name in columns}), Path("items.csv"), 2)
+
+
+ITEMS = table(
+    brand=["acme", "acme", "best", None, "best", "solo", None],
+    genres=["drama|war", " war | comedy ", "comedy", None, "drama||drama", "drama", "unique"],
+    price=[1.0, 2.0, None, None, 4.0, 5.0, None],
+)
+
+
+def encoder_of(features: Features) -> dict[str, Any]:
+    """The encoder as it comes back from a file."""
+    return dict(json.loads(json.dumps(features.encoder, allow_nan=False)))
+
+
+def test_each_shared_value_and_each_number_gets_its_columns() -> None:
+    features = fit_metadata(ITEMS, COLUMNS)
+    brand = [[1, 0], [1, 0], [0, 1], [0, 0], [0, 1], [0, 0], [0, 0]]
+    genres = [[0, 1, 1], [1, 0, 1], [1, 0, 0], [0, 0, 0], [0, 1, 0], [0, 1, 0], [0, 0, 0]]
+    np.testing.assert_array_equal(features.table[:, :2], brand)
+    np.testing.assert_array_equal(features.table[:, 2:5], genres)
+    known = np.array([1.0, 2.0, 4.0, 5.0])
+    scaled = (known - known.mean()) / known.std()
+    np.testing.assert_allclose(features.table[[0, 1, 4, 5], 5], scaled, rtol=1e-6)
+    np.testing.assert_array_equal(features.table[[2, 3, 6], 5], 0)
+    np.testing.assert_array_equal(features.table[:, 6], [1, 1, 0, 0, 1, 1, 0])
+    assert features.table.dtype == np.float32
+    assert features.provenance["columns"] == ["brand", "genres", "price"]
+
+
+def test_only_an_item_without_any_value_lacks_the_modality() -> None:
+    assert fit_metadata(ITEMS, COLUMNS).present.tolist() == [True, True, True, False, True, True, True]
+
+
+VALUE = st.none() | st.sampled_from(["a", "b", "c", "ä|b", "a|c|a", "", " a "])
+ROW = st.tuples(VALUE, VALUE, st.none() | st.floats(-1e6, 1e6))
+
+
+@given(st.lists(ROW, min_size=1, max_size=12))
+def test_the_encoder_survives_json_and_replays_the_same_rows(rows: list[tuple[Any, Any, Any]]) -> None:
+    items = [*rows, ("a", "a|b", 1.0), ("a", "a|b", 2.0)]
+    given_table = table(
+        **{name: [row[side] for row in items] for side, name in enumerate(("brand", "genres", "price"))}
+    )
+    features = fit_metadata(given_table, COLUMNS)
+    replayed, present = encode_metadata(encoder_of(features), given_table)
+    np.testing.assert_array_equal(replayed, features.table)
+    np.testing.assert_array_equal(present, features.present)
+    assert np.isfinite(features.table).all()
+
+
+def test_a_new_item_is_encoded_by_itself_as_among_all() -> None:
+    features = fit_metadata(ITEMS, COLUMNS)
+    for row in range(len(ITEMS.frame)):
+        alone, present = encode_metadata(encoder_of(features), Table(ITEMS.frame[row : row + 1], Path("new.csv")))
+        np.testing.assert_array_equal(alone[0], features.table[row])
+        assert present[0] == features.present[row]
+
+
+def test_a_value_that_was_never_seen_counts_as_none() -> None:
+    new = table(brand=["never", "acme"], genres=["never|war", "never"], price=[None, 3.0])
+    rows, present = encode_metadata(encoder_of(fit_metadata(ITEMS, COLUMNS)), new)
+    np.testing.assert_array_equal(rows, [[0, 0, 0, 0, 1, 0, 0], [1, 0, 0, 0, 0, 0, 1]])
+    assert present.tolist() == [True, True]
+
+
+def test_another_separator_splits_otherwise() -> None:
+    items = table(genres=["a, b", "b,a", "a|b"])
+    features = fit_metadata(items, MetadataColumns(multi={"genres": ","}))
+    np.testing.assert_array_equal(features.table, [[1, 1], [1, 1], [0, 0]])
+
+
+def test_a_number_that_never_changes_is_scaled_without_a_division_by_zero() -> None:
+    features = fit_metadata(table(price=[3.0, 3.0, None]), MetadataColumns(numeric=("price",)))
+    np.testing.assert_array_equal(features.table, [[0, 1], [0, 1], [0, 0]])
+    assert features.present.tolist() == [True, True, False]
+
+
+def test_whole_numbers_are_categories_too() -> None:
+    items = Table(pl.DataFrame({"aisle": [7, 7, 12, None]}), Path("items.parquet"))
+    features = fit_metadata(items, MetadataColumns(categorical=("aisle",)))
+    np.testing.assert_array_equal(features.table, [[1], [1], [0], [0]])
+
+
+def test_of_very_many_values_the_most_frequent_get_a_column() -> None:
+    values = [f"v{row:04}" for row in range(MAX_VALUES + 50) for _ in range(2)]
+    values.append(values[-1])
+    features = fit_metadata(table(brand=values), MetadataColumns(categorical=("brand",)))
+    assert features.width == MAX_VALUES
+    assert features.encoder is not None
+    assert values[-1] in features.encoder["parts"][0]["values"]
+
+
+def test_columns_that_cannot_be_encoded_are_refused() -> None:
+    for columns, says in (
+        (MetadataColumns(categorical=("brnd",)), 'did you mean "brand"'),
+        (MetadataColumns(numeric=("brand",)), '"acme" is not a number'),
+    ):
+        with pytest.raises(InputError, match=says):
+            fit_metadata(ITEMS, columns)
+    with pytest.raises(InputError, match='no column "price"'):
+        encode_metadata(encoder_of(fit_metadata(ITEMS, COLUMNS)), table(brand=["acme"], genres=["war"]))
+    assert not MetadataColumns()
