@@ -36,6 +36,7 @@ from triptych.data.split import with_parts
 from triptych.data.vocabulary import Vocabulary
 from triptych.errors import InputError, SettingsError, place
 from triptych.progress import Listener, silent
+from triptych.settings import parse
 
 __all__ = ["FeatureSource", "PrepareSettings", "dataset_of_frames", "prepare"]
 
@@ -93,7 +94,7 @@ def prepare(
     Feature tables stream from file to file; they are never in memory whole. Returns the data set, opened from there.
     Raises InputError (naming file, row and mend), SettingsError, ArtefactError.
     """
-    settings = settings or PrepareSettings()
+    settings = parse(PrepareSettings, vars(settings or PrepareSettings()), of="prepare")
     found = read_source(Path(source), settings.columns, settings.format)
     table = read_table(Path(items)) if items is not None else found.items
     given = {each.modality: each for each in (*found.features, *features)}
@@ -118,7 +119,7 @@ def dataset_of_frames(
     items: the item table. features: modality -> matrix [n_items, width] in the order of the item table, or
     (item ids, matrix). Raises InputError, SettingsError.
     """
-    settings = settings or PrepareSettings()
+    settings = parse(PrepareSettings, vars(settings or PrepareSettings()), of="prepare")
     log = log_of_table(_table_of(interactions, "interactions"), settings.columns)
     table = _table_of(items, "items") if items is not None else None
     files = [_file_of(modality, given) for modality, given in (features or {}).items()]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import pickle
 import shutil
 from collections.abc import Mapping
@@ -15,6 +16,7 @@ import pytest
 from numpy.typing import NDArray
 from safetensors.numpy import save_file
 
+from triptych.data.dataset import open_dataset
 from triptych.errors import ArtefactError, InputError, SettingsError, TriptychError
 from triptych.preparing import FeatureSource, PrepareSettings, dataset_of_frames, prepare
 
@@ -34,7 +36,7 @@ class Broken:
     says: str
     where: str | None
     mend: str
-    files: Mapping[str, Content | None] = field(default_factory=dict)
+    files: Mapping[str, Content] = field(default_factory=dict)
     source: str = "log.csv"
     items: str | None = None
     features: Mapping[str, str | tuple[str, str]] = field(default_factory=dict)
@@ -85,16 +87,12 @@ def rows(bad: float | None = None, *, dtype: str = "float32") -> NDArray[Any]:
 
 
 def npy_bytes(values: NDArray[Any]) -> bytes:
-    import io
-
     stream = io.BytesIO()
     np.save(stream, values)
     return stream.getvalue()
 
 
 def npz_bytes() -> bytes:
-    import io
-
     stream = io.BytesIO()
     np.savez(stream, rows())
     return stream.getvalue()
@@ -189,6 +187,13 @@ CASES: dict[str, Broken] = {
         'no column "userid"', "log.csv", 'did you mean "user_id"?', user_column="userid"
     ),
     "misspelt column of item ids": option('column "itm_id"', "items.csv", 'mean "item_id"?', item_id_column="itm_id"),
+    "ids that are not finite": Broken(
+        "inf is no id",
+        'log.parquet, row 2, column "user_id"',
+        "store the ids as text",
+        files={"log.parquet": pl.DataFrame({"user_id": [1.0, np.inf], "item_id": [1, 2]})},
+        source="log.parquet",
+    ),
     "float ids": Broken(
         "1.5 is no id",
         'log.parquet, row 2, column "user_id"',
@@ -409,17 +414,34 @@ CASES: dict[str, Broken] = {
     "a folder read as a table": Broken(
         "is a folder", "ml", "name a file", {"ml/readme.md": "x"}, source="ml", settings={"format": "table"}
     ),
+    "recbole header that names a column twice": Broken(
+        "names a column twice",
+        "toy.inter, row 1",
+        "its own name",
+        {"toy.inter": "user_id:token\tuser_id:float\titem_id:token\nu\t1\ti\n"},
+        source="toy.inter",
+    ),
+    "header that names a column twice but for blanks": log(
+        "user_id, user_id,item_id\nu,u,i\n", "names a column twice", "log.csv, row 1", "its own name"
+    ),
     # options
+    "k-core below zero": option(
+        '"k_core" of prepare cannot be -1', None, "at least this many", SettingsError, k_core=-1
+    ),
+    "unknown way with nulls": option('"nulls" of prepare cannot be', None, "error or drop", SettingsError, nulls="no"),
+    "unknown way with items": option("error", None, "drop or keep", SettingsError, unknown_items="ignore"),
+    "unknown precision": option('"store" of prepare', None, "float16", SettingsError, store="float8"),
+    "rating that is no number": option('"min_rating" of', None, "rated below", SettingsError, min_rating="high"),
     "least rating without ratings": log(
         "user_id,item_id\nu1,a\n", "no rating column", "log.csv", "--rating-column", min_rating=3
     ),
     "least rating that leaves nothing": option("is left of 4 after cleaning", "log.csv", "loosen", min_rating=6.0),
     "k-core that leaves nothing": option("is left of 4 after cleaning", "log.csv", "loosen the cleaning", k_core=5),
     "shares above one": option("add up to more than 1", None, "0.8", SettingsError, train=0.9, validation=0.5),
-    "no share for train": option("must be three shares", None, "0.8,0.1,0.1", SettingsError, train=0.0),
+    "no share for train": option('"train" of prepare cannot be 0.0', None, "share of train", SettingsError, train=0.0),
     "split by time without times": option("needs times", None, "name the time", time_column="-", split="time"),
     "given split that is not there": option("carries no split", None, "name the split column", split="given"),
-    "unknown split": option('unknown split "tme"', None, 'did you mean "time"?', SettingsError, split="tme"),
+    "unknown split": option('"split" of prepare', None, "leave-one-out", SettingsError, split="tme"),
     "unknown format": option('format "movielense"', None, 'mean "movielens"?', SettingsError, format="movielense"),
     "multi-valued without a separator": option(
         '"genre=" is not COLUMN=', None, "genres=|", SettingsError, multi=("genre=",)
@@ -449,14 +471,12 @@ CASES: dict[str, Broken] = {
 }
 
 
-def written(folder: Path, files: Mapping[str, Content | None]) -> None:
-    """Write each content in the form that its type asks for; None removes the file."""
+def written(folder: Path, files: Mapping[str, Content]) -> None:
+    """Write each content in the form that its type asks for."""
     for name, content in files.items():
         path = folder / name
         path.parent.mkdir(exist_ok=True)
         match content:
-            case None:
-                path.unlink()
             case str():
                 path.write_text(content, encoding="utf-8")
             case bytes():
@@ -534,8 +554,6 @@ def test_a_failure_keeps_the_data_set_that_was_to_be_replaced(tmp_path: Path) ->
             overwrite=True,
         )
     assert everything_in(tmp_path) == before
-    from triptych.data.dataset import open_dataset
-
     assert open_dataset(output, verify=True).fingerprint == old.fingerprint
 
 
@@ -618,8 +636,6 @@ def test_a_damaged_data_set_is_refused_by_its_file(tmp_path: Path) -> None:
     written(tmp_path, {"log.csv": LOG})
     prepare(tmp_path / "log.csv", tmp_path / "prepared")
     shutil.copy(tmp_path / "log.csv", tmp_path / "prepared" / "users.parquet")
-    from triptych.data.dataset import open_dataset
-
     with pytest.raises(ArtefactError, match="is damaged") as caught:
         open_dataset(tmp_path / "prepared")
     assert caught.value.where == str(tmp_path / "prepared" / "users.parquet")

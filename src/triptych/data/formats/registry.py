@@ -44,6 +44,8 @@ def read_recbole(path: Path, columns: Columns) -> Source:
     """A RecBole atomic file: tab-separated, the header `user_id:token  item_id:token  rating:float  …`."""
     table = read_table(path, separator="\t")
     plain = {name: name.partition(":")[0] for name in table.frame.columns}
+    if len(set(plain.values())) < len(plain):
+        raise InputError("names a column twice", where=place(path, row=1), mend="give each column its own name")
     return Source(log_of_table(Table(table.frame.rename(plain), path, table.first_row), columns))
 
 

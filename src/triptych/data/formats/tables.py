@@ -46,7 +46,7 @@ class Table:
         values = self.frame[self.require(column)]
         if values.dtype.is_float():
             whole = values.cast(pl.Int64, strict=False)
-            odd = ((whole.cast(values.dtype) != values) | values.is_nan()).fill_null(value=False)
+            odd = (whole.cast(values.dtype) != values).fill_null(value=True) & values.is_not_null()
             if odd.any():
                 position = int(odd.arg_true()[0])
                 raise InputError(
@@ -125,7 +125,10 @@ def _read_separated(path: Path, header: Sequence[str] | None, separator: str | N
         raise InputError("is empty", where=place(path), mend="check how it was written") from None
     except (ComputeError, PolarsError) as error:
         raise _why(path, separator, header, str(error)) from None
-    frame = frame.rename({name: name.strip().lstrip("\ufeff") for name in frame.columns})
+    plain = {name: name.strip().lstrip("\ufeff") for name in frame.columns}
+    if len(set(plain.values())) < len(plain):
+        raise InputError("names a column twice", where=place(path, row=1), mend="give each column its own name")
+    frame = frame.rename(plain)
     return Table(frame, path, first_row)
 
 
