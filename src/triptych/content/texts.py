@@ -14,8 +14,8 @@ from triptych.data.features import Features
 def text_features(texts: Sequence[str | None], *, width: int = 96) -> Features:
     """Features of modality "text" by latent semantic analysis; blank texts count as missing.
 
-    texts: one an item, None where there is none. -> table float32 [n_items, <= width], rows of length 1 before their
-    mean is taken away; rows of missing texts are zeros and not `present`. Fewer columns where there are few texts or
+    texts: one an item, None where there is none. -> table float32 [n_items, <= width], columns of mean 0 and variance 1
+    over the texts; rows of missing texts are zeros and not `present`. Fewer columns where there are few texts or
     words. Raises ValueError when `width` is not positive.
     """
     if width < 1:
@@ -30,7 +30,8 @@ def text_features(texts: Sequence[str | None], *, width: int = 96) -> Features:
     except ValueError:  # not one word in any text
         return Features("text", np.zeros((len(texts), 1), np.float32), np.zeros(len(texts), np.bool_), provenance)
     reduced = TruncatedSVD(min(width, *counted.shape), random_state=0, n_iter=4).fit_transform(counted)
-    reduced /= np.maximum(np.linalg.norm(reduced, axis=1, keepdims=True), 1e-9)
+    # whitened: the first directions are what all texts share, and the themes that tell them apart lie in the later ones
+    reduced = (reduced - reduced.mean(axis=0)) / np.maximum(reduced.std(axis=0), 1e-9)
     table = np.zeros((len(texts), reduced.shape[1]), dtype=np.float32)
-    table[present] = reduced - reduced.mean(axis=0)
+    table[present] = reduced
     return Features("text", table, present, provenance)

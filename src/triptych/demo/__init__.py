@@ -1,0 +1,1 @@
+"""A shop whose customers' tastes are known, and the main job done on it."""

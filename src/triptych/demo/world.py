@@ -9,7 +9,7 @@ The shop is a studio that sells vases, bowls, lamps, folding triptychs … Every
 (The picture shows the category's silhouette too, and a title ends in its noun, as in any shop.)
 
 How choices come about. A customer likes one or two values of every attribute, and avoids one; panels weigh differently
-for each customer. Half of these likings are shared with a circle of like-minded customers, half are their own. With a
+for each customer. Some of these likings are shared with a circle of like-minded customers, most are their own. With a
 the item's appeal and t·x what the customer's tastes say of the item's attributes,
 
     P(item | user) ∝ exp(a_i + t_u·x_i)
@@ -70,15 +70,15 @@ PANELS: Mapping[str, tuple[str, ...]] = MappingProxyType(
 # how much an attribute matters to a customer who weighs all panels alike
 IMPORTANCE: Mapping[str, float] = MappingProxyType(
     {
-        "palette": 1.5,
-        "motif": 1.2,
-        "form": 0.6,
-        "theme": 1.7,
-        "mood": 0.8,
-        "category": 1.1,
-        "materials": 0.8,
-        "price": 0.5,
-        "maker": 0.9,
+        "palette": 3.5,
+        "motif": 0.6,
+        "form": 0.2,
+        "theme": 3.5,
+        "mood": 0.5,
+        "category": 2.5,
+        "materials": 0.5,
+        "price": 0.3,
+        "maker": 0.3,
     }
 )
 # what a category is made of, and what it costs in the middle (the price of a plain one)
@@ -116,14 +116,14 @@ class Sizes:
     """How large the world is, and how hard."""
 
     n_users: int = 2000
-    n_items: int = 900
-    n_circles: int = 20
+    n_items: int = 1500
+    n_circles: int = 40
     fewest: int = 4  # interactions of a customer
     most: int = 60
     median_more: float = 2.5  # half of the customers have taken at most so many more than `fewest`
     spread: float = 1.1  # of the log-normal tail of activity
-    appeal: float = 0.8  # spread of the items' log-appeal
-    conformity: float = 0.5  # share of likings that come from the circle
+    appeal: float = 0.5  # spread of the items' log-appeal
+    conformity: float = 0.2  # share of likings that come from the circle
     missing_pictures: float = 0.04
     missing_descriptions: float = 0.06
 
@@ -248,7 +248,7 @@ def make_items(sizes: Sizes, generator: np.random.Generator) -> Items:
 
 
 def make_tastes(sizes: Sizes, generator: np.random.Generator) -> NDArray[np.float64]:
-    """float64 [n_users, n_attributes]: what every customer likes, half of it after the customer's circle."""
+    """float64 [n_users, n_attributes]: what every customer likes, some of it after the customer's circle."""
     circles = generator.integers(sizes.n_circles, size=sizes.n_users)
     columns: dict[str, NDArray[np.float64]] = {}
     for attribute, values in ATTRIBUTES.items():

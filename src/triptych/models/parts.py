@@ -8,7 +8,7 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.nn import functional
 
-from triptych.data.features import Features
+from triptych.data.features import Features, streamed
 
 EPSILON = 1e-16  # a row of zeros has no direction: its cosine is 0, not NaN
 
@@ -58,3 +58,22 @@ def table_of(features: Features) -> Tensor:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="The given NumPy array is not writable")  # nobody writes to it
         return torch.from_numpy(features.table)
+
+
+def random_projection(features: Features, width: int, generator: Generator) -> Tensor:
+    """A modality seen through random directions, float32 [n_items, width]: alike stays alike; missing rows are zero.
+
+    The mean over the items is taken away and rows have length 1 before. Read a chunk at a time.
+    """
+    table, present = table_of(features), torch.from_numpy(features.present.copy())
+    directions = torch.randn(features.width, width, generator=generator)
+    total = torch.zeros(features.width)
+    chunks = streamed(features).chunks()
+    for rows in chunks:
+        total += table[rows][present[rows]].float().sum(dim=0)
+    mean = total / max(1, int(present.sum()))
+    projected = torch.zeros(features.n_items, width)
+    for rows in chunks:
+        centred = functional.normalize(table[rows].float() - mean, dim=1)
+        projected[rows] = (centred @ directions) * present[rows][:, None]
+    return projected
