@@ -1,6 +1,6 @@
 """The main job at contest size: prepare, one BM3 epoch, evaluate, everyone's top 50; seconds and peak memory of each.
 
-    python -m benchmarks.contest [--share 1.0] [--epochs 1] [--folder DIR] [--results FILE]
+    python -m benchmarks.contest [--share 1.0] [--epochs 1] [--batch-size 2048] [--folder DIR] [--results FILE]
 
 Every step is a process of its own, as a user would run it; peak memory is what the system counted for that process.
 """
@@ -48,6 +48,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="The main job at contest size.")
     parser.add_argument("--share", type=float, default=1.0, help="of users, items and interactions")
     parser.add_argument("--epochs", type=int, default=1)
+    parser.add_argument("--batch-size", type=int, default=2048)
     parser.add_argument("--folder", type=Path, default=None, help="where the world and the results go")
     parser.add_argument("--results", type=Path, default=None, help="write the figures to this JSON file")
     arguments = parser.parse_args()
@@ -67,17 +68,24 @@ def main() -> None:
             ],
         ),
         measure(
-            f"train BM3, {arguments.epochs} epoch(s)",
-            ["train", str(data), "--run", str(run), "--model", "bm3", "--set", f"epochs={arguments.epochs}"],
+            f"train BM3, {arguments.epochs} epoch",
+            [
+                *("train", str(data), "--run", str(run), "--model", "bm3"),
+                *("--set", f"epochs={arguments.epochs}", "--set", f"batch_size={arguments.batch_size}"),
+            ],
         ),
         measure("evaluate", ["evaluate", str(run)]),
         measure("top 50 for everyone", ["recommend", str(run), "-o", str(folder / "top50.parquet"), "--overwrite"]),
     ]
     print(f"{sizes.n_users:,} users, {sizes.n_items:,} items, {sizes.n_interactions:,} interactions")
+    print(f"batches of {arguments.batch_size:,}")
     for step in steps:
         print(f"{step.step:24} {step.seconds:9.1f} s  {step.cpu_seconds:9.1f} cpu s  {step.peak_megabytes:9.1f} MB")
     if arguments.results is not None:
-        text = json.dumps({"sizes": asdict(sizes), "steps": [asdict(step) for step in steps]}, indent=2)
+        text = json.dumps(
+            {"sizes": asdict(sizes), "batch_size": arguments.batch_size, "steps": [asdict(step) for step in steps]},
+            indent=2,
+        )
         arguments.results.write_text(text + "\n", encoding="utf-8")
 
 
