@@ -39,11 +39,7 @@ def command(
 
 def _tell(demo: Demo, output: Path, sparse: int) -> None:
     header = ["", "NDCG@10", "NDCG@50", "Recall@50", "NDCG@50 sparse", "seconds"]
-    names = {"ceiling": "ceiling (knows the tastes)"}
-    rows = [
-        [names.get(row.name, row.name), *row.among_all.values(), row.among_sparse["ndcg@50"], f"{row.seconds:.1f}"]
-        for row in demo.rows
-    ]
+    rows = [[row.name, *row.among_all.values(), row.among_sparse["ndcg@50"], f"{row.seconds:.1f}"] for row in demo.rows]
     show.show_table("test items, full ranking, known items left out", header, rows)
     show.show(
         f"{demo.n_users:,} users count; sparse: the {demo.n_sparse:,} with at most {sparse} training interactions\n"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -17,7 +18,9 @@ from triptych.progress import Progress as Step
 PATIENCE = 2.0  # seconds before work that is still going on shows itself
 PLAIN_EVERY = 15.0  # seconds between lines of progress where nobody can see a bar
 
-out = Console(soft_wrap=True, highlight=False)
+WIDE = 120  # characters a line, where no terminal says
+
+out = Console(soft_wrap=True, highlight=False, width=None if sys.stdout.isatty() else WIDE)
 err = Console(stderr=True, soft_wrap=True, highlight=False)
 
 
