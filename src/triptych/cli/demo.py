@@ -21,7 +21,7 @@ def command(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier demo there.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
-    """Run the whole job on a small shop drawn by the program, in about a minute.
+    """Run the whole job on a small shop drawn by the program, in about half a minute.
 
     The shop's customers have planted tastes, so the best reachable NDCG is known: the table shows popularity, LightGCN
     and BM3 beside that ceiling. Pictures, tables, the data set, the runs and everyone's top 50 stay in the folder.
