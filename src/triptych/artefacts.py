@@ -111,15 +111,29 @@ def open_folder(path: Path, kind: str, *, verify: bool = False) -> Manifest:
     return manifest
 
 
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Yield the name of a temporary file; on leaving it is on disk and becomes `path`, or is gone."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.parent / f".{path.name}.writing-{os.getpid()}"
+    try:
+        yield temporary
+        _sync(temporary)
+        temporary.replace(path)
+        _sync(path.parent)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
 def write_file(path: Path, content: bytes) -> None:
     """Write a file so that a crash leaves the old one or the new one, never half of either."""
-    with _replacing(path) as temporary:
+    with replacing(path) as temporary:
         temporary.write_bytes(content)
 
 
 def write_tensors(path: Path, tensors: Mapping[str, NDArray[Any]], about: Mapping[str, str] | None = None) -> None:
     """Named arrays (and a few words about them) as one safetensors file, whole or absent; see `write_file`."""
-    with _replacing(path) as temporary:
+    with replacing(path) as temporary:
         save_file(
             {name: np.ascontiguousarray(array) for name, array in tensors.items()},
             temporary,
@@ -148,9 +162,7 @@ def create_tensors(path: Path, shapes: Mapping[str, tuple[str, tuple[int, ...]]]
 def map_tensors(path: Path, *, mode: str = "r") -> dict[str, NDArray[Any]]:
     """The arrays of a safetensors file as memory maps: nothing is read until touched. Raises ArtefactError."""
     try:
-        with path.open("rb") as file:
-            (length,) = struct.unpack("<Q", file.read(8))
-            header = json.loads(file.read(length))
+        begin, header = _header(path)
         arrays: dict[str, NDArray[Any]] = {}
         for name, entry in header.items():
             if name == "__metadata__":
@@ -159,8 +171,7 @@ def map_tensors(path: Path, *, mode: str = "r") -> dict[str, NDArray[Any]]:
             if 0 in shape:
                 arrays[name] = np.zeros(shape, dtype)
                 continue
-            begin = 8 + length + entry["data_offsets"][0]
-            arrays[name] = np.memmap(path, dtype, mode, begin, shape)  # type: ignore[call-overload]
+            arrays[name] = np.memmap(path, dtype, mode, begin + entry["data_offsets"][0], shape)  # type: ignore[call-overload]
     except FileNotFoundError:
         raise ArtefactError("no such file", where=place(path), mend="check the path") from None
     except (struct.error, ValueError, KeyError, TypeError, MemoryError, OverflowError):
@@ -172,9 +183,7 @@ def map_tensors(path: Path, *, mode: str = "r") -> dict[str, NDArray[Any]]:
 
 def tensor_metadata(path: Path) -> dict[str, str]:
     """The words that `tensor_bytes` stored beside the arrays."""
-    with path.open("rb") as file:
-        (length,) = struct.unpack("<Q", file.read(8))
-        return dict(json.loads(file.read(length)).get("__metadata__", {}))
+    return dict(_header(path)[1].get("__metadata__", {}))
 
 
 def sha256_of(path: Path) -> str:
@@ -188,18 +197,11 @@ def json_bytes(value: object) -> bytes:
     return (json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()
 
 
-@contextmanager
-def _replacing(path: Path) -> Iterator[Path]:
-    """Yield the name of a temporary file; on leaving it is on disk and becomes `path`, or is gone."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.parent / f".{path.name}.writing-{os.getpid()}"
-    try:
-        yield temporary
-        _sync(temporary)
-        temporary.replace(path)
-        _sync(path.parent)
-    finally:
-        temporary.unlink(missing_ok=True)
+def _header(path: Path) -> tuple[int, dict[str, Any]]:
+    """Where the data of a safetensors file begin, and what its header says of them."""
+    with path.open("rb") as file:
+        (length,) = struct.unpack("<Q", file.read(8))
+        return 8 + length, json.loads(file.read(length))
 
 
 def _write_manifest(folder: Path, kind: str, about: Mapping[str, Any]) -> None:

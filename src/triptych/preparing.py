@@ -209,13 +209,7 @@ def _catalogue(
                 where=table.where(),
                 mend="name it with --item-id-column",
             )
-        ids = table.text(column)
-        for odd, what in ((ids.is_null(), "is empty"), (~ids.is_first_distinct(), "stands twice")):
-            if odd.any():
-                row = int(odd.arg_true()[0])
-                raise InputError(
-                    f'item id "{ids[row] or ""}" {what}', where=table.where(row, column), mend="keep one row per item"
-                )
+        ids = good_ids(table.text(column), lambda row: table.where(row, column), "keep one row per item")
         return Vocabulary(ids), ids
     if source.n_items is not None:
         rows = max([len(file.values) for file in files if file.ids is None], default=source.n_items)
@@ -297,5 +291,5 @@ def _file_of(modality: str, given: ArrayLike | tuple[Sequence[str], ArrayLike]) 
             raise InputError(
                 f"{len(series)} ids for {len(values)} rows", where=str(source.path), mend="give one id per row"
             )
-        series = good_ids(series, source.path, first_row=0)
+        series = good_ids(series, lambda row: place(source.path, row=row))
     return FeatureFile(source, values, series, first_id=0)

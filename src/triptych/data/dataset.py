@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -131,7 +132,7 @@ def open_dataset(path: Path | str, *, verify: bool = False) -> Dataset:
             arrays["table"],
             np.asarray(arrays["present"]),
             described["provenance"],
-            read_encoder(encoder) if encoder.is_file() else None,
+            json.loads(encoder.read_text(encoding="utf-8")) if encoder.is_file() else None,
         )
     about = {name: value for name, value in manifest.about.items() if name != "modalities"}
     return replace(dataset, features=features, about=about, fingerprint=manifest.fingerprint)
@@ -166,13 +167,6 @@ def read_tables(folder: Path) -> Dataset:
         times=log["time"].to_numpy() if "time" in log.columns else None,
         parts=log["part"].to_numpy() if "part" in log.columns else None,
     )
-
-
-def read_encoder(path: Path) -> dict[str, Any]:
-    """The plain values that an encoder of `content` is made from."""
-    import json
-
-    return dict(json.loads(path.read_text(encoding="utf-8")))
 
 
 def _save_features(folder: Path, stream: FeatureStream, listener: Listener) -> int:

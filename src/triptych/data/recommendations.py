@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from triptych.artefacts import replacing
 from triptych.data.vocabulary import Vocabulary
 from triptych.errors import ArtefactError, SettingsError, place
 
@@ -61,14 +61,8 @@ def write_recommendations(chunks: Iterable[Recommendations], path: Path, *, over
         raise SettingsError(f'cannot write "{path.name}"', mend="end the name in .parquet or .csv")
     if path.exists() and not overwrite:
         raise ArtefactError("already exists", where=place(path), mend="choose another name, or pass overwrite")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.parent / f".{path.name}.writing-{os.getpid()}"
-    try:
-        lines = _stream_csv(chunks, temporary) if path.suffix == ".csv" else _stream_parquet(chunks, temporary)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    return lines
+    with replacing(path) as temporary:
+        return _stream_csv(chunks, temporary) if path.suffix == ".csv" else _stream_parquet(chunks, temporary)
 
 
 def _stream_csv(chunks: Iterable[Recommendations], path: Path) -> int:
@@ -79,8 +73,6 @@ def _stream_csv(chunks: Iterable[Recommendations], path: Path) -> int:
             frame = chunk.to_polars()
             file.write(frame.write_csv(include_header=False).encode())
             lines += len(frame)
-        file.flush()
-        os.fsync(file.fileno())
     return lines
 
 
@@ -92,12 +84,9 @@ def _stream_parquet(chunks: Iterable[Recommendations], path: Path) -> int:
         [("user_id", pa.string()), ("item_id", pa.string()), ("rank", pa.int32()), ("score", pa.float32())]
     )
     lines = 0
-    with path.open("wb") as file:
-        with pq.ParquetWriter(file, schema, compression="zstd") as writer:
-            for chunk in chunks:
-                table = chunk.to_arrow().cast(schema)
-                writer.write_table(table)
-                lines += table.num_rows
-        file.flush()
-        os.fsync(file.fileno())
+    with pq.ParquetWriter(path, schema, compression="zstd") as writer:
+        for chunk in chunks:
+            table = chunk.to_arrow().cast(schema)
+            writer.write_table(table)
+            lines += table.num_rows
     return lines

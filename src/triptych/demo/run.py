@@ -16,6 +16,7 @@ from triptych.content.texts import text_features
 from triptych.data.dataset import Dataset
 from triptych.data.recommendations import write_recommendations
 from triptych.data.split import of_parts
+from triptych.data.vocabulary import Vocabulary
 from triptych.demo.reasons import Reason, reasons
 from triptych.demo.shop import write_world
 from triptych.demo.world import Sizes, World, make_world, true_log_probabilities
@@ -131,7 +132,7 @@ def _prepared(folder: Path, listener: Listener) -> Dataset:
 
 def _ceiling(world: World, dataset: Dataset) -> Factors:
     """The ranking that knows the tastes, over the data set's rows."""
-    users = [world.user_ids.index(user) for user in dataset.users.ids.to_list()]
-    items = [world.items.ids.index(item) for item in dataset.items.ids.to_list()]
+    users = Vocabulary(world.user_ids, noun="user").rows(dataset.users.ids)
+    items = Vocabulary(world.items.ids).rows(dataset.items.ids)
     truth = true_log_probabilities(world)[users][:, items]
     return Factors(torch.from_numpy(truth), torch.eye(len(items)))

@@ -52,10 +52,10 @@ class Report:
     def __getitem__(self, metric: str) -> float:
         return float(self.per_user[str(metric_of(metric))].mean())
 
-    def among(self, chosen: NDArray[np.bool_], masked: str | None = None) -> Report:
+    def among(self, chosen: NDArray[np.bool_]) -> Report:
         """The same for some users only: chosen, bool [n], along `users`."""
         per_user = {name: values[chosen] for name, values in self.per_user.items()}
-        return Report(self.users[chosen], per_user, self.n_without, masked or self.masked)
+        return Report(self.users[chosen], per_user, self.n_without, self.masked)
 
 
 def evaluate(

@@ -22,7 +22,7 @@ from triptych.errors import InputError, SettingsError, did_you_mean
 from triptych.progress import Listener, silent
 from triptych.ranking.evaluate import STANDARD, Report, evaluate
 from triptych.ranking.scorer import Factors
-from triptych.ranking.topk import rank_all
+from triptych.ranking.topk import check_k, rank_all
 
 KIND = "recommender"
 Mask = Literal["train", "known"]
@@ -105,8 +105,7 @@ class Recommender:
         """The same, a chunk of users at a time: memory stays bounded however many there are."""
         if unknown not in get_args(Unknown):
             raise SettingsError(f'unknown choice "{unknown}"', mend=did_you_mean(unknown, get_args(Unknown)))
-        if k < 1:
-            raise SettingsError(f"k must be at least 1, got {k}", mend="ask for one item or more")
+        check_k(k)
         rows, strangers = self._rows(users, unknown)
         seen = None if include_seen else self.dataset.interactions
         for chunk, items, scores in rank_all(self.factors, rows, k, seen, listener, "recommending"):
@@ -125,8 +124,7 @@ class Recommender:
 
         Raises UnknownIdError, SettingsError.
         """
-        if k < 1:
-            raise SettingsError(f"k must be at least 1, got {k}", mend="ask for one item or more")
+        check_k(k)
         row = int(self.dataset.items.rows([item])[0])
         unit = torch.nn.functional.normalize(self.factors.items, dim=1)
         similarity = (unit @ unit[row]).cpu()

@@ -17,6 +17,12 @@ from triptych.ranking.scorer import Scorer
 CHUNK_SCORES = 16_000_000  # scores held at a time: 64 MB of float32
 
 
+def check_k(k: int) -> None:
+    """Raises SettingsError unless at least one item is asked for."""
+    if k < 1:
+        raise SettingsError(f"k must be at least 1, got {k}", mend="ask for one item or more")
+
+
 def top_k(
     scorer: Scorer, users: NDArray[np.int64], k: int, seen: Interactions | None
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
@@ -26,8 +32,7 @@ def top_k(
     -inf). Equal scores rank by item row, the lower first; a score that is NaN is never ranked.
     Raises SettingsError if k < 1.
     """
-    if k < 1:
-        raise SettingsError(f"k must be at least 1, got {k}", mend="ask for one item or more")
+    check_k(k)
     with torch.inference_mode():
         scores = scorer.score(users)
         if seen is not None:

@@ -31,7 +31,6 @@ class Standing:
     best_epoch: int = -1
     without_better: int = 0
     lines: int = 0  # of metrics.jsonl that belong to this standing
-    total_seconds: float = 0.0
     finished: bool = False
 
 

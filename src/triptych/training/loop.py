@@ -6,10 +6,12 @@ import json
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.optim import Adam
 
@@ -102,7 +104,6 @@ def train(
         line: dict[str, object] = {"epoch": standing.epoch + 1}
         line |= {f"loss/{name}": total / batches.n_steps for name, total in standing.terms.items()}
         line["seconds"] = round(standing.seconds, 4)
-        standing.total_seconds += standing.seconds
         last = standing.epoch + 1 == training.epochs
         if last or (standing.epoch + 1) % training.evaluate_every == 0:
             model.eval()
@@ -111,7 +112,6 @@ def train(
             report = evaluate(model.factors(), split.validation, split.train.interactions, names, listener=listener)
             line |= {f"validation/{name}": value for name, value in report.means.items()}
             line["evaluation_seconds"] = round(time.perf_counter() - began, 4)
-            standing.total_seconds += time.perf_counter() - began
             if standing.best is None or report[metric] > standing.best:
                 standing.best, standing.best_epoch, standing.without_better = report[metric], standing.epoch, 0
                 best = {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
@@ -132,30 +132,29 @@ def train(
         for name, parameter in model.named_parameters():
             parameter.copy_(best[name])
     model.eval()
-    return replace(standing)
+    return standing
 
 
 def _step(
     model: LearntModel,
     optimizer: Adam,
     batches: Batches,
-    order: object,
+    order: NDArray[np.int64],
     standing: Standing,
     seed: int,
     device: torch.device,
     files: RunFiles | None,
 ) -> dict[str, float]:
     """One step of Adam; returns the loss's terms. Raises TrainingError before it would spoil the parameters."""
-    batch = batches.batch(order, standing.epoch, standing.step, device)  # type: ignore[arg-type]
+    batch = batches.batch(order, standing.epoch, standing.step, device)
     terms = model.loss(batch, torch_generator(device, seed, LOSS, standing.epoch, standing.step))
     values = dict(zip(terms, torch.stack(list(terms.values())).tolist(), strict=True))
     if not math.isfinite(sum(values.values())):
         shown = ", ".join(f"{name} {value:g}" for name, value in values.items())
-        kept = files is not None and files.checkpoint.exists()
+        kept = files.checkpoint if files is not None and files.checkpoint.exists() else None
         raise TrainingError(
             f"the loss is not finite ({shown}) at epoch {standing.epoch + 1}, batch {standing.step + 1} of "
-            f"{batches.n_steps}; "
-            + (f"last good checkpoint: {files.checkpoint}" if kept and files else "no checkpoint yet"),
+            f"{batches.n_steps}; " + (f"last good checkpoint: {kept}" if kept else "no checkpoint yet"),
             where=place(files.folder) if files else None,
             mend="lower the learning rate, or look for extreme feature values, then start again",
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -12,9 +13,9 @@ from numpy.typing import NDArray
 
 from triptych.artefacts import map_tensors
 from triptych.data.features import FeatureStream, first_bad_value
-from triptych.data.formats.tables import Table, read_table
+from triptych.data.formats.tables import Table, no_such, read_table
 from triptych.data.vocabulary import Vocabulary
-from triptych.errors import ArtefactError, InputError, did_you_mean, place
+from triptych.errors import ArtefactError, InputError, place
 
 Store = Literal["float16", "float32"]
 ZeroRows = Literal["missing", "keep"]
@@ -56,8 +57,7 @@ def open_features(source: FeatureSource) -> FeatureFile:
     """
     path = source.path
     if not path.exists():
-        near = did_you_mean(path.name, [entry.name for entry in path.parent.iterdir()]) if path.parent.is_dir() else ""
-        raise InputError("no such file", where=place(path), mend=near or "check the path")
+        raise no_such(path)
     first_row, first_id, ids = 0, 1, None
     if path.suffix == ".npy":
         values = _open_npy(path)
@@ -216,7 +216,7 @@ def _open_parquet(path: Path) -> tuple[NDArray[Any], pl.Series | None]:
     rest = [name for name in frame.columns if name not in lists and name not in floats]
     ids = table.text(rest[0]) if rest else None
     if ids is not None:
-        ids = good_ids(ids, path, first_row=1)
+        ids = good_ids(ids, table.where)
     if len(lists) == 1:
         return _matrix(table, lists[0]), ids
     if not floats or lists:
@@ -257,17 +257,17 @@ def _read_ids(path: Path, n_rows: int, features: Path) -> tuple[pl.Series, int]:
         raise InputError(
             f"{len(ids)} ids for the {n_rows} rows of {features.name}", where=place(path), mend="give one id per row"
         )
-    return good_ids(ids, path, table.first_row), table.first_row
+    return good_ids(ids, table.where), table.first_row
 
 
-def good_ids(ids: pl.Series, path: Path, first_row: int) -> pl.Series:
-    """The ids of rows, if each has its own. Raises InputError."""
+def good_ids(ids: pl.Series, where: Callable[[int], str], mend: str = "give each row its own id") -> pl.Series:
+    """The ids of rows, if each has its own; `where` names the place of a position. Raises InputError."""
     for odd, what in ((ids.is_null(), "is empty"), (~ids.is_first_distinct(), "stands twice")):
         if odd.any():
             row = int(odd.arg_true()[0])
             raise InputError(
                 f'item id "{ids[row] or ""}" {what}',
-                where=place(path, row=row + first_row),
-                mend="give each row its own id",
+                where=where(row),
+                mend=mend,
             )
     return ids

@@ -10,7 +10,7 @@ import polars as pl
 
 from triptych.data.formats.features import FeatureSource
 from triptych.data.formats.log import Columns, Log, log_of_table
-from triptych.data.formats.tables import Table, read_table
+from triptych.data.formats.tables import Table, no_such, read_table
 from triptych.errors import InputError, SettingsError, did_you_mean, place
 
 
@@ -114,8 +114,7 @@ def read_source(path: Path, columns: Columns, name: str = "auto") -> Source:
     if name != "auto" and name not in FORMATS:
         raise SettingsError(f'unknown format "{name}"', mend=did_you_mean(name, [*FORMATS, "auto"]))
     if not path.exists():
-        near = did_you_mean(path.name, [entry.name for entry in path.parent.iterdir()]) if path.parent.is_dir() else ""
-        raise InputError("no such file or folder", where=place(path), mend=near or "check the path")
+        raise no_such(path, "file or folder")
     if name != "auto":
         return FORMATS[name].read(path, columns)
     for each in FORMATS.values():

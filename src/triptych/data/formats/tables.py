@@ -81,6 +81,12 @@ class Table:
         return numbers
 
 
+def no_such(path: Path, what: str = "file") -> InputError:
+    """The error for a path where nothing is, with the closest name beside it."""
+    near = did_you_mean(path.name, [entry.name for entry in path.parent.iterdir()]) if path.parent.is_dir() else ""
+    return InputError(f"no such {what}", where=place(path), mend=near or "check the path")
+
+
 def read_table(path: Path, *, header: Sequence[str] | None = None, separator: str | None = None) -> Table:
     """A .csv, .tsv, .txt, .inter or .parquet file as a Table.
 
@@ -88,8 +94,7 @@ def read_table(path: Path, *, header: Sequence[str] | None = None, separator: st
     UTF-8, a row of another length than the header, damaged Parquet.
     """
     if not path.exists():
-        near = did_you_mean(path.name, [entry.name for entry in path.parent.iterdir()]) if path.parent.is_dir() else ""
-        raise InputError("no such file", where=place(path), mend=near or "check the path")
+        raise no_such(path)
     if path.is_dir():
         raise InputError("is a folder, not a file", where=place(path), mend="name a file")
     if path.stat().st_size == 0:
