@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import signal
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from triptych.progress import Progress
 from triptych.training.fit import fit
 from triptych.training.settings import TrainingSettings
 from worlds import random_split
@@ -74,3 +76,18 @@ def test_a_run_that_is_asked_to_stop_goes_on_where_it_stopped(tmp_path: Path) ->
     again = fit("lightgcn", random_split(), settings, training, run=tmp_path)
     assert again.factors.items.equal(whole.factors.items)
     assert again.about == whole.about
+
+
+def test_a_run_that_died_before_its_first_checkpoint_tells_each_epoch_once(tmp_path: Path) -> None:
+    training = TrainingSettings(epochs=3, batch_size=16, patience=3)
+
+    def die(progress: Progress) -> None:
+        if progress.stage == "training" and progress.done == 2:
+            raise RuntimeError("died")
+
+    with pytest.raises(RuntimeError, match="died"):
+        fit("lightgcn", random_split(), {"embedding_size": 8}, training, run=tmp_path, listener=die)
+    assert not (tmp_path / "checkpoint.safetensors").exists()
+    fit("lightgcn", random_split(), {"embedding_size": 8}, training, run=tmp_path)
+    lines = (tmp_path / "metrics.jsonl").read_text().splitlines()
+    assert [json.loads(line)["epoch"] for line in lines] == [1, 2, 3]

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.optim import Adam
 
+from triptych.artefacts import write_file
 from triptych.data.split import Split
 from triptych.errors import SettingsError, TrainingError, place
 from triptych.models.model import LearntModel
@@ -74,10 +75,10 @@ def train(
     model.to(device)
     optimizer = _adam(model, training)
     standing, best = Standing(), None
-    if files is not None and files.checkpoint.exists():
-        best, standing = load_checkpoint(files.checkpoint, model, optimizer)
+    if files is not None:
+        if files.checkpoint.exists():
+            best, standing = load_checkpoint(files.checkpoint, model, optimizer)
         _cut_lines(files.metrics, standing.lines)
-
     saved_at = time.monotonic()
 
     def checkpoint() -> None:
@@ -175,10 +176,10 @@ def _adam(model: LearntModel, training: TrainingSettings) -> Adam:
 
 
 def _cut_lines(path: Path, lines: int) -> None:
-    """Take away what was told after the checkpoint: it will be told again."""
+    """Take away what was told after the checkpoint, or without one: it will be told again."""
     if path.exists():
         kept = path.read_text(encoding="utf-8").splitlines(keepends=True)[:lines]
-        path.write_text("".join(kept), encoding="utf-8")
+        write_file(path, "".join(kept).encode())
 
 
 def _news(line: dict[str, object], standing: Standing, metric: str, training: TrainingSettings) -> str:
