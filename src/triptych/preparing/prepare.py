@@ -1,0 +1,107 @@
+"""The two ways in: `prepare` from files to a folder, `dataset_of_frames` from frames, in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import narwhals as nw
+import numpy as np
+import polars as pl
+from numpy.typing import ArrayLike, NDArray
+
+from triptych.data.dataset import Dataset, open_dataset, save_dataset
+from triptych.data.features import collected
+from triptych.data.formats.features import FeatureFile, FeatureSource, good_ids, open_features
+from triptych.data.formats.log import log_of_table
+from triptych.data.formats.registry import Source, read_source
+from triptych.data.formats.tables import Table, read_table
+from triptych.errors import InputError, SettingsError, place
+from triptych.preparing.assemble import assemble
+from triptych.preparing.settings import PrepareSettings
+from triptych.progress import Listener, silent
+from triptych.settings import parse
+
+
+def prepare(
+    source: Path | str,
+    output: Path | str,
+    settings: PrepareSettings | None = None,
+    *,
+    items: Path | str | None = None,
+    features: Sequence[FeatureSource] = (),
+    overwrite: bool = False,
+    listener: Listener = silent,
+) -> Dataset:
+    """Read interactions, an item table and feature files, and write the data set folder `output`, whole or not at all.
+
+    Feature tables stream from file to file; they are never in memory whole. Returns the data set, opened from there.
+    Raises InputError (naming file, row and mend), SettingsError, ArtefactError.
+    """
+    settings = parse(PrepareSettings, vars(settings or PrepareSettings()), of="prepare")
+    found = read_source(Path(source), settings.columns, settings.format)
+    table = read_table(Path(items)) if items is not None else found.items
+    given = {each.modality: each for each in (*found.features, *features)}
+    if len(given) < len(found.features) + len(features):
+        raise SettingsError("a modality is given twice", mend="give each modality once")
+    opened = [open_features(each) for each in given.values()]
+    dataset, streams = assemble(found, table, opened, settings)
+    about = {**dataset.about, "sources": [Path(source).name, *([Path(items).name] if items else [])]}
+    save_dataset(replace(dataset, about=about), streams, Path(output), overwrite=overwrite, listener=listener)
+    return open_dataset(Path(output))
+
+
+def dataset_of_frames(
+    interactions: Any,
+    *,
+    items: Any = None,
+    features: Mapping[str, ArrayLike | tuple[Sequence[str], ArrayLike]] | None = None,
+    settings: PrepareSettings | None = None,
+) -> Dataset:
+    """The same from frames (pandas, polars or Arrow) and arrays, in memory.
+
+    items: the item table. features: modality -> matrix [n_items, width] in the order of the item table, or
+    (item ids, matrix). Raises InputError, SettingsError.
+    """
+    settings = parse(PrepareSettings, vars(settings or PrepareSettings()), of="prepare")
+    log = log_of_table(_table_of(interactions, "interactions"), settings.columns)
+    table = _table_of(items, "items") if items is not None else None
+    files = [_file_of(modality, given) for modality, given in (features or {}).items()]
+    dataset, streams = assemble(Source(log), table, files, settings)
+    every = {stream.modality: collected(stream) for stream in streams}
+    return replace(dataset, features=every)
+
+
+def _table_of(given: Any, name: str) -> Table:
+    try:
+        frame = nw.from_native(given, eager_only=True).to_polars()
+    except TypeError:
+        raise InputError(
+            f"cannot read a {type(given).__name__}", where=name, mend="give a pandas, polars or Arrow frame"
+        ) from None
+    if not len(frame):
+        raise InputError("has no rows", where=name, mend="give at least one row")
+    return Table(frame, Path(name), 0)
+
+
+def _file_of(modality: str, given: ArrayLike | tuple[Sequence[str], ArrayLike]) -> FeatureFile:
+    ids, matrix = given if isinstance(given, tuple) else (None, given)
+    values: NDArray[Any] = np.asarray(matrix)
+    source = FeatureSource(modality, Path(f"features[{modality!r}]"))
+    if values.ndim != 2 or not np.issubdtype(values.dtype, np.floating):
+        raise InputError(
+            f"features must be a matrix of floats, got {values.dtype} {values.shape}",
+            where=str(source.path),
+            mend="give one row per item: float16, float32 or float64",
+        )
+    series = None
+    if ids is not None:
+        series = pl.Series("id", [str(each) for each in ids], dtype=pl.String)
+        if len(series) != len(values):
+            raise InputError(
+                f"{len(series)} ids for {len(values)} rows", where=str(source.path), mend="give one id per row"
+            )
+        series = good_ids(series, lambda row: place(source.path, row=row))
+    return FeatureFile(source, values, series, first_id=0)

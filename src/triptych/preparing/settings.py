@@ -1,0 +1,49 @@
+"""How files become a data set: every choice, with its default and meaning."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from annotated_types import Interval
+from typing_extensions import Doc
+
+from triptych.data.cleaning import Nulls, UnknownItems
+from triptych.data.formats.features import ZeroRows
+from triptych.data.formats.log import Columns
+
+
+@dataclass(frozen=True)
+class PrepareSettings:
+    """How files become a data set. Column names: "" is a guess by the usual names, "-" is none."""
+
+    format: Annotated[str, Doc("auto, table, recbole, literature or movielens")] = "auto"
+    user_column: Annotated[str, Doc("column of user ids")] = ""
+    item_column: Annotated[str, Doc("column of item ids in the log")] = ""
+    rating_column: Annotated[str, Doc("column of ratings")] = ""
+    time_column: Annotated[str, Doc("column of times: seconds or ISO dates")] = ""
+    split_column: Annotated[str, Doc("column that says train, validation or test (or 0, 1, 2)")] = ""
+    item_id_column: Annotated[str, Doc("column of item ids in the item table")] = ""
+    min_rating: Annotated[float | None, Doc("drop interactions rated below this")] = None
+    nulls: Annotated[Nulls, Doc("rows without a user or item id: error or drop")] = "error"
+    unknown_items: Annotated[UnknownItems, Doc("items that the item table lacks: error, drop or keep")] = "error"
+    zero_rows: Annotated[ZeroRows, Doc("feature rows of zeros: missing, or keep as they are")] = "missing"
+    k_core: Annotated[int, Interval(ge=0), Doc("keep users and items with at least this many interactions")] = 0
+    split: Annotated[
+        Literal["auto", "ratio", "leave-one-out", "time", "given"],
+        Doc("how to split; auto: as given where a column says, else by ratio"),
+    ] = "auto"
+    train: Annotated[float, Interval(gt=0, le=1), Doc("share of train, for ratio and time")] = 0.8
+    validation: Annotated[float, Interval(ge=0, lt=1), Doc("share of validation; the rest is test")] = 0.1
+    seed: Annotated[int, Interval(ge=0), Doc("seed of random splits")] = 0
+    store: Annotated[
+        Literal["same", "float16", "float32"], Doc("precision of stored features; same: as given, float64 as float32")
+    ] = "same"
+    categorical: Annotated[tuple[str, ...], Doc("item columns of one value each")] = ()
+    multi: Annotated[tuple[str, ...], Doc("item columns of several values, as genres=| with the separator")] = ()
+    numeric: Annotated[tuple[str, ...], Doc("item columns of numbers")] = ()
+
+    @property
+    def columns(self) -> Columns:
+        """The columns of the log."""
+        return Columns(self.user_column, self.item_column, self.rating_column, self.time_column, self.split_column)
