@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -68,6 +69,11 @@ def _plain() -> Listener:
 def say(text: str) -> None:
     """A line to the person at the shell, beside the result."""
     err.print(text, markup=False)
+
+
+def say_at_once(text: str) -> None:
+    """The same from a signal handler, where a write that was interrupted may still hold the stream."""
+    os.write(2, f"{text}\n".encode())
 
 
 def show(text: str) -> None:

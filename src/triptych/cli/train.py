@@ -102,7 +102,7 @@ def _fit(
         if asked_to_stop:
             raise KeyboardInterrupt
         asked_to_stop = True
-        show.say("stopping after this step (again to stop at once); the same command goes on from here")
+        show.say_at_once("stopping after this step (again to stop at once); the same command goes on from here")
 
     before = signal.signal(signal.SIGINT, stop)
     try:

@@ -70,6 +70,7 @@ class BM3(LearntModel):
         residual_learning_rate: Annotated[float, Interval(gt=0), Doc("learning rate of the residual tables")] = 1e-2
 
     needs_negatives = False
+    needs_features = True
 
     def __init__(self, dataset: Dataset, settings: BM3.Settings, generator: Generator) -> None:
         super().__init__(dataset, settings, generator)

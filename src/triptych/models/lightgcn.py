@@ -18,7 +18,7 @@ from typing_extensions import Doc
 from triptych.data.dataset import Dataset
 from triptych.graph.bipartite import BipartiteGraph
 from triptych.models.model import Batch, LearntModel
-from triptych.models.parts import bpr, norm_penalty, xavier_table
+from triptych.models.parts import BPR_FLOOR, bpr, norm_penalty, xavier_table
 from triptych.ranking.scorer import Factors
 
 
@@ -34,6 +34,7 @@ class LightGCN(LearntModel):
         reg_weight: Annotated[float, Interval(ge=0), Doc("weight λ of the norm penalty")] = 1e-3
 
     needs_negatives = True
+    needs_features = False
 
     def __init__(self, dataset: Dataset, settings: LightGCN.Settings, generator: Generator) -> None:
         super().__init__(dataset, settings, generator)
@@ -53,7 +54,7 @@ class LightGCN(LearntModel):
         h_u = h_users[u]
         rows = self.user_embedding[u], self.item_embedding[i], self.item_embedding[j]
         return {
-            "bpr": bpr((h_u * h_items[i]).sum(-1), (h_u * h_items[j]).sum(-1)),
+            "bpr": bpr((h_u * h_items[i]).sum(-1), (h_u * h_items[j]).sum(-1), BPR_FLOOR),
             "penalty": self.settings.reg_weight * norm_penalty(*rows),
         }
 

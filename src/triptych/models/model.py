@@ -9,7 +9,8 @@ from typing import Any, ClassVar
 from torch import Generator, Tensor, nn
 
 from triptych.data.dataset import Dataset
-from triptych.ranking.scorer import Factors
+from triptych.progress import Listener, silent
+from triptych.ranking.scorer import Factors, ItemWeights
 
 
 @dataclass(frozen=True)
@@ -28,13 +29,14 @@ class SolvedModel(ABC):
     """A model that is computed at once. Made from its settings; `solve` does the work."""
 
     Settings: ClassVar[type[Any]]
+    needs_features: ClassVar[bool]
 
     @abstractmethod
     def __init__(self, settings: Any) -> None: ...
 
     @abstractmethod
-    def solve(self, dataset: Dataset) -> Factors:
-        """The scorer for a data set."""
+    def solve(self, dataset: Dataset, listener: Listener = silent) -> Factors | ItemWeights:
+        """The scorer for a data set (training interactions only)."""
 
 
 class LearntModel(nn.Module, ABC):
@@ -42,6 +44,7 @@ class LearntModel(nn.Module, ABC):
 
     Settings: ClassVar[type[Any]]
     needs_negatives: ClassVar[bool]
+    needs_features: ClassVar[bool]
 
     @abstractmethod
     def __init__(self, dataset: Dataset, settings: Any, generator: Generator) -> None:
@@ -54,6 +57,9 @@ class LearntModel(nn.Module, ABC):
     @abstractmethod
     def factors(self) -> Factors:
         """What ranks: every user's and every item's representation."""
+
+    def start_epoch(self, generator: Generator) -> None:
+        """Called before every epoch, and again when an epoch is gone on with: the same generator, the same outcome."""
 
     def own_learning_rates(self) -> dict[str, float]:
         """Parameters with a learning rate of their own: name -> rate."""

@@ -10,6 +10,7 @@ from torch.nn import functional
 
 from triptych.data.features import Features, streamed
 
+BPR_FLOOR = 1e-10
 EPSILON = 1e-16  # a row of zeros has no direction: its cosine is 0, not NaN
 
 
@@ -29,9 +30,16 @@ def xavier_linear(width_in: int, width_out: int, generator: Generator) -> nn.Lin
     return linear
 
 
-def bpr(positive_scores: Tensor, negative_scores: Tensor) -> Tensor:
-    """−mean log σ(s(u, i⁺) − s(u, i⁻)), for scores [n] each."""
-    return -functional.logsigmoid(positive_scores - negative_scores).mean()
+def bpr(positive_scores: Tensor, negative_scores: Tensor, floor: float = 0.0) -> Tensor:
+    """−mean log(σ(s(u, i⁺) − s(u, i⁻)) + floor), for scores [n] each.
+
+    The literature's BPR-MF, VBPR and LightGCN have `BPR_FLOOR` there, and so have their reference vectors; the papers
+    do not.
+    """
+    difference = positive_scores - negative_scores
+    if floor == 0:
+        return -functional.logsigmoid(difference).mean()
+    return -(difference.sigmoid() + floor).log().mean()
 
 
 def cosine_distances(x: Tensor, y: Tensor) -> Tensor:
@@ -43,6 +51,12 @@ def cosine_distances(x: Tensor, y: Tensor) -> Tensor:
 def norm_penalty(*matrices: Tensor) -> Tensor:
     """(Σ ‖·‖) / rows of the last one, with ‖·‖ the Frobenius norm."""
     return torch.stack([matrix.norm() for matrix in matrices]).sum() / len(matrices[-1])
+
+
+def id_penalty(table: Tensor, n_users: int, users: Tensor, positives: Tensor, negatives: Tensor) -> Tensor:
+    """Mean square of the batch's rows of an ID table [n_users + n_items, d]: users' and items' rows, added."""
+    items = torch.cat([positives, negatives]) + n_users
+    return table[users].square().mean() + table[items].square().mean()
 
 
 def dropout(x: Tensor, share: float, generator: Generator) -> Tensor:
@@ -58,6 +72,27 @@ def table_of(features: Features) -> Tensor:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="The given NumPy array is not writable")  # nobody writes to it
         return torch.from_numpy(features.table)
+
+
+class FeatureRows(nn.Module):
+    """One modality's rows for some items: mapped features stay mapped, and rows of items without it are zeros."""
+
+    features: Tensor
+    present: Tensor
+
+    def __init__(self, features: Features) -> None:
+        super().__init__()
+        self.width = features.width
+        self.register_buffer("features", table_of(features), persistent=False)
+        self.register_buffer("present", torch.from_numpy(features.present.copy()), persistent=False)
+
+    def forward(self, items: Tensor | None, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+        """Item rows int64 [n], or None for all -> features [n, width], and 1 where an item has them, else 0, [n, 1]."""
+        features, present = (
+            (self.features, self.present) if items is None else (self.features[items], self.present[items])
+        )
+        has = present[:, None].to(dtype)
+        return torch.where(present[:, None], features.to(dtype), features.new_zeros((), dtype=dtype)), has
 
 
 def random_projection(features: Features, width: int, generator: Generator) -> Tensor:

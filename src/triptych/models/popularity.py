@@ -8,6 +8,7 @@ import torch
 
 from triptych.data.dataset import Dataset
 from triptych.models.model import SolvedModel
+from triptych.progress import Listener, silent
 from triptych.ranking.scorer import Factors
 
 
@@ -18,9 +19,11 @@ class Popularity(SolvedModel):
     class Settings:
         """Popularity has none."""
 
+    needs_features = False
+
     def __init__(self, settings: Popularity.Settings) -> None:
         pass
 
-    def solve(self, dataset: Dataset) -> Factors:
+    def solve(self, dataset: Dataset, listener: Listener = silent) -> Factors:
         degrees = torch.from_numpy(dataset.interactions.item_degrees).float()
         return Factors(torch.ones(dataset.n_users, 1), degrees[:, None])

@@ -21,27 +21,36 @@ from triptych.data.split import Split, of_parts
 from triptych.errors import InputError, SettingsError, did_you_mean
 from triptych.progress import Listener, silent
 from triptych.ranking.evaluate import STANDARD, Report, evaluate
-from triptych.ranking.scorer import Factors
+from triptych.ranking.scorer import Factors, ItemWeights
 from triptych.ranking.topk import check_k, rank_all
 
 KIND = "recommender"
+FACTORS, WEIGHTS = "factors.safetensors", "weights.safetensors"  # one or the other, by the kind of scorer
 Mask = Literal["train", "known"]
 Unknown = Literal["raise", "warn", "popular"]
 
 
 @dataclass(frozen=True)
 class Recommender:
-    """Everything that answering needs: factors, ids, who took what, and how it came to be.
+    """Everything that answering needs: a scorer, ids, who took what, and how it came to be.
 
     dataset: users, items and interactions with their split (`parts`); features are not needed and may be absent.
     parameters: the trained parameters, by name; empty for models without.
     about: model, settings, training, in plain values.
     """
 
-    factors: Factors
+    scorer: Factors | ItemWeights
     dataset: Dataset
     parameters: Mapping[str, Tensor] = field(default_factory=dict)
     about: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def factors(self) -> Factors:
+        """The two matrices whose inner product ranks. Raises InputError for a model that ranks otherwise."""
+        if isinstance(self.scorer, Factors):
+            return self.scorer
+        model = self.about.get("model", "this model")
+        raise InputError(f"{model} ranks by item weights and has no factors", mend="use `scorer`")
 
     @property
     def split(self) -> Split:
@@ -69,7 +78,7 @@ class Recommender:
         seen, words = split.train.interactions, "training items"
         if mask == "known" and part == "test":
             seen, words = seen.union(other), "training and validation items"
-        return evaluate(self.factors, held_out, seen, metrics, masked=words, listener=listener)
+        return evaluate(self.scorer, held_out, seen, metrics, masked=words, listener=listener)
 
     def recommend(
         self,
@@ -108,7 +117,7 @@ class Recommender:
         check_k(k)
         rows, strangers = self._rows(users, unknown)
         seen = None if include_seen else self.dataset.interactions
-        for chunk, items, scores in rank_all(self.factors, rows, k, seen, listener, "recommending"):
+        for chunk, items, scores in rank_all(self.scorer, rows, k, seen, listener, "recommending"):
             yield Recommendations(self.dataset.users.names(chunk), items, scores, self.dataset.items)
         if strangers and unknown == "popular":
             items, scores = _most_popular(self.dataset.interactions, k)
@@ -120,16 +129,15 @@ class Recommender:
             )
 
     def similar_items(self, item: str, k: int = 10) -> pl.DataFrame:
-        """The k items nearest to one by the cosine of their representations: item_id, rank, similarity.
+        """The k items nearest to one: item_id, rank, similarity (see the scorer's `similarity`).
 
         Raises UnknownIdError, SettingsError.
         """
         check_k(k)
         row = int(self.dataset.items.rows([item])[0])
-        unit = torch.nn.functional.normalize(self.factors.items, dim=1)
-        similarity = (unit @ unit[row]).cpu()
+        similarity = self.scorer.similarity(row).cpu()
         similarity[row] = -torch.inf
-        best = torch.sort(similarity, descending=True, stable=True).indices[: min(k, self.factors.n_items - 1)]
+        best = torch.sort(similarity, descending=True, stable=True).indices[: min(k, self.scorer.n_items - 1)]
         return pl.DataFrame(
             {
                 "item_id": self.dataset.items.names(best.numpy()),
@@ -142,8 +150,11 @@ class Recommender:
         """Write the folder that `open_recommender` opens, whole or not at all. Raises ArtefactError if it exists."""
         with writing_folder(Path(path), KIND, dict(self.about), overwrite=overwrite) as folder:
             save_tables(self.dataset, folder)
-            factors = {"users": self.factors.users.cpu().numpy(), "items": self.factors.items.cpu().numpy()}
-            write_tensors(folder / "factors.safetensors", factors)
+            if isinstance(self.scorer, ItemWeights):
+                write_tensors(folder / WEIGHTS, self.scorer.arrays())
+            else:
+                factors = {"users": self.scorer.users.cpu().numpy(), "items": self.scorer.items.cpu().numpy()}
+                write_tensors(folder / FACTORS, factors)
             parameters = {name: value.detach().cpu().numpy() for name, value in self.parameters.items()}
             write_tensors(folder / "parameters.safetensors", parameters)
 
@@ -173,11 +184,18 @@ def open_recommender(path: Path | str, *, verify: bool = False) -> Recommender:
     if not (path / "manifest.json").is_file() and (path / "model").is_dir():
         path = path / "model"  # a run folder: the recommender is inside
     manifest = open_folder(path, KIND, verify=verify)
-    factors = map_tensors(path / "factors.safetensors")
+    dataset = read_tables(path)
+    scorer: Factors | ItemWeights
+    if (path / WEIGHTS).is_file():
+        scorer = ItemWeights.of_arrays(of_parts(dataset).train.interactions, map_tensors(path / WEIGHTS))
+    else:
+        factors = map_tensors(path / FACTORS)
+        users, items = (torch.from_numpy(np.array(factors[name])) for name in ("users", "items"))
+        scorer = Factors(users, items)
     parameters = map_tensors(path / "parameters.safetensors")
     return Recommender(
-        Factors(torch.from_numpy(np.array(factors["users"])), torch.from_numpy(np.array(factors["items"]))),
-        read_tables(path),
+        scorer,
+        dataset,
         {name: torch.from_numpy(np.array(value)) for name, value in parameters.items()},
         manifest.about,
     )

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from triptych.data.interactions import Interactions
 from triptych.models.model import Batch
 
-ORDER, NEGATIVES, LOSS = 11, 12, 13  # the purposes that randomness is derived for
+ORDER, NEGATIVES, LOSS, EPOCH = 11, 12, 13, 14  # the purposes that randomness is derived for
 ROUNDS = 16  # of drawing again what was seen, before the rest is drawn from each user's own unseen items
 
 

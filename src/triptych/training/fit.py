@@ -20,7 +20,7 @@ from triptych.models.model import LearntModel, SolvedModel
 from triptych.models.registry import model_class
 from triptych.progress import Listener, silent
 from triptych.ranking.recommender import Recommender
-from triptych.ranking.scorer import Factors
+from triptych.ranking.scorer import Factors, ItemWeights
 from triptych.settings import parse
 from triptych.training.batches import torch_generator
 from triptych.training.loop import RunFiles, never, train
@@ -61,14 +61,15 @@ def fit(
     files = _run_files(Path(run), about) if run is not None else None
     outcome: dict[str, Any] = {}
     parameters: dict[str, torch.Tensor] = {}
+    scorer: Factors | ItemWeights
     if issubclass(kind, SolvedModel):
-        factors = kind(values).solve(split.train)
+        scorer = kind(values).solve(split.train, listener)
     else:
         first = torch_generator(torch.device("cpu"), training.seed, INITIALISATION)
         model = kind(split.train, values, first)
-        factors, outcome = _learn(model, split, training, device, files, listener, should_stop)
+        scorer, outcome = _learn(model, split, training, device, files, listener, should_stop)
         parameters = {key: parameter.detach().cpu() for key, parameter in model.named_parameters()}
-    recommender = Recommender(factors, _known(split), parameters, {**about, **outcome})
+    recommender = Recommender(scorer, _known(split), parameters, {**about, **outcome})
     if files is not None:
         recommender.save(files.folder / "model", overwrite=True)
     return recommender

@@ -18,13 +18,13 @@ from torch.optim import Adam
 from triptych.artefacts import write_file
 from triptych.data.split import Split
 from triptych.errors import SettingsError, TrainingError, place
+from triptych.memory import peak_resident_megabytes
 from triptych.models.model import LearntModel
 from triptych.progress import Listener, Progress, silent
 from triptych.ranking.evaluate import evaluate
 from triptych.ranking.metrics import metric_of
-from triptych.training.batches import LOSS, Batches, torch_generator
+from triptych.training.batches import EPOCH, LOSS, Batches, torch_generator
 from triptych.training.checkpoint import Standing, load_checkpoint, save_checkpoint
-from triptych.training.memory import peak_megabytes
 from triptych.training.settings import TrainingSettings
 
 ALSO = ("recall@20", "ndcg@20")  # validation metrics told beside the chosen one
@@ -90,6 +90,7 @@ def train(
     while not standing.finished:
         order = batches.order(standing.epoch)
         model.train()
+        model.start_epoch(torch_generator(device, training.seed, EPOCH, standing.epoch))
         while standing.step < batches.n_steps:
             began = time.perf_counter()
             terms = _step(model, optimizer, batches, order, standing, training.seed, device, files)
@@ -118,7 +119,7 @@ def train(
                 best = {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
             else:
                 standing.without_better += 1
-        line["peak_megabytes"] = peak_megabytes(device)
+        line["peak_megabytes"] = _peak_megabytes(device)
         standing.finished = last or standing.without_better >= training.patience
         standing.epoch, standing.step, standing.terms, standing.seconds = standing.epoch + 1, 0, {}, 0.0
         standing.lines += 1
@@ -173,6 +174,13 @@ def _adam(model: LearntModel, training: TrainingSettings) -> Adam:
         for name, parameter in model.named_parameters()
     ]
     return Adam(groups, fused=True)
+
+
+def _peak_megabytes(device: torch.device) -> float:
+    """Peak memory so far: of the accelerator where there is one, else resident memory of the whole process."""
+    if device.type == "cuda":
+        return round(torch.cuda.max_memory_allocated(device) / 1e6, 1)
+    return peak_resident_megabytes()
 
 
 def _cut_lines(path: Path, lines: int) -> None:

@@ -1,0 +1,53 @@
+"""BPR-MF. S. Rendle et al., "BPR: Bayesian Personalized Ranking from Implicit Feedback", UAI 2009.
+
+s(u, i) = e_u · e_i
+loss = −mean log σ(s(u, i⁺) − s(u, i⁻)) + λ (‖e_u‖ + ‖e_i⁺‖ + ‖e_i⁻‖) / |B|
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+import torch
+from annotated_types import Interval
+from torch import Generator, Tensor
+from typing_extensions import Doc
+
+from triptych.data.dataset import Dataset
+from triptych.models.model import Batch, LearntModel
+from triptych.models.parts import BPR_FLOOR, bpr, norm_penalty, xavier_table
+from triptych.ranking.scorer import Factors
+
+
+class BPR(LearntModel):
+    """See the module: the equations. Learns from interactions alone; features are not looked at."""
+
+    @dataclass(frozen=True)
+    class Settings:
+        """BPR-MF's settings."""
+
+        embedding_size: Annotated[int, Interval(ge=1), Doc("width d of the embeddings")] = 64
+        reg_weight: Annotated[float, Interval(ge=0), Doc("weight λ of the norm penalty")] = 1e-1
+
+    needs_negatives = True
+    needs_features = False
+
+    def __init__(self, dataset: Dataset, settings: BPR.Settings, generator: Generator) -> None:
+        super().__init__(dataset, settings, generator)
+        self.settings = settings
+        self.user_embedding = xavier_table(dataset.n_users, settings.embedding_size, generator)
+        self.item_embedding = xavier_table(dataset.n_items, settings.embedding_size, generator)
+
+    def loss(self, batch: Batch, generator: Generator) -> dict[str, Tensor]:
+        assert batch.negatives is not None
+        e_u, e_i = self.user_embedding[batch.users], self.item_embedding[batch.positives]
+        e_j = self.item_embedding[batch.negatives]
+        return {
+            "bpr": bpr((e_u * e_i).sum(-1), (e_u * e_j).sum(-1), BPR_FLOOR),
+            "penalty": self.settings.reg_weight * norm_penalty(e_u, e_i, e_j),
+        }
+
+    @torch.no_grad()
+    def factors(self) -> Factors:
+        return Factors(self.user_embedding.detach(), self.item_embedding.detach())

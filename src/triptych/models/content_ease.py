@@ -1,0 +1,107 @@
+"""Content-smoothed EASE: a linear model that lets look-alikes speak for each other. Solved, not trained.
+
+A_m = the k nearest items by cosine of modality m, cosine-weighted, self removed        S = Σ_m w_m max(A_m, A_mᵀ)
+U = X + α X S                               users who took an item have partly taken its look-alikes
+B = EASE's weights of X (λ)                 see EASE
+scores = U B / rms(U B) + γ X S / rms(X S)
+
+As both terms are linear in X, scores = X W with W = (I + α S) B / rms(U B) + γ S / rms(X S). The rms is over the scores
+of a sample of users. In the sparse form B is sparse, and so is W. Without any modality this is EASE.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from annotated_types import Interval
+from numpy.typing import NDArray
+from scipy import sparse
+from typing_extensions import Doc
+
+from triptych.data.dataset import Dataset
+from triptych.graph.item_graph import modality_weights
+from triptych.graph.neighbours import matrix_of, nearest
+from triptych.graph.ridge import item_weights
+from triptych.models.model import SolvedModel
+from triptych.progress import Listener, silent
+from triptych.ranking.scorer import ItemWeights
+
+SAMPLE = 2048  # users that the sizes of scores are taken from
+
+
+class ContentEASE(SolvedModel):
+    """See the module: the equations. Takes any number of modalities."""
+
+    @dataclass(frozen=True)
+    class Settings:
+        """Content-smoothed EASE's settings."""
+
+        reg_weight: Annotated[float, Interval(gt=0), Doc("ridge penalty λ")] = 300.0
+        n_neighbours: Annotated[int, Interval(ge=2), Doc("nearest items k by content, itself included")] = 10
+        image_weight: Annotated[
+            float, Interval(ge=0, le=1), Doc('weight of modality "image" in S; the others share the rest')
+        ] = 0.3
+        smoothing: Annotated[float, Interval(ge=0), Doc("share α of an item that who took a look-alike has taken")] = (
+            0.4
+        )
+        content_weight: Annotated[float, Interval(ge=0), Doc("weight γ of the look-alikes' own scores")] = 0.3
+        form: Annotated[
+            Literal["auto", "dense", "sparse"], Doc("dense: n_items² floats; auto: dense up to 20,000 items")
+        ] = "auto"
+        n_regressors: Annotated[int, Interval(ge=1), Doc("items that an item is regressed on, in the sparse form")] = (
+            200
+        )
+
+    needs_features = True
+
+    def __init__(self, settings: ContentEASE.Settings) -> None:
+        self.settings = settings
+
+    def solve(self, dataset: Dataset, listener: Listener = silent) -> ItemWeights:
+        s, taken = self.settings, dataset.interactions
+        graph = self.item_graph(dataset)
+        weights: Any = item_weights(taken, s.reg_weight, s.form, s.n_regressors, listener)
+        users = np.unique(np.linspace(0, dataset.n_users - 1, SAMPLE).astype(np.int64))
+        if isinstance(weights, np.ndarray):
+            _add_product(weights, graph, np.float32(s.smoothing))
+        else:
+            weights = sparse.csr_array(weights + np.float32(s.smoothing) * (graph @ weights))
+        size = _rms(ItemWeights(taken, weights), users)
+        content = s.content_weight / _rms(ItemWeights(taken, graph), users)
+        if isinstance(weights, np.ndarray):
+            weights /= size
+            rows = np.repeat(np.arange(graph.shape[0]), np.diff(graph.indptr))
+            weights[rows, graph.indices] += np.float32(content) * graph.data
+        else:
+            weights = sparse.csr_array(weights / size + np.float32(content) * graph)
+        return ItemWeights(taken, weights)
+
+    def item_graph(self, dataset: Dataset) -> sparse.csr_array:
+        """S, float32 [n_items, n_items]."""
+        total = sparse.csr_array((dataset.n_items, dataset.n_items), dtype=np.float32)
+        for name, weight in modality_weights(list(dataset.features), self.settings.image_weight).items():
+            found = nearest(dataset.features[name], self.settings.n_neighbours)
+            itself = found.items == np.arange(dataset.n_items)[:, None]
+            one = matrix_of(found, np.where(itself, np.float32(0), found.cosines))
+            total = total + np.float32(weight) * one.maximum(one.T)
+        summed: sparse.csr_array = sparse.csr_array(total)
+        summed.eliminate_zeros()
+        summed.sort_indices()
+        return summed
+
+
+def _add_product(weights: NDArray[np.float32], graph: sparse.csr_array, smoothing: np.float32) -> None:
+    """weights += smoothing · graph @ weights, in place, a slice of columns at a time."""
+    n = len(weights)
+    size = max(1, 16_000_000 // n)
+    for begin in range(0, n, size):
+        columns = np.ascontiguousarray(weights[:, begin : begin + size])
+        weights[:, begin : begin + size] = columns + smoothing * (graph @ columns)
+
+
+def _rms(scorer: ItemWeights, users: NDArray[np.int64]) -> float:
+    """Root mean square of the scores of some users; 1 where all are zero."""
+    total = sum(float(scorer.score(some).double().square().sum()) for some in np.array_split(users, 8) if len(some))
+    return float(np.sqrt(total / (len(users) * scorer.n_items))) or 1.0

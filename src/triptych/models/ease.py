@@ -1,0 +1,47 @@
+"""EASE. H. Steck, "Embarrassingly Shallow Autoencoders for Sparse Data", WWW 2019. Solved, not trained.
+
+P = (XᵀX + λI)⁻¹        B = −P / diag(P) by columns, zero diagonal        scores = X B
+
+`form = sparse` regresses every item on its `n_neighbours` nearest by co-occurrence alone: with all other items among
+them that is the same B, and memory grows with n_items · n_neighbours, not n_items².
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from annotated_types import Interval
+from typing_extensions import Doc
+
+from triptych.data.dataset import Dataset
+from triptych.graph.ridge import item_weights
+from triptych.models.model import SolvedModel
+from triptych.progress import Listener, silent
+from triptych.ranking.scorer import ItemWeights
+
+
+class EASE(SolvedModel):
+    """See the module: the equations. Looks at interactions alone."""
+
+    @dataclass(frozen=True)
+    class Settings:
+        """EASE's settings."""
+
+        reg_weight: Annotated[float, Interval(gt=0), Doc("ridge penalty λ")] = 300.0
+        form: Annotated[
+            Literal["auto", "dense", "sparse"], Doc("dense: n_items² floats; auto: dense up to 20,000 items")
+        ] = "auto"
+        n_neighbours: Annotated[int, Interval(ge=1), Doc("items that an item is regressed on, in the sparse form")] = (
+            200
+        )
+
+    needs_features = False
+
+    def __init__(self, settings: EASE.Settings) -> None:
+        self.settings = settings
+
+    def solve(self, dataset: Dataset, listener: Listener = silent) -> ItemWeights:
+        s = self.settings
+        weights = item_weights(dataset.interactions, s.reg_weight, s.form, s.n_neighbours, listener)
+        return ItemWeights(dataset.interactions, weights)

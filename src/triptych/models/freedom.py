@@ -1,0 +1,138 @@
+"""FREEDOM. X. Zhou and Z. Shen, "A Tale of Two Graphs: Freezing and Denoising Graph Structures …", MM 2023.
+
+Item graph, frozen: for every modality m the k nearest neighbours by cosine (a row keeps itself), 1/√(count_i count_j)
+each; S = Σ_m w_m S_m, the weights w_m summing to 1.
+User-item graph, denoised: every epoch a share of the edges is dropped; those kept are drawn without replacement with
+probability proportional to 1/√(d_u d_i), and renormalised. Ranking uses the full graph.
+
+H = LightGCN's mean of layers        h_u = H_u        h_i = H_i + (Sⁿ E_items)_i
+s(u, i) = h_u · h_i
+loss = BPR + λ Σ_m BPR(h_u, W_m f_i⁺ + b_m, W_m f_i⁻ + b_m)
+
+An item that lacks a modality has no neighbours by it and takes no part in its loss; without any modality this is
+LightGCN on a thinned graph.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+import numpy as np
+import torch
+from annotated_types import Interval
+from scipy import sparse
+from torch import Generator, Tensor, nn
+from torch.nn.functional import logsigmoid
+from typing_extensions import Doc
+
+from triptych.data.dataset import Dataset
+from triptych.data.features import Features
+from triptych.graph.bipartite import BipartiteGraph
+from triptych.graph.item_graph import ItemGraph, modality_weights
+from triptych.graph.neighbours import matrix_of, nearest
+from triptych.models.model import Batch, LearntModel
+from triptych.models.parts import FeatureRows, bpr, xavier_linear, xavier_table
+from triptych.ranking.scorer import Factors
+
+COUNT_OFFSET = 1e-7  # added to every row count, as the literature's codes do; the reference vectors have it too
+
+
+class FREEDOM(LearntModel):
+    """See the module: the equations. Takes any number of modalities."""
+
+    @dataclass(frozen=True)
+    class Settings:
+        """FREEDOM's settings."""
+
+        embedding_size: Annotated[int, Interval(ge=1), Doc("width d of the embeddings")] = 64
+        n_layers: Annotated[int, Interval(ge=0, le=16), Doc("propagation layers on the user-item graph")] = 2
+        n_item_layers: Annotated[int, Interval(ge=0, le=16), Doc("propagation layers n on the item graph")] = 1
+        n_neighbours: Annotated[int, Interval(ge=1), Doc("neighbours k of an item, itself included")] = 10
+        image_weight: Annotated[
+            float, Interval(ge=0, le=1), Doc('weight of modality "image" in the item graph; the others share the rest')
+        ] = 0.1
+        edge_dropout: Annotated[float, Interval(ge=0, lt=1), Doc("share of edges left out of every epoch")] = 0.8
+        reg_weight: Annotated[float, Interval(ge=0), Doc("weight λ of the modalities' losses")] = 1e-3
+
+    needs_negatives = True
+    needs_features = True
+
+    def __init__(self, dataset: Dataset, settings: FREEDOM.Settings, generator: Generator) -> None:
+        super().__init__(dataset, settings, generator)
+        self.settings = settings
+        self.interactions = dataset.interactions
+        self.graph = BipartiteGraph(dataset.interactions)
+        self.thinned = self.graph
+        self.item_graph = ItemGraph(item_graph(dataset, settings))
+        self.user_embedding = xavier_table(dataset.n_users, settings.embedding_size, generator)
+        self.item_embedding = xavier_table(dataset.n_items, settings.embedding_size, generator)
+        self.modalities = nn.ModuleDict()
+        for name, features in dataset.features.items():
+            self.modalities[name] = ModalityLoss(features, settings.embedding_size, generator)
+
+    def start_epoch(self, generator: Generator) -> None:
+        """Draw the edges that this epoch keeps."""
+        if self.settings.edge_dropout == 0:
+            return
+        taken = self.interactions
+        n_kept = max(1, round(len(taken) * (1 - self.settings.edge_dropout)))
+        degrees = taken.user_degrees[taken.users] * taken.item_degrees[taken.items]
+        # the largest of log weight + Gumbel noise are a draw without replacement
+        noise = torch.empty(len(taken), dtype=torch.float64, device=generator.device).exponential_(generator=generator)
+        keys = -0.5 * np.log(degrees) - np.log(noise.cpu().numpy())
+        kept = np.zeros(len(taken), dtype=np.bool_)
+        kept[np.argpartition(-keys, n_kept - 1)[:n_kept]] = True
+        self.thinned = BipartiteGraph(taken.select(kept)).to(self.user_embedding.device)
+
+    def representations(self, graph: BipartiteGraph) -> tuple[Tensor, Tensor]:
+        """h, as users [n_users, d] and items [n_items, d]."""
+        h: Tensor = self.item_embedding
+        for _ in range(self.settings.n_item_layers):
+            h = self.item_graph.propagate(h)
+        users, items = graph.mean_of_layers(self.user_embedding, self.item_embedding, self.settings.n_layers)
+        return users, items + h
+
+    def loss(self, batch: Batch, generator: Generator) -> dict[str, Tensor]:
+        u, i, j = batch.users, batch.positives, batch.negatives
+        assert j is not None
+        users, items = self.representations(self.thinned)
+        h_u = users[u]
+        content = h_u.new_zeros(())
+        for modality in self.modalities.values():
+            content = content + modality(h_u, i, j)
+        return {
+            "bpr": bpr((h_u * items[i]).sum(-1), (h_u * items[j]).sum(-1)),
+            "content": self.settings.reg_weight * content,
+        }
+
+    @torch.no_grad()
+    def factors(self) -> Factors:
+        return Factors(*self.representations(self.graph))
+
+
+class ModalityLoss(nn.Module):
+    """BPR(h_u, W f_i⁺ + b, W f_i⁻ + b) where both items have the modality."""
+
+    def __init__(self, features: Features, embedding_size: int, generator: Generator) -> None:
+        super().__init__()
+        self.rows = FeatureRows(features)
+        self.projection = xavier_linear(features.width, embedding_size, generator)
+
+    def forward(self, h_u: Tensor, positives: Tensor, negatives: Tensor) -> Tensor:
+        f_i, has_i = self.rows(positives, h_u.dtype)
+        f_j, has_j = self.rows(negatives, h_u.dtype)
+        difference = (h_u * (self.projection(f_i) - self.projection(f_j))).sum(-1)
+        losses: Tensor = -logsigmoid(difference) * (has_i * has_j)[:, 0]
+        return losses.mean()
+
+
+def item_graph(dataset: Dataset, settings: FREEDOM.Settings) -> sparse.csr_array:
+    """S, float64 [n_items, n_items]."""
+    total = sparse.csr_array((dataset.n_items, dataset.n_items), dtype=np.float64)
+    for name, weight in modality_weights(list(dataset.features), settings.image_weight).items():
+        found = nearest(dataset.features[name], settings.n_neighbours)
+        counts = (found.items >= 0).sum(axis=1) + COUNT_OFFSET
+        values = weight / np.sqrt(counts[:, None] * counts[found.items])
+        total = total + matrix_of(found, values)
+    return total

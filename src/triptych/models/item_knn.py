@@ -1,0 +1,61 @@
+"""Item-kNN: cosine between items with shrinkage. Solved, not trained.
+
+G = XᵀX        sim(j, i) = G_ji / (√(G_jj G_ii) + shrink)        each item i keeps its k most similar j ≠ i
+s(u, i) = Σ over j ∈ N(u) of sim(j, i)
+
+See M. Deshpande and G. Karypis, "Item-Based Top-N Recommendation Algorithms", TOIS 2004.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+import numpy as np
+from annotated_types import Interval
+from scipy import sparse
+from typing_extensions import Doc
+
+from triptych.data.dataset import Dataset
+from triptych.graph.ridge import taken_matrix
+from triptych.models.model import SolvedModel
+from triptych.progress import Listener, silent
+from triptych.ranking.scorer import ItemWeights
+
+
+class ItemKNN(SolvedModel):
+    """See the module: the equations. Looks at interactions alone."""
+
+    @dataclass(frozen=True)
+    class Settings:
+        """Item-kNN's settings."""
+
+        n_neighbours: Annotated[int, Interval(ge=1), Doc("similar items that an item keeps")] = 100
+        shrink: Annotated[float, Interval(ge=0), Doc("added below the fraction: doubts similarities of few users")] = (
+            10.0
+        )
+
+    needs_features = False
+
+    def __init__(self, settings: ItemKNN.Settings) -> None:
+        self.settings = settings
+
+    def solve(self, dataset: Dataset, listener: Listener = silent) -> ItemWeights:
+        taken = taken_matrix(dataset.interactions)
+        gram = sparse.csr_array(taken.T @ taken)  # symmetric: its row i is column i
+        gram.sort_indices()
+        lengths = np.sqrt(dataset.interactions.item_degrees).astype(np.float32)
+        rows, columns, values = [], [], []
+        for i in range(dataset.n_items):
+            entries = slice(gram.indptr[i], gram.indptr[i + 1])
+            items = gram.indices[entries]
+            similarity = gram.data[entries] / (lengths[items] * lengths[i] + np.float32(self.settings.shrink))
+            similarity[items == i] = 0
+            best = np.argsort(-similarity, kind="stable")[: self.settings.n_neighbours]
+            best = best[similarity[best] > 0]
+            rows.append(items[best])
+            columns.append(np.full(len(best), i))
+            values.append(similarity[best])
+        shape = (dataset.n_items, dataset.n_items)
+        places = (np.concatenate(rows), np.concatenate(columns))
+        return ItemWeights(dataset.interactions, sparse.csr_array((np.concatenate(values), places), shape=shape))

@@ -1,0 +1,129 @@
+"""MMGCN. Y. Wei et al., "MMGCN: Multi-modal Graph Convolution Network for Personalized Recommendation …", MM 2019.
+
+For every modality m, with preferences P_m of the users and ID embeddings e shared by all modalities:
+
+    X ← normalise([P_m ; g(f^m)])                    g: a linear layer to `latent_width`, or the identity
+    three layers k = 1, 2, 3:
+        h = leaky_relu(mean over neighbours of X W_k)
+        x̂ = leaky_relu(S_k X + s_k) + e
+        X ← leaky_relu(C_k [h ‖ x̂] + c_k)
+
+    representation = mean over modalities of the last X          s(u, i) = inner product
+    loss = BPR + λ (mean square of the batch's ID rows + mean square of P of the first modality)
+
+e and P are parameters like any other: they are trained. An item without a modality enters its network as zeros;
+without any modality the representation is e.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+import torch
+from annotated_types import Interval
+from torch import Generator, Tensor, nn
+from torch.nn.functional import leaky_relu, normalize
+from typing_extensions import Doc
+
+from triptych.data.dataset import Dataset
+from triptych.data.features import Features
+from triptych.graph.edges import Edges
+from triptych.models.model import Batch, LearntModel
+from triptych.models.parts import FeatureRows, bpr, id_penalty, xavier_linear, xavier_table
+from triptych.ranking.scorer import Factors
+
+
+class MMGCN(LearntModel):
+    """See the module: the equations. Takes any number of modalities."""
+
+    @dataclass(frozen=True)
+    class Settings:
+        """MMGCN's settings."""
+
+        embedding_size: Annotated[int, Interval(ge=1), Doc("width d of the ID embeddings and of all layers")] = 64
+        latent_width: Annotated[int, Interval(ge=1), Doc("width that wide features are brought to first")] = 256
+        projected: Annotated[
+            str,
+            Doc("modalities that are brought to latent_width first, separated by commas; the rest go in as they are"),
+        ] = "image"
+        reg_weight: Annotated[float, Interval(ge=0), Doc("weight λ of the penalty")] = 1e-3
+
+    needs_negatives = True
+    needs_features = True
+
+    def __init__(self, dataset: Dataset, settings: MMGCN.Settings, generator: Generator) -> None:
+        super().__init__(dataset, settings, generator)
+        self.settings = settings
+        self.n_users = dataset.n_users
+        self.edges = Edges(dataset.interactions)
+        self.id_embedding = xavier_table(dataset.n_users + dataset.n_items, settings.embedding_size, generator)
+        projected = [name.strip() for name in settings.projected.split(",")]
+        self.modalities = nn.ModuleDict()
+        for name, features in dataset.features.items():
+            latent = settings.latent_width if name in projected else None
+            self.modalities[name] = ModalityNetwork(
+                features, dataset.n_users, settings.embedding_size, latent, generator
+            )
+
+    def preferences(self) -> list[Tensor]:
+        """P of every modality."""
+        return [network.preference for network in self.modalities.values() if isinstance(network, ModalityNetwork)]
+
+    def representations(self) -> Tensor:
+        """[n_users + n_items, d]."""
+        if not self.modalities:
+            return self.id_embedding
+        each = [modality(self.edges, self.id_embedding) for modality in self.modalities.values()]
+        return torch.stack(each).mean(dim=0)
+
+    def loss(self, batch: Batch, generator: Generator) -> dict[str, Tensor]:
+        u, i, j = batch.users, batch.positives, batch.negatives
+        assert j is not None
+        x = self.representations()
+        x_u, x_i, x_j = x[u], x[self.n_users + i], x[self.n_users + j]
+        penalty = id_penalty(self.id_embedding, self.n_users, u, i, j)
+        for preference in self.preferences()[:1]:
+            penalty = penalty + preference.square().mean()
+        return {
+            "bpr": bpr((x_u * x_i).sum(-1), (x_u * x_j).sum(-1)),
+            "penalty": self.settings.reg_weight * penalty,
+        }
+
+    @torch.no_grad()
+    def factors(self) -> Factors:
+        x = self.representations()
+        return Factors(x[: self.n_users], x[self.n_users :])
+
+
+class ModalityNetwork(nn.Module):
+    """The graph network of one modality."""
+
+    def __init__(
+        self, features: Features, n_users: int, embedding_size: int, latent: int | None, generator: Generator
+    ) -> None:
+        super().__init__()
+        self.rows = FeatureRows(features)
+        self.projection: nn.Linear | None = xavier_linear(features.width, latent, generator) if latent else None
+        width = latent or features.width
+        self.preference = xavier_table(n_users, width, generator)
+        self.layers = []
+        for layer in (1, 2, 3):
+            aggregate = nn.ParameterDict({"weight": xavier_table(width, width, generator)})
+            self_loop = xavier_linear(width, embedding_size, generator)
+            combine = xavier_linear(width + embedding_size, embedding_size, generator)
+            for name, part in (("aggregate", aggregate), ("self", self_loop), ("combine", combine)):
+                self.add_module(f"{name}{layer}", part)
+            self.layers.append((aggregate, self_loop, combine))
+            width = embedding_size
+
+    def forward(self, edges: Edges, e: Tensor) -> Tensor:
+        """The last X, [n_users + n_items, d]."""
+        f, has = self.rows(None, e.dtype)
+        g: Tensor = f if self.projection is None else self.projection(f) * has
+        x = normalize(torch.cat([self.preference, g]), dim=1)
+        for aggregate, self_loop, combine in self.layers:
+            h = leaky_relu(edges.mean_of_neighbours(x @ aggregate["weight"]))
+            x_hat = leaky_relu(self_loop(x)) + e
+            x = leaky_relu(combine(torch.cat([h, x_hat], dim=1)))
+        return x

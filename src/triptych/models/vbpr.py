@@ -1,0 +1,79 @@
+"""VBPR. R. He and J. McAuley, "VBPR: Visual Bayesian Personalized Ranking from Implicit Feedback", AAAI 2016.
+
+f_i = all modalities of item i, concatenated      item i = [e_i ‖ W f_i + b]      user u: e_u, of twice the width
+s(u, i) = e_u · item i
+loss = −mean log σ(s(u, i⁺) − s(u, i⁻)) + λ (‖user‖ + ‖item⁺‖ + ‖item⁻‖) / |B|
+
+A modality that an item lacks stands as zeros in f_i; without any modality this is BPR-MF. Only the features of the
+batch's items are projected.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+import torch
+from annotated_types import Interval
+from torch import Generator, Tensor, nn
+from typing_extensions import Doc
+
+from triptych.data.dataset import Dataset
+from triptych.models.model import Batch, LearntModel
+from triptych.models.parts import BPR_FLOOR, FeatureRows, bpr, norm_penalty, xavier_linear, xavier_table
+from triptych.ranking.scorer import Factors
+
+CHUNK = 4096  # items projected at a time when all of them are
+
+
+class VBPR(LearntModel):
+    """See the module: the equations. Takes any number of modalities."""
+
+    @dataclass(frozen=True)
+    class Settings:
+        """VBPR's settings."""
+
+        embedding_size: Annotated[int, Interval(ge=1), Doc("width d of an item's embedding; a user's is twice it")] = 64
+        reg_weight: Annotated[float, Interval(ge=0), Doc("weight λ of the norm penalty")] = 1e-1
+
+    needs_negatives = True
+    needs_features = True
+
+    def __init__(self, dataset: Dataset, settings: VBPR.Settings, generator: Generator) -> None:
+        super().__init__(dataset, settings, generator)
+        self.settings = settings
+        d = settings.embedding_size
+        # by name, the last first: text stands before image, as in the released codes; any fixed order would do
+        modalities = sorted(dataset.features, reverse=True)
+        self.features = nn.ModuleList(FeatureRows(dataset.features[modality]) for modality in modalities)
+        self.user_embedding = xavier_table(dataset.n_users, 2 * d if modalities else d, generator)
+        self.item_embedding = xavier_table(dataset.n_items, d, generator)
+        self.feature_projection: nn.Linear | None = None
+        if modalities:
+            width = sum(dataset.features[modality].width for modality in modalities)
+            self.feature_projection = xavier_linear(width, d, generator)
+
+    def items(self, rows: Tensor) -> Tensor:
+        """[e_i ‖ W f_i + b] for item rows int64 [n]."""
+        e_i = self.item_embedding[rows]
+        if self.feature_projection is None:
+            return e_i
+        f_i = torch.cat([features(rows, e_i.dtype)[0] for features in self.features], dim=1)
+        return torch.cat([e_i, self.feature_projection(f_i)], dim=1)
+
+    def loss(self, batch: Batch, generator: Generator) -> dict[str, Tensor]:
+        assert batch.negatives is not None
+        user, positive, negative = (
+            self.user_embedding[batch.users],
+            self.items(batch.positives),
+            self.items(batch.negatives),
+        )
+        return {
+            "bpr": bpr((user * positive).sum(-1), (user * negative).sum(-1), BPR_FLOOR),
+            "penalty": self.settings.reg_weight * norm_penalty(user, positive, negative),
+        }
+
+    @torch.no_grad()
+    def factors(self) -> Factors:
+        rows = torch.arange(len(self.item_embedding), device=self.item_embedding.device)
+        return Factors(self.user_embedding.detach(), torch.cat([self.items(some) for some in rows.split(CHUNK)]))  # type: ignore[no-untyped-call]
