@@ -34,6 +34,14 @@ def command(
             "of the item table. Repeatable.",
         ),
     ] = None,
+    neighbours: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="MODALITY=ROWS:COSINES",
+            help="Nearest items by a modality, found elsewhere: two .npy files [items, k] in the order of the item "
+            "table, rows of neighbours and their cosines. Repeatable.",
+        ),
+    ] = None,
     categorical: Annotated[list[str] | None, typer.Option(help="Item column of one value each. Repeatable.")] = None,
     multi: Annotated[
         list[str] | None, typer.Option(metavar="COLUMN=SEP", help="Item column of several values. Repeatable.")
@@ -99,9 +107,17 @@ def command(
     }
     settings = parse(PrepareSettings, values, of="prepare")
     sources = [_feature_source(each) for each in features or ()]
+    near = [_neighbour_source(each) for each in neighbours or ()]
     with show.listening() as listener:
         dataset = prepare(
-            source, output, settings, items=items, features=sources, overwrite=overwrite, listener=listener
+            source,
+            output,
+            settings,
+            items=items,
+            features=sources,
+            neighbours=near,
+            overwrite=overwrite,
+            listener=listener,
         )
     _tell(dataset, output, json=json)
 
@@ -117,6 +133,18 @@ def _feature_source(given: str) -> Any:
         raise SettingsError(f'"{modality}" cannot name a modality', mend="use letters, digits, - and _, a letter first")
     path, colon, ids = files.rpartition(":") if ":" in files[2:] else (files, "", "")
     return FeatureSource(modality, Path(path), Path(ids) if colon else None)
+
+
+def _neighbour_source(given: str) -> Any:
+    from triptych.data.formats.neighbours import NeighbourSource
+
+    modality, equals, files = given.partition("=")
+    rows, colon, cosines = files.rpartition(":")
+    if not equals or not colon or not rows or not cosines:
+        raise SettingsError(
+            f'"{given}" is not MODALITY=ROWS:COSINES', mend="write for example: --neighbours image=rows.npy:cosines.npy"
+        )
+    return NeighbourSource(modality, Path(rows), Path(cosines))
 
 
 def _tell(dataset: Dataset, output: Path, *, json: bool) -> None:

@@ -12,9 +12,10 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from triptych.artefacts import create_tensors, json_bytes, map_tensors, open_folder, writing_folder
+from triptych.artefacts import create_tensors, json_bytes, map_tensors, open_folder, write_tensors, writing_folder
 from triptych.data.features import Features, FeatureStream, streamed
 from triptych.data.interactions import Interactions
+from triptych.data.neighbours import Neighbours
 from triptych.data.vocabulary import Vocabulary
 from triptych.errors import InputError, UnknownIdError, did_you_mean
 from triptych.progress import Listener, silent, told
@@ -29,6 +30,7 @@ class Dataset:
 
     interactions: pairs of rows of `users` and `items`.
     features: modality -> Features, row i = item i.
+    neighbours: modality -> Neighbours that were given; models find them from the features of the others.
     item_table: the items' own columns (title, …) for readable lists; row i = item i.
     times: float64 [n] or None, the time of every interaction (seconds or any other number that grows).
     parts: int8 [n] or None, the split: index into PARTS for every interaction.
@@ -40,6 +42,7 @@ class Dataset:
     items: Vocabulary
     interactions: Interactions
     features: Mapping[str, Features] = field(default_factory=dict)
+    neighbours: Mapping[str, Neighbours] = field(default_factory=dict)
     item_table: pl.DataFrame | None = None
     times: NDArray[np.float64] | None = None
     parts: NDArray[np.int8] | None = None
@@ -58,6 +61,13 @@ class Dataset:
                     f"{features.n_items} rows of features for {self.n_items} items",
                     where=f'modality "{modality}"',
                     mend="give one row per item",
+                )
+        for modality, neighbours in self.neighbours.items():
+            if modality not in self.features or len(neighbours.items) != self.n_items:
+                raise InputError(
+                    f"{len(neighbours.items)} rows of neighbours for {self.n_items} items, or no features",
+                    where=f'modality "{modality}"',
+                    mend="give the modality's features too, one row per item",
                 )
         if self.item_table is not None and len(self.item_table) != self.n_items:
             raise InputError(f"an item table of {len(self.item_table)} rows for {self.n_items} items")
@@ -80,16 +90,26 @@ class Dataset:
         for modality in modalities:
             if modality not in self.features:
                 raise UnknownIdError(f'no modality "{modality}"', mend=did_you_mean(modality, self.features))
-        return replace(self, features={modality: self.features[modality] for modality in modalities})
+        return replace(
+            self,
+            features={modality: self.features[modality] for modality in modalities},
+            neighbours={name: each for name, each in self.neighbours.items() if name in modalities},
+        )
 
     def save(self, path: Path | str, *, overwrite: bool = False, listener: Listener = silent) -> None:
         """Write the folder that `open_dataset` opens, whole or not at all. Raises ArtefactError if `path` exists."""
         streams = [streamed(features) for features in self.features.values()]
-        save_dataset(self, streams, Path(path), overwrite=overwrite, listener=listener)
+        save_dataset(self, self.neighbours, streams, Path(path), overwrite=overwrite, listener=listener)
 
 
 def save_dataset(
-    dataset: Dataset, streams: list[FeatureStream], path: Path, *, overwrite: bool = False, listener: Listener = silent
+    dataset: Dataset,
+    neighbours: Mapping[str, Neighbours],
+    streams: list[FeatureStream],
+    path: Path,
+    *,
+    overwrite: bool = False,
+    listener: Listener = silent,
 ) -> None:
     """Write a data set whose features come as streams: no table is in memory whole.
 
@@ -113,6 +133,9 @@ def save_dataset(
                 "missing": stream.n_items - n_present,
                 "provenance": dict(stream.provenance),
             }
+        for modality, near in neighbours.items():
+            arrays: dict[str, NDArray[Any]] = {"items": near.items, "cosines": near.cosines}
+            write_tensors(folder / f"{modality}.neighbours.safetensors", arrays)
 
 
 def open_dataset(path: Path | str, *, verify: bool = False) -> Dataset:
@@ -123,7 +146,7 @@ def open_dataset(path: Path | str, *, verify: bool = False) -> Dataset:
     path = Path(path)
     manifest = open_folder(path, KIND, verify=verify)
     dataset = read_tables(path)
-    features = {}
+    features, neighbours = {}, {}
     for modality, described in manifest.about["modalities"].items():
         arrays = map_tensors(path / "features" / f"{modality}.safetensors")
         encoder = path / "features" / f"{modality}.encoder.json"
@@ -134,8 +157,11 @@ def open_dataset(path: Path | str, *, verify: bool = False) -> Dataset:
             described["provenance"],
             json.loads(encoder.read_text(encoding="utf-8")) if encoder.is_file() else None,
         )
+        given = path / f"{modality}.neighbours.safetensors"
+        if given.is_file():
+            neighbours[modality] = Neighbours(**map_tensors(given))
     about = {name: value for name, value in manifest.about.items() if name != "modalities"}
-    return replace(dataset, features=features, about=about, fingerprint=manifest.fingerprint)
+    return replace(dataset, features=features, neighbours=neighbours, about=about, fingerprint=manifest.fingerprint)
 
 
 def save_tables(dataset: Dataset, folder: Path) -> None:

@@ -33,8 +33,8 @@ METRICS = ("ndcg@10", "ndcg@50", "recall@50")
 MARK = ".triptych-demo"
 SETTINGS: dict[str, dict[str, object]] = {
     "popularity": {},
-    "lightgcn": {"n_layers": 3},
-    "bm3": {"n_layers": 1, "start": "content"},
+    "lightgcn": {"n_layers": 4, "embedding_size": 256},
+    "bm3": {"n_layers": 1, "embedding_size": 256, "start": "content"},
 }
 
 
@@ -78,7 +78,7 @@ def run_demo(
     dataset = _prepared(folder, listener)
     split = of_parts(dataset)
     seen = split.train.interactions.union(split.validation)
-    training = TrainingSettings(epochs=epochs, batch_size=1024, learning_rate=3e-3, patience=6, seed=seed, device="cpu")
+    training = TrainingSettings(epochs=epochs, batch_size=1024, learning_rate=2e-3, patience=6, seed=seed, device="cpu")
     scorers: dict[str, tuple[Factors, float]] = {}
     for place_, (name, settings) in enumerate(SETTINGS.items(), start=3):
         listener(Progress("demo", place_, 6, f"training {name}"))

@@ -116,7 +116,7 @@ class Sizes:
     """How large the world is, and how hard."""
 
     n_users: int = 2000
-    n_items: int = 1500
+    n_items: int = 3000
     n_circles: int = 40
     fewest: int = 4  # interactions of a customer
     most: int = 60

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,17 +10,28 @@ from numpy.typing import NDArray
 from scipy import sparse
 from torch.nn import functional
 
+from triptych.data.dataset import Dataset
 from triptych.data.features import Features
+from triptych.data.neighbours import Neighbours
+from triptych.errors import SettingsError
 
 BLOCK_CELLS = 16_000_000  # similarities held at a time: 64 MB
 
 
-@dataclass(frozen=True)
-class Neighbours:
-    """items: int64 [n_items, k], nearest first (-1 where there are fewer); cosines: float32 [n_items, k]."""
+def neighbours_of(dataset: Dataset, modality: str, k: int) -> Neighbours:
+    """The k nearest items by a modality: as given with the data set, else found from its features.
 
-    items: NDArray[np.int64]
-    cosines: NDArray[np.float32]
+    Raises SettingsError if neighbours were given, but fewer than k.
+    """
+    given = dataset.neighbours.get(modality)
+    if given is None:
+        return nearest(dataset.features[modality], k)
+    if given.k < k:
+        raise SettingsError(
+            f'the data set gives {given.k} neighbours by "{modality}", and {k} are asked for',
+            mend=f"set n_neighbours to {given.k}, or prepare without --neighbours",
+        )
+    return Neighbours(given.items[:, :k], given.cosines[:, :k])
 
 
 def nearest(features: Features, k: int) -> Neighbours:

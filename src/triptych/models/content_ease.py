@@ -22,7 +22,7 @@ from typing_extensions import Doc
 
 from triptych.data.dataset import Dataset
 from triptych.graph.item_graph import modality_weights
-from triptych.graph.neighbours import matrix_of, nearest
+from triptych.graph.neighbours import matrix_of, neighbours_of
 from triptych.graph.ridge import item_weights
 from triptych.models.model import SolvedModel
 from triptych.progress import Listener, silent
@@ -82,7 +82,7 @@ class ContentEASE(SolvedModel):
         """S, float32 [n_items, n_items]."""
         total = sparse.csr_array((dataset.n_items, dataset.n_items), dtype=np.float32)
         for name, weight in modality_weights(list(dataset.features), self.settings.image_weight).items():
-            found = nearest(dataset.features[name], self.settings.n_neighbours)
+            found = neighbours_of(dataset, name, self.settings.n_neighbours)
             itself = found.items == np.arange(dataset.n_items)[:, None]
             one = matrix_of(found, np.where(itself, np.float32(0), found.cosines))
             total = total + np.float32(weight) * one.maximum(one.T)

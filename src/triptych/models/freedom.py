@@ -30,7 +30,7 @@ from triptych.data.dataset import Dataset
 from triptych.data.features import Features
 from triptych.graph.bipartite import BipartiteGraph
 from triptych.graph.item_graph import ItemGraph, modality_weights
-from triptych.graph.neighbours import matrix_of, nearest
+from triptych.graph.neighbours import matrix_of, neighbours_of
 from triptych.models.model import Batch, LearntModel
 from triptych.models.parts import FeatureRows, bpr, xavier_linear, xavier_table
 from triptych.ranking.scorer import Factors
@@ -131,7 +131,7 @@ def item_graph(dataset: Dataset, settings: FREEDOM.Settings) -> sparse.csr_array
     """S, float64 [n_items, n_items]."""
     total = sparse.csr_array((dataset.n_items, dataset.n_items), dtype=np.float64)
     for name, weight in modality_weights(list(dataset.features), settings.image_weight).items():
-        found = nearest(dataset.features[name], settings.n_neighbours)
+        found = neighbours_of(dataset, name, settings.n_neighbours)
         counts = (found.items >= 0).sum(axis=1) + COUNT_OFFSET
         values = weight / np.sqrt(counts[:, None] * counts[found.items])
         total = total + matrix_of(found, values)

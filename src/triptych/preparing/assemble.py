@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Literal
 
@@ -13,9 +14,11 @@ from triptych.data.dataset import Dataset
 from triptych.data.features import Features, FeatureStream, streamed
 from triptych.data.formats.features import FeatureFile, Store, good_ids, order_of, stream_features
 from triptych.data.formats.log import Log
+from triptych.data.formats.neighbours import NeighbourSource, read_neighbours
 from triptych.data.formats.registry import Source
 from triptych.data.formats.tables import Table
 from triptych.data.interactions import Interactions
+from triptych.data.neighbours import Neighbours
 from triptych.data.split import with_parts
 from triptych.data.vocabulary import Vocabulary
 from triptych.errors import InputError, SettingsError, place
@@ -25,9 +28,13 @@ ITEM_IDS = ("item_id", "itemid", "item", "movieid", "product_id", "productid", "
 
 
 def assemble(
-    source: Source, table: Table | None, files: list[FeatureFile], settings: PrepareSettings
-) -> tuple[Dataset, list[FeatureStream]]:
-    """Everything but the feature tables, and those as streams."""
+    source: Source,
+    table: Table | None,
+    files: list[FeatureFile],
+    settings: PrepareSettings,
+    neighbours: Sequence[NeighbourSource] = (),
+) -> tuple[Dataset, list[FeatureStream], dict[str, Neighbours]]:
+    """Everything but the feature tables, those as streams, and the neighbours that are given."""
     catalogue, item_ids = _catalogue(source, table, files, settings)
     frame, cleaning = clean(
         source.log,
@@ -57,7 +64,24 @@ def assemble(
     columns = MetadataColumns(settings.categorical, _separators(settings.multi), settings.numeric)
     if columns:
         streams.append(streamed(_metadata(table, item_ids, items, columns, streams)))
-    return _split(frame, users, items, item_table, asdict(cleaning), settings), streams
+    dataset = _split(frame, users, items, item_table, asdict(cleaning), settings)
+    return dataset, streams, _neighbours(neighbours, streams, item_ids, items)
+
+
+def _neighbours(
+    sources: Sequence[NeighbourSource], streams: list[FeatureStream], ids: pl.Series | None, items: Vocabulary
+) -> dict[str, Neighbours]:
+    found: dict[str, Neighbours] = {}
+    for source in sources:
+        name = source.modality
+        if name not in [stream.modality for stream in streams]:
+            raise SettingsError(f'neighbours by "{name}", but no features of that modality', mend="give its features")
+        if ids is None:
+            raise SettingsError("neighbours are rows of the item table, and there is none", mend="give it with --items")
+        if name in found:
+            raise SettingsError(f'neighbours by "{name}" are given twice', mend="give them once")
+        found[name] = read_neighbours(source, items.find(ids), len(items))
+    return found
 
 
 def _split(

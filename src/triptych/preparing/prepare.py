@@ -16,6 +16,7 @@ from triptych.data.dataset import Dataset, open_dataset, save_dataset
 from triptych.data.features import collected
 from triptych.data.formats.features import FeatureFile, FeatureSource, good_ids, open_features
 from triptych.data.formats.log import log_of_table
+from triptych.data.formats.neighbours import NeighbourSource
 from triptych.data.formats.registry import Source, read_source
 from triptych.data.formats.tables import Table, read_table
 from triptych.errors import InputError, SettingsError, place
@@ -32,11 +33,13 @@ def prepare(
     *,
     items: Path | str | None = None,
     features: Sequence[FeatureSource] = (),
+    neighbours: Sequence[NeighbourSource] = (),
     overwrite: bool = False,
     listener: Listener = silent,
 ) -> Dataset:
     """Read interactions, an item table and feature files, and write the data set folder `output`, whole or not at all.
 
+    neighbours: nearest items by a modality that were found elsewhere; models that need them look there first.
     Feature tables stream from file to file; they are never in memory whole. Returns the data set, opened from there.
     Raises InputError (naming file, row and mend), SettingsError, ArtefactError.
     """
@@ -47,9 +50,9 @@ def prepare(
     if len(given) < len(found.features) + len(features):
         raise SettingsError("a modality is given twice", mend="give each modality once")
     opened = [open_features(each) for each in given.values()]
-    dataset, streams = assemble(found, table, opened, settings)
+    dataset, streams, near = assemble(found, table, opened, settings, neighbours)
     about = {**dataset.about, "sources": [Path(source).name, *([Path(items).name] if items else [])]}
-    save_dataset(replace(dataset, about=about), streams, Path(output), overwrite=overwrite, listener=listener)
+    save_dataset(replace(dataset, about=about), near, streams, Path(output), overwrite=overwrite, listener=listener)
     return open_dataset(Path(output))
 
 
@@ -69,7 +72,7 @@ def dataset_of_frames(
     log = log_of_table(_table_of(interactions, "interactions"), settings.columns)
     table = _table_of(items, "items") if items is not None else None
     files = [_file_of(modality, given) for modality, given in (features or {}).items()]
-    dataset, streams = assemble(Source(log), table, files, settings)
+    dataset, streams, _ = assemble(Source(log), table, files, settings)
     every = {stream.modality: collected(stream) for stream in streams}
     return replace(dataset, features=every)
 

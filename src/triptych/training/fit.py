@@ -116,6 +116,7 @@ def _known(split: Split) -> Dataset:
         split.train,
         interactions=Interactions(everything // n_items, everything % n_items, train.n_users, n_items),
         features={},
+        neighbours={},
         times=None,
         parts=parts[order],
     )

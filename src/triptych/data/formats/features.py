@@ -60,7 +60,7 @@ def open_features(source: FeatureSource) -> FeatureFile:
         raise no_such(path)
     first_row, first_id, ids = 0, 1, None
     if path.suffix == ".npy":
-        values = _open_npy(path)
+        values = open_npy(path)
     elif path.suffix == ".safetensors":
         values = _open_safetensors(path)
     elif path.suffix == ".parquet":
@@ -183,7 +183,8 @@ def _check(file: FeatureFile, chunk: NDArray[Any], wanted: NDArray[np.int64], dt
             )
 
 
-def _open_npy(path: Path) -> NDArray[Any]:
+def open_npy(path: Path) -> NDArray[Any]:
+    """The array of a .npy file as a memory map. Raises InputError: pickled, cut short, something else."""
     try:
         values: NDArray[Any] = np.lib.format.open_memmap(path, mode="r")
     except (ValueError, OSError, EOFError) as error:
