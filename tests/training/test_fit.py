@@ -8,15 +8,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
 from triptych.data.split import Split
 from triptych.errors import SettingsError, TrainingError
 from triptych.models.registry import MODELS
-from triptych.ranking.recommender import Recommender, open_recommender
+from triptych.ranking.recommender import Recommender
 from triptych.training.fit import fit
 from triptych.training.settings import TrainingSettings
-from worlds import checkerboard, random_split
+from worlds import random_split
 
 QUICK = TrainingSettings(epochs=4, batch_size=32, learning_rate=0.01, patience=3)
 ALL = sorted(MODELS)
@@ -25,63 +24,6 @@ LEARNT = ["bm3", "lightgcn"]
 
 def small(name: str) -> dict[str, object]:
     return {} if name == "popularity" else {"embedding_size": 8}
-
-
-@pytest.mark.parametrize("name", LEARNT)
-def test_the_withheld_item_of_a_checkerboard_comes_first(name: str) -> None:
-    training = TrainingSettings(epochs=60, batch_size=64, learning_rate=0.02, patience=60, metric="ndcg@1")
-    recommender = fit(name, checkerboard(), {"embedding_size": 16, "n_layers": 1}, training)
-    assert recommender.evaluate(mask="known", metrics=["hit_rate@1"])["hit_rate@1"] > 0.9
-
-
-@pytest.mark.parametrize("name", ALL)
-def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(name: str, tmp_path: Path) -> None:
-    split = random_split()
-    for folder, seed in (("a", 1), ("b", 1), ("c", 2)):
-        fit(name, split, small(name), replace(QUICK, seed=seed)).save(tmp_path / folder)
-    a, b, c = ((tmp_path / folder / "factors.safetensors").read_bytes() for folder in "abc")
-    assert a == b
-    assert (a == c) == (name == "popularity")
-
-
-@pytest.mark.parametrize("name", ALL)
-def test_a_saved_recommender_answers_as_before(name: str, tmp_path: Path) -> None:
-    recommender = fit(name, random_split(), small(name), QUICK)
-    recommender.save(tmp_path / "saved")
-    again = open_recommender(tmp_path / "saved")
-    assert again.recommend(k=5).to_polars().equals(recommender.recommend(k=5).to_polars())
-    assert again.evaluate().means == recommender.evaluate().means
-    again.save(tmp_path / "twice")
-    for file in (tmp_path / "saved").iterdir():
-        assert file.read_bytes() == (tmp_path / "twice" / file.name).read_bytes(), file.name
-
-
-@pytest.mark.parametrize("name", LEARNT)
-def test_every_parameter_gets_a_gradient(name: str) -> None:
-    split = random_split()
-    recommender = fit(name, split, small(name), replace(QUICK, epochs=1))
-    first = fit(name, split, small(name), replace(QUICK, epochs=1, learning_rate=1e-12))
-    for parameter, value in recommender.parameters.items():
-        assert not torch.allclose(value, first.parameters[parameter], atol=1e-9), parameter
-
-
-def test_the_features_of_an_item_that_lacks_them_are_never_looked_at() -> None:
-    split = random_split()
-    image = split.train.features["image"]
-    garbage = image.table.copy()
-    garbage[~image.present] = 1e6
-    other = replace(split.train, features={**split.train.features, "image": replace(image, table=garbage)})
-    a, b = (
-        fit("bm3", Split(train, split.validation, split.test), small("bm3"), QUICK).factors
-        for train in (split.train, other)
-    )
-    assert torch.equal(a.items, b.items)
-
-
-@pytest.mark.parametrize("modalities", [(), ("image",), ("image", "text", "audio", "video", "metadata")])
-def test_bm3_takes_any_number_of_modalities(modalities: tuple[str, ...]) -> None:
-    split = random_split(modalities=modalities)
-    assert torch.isfinite(fit("bm3", split, small("bm3"), QUICK).factors.items).all()
 
 
 def test_early_stopping_keeps_the_best_epoch_not_the_last(tmp_path: Path) -> None:

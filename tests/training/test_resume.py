@@ -60,10 +60,11 @@ def test_a_run_killed_at_random_moments_ends_with_the_same_bytes(tmp_path: Path)
     assert metrics_of(disturbed) == metrics_of(undisturbed)
 
 
-def test_a_run_that_is_asked_to_stop_goes_on_where_it_stopped(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["lightgcn", "freedom"])  # freedom draws its edges anew every epoch
+def test_a_run_that_is_asked_to_stop_goes_on_where_it_stopped(name: str, tmp_path: Path) -> None:
     training = TrainingSettings(epochs=6, batch_size=16, patience=6)
     settings = {"embedding_size": 8}
-    whole = fit("lightgcn", random_split(), settings, training)
+    whole = fit(name, random_split(), settings, training)
     steps = 0
 
     def stop_at_seventeen() -> bool:
@@ -72,8 +73,8 @@ def test_a_run_that_is_asked_to_stop_goes_on_where_it_stopped(tmp_path: Path) ->
         return steps == 17
 
     with pytest.raises(KeyboardInterrupt):
-        fit("lightgcn", random_split(), settings, training, run=tmp_path, should_stop=stop_at_seventeen)
-    again = fit("lightgcn", random_split(), settings, training, run=tmp_path)
+        fit(name, random_split(), settings, training, run=tmp_path, should_stop=stop_at_seventeen)
+    again = fit(name, random_split(), settings, training, run=tmp_path)
     assert again.factors.items.equal(whole.factors.items)
     assert again.about == whole.about
 

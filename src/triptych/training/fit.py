@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -16,10 +17,11 @@ from triptych.data.dataset import Dataset
 from triptych.data.interactions import Interactions
 from triptych.data.split import Split, of_parts
 from triptych.errors import TrainingError, place
+from triptych.memory import peak_resident_megabytes
 from triptych.models.model import LearntModel, SolvedModel
 from triptych.models.registry import model_class
 from triptych.progress import Listener, silent
-from triptych.ranking.recommender import Recommender
+from triptych.ranking.recommender import Recommender, open_recommender
 from triptych.ranking.scorer import Factors, ItemWeights
 from triptych.settings import parse
 from triptych.training.batches import torch_generator
@@ -59,6 +61,9 @@ def fit(
         "split": split.how,
     }
     files = _run_files(Path(run), about) if run is not None else None
+    if files is not None and files.cost.is_file() and (files.folder / "model").is_dir():
+        return open_recommender(files.folder)  # finished before
+    began = time.perf_counter()
     outcome: dict[str, Any] = {}
     parameters: dict[str, torch.Tensor] = {}
     scorer: Factors | ItemWeights
@@ -69,9 +74,11 @@ def fit(
         model = kind(split.train, values, first)
         scorer, outcome = _learn(model, split, training, device, files, listener, should_stop)
         parameters = {key: parameter.detach().cpu() for key, parameter in model.named_parameters()}
+    seconds = time.perf_counter() - began
     recommender = Recommender(scorer, _known(split), parameters, {**about, **outcome})
     if files is not None:
         recommender.save(files.folder / "model", overwrite=True)
+        write_file(files.cost, json_bytes(_cost(files, seconds)))
     return recommender
 
 
@@ -103,6 +110,21 @@ def _learn(
         f"validation/{training.metric}": standing.best,
     }
     return Factors(factors.users.float().cpu(), factors.items.float().cpu()), outcome
+
+
+def _cost(files: RunFiles, seconds: float) -> dict[str, float | int | None]:
+    """What fitting took: of a learnt model as its epochs told, evaluation left out; of a solved one, all of it."""
+    if not files.metrics.exists():
+        peak = peak_resident_megabytes()
+        return {"epochs": None, "seconds_per_epoch": None, "seconds": round(seconds, 3), "peak_megabytes": peak}
+    lines = [json.loads(line) for line in files.metrics.read_text(encoding="utf-8").splitlines()]
+    epochs = [line["seconds"] for line in lines]
+    return {
+        "epochs": len(lines),
+        "seconds_per_epoch": round(float(np.median(epochs)), 4),
+        "seconds": round(sum(epochs), 3),
+        "peak_megabytes": max(line["peak_megabytes"] for line in lines),
+    }
 
 
 def _known(split: Split) -> Dataset:

@@ -41,6 +41,10 @@ class RunFiles:
         return self.folder / "checkpoint.safetensors"
 
     @property
+    def cost(self) -> Path:
+        return self.folder / "cost.json"
+
+    @property
     def metrics(self) -> Path:
         return self.folder / "metrics.jsonl"
 

@@ -1,0 +1,1 @@
+"""Several models on one data set, side by side."""

@@ -1,0 +1,177 @@
+"""What every model of the registry promises, whatever its paper."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from triptych.data.dataset import Dataset
+from triptych.data.features import Features
+from triptych.data.interactions import Interactions
+from triptych.data.split import Split, split
+from triptych.data.vocabulary import Vocabulary
+from triptych.errors import UnknownIdError
+from triptych.models.model import LearntModel
+from triptych.models.registry import MODELS
+from triptych.ranking.recommender import Recommender, open_recommender
+from triptych.settings import describe
+from triptych.training.fit import fit
+from triptych.training.settings import TrainingSettings
+from worlds import checkerboard, random_split
+
+QUICK = TrainingSettings(epochs=3, batch_size=32, learning_rate=0.01, patience=3)
+ALL = sorted(MODELS)
+LEARNT = [name for name in ALL if issubclass(MODELS[name], LearntModel)]
+FIVE = ("image", "text", "audio", "video", "metadata")
+
+every_model = pytest.mark.parametrize("name", ALL)
+
+
+def small(name: str, **others: object) -> dict[str, object]:
+    """Settings of a small model: those of `others` that it has."""
+    known = {setting.name for setting in describe(MODELS[name].Settings)}
+    return {key: value for key, value in {"embedding_size": 8, "latent_width": 8, **others}.items() if key in known}
+
+
+@cache
+def fitted(name: str) -> Recommender:
+    return fit(name, random_split(), small(name), QUICK)
+
+
+@pytest.mark.parametrize("name", [name for name in ALL if name != "popularity"])
+def test_the_withheld_item_of_a_checkerboard_comes_first(name: str) -> None:
+    training = TrainingSettings(epochs=60, batch_size=64, learning_rate=0.02, patience=60, metric="ndcg@1")
+    settings = small(name, embedding_size=16, n_layers=1, reg_weight=1e-3 if name in ("bpr", "vbpr") else 0.1)
+    recommender = fit(name, checkerboard(), settings, training)
+    assert recommender.evaluate(mask="known", metrics=["hit_rate@1"])["hit_rate@1"] > 0.9
+
+
+@every_model
+def test_what_is_recommended_is_what_was_evaluated(name: str) -> None:
+    recommender = fitted(name)
+    train, test = recommender.split.train.interactions, recommender.split.test
+    ranked = recommender.recommend(k=25, include_seen=True).items
+    report = recommender.evaluate(mask="train", metrics=["recall@5"])
+    for user, recall in zip(report.users, report.per_user["recall@5"], strict=True):
+        seen, held_out = train.items[train.users == user], test.items[test.users == user]
+        best = [item for item in ranked[user] if item not in seen][:5]
+        assert recall == pytest.approx(np.isin(held_out, best).mean())
+
+
+@every_model
+def test_a_user_alone_gets_the_same_list_as_among_all(name: str) -> None:
+    recommender = fitted(name)
+    together = recommender.recommend(k=7)
+    for user in ("u00", "u17", "u29"):
+        alone = recommender.recommend([user], k=7)
+        assert np.array_equal(alone.items[0], together.items[int(user[1:])])
+        assert np.allclose(alone.scores[0], together.scores[int(user[1:])], rtol=1e-4, atol=1e-6)
+
+
+@every_model
+def test_seen_items_are_left_out_and_k_may_exceed_the_catalogue(name: str) -> None:
+    recommender = fitted(name)
+    known = recommender.dataset.interactions
+    lists = recommender.recommend(k=100)
+    for user in range(30):
+        items = lists.items[user][lists.items[user] >= 0]
+        assert len(items) == len(set(items.tolist())) == 25 - known.user_degrees[user]
+        assert not np.isin(items, known.items[known.users == user]).any()
+
+
+@every_model
+def test_an_unknown_user_is_refused_or_given_the_popular_items(name: str) -> None:
+    recommender = fitted(name)
+    with pytest.raises(UnknownIdError, match="stranger"):
+        recommender.recommend(["stranger"])
+    assert len(recommender.recommend(["stranger"], k=4, unknown="popular").to_polars()) == 4
+
+
+@every_model
+def test_a_saved_recommender_answers_as_before_and_saves_the_same_bytes(name: str, tmp_path: Path) -> None:
+    recommender = fitted(name)
+    recommender.save(tmp_path / "saved")
+    again = open_recommender(tmp_path / "saved")
+    assert again.recommend(k=5).to_polars().equals(recommender.recommend(k=5).to_polars())
+    assert again.evaluate().means == recommender.evaluate().means
+    assert again.similar_items("i03", k=4).equals(recommender.similar_items("i03", k=4))
+    again.save(tmp_path / "twice")
+    for file in (tmp_path / "saved").iterdir():
+        assert file.read_bytes() == (tmp_path / "twice" / file.name).read_bytes(), file.name
+
+
+@every_model
+def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(name: str, tmp_path: Path) -> None:
+    for folder, seed in (("a", 1), ("b", 1), ("c", 2)):
+        fit(name, random_split(), small(name), replace(QUICK, seed=seed)).save(tmp_path / folder)
+    (file,) = [path.name for path in (tmp_path / "a").iterdir() if path.stem in ("factors", "weights")]
+    a, b, c = ((tmp_path / folder / file).read_bytes() for folder in "abc")
+    assert a == b
+    assert (a == c) == (name not in LEARNT)
+
+
+@pytest.mark.parametrize("name", LEARNT)
+def test_every_parameter_gets_a_gradient(name: str) -> None:
+    recommender = fit(name, random_split(), small(name), replace(QUICK, epochs=1))
+    first = fit(name, random_split(), small(name), replace(QUICK, epochs=1, learning_rate=1e-12))
+    assert recommender.parameters
+    for parameter, value in recommender.parameters.items():
+        if name == "freedom" and parameter.endswith("projection.bias"):
+            continue  # it cancels in h·(W f⁺ + b) − h·(W f⁻ + b): its gradient is zero by the paper's equations
+        assert not torch.allclose(value, first.parameters[parameter], atol=1e-9), parameter
+
+
+@every_model
+@pytest.mark.parametrize("modalities", [(), ("text",), FIVE], ids=["none", "one", "five"])
+def test_any_number_of_modalities_will_do(name: str, modalities: tuple[str, ...]) -> None:
+    recommender = fit(name, random_split(modalities=modalities), small(name), QUICK)
+    scores = recommender.scorer.score(np.arange(30))
+    assert scores.shape == (30, 25)
+    assert torch.isfinite(scores).all()
+
+
+@pytest.mark.parametrize("name", [name for name in ALL if MODELS[name].needs_features])
+def test_the_features_of_an_item_that_lacks_them_are_never_looked_at(name: str) -> None:
+    one = random_split()
+    image = one.train.features["image"]
+    garbage = image.table.copy()
+    garbage[~image.present] = 1e6
+    features = {**one.train.features, "image": replace(image, table=garbage)}
+    other = Split(replace(one.train, features=features), one.validation, one.test)
+    a, b = (fit(name, each, small(name), QUICK).scorer.score(np.arange(30)) for each in (one, other))
+    assert torch.equal(a, b)
+
+
+@pytest.mark.parametrize("name", [name for name in ALL if MODELS[name].needs_features])
+def test_features_change_what_a_model_of_content_says(name: str) -> None:
+    one = random_split()
+    features = {m: replace(f, table=f.table[::-1].copy()) for m, f in one.train.features.items()}
+    other = Split(replace(one.train, features=features), one.validation, one.test)
+    a, b = (fit(name, each, small(name), QUICK).scorer.score(np.arange(30)) for each in (one, other))
+    assert not torch.equal(a, b)
+
+
+@every_model
+def test_a_user_an_item_and_a_modality_with_nothing_in_them_break_nothing(name: str) -> None:
+    data = random_split().train
+    taken = data.interactions
+    interactions = Interactions(taken.users, taken.items, 31, 26)  # one user and one item more, without anything
+    features = {
+        m: Features(m, np.vstack([f.table, np.zeros((1, f.width), np.float32)]), np.append(f.present, False))
+        for m, f in data.features.items()
+    }
+    features["nothing"] = Features("nothing", np.zeros((26, 3), np.float32), np.zeros(26, np.bool_))
+    lonely = Dataset(
+        users=Vocabulary([*data.users.ids, "lonely"], noun="user"),
+        items=Vocabulary([*data.items.ids, "unsold"]),
+        interactions=interactions,
+        features=features,
+    )
+    recommender = fit(name, split(lonely, "ratio", seed=0), small(name), QUICK)
+    assert torch.isfinite(recommender.scorer.score(np.arange(31))).all()
+    assert len(recommender.recommend(["lonely"], k=5).to_polars()) == 5
