@@ -1,0 +1,143 @@
+"""Data sets to and from PyTorch Geometric's `HeteroData`: `pip install triptych[geometric]`.
+
+A data set becomes two node types and one edge type:
+
+    data["user"]    num_nodes, user_id (list of text)
+    data["item"]    num_nodes, item_id, and for every modality m: data["item"][m] [n_items, width] with
+                    data["item"][m + "_present"], bool [n_items]
+    data["user", "takes", "item"]    edge_index int64 [2, n], and where known: split int8 [n] (0 train, 1 validation,
+                    2 test), train_mask, val_mask, test_mask, time float64 [n]
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from triptych.data.dataset import PARTS, Dataset
+from triptych.data.features import Features
+from triptych.data.interactions import Interactions
+from triptych.data.vocabulary import Vocabulary
+from triptych.errors import InputError, did_you_mean
+from triptych.models.parts import table_of
+
+if TYPE_CHECKING:
+    from torch_geometric.data import HeteroData
+
+RELATION = ("user", "takes", "item")
+MASKS = ("train_mask", "val_mask", "test_mask")
+PRESENT = "_present"
+
+
+def to_hetero_data(dataset: Dataset) -> HeteroData:
+    """A data set as a `HeteroData` (see the module). Feature tables share memory with the data set: do not write."""
+    from torch_geometric.data import HeteroData
+
+    data = HeteroData()
+    user, _, item = RELATION
+    data[user].num_nodes, data[item].num_nodes = dataset.n_users, dataset.n_items
+    data[user].user_id, data[item].item_id = dataset.users.ids.to_list(), dataset.items.ids.to_list()
+    for modality, features in dataset.features.items():
+        data[item][modality] = table_of(features)
+        data[item][modality + PRESENT] = torch.from_numpy(features.present.copy())
+    edges, taken = data[RELATION], dataset.interactions
+    edges.edge_index = torch.from_numpy(np.stack([taken.users, taken.items]))
+    if dataset.times is not None:
+        edges.time = torch.from_numpy(dataset.times.copy())
+    if dataset.parts is not None:
+        edges.split = torch.from_numpy(dataset.parts.copy())
+        for place, mask in enumerate(MASKS):
+            edges[mask] = edges.split == place
+    return data
+
+
+def of_hetero_data(
+    data: HeteroData, relation: tuple[str, str, str] | None = None, modalities: Sequence[str] | None = None
+) -> Dataset:
+    """A `HeteroData` as a data set.
+
+    relation: the edge type of who took what; may be left out where there is one alone (reverse edges, `rev_…`, do not
+    count). Its source nodes are the users. modalities: attributes of the item nodes to take as features; by default all
+    float matrices with a row an item. Ids are `user_id` and `item_id` where the nodes have them, else row numbers.
+    Edges that occur twice become one; its split and time are the first's. Raises InputError.
+    """
+    chosen = relation or _only_relation(data)
+    if chosen not in data.edge_types:
+        known = [str(each) for each in data.edge_types]
+        raise InputError(f"no edges {chosen}", where="HeteroData", mend=did_you_mean(str(chosen), known))
+    users, items, edges = data[chosen[0]], data[chosen[2]], data[chosen]
+    n_users, n_items = int(users.num_nodes), int(items.num_nodes)
+    pairs = edges.edge_index.cpu().numpy().astype(np.int64)
+    for row, n, kind in ((0, n_users, chosen[0]), (1, n_items, chosen[2])):
+        if pairs.shape[1] and not 0 <= pairs[row].min() <= pairs[row].max() < n:
+            raise InputError(f'edge_index names a "{kind}" node beyond the {n} there are', where=str(chosen))
+    _, order = np.unique(pairs[0] * n_items + pairs[1], return_index=True)
+    return Dataset(
+        users=Vocabulary(_ids(users, "user_id", n_users), noun="user"),
+        items=Vocabulary(_ids(items, "item_id", n_items)),
+        interactions=Interactions(pairs[0][order], pairs[1][order], n_users, n_items),
+        features={name: _features(items, name, n_items) for name in _modalities(items, n_items, modalities)},
+        times=edges.time.cpu().numpy().astype(np.float64)[order] if "time" in edges else None,
+        parts=_parts(edges, order),
+        about={"sources": ["HeteroData"]},
+    )
+
+
+def _only_relation(data: HeteroData) -> tuple[str, str, str]:
+    forward = [edge for edge in data.edge_types if not edge[1].startswith("rev_")]
+    if len(forward) != 1:
+        raise InputError(
+            f"{len(forward)} edge types: {forward}", where="HeteroData", mend="say which: relation=(user, takes, item)"
+        )
+    source, name, target = forward[0]
+    return source, name, target
+
+
+def _ids(nodes: Any, name: str, n: int) -> list[str]:
+    if name not in nodes:
+        return [str(row) for row in range(n)]
+    return [str(each.item() if isinstance(each, torch.Tensor) else each) for each in nodes[name]]
+
+
+def _modalities(items: Any, n_items: int, asked: Sequence[str] | None) -> list[str]:
+    matrices = [name for name in items.keys() if _is_matrix(items[name], n_items)]  # noqa: SIM118 - not a mapping
+    if asked is None:
+        return matrices
+    for name in asked:
+        if name not in matrices:
+            raise InputError(f'item nodes have no float matrix "{name}"', mend=did_you_mean(name, matrices))
+    return list(asked)
+
+
+def _is_matrix(value: object, n_items: int) -> bool:
+    return isinstance(value, torch.Tensor) and value.is_floating_point() and value.dim() == 2 and len(value) == n_items
+
+
+def _features(items: Any, name: str, n_items: int) -> Features:
+    table: NDArray[Any] = items[name].detach().cpu().numpy()
+    if not np.isfinite(table).all():
+        row = int(np.flatnonzero(~np.isfinite(table).all(axis=1))[0])
+        raise InputError("features are not finite", where=f'modality "{name}", row {row}', mend="mend that row")
+    present = np.ones(n_items, dtype=np.bool_)
+    if name + PRESENT in items:
+        present = items[name + PRESENT].cpu().numpy().astype(np.bool_)
+    return Features(name, table, present, {"source": "HeteroData"})
+
+
+def _parts(edges: Any, order: NDArray[np.int64]) -> NDArray[np.int8] | None:
+    if "split" in edges:
+        parts = edges.split.cpu().numpy().astype(np.int8)
+        if not np.isin(parts, np.arange(len(PARTS))).all():
+            raise InputError("split must be 0 (train), 1 (validation) or 2 (test)", where="HeteroData")
+    elif all(mask in edges for mask in MASKS):
+        masks = np.stack([edges[mask].cpu().numpy() for mask in MASKS])
+        if not (masks.sum(axis=0) == 1).all():
+            raise InputError("every edge must be in one of train_mask, val_mask and test_mask", where="HeteroData")
+        parts = masks.argmax(axis=0).astype(np.int8)
+    else:
+        return None
+    return np.asarray(parts[order], dtype=np.int8)

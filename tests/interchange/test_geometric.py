@@ -1,0 +1,108 @@
+"""A data set goes to PyTorch Geometric and comes back, and the two LightGCNs agree."""
+
+from __future__ import annotations
+
+import runpy
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch_geometric.data import HeteroData
+from torch_geometric.nn import LightGCN as TheirLightGCN
+
+from triptych.data.dataset import Dataset
+from triptych.data.split import with_parts
+from triptych.errors import InputError
+from triptych.interchange.geometric import of_hetero_data, to_hetero_data
+from triptych.models.lightgcn import LightGCN
+from worlds import random_dataset
+
+EXAMPLE = Path(__file__).parents[2] / "examples" / "bm3_from_pyg.py"
+
+
+@pytest.fixture
+def dataset() -> Dataset:
+    whole = with_parts(random_dataset(), "ratio", ratios=(0.8, 0.1, 0.1), seed=0)
+    return replace(whole, times=np.arange(len(whole.interactions), dtype=np.float64))
+
+
+def test_a_data_set_comes_back_as_it_went(dataset: Dataset) -> None:
+    data = to_hetero_data(dataset)
+    data.validate()
+    again = of_hetero_data(data)
+    assert again.users.ids.equals(dataset.users.ids)
+    assert again.items.ids.equals(dataset.items.ids)
+    assert np.array_equal(again.interactions.keys, dataset.interactions.keys)
+    assert dataset.parts is not None
+    assert again.parts is not None
+    assert np.array_equal(again.parts, dataset.parts)
+    assert dataset.times is not None
+    assert again.times is not None
+    assert np.array_equal(again.times, dataset.times)
+    assert list(again.features) == list(dataset.features)
+    for name, features in dataset.features.items():
+        assert np.array_equal(again.features[name].table, features.table)
+        assert np.array_equal(again.features[name].present, features.present)
+
+
+def test_edges_in_any_order_twice_and_masks_are_read(dataset: Dataset) -> None:
+    data = to_hetero_data(dataset)
+    edges = data["user", "takes", "item"]
+    shuffled = torch.randperm(edges.edge_index.shape[1], generator=torch.Generator().manual_seed(0))
+    for name in ("edge_index", "train_mask", "val_mask", "test_mask"):
+        value = edges[name][..., shuffled]
+        edges[name] = torch.cat([value, value[..., :5]], dim=-1)
+    del edges["split"], edges["time"]
+    again = of_hetero_data(data)
+    assert np.array_equal(again.interactions.keys, dataset.interactions.keys)
+    assert again.parts is not None
+    assert dataset.parts is not None
+    assert np.array_equal(again.parts, dataset.parts)
+
+
+@pytest.mark.parametrize("n_layers", [0, 1, 3])
+def test_lightgcn_equals_theirs_on_the_same_weights(dataset: Dataset, n_layers: int) -> None:
+    ours = LightGCN(
+        dataset, LightGCN.Settings(embedding_size=8, n_layers=n_layers), torch.Generator().manual_seed(0)
+    ).double()
+    users, items = torch.from_numpy(dataset.interactions.users), torch.from_numpy(dataset.interactions.items)
+    forward = torch.stack([users, items + dataset.n_users])
+    theirs = TheirLightGCN(dataset.n_users + dataset.n_items, 8, n_layers).double()
+    with torch.no_grad():
+        theirs.embedding.weight.copy_(torch.cat([ours.user_embedding, ours.item_embedding]))
+        expected = theirs.get_embedding(torch.cat([forward, forward.flip(0)], dim=1))
+        got = torch.cat(ours.representations())
+    assert torch.allclose(got, expected, rtol=1e-6, atol=1e-8)
+
+
+def test_what_cannot_be_read_is_refused_with_a_mend(dataset: Dataset) -> None:
+    data = to_hetero_data(dataset)
+    with pytest.raises(InputError, match="no edges"):
+        of_hetero_data(data, relation=("user", "rates", "item"))
+    with pytest.raises(InputError, match=r'no float matrix "imgae"'):
+        of_hetero_data(data, modalities=["imgae"])
+    data["user", "views", "item"].edge_index = torch.zeros((2, 1), dtype=torch.int64)
+    with pytest.raises(InputError, match="2 edge types") as caught:
+        of_hetero_data(data)
+    assert caught.value.mend
+    broken = HeteroData()
+    broken["user"].num_nodes, broken["item"].num_nodes = 2, 2
+    broken["user", "takes", "item"].edge_index = torch.tensor([[0, 1], [0, 2]])
+    with pytest.raises(InputError, match="beyond the 2"):
+        of_hetero_data(broken)
+
+
+def test_the_example_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    runpy.run_path(str(EXAMPLE))["main"](epochs=2)
+    assert "NDCG@50" in capsys.readouterr().out
+
+
+def test_torch_geometric_is_not_imported_unless_used() -> None:
+    code = (
+        "import sys, triptych.interchange.geometric, triptych.training.fit; sys.exit('torch_geometric' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
