@@ -57,17 +57,17 @@ def dense_weights(interactions: Interactions, penalty: float) -> NDArray[np.floa
 def sparse_weights(
     interactions: Interactions, penalty: float, n_neighbours: int, listener: Listener = silent
 ) -> sparse.csr_array:
-    """The same by neighbourhoods: item j is regressed on those `n_neighbours` items it is taken with most.
+    """The same by neighbourhoods: item j is regressed on the `n_neighbours` items N that tell most of it alone.
 
-    ‖x_j − X_N b‖² + λ ‖b‖² is solved for every j; with all other items in N this is EASE's column exactly. "Most" is
-    by cosine of the columns of X. float32 [n_items, n_items], at most n_neighbours entries a column.
+    ‖x_j − X_N b‖² + λ ‖b‖² is solved for every j; items that nobody took together with j are never in N. With all
+    others in N this is EASE's column exactly. float32 [n_items, n_items], at most n_neighbours entries a column.
     """
     taken = taken_matrix(interactions)
     gram = (taken.T @ taken).tocsr()
     gram.sort_indices()
     n, degrees = interactions.n_items, interactions.item_degrees.astype(np.float32)
     k = min(n_neighbours, n - 1)
-    chosen = _nearest_by_cosine(gram, degrees, k)
+    chosen = _most_telling(gram, degrees, penalty, k)
     columns, values = np.zeros((n, k), dtype=np.int64), np.zeros((n, k), dtype=np.float32)
     size = max(1, BATCH_CELLS // max(1, k * k))
     place = np.full(n, -1, dtype=np.int64)
@@ -105,16 +105,19 @@ def require(n_bytes: int, what: str, mend: str) -> None:
         raise TrainingError(f"{what} need {n_bytes / 1e9:.1f} GB, and {free / 1e9:.1f} GB are free", mend=mend)
 
 
-def _nearest_by_cosine(gram: sparse.csr_array, degrees: NDArray[np.float32], k: int) -> list[NDArray[np.int64]]:
+def _most_telling(
+    gram: sparse.csr_array, degrees: NDArray[np.float32], penalty: float, k: int
+) -> list[NDArray[np.int64]]:
+    """For every item the k others whose weight would be largest if each stood alone: G_ij / (G_ii + λ)."""
     chosen = []
     for j in range(gram.shape[0]):
         entries = slice(gram.indptr[j], gram.indptr[j + 1])
         items = gram.indices[entries].astype(np.int64)
-        cosine = gram.data[entries] / np.sqrt(degrees[items])
+        alone = gram.data[entries] / (degrees[items] + np.float32(penalty))
         others = items != j
-        items, cosine = items[others], cosine[others]
+        items, alone = items[others], alone[others]
         if len(items) > k:
-            items = items[np.argsort(-cosine, kind="stable")[:k]]
+            items = items[np.argsort(-alone, kind="stable")[:k]]
         chosen.append(items)
     return chosen
 

@@ -38,7 +38,7 @@ class ContentEASE(SolvedModel):
     class Settings:
         """Content-smoothed EASE's settings."""
 
-        reg_weight: Annotated[float, Interval(gt=0), Doc("ridge penalty λ")] = 300.0
+        reg_weight: Annotated[float, Interval(gt=0), Doc("ridge penalty λ")] = 200.0
         n_neighbours: Annotated[int, Interval(ge=2), Doc("nearest items k by content, itself included")] = 10
         image_weight: Annotated[
             float, Interval(ge=0, le=1), Doc('weight of modality "image" in S; the others share the rest')

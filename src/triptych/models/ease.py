@@ -2,8 +2,8 @@
 
 P = (XᵀX + λI)⁻¹        B = −P / diag(P) by columns, zero diagonal        scores = X B
 
-`form = sparse` regresses every item on its `n_neighbours` nearest by co-occurrence alone: with all other items among
-them that is the same B, and memory grows with n_items · n_neighbours, not n_items².
+`form = sparse` regresses every item on those `n_neighbours` others that tell most of it alone: memory then grows with
+n_items · n_neighbours, not n_items². With all others, were they taken together with it, that is the same B.
 """
 
 from __future__ import annotations
