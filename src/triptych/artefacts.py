@@ -58,7 +58,7 @@ def writing_folder(path: Path, kind: str, about: dict[str, Any], *, overwrite: b
                 where=place(path),
                 mend="choose another folder",
             )
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     _sweep(path)
     temporary = path.parent / f".{path.name}.writing-{os.getpid()}"
     temporary.mkdir()
@@ -114,7 +114,7 @@ def open_folder(path: Path, kind: str, *, verify: bool = False) -> Manifest:
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """Yield the name of a temporary file; on leaving it is on disk and becomes `path`, or is gone."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     temporary = path.parent / f".{path.name}.writing-{os.getpid()}"
     try:
         yield temporary
@@ -123,6 +123,19 @@ def replacing(path: Path) -> Iterator[Path]:
         _sync(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder and those above it, if need be. Raises ArtefactError where that cannot be."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except FileExistsError:
+        raise ArtefactError("is a file, not a folder", where=place(path), mend="choose another path") from None
+    except NotADirectoryError:
+        above = next(each for each in path.parents if each.exists())
+        raise ArtefactError("is a file, not a folder", where=place(above), mend="choose another path") from None
+    except PermissionError:
+        raise ArtefactError("may not be written to", where=place(path), mend="choose another path") from None
 
 
 def write_file(path: Path, content: bytes) -> None:

@@ -421,6 +421,9 @@ CASES: dict[str, Broken] = {
         {"toy.inter": "user_id:token\tuser_id:float\titem_id:token\nu\t1\ti\n"},
         source="toy.inter",
     ),
+    "header that names a column twice": log(
+        "user_id,item_id,user_id\nu,i,v\n", 'names a column twice: "user_id"', "log.csv, row 1", "its own name"
+    ),
     "header that names a column twice but for blanks": log(
         "user_id, user_id,item_id\nu,u,i\n", "names a column twice", "log.csv, row 1", "its own name"
     ),

@@ -45,11 +45,11 @@ def fit_metadata(table: Table, columns: MetadataColumns) -> Features:
     number that is none, or if nothing is left to encode.
     """
     parts: list[dict[str, Any]] = [
-        {"kind": "categorical", "column": column, "values": _frequent(table.text(column))}
+        {"kind": "categorical", "column": column, "values": _frequent(table.labels(column))}
         for column in columns.categorical
     ]
     for column, separator in (columns.multi or {}).items():
-        values = _frequent(_split(table.text(column), separator).explode())
+        values = _frequent(_split(table.labels(column), separator).explode())
         parts.append({"kind": "multi", "column": column, "separator": separator, "values": values})
     for column in columns.numeric:
         known = table.numbers(column).drop_nulls().to_numpy()
@@ -88,7 +88,7 @@ def encode_metadata(encoder: Mapping[str, Any], table: Table) -> tuple[NDArray[n
             block = np.stack([scaled, known], axis=1).astype(np.float32)
             present |= known
         else:
-            text = table.text(column)
+            text = table.labels(column)
             if part["kind"] == "multi":
                 block = _several(_split(text, part["separator"]), part["values"])
             else:

@@ -65,6 +65,13 @@ class Table:
             ) from None
         return pl.select(pl.when(text.str.strip_chars() != "").then(text)).to_series()
 
+    def labels(self, column: str) -> pl.Series:
+        """A column as text where any value will do: as `text`, but 1.5 is "1.5". Raises InputError."""
+        values = self.frame[self.require(column)]
+        if values.dtype.is_float() and (values.drop_nulls() % 1 != 0).any():
+            return values.cast(pl.String)
+        return self.text(column)
+
     def numbers(self, column: str) -> pl.Series:
         """A column as float64, null where it is empty. Raises InputError with the row of what is no number."""
         values = self.frame[self.require(column)]
@@ -130,11 +137,21 @@ def _read_separated(path: Path, header: Sequence[str] | None, separator: str | N
         raise InputError("is empty", where=place(path), mend="check how it was written") from None
     except (ComputeError, PolarsError) as error:
         raise _why(path, separator, header, str(error)) from None
+    if header is None:
+        _refuse_repeated(path, separator)
     plain = {name: name.strip().lstrip("\ufeff") for name in frame.columns}
-    if len(set(plain.values())) < len(plain):
-        raise InputError("names a column twice", where=place(path, row=1), mend="give each column its own name")
-    frame = frame.rename(plain)
-    return Table(frame, path, first_row)
+    return Table(frame.rename(plain), path, first_row)
+
+
+def _refuse_repeated(path: Path, separator: str) -> None:
+    """Two columns of one name: the parser would rename the second, and nobody would know which was read."""
+    with path.open(encoding="utf-8-sig", errors="replace", newline="") as text:
+        names = [name.strip() for name in next(csv.reader(text, delimiter=separator), [])]
+    twice = [name for place_, name in enumerate(names) if name in names[:place_]]
+    if twice:
+        raise InputError(
+            f'names a column twice: "{twice[0]}"', where=place(path, row=1), mend="give each column its own name"
+        )
 
 
 def _separator(path: Path) -> str:
