@@ -30,9 +30,9 @@ class ItemKNN(SolvedModel):
     class Settings:
         """Item-kNN's settings."""
 
-        n_neighbours: Annotated[int, Interval(ge=1), Doc("similar items that an item keeps")] = 100
+        n_neighbours: Annotated[int, Interval(ge=1), Doc("similar items that an item keeps")] = 200
         shrink: Annotated[float, Interval(ge=0), Doc("added below the fraction: doubts similarities of few users")] = (
-            10.0
+            100.0
         )
 
     needs_features = False
