@@ -58,7 +58,7 @@ def _plain() -> Listener:
 
     def listener(step: Step) -> None:
         nonlocal told
-        if step.note or time.monotonic() - told > PLAIN_EVERY:
+        if step.note or (step.done and time.monotonic() - told > PLAIN_EVERY):
             told = time.monotonic()
             note = f": {step.note}" if step.note else ""
             err.print(f"{step.stage} {step.done}/{step.total}{note}", markup=False)

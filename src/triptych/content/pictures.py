@@ -15,6 +15,7 @@ from PIL import Image, UnidentifiedImageError
 
 from triptych.data.features import Features
 from triptych.errors import InputError, place
+from triptych.progress import Listener, silent, told
 
 SIDE = 64  # every picture is looked at in this size
 HUES, DEPTHS, LIGHTS = 12, 3, 4  # bins of the colour histogram
@@ -24,7 +25,7 @@ LAYOUT = 8  # coarse light and dark, LAYOUT x LAYOUT
 COLOURS, SHAPES, PATTERNS = 1.0, 0.6, 1.0  # weights of the blocks
 
 
-def picture_features(paths: Sequence[Path | None], *, width: int = 192) -> Features:
+def picture_features(paths: Sequence[Path | None], *, width: int = 192, listener: Listener = silent) -> Features:
     """Features of modality "image": colours, shapes and patterns, reduced to the directions that vary most.
 
     paths: one picture an item, None where there is none. -> table float32 [n_items, <= width]: columns with mean 0 over
@@ -34,7 +35,8 @@ def picture_features(paths: Sequence[Path | None], *, width: int = 192) -> Featu
     if width < 1:
         raise ValueError(f"width must be positive, got {width}")
     present = np.array([path is not None for path in paths], dtype=np.bool_)
-    described = [describe_picture(path) for path in paths if path is not None]
+    there = [path for path in paths if path is not None]
+    described = [describe_picture(path) for path in told("encoding pictures", there, listener)]
     provenance = {"encoder": "triptych.content.pictures", "side": SIDE}
     if not described:
         return Features("image", np.zeros((len(paths), 1), np.float32), present, provenance)

@@ -73,7 +73,7 @@ def run_demo(
     _make_room(folder, overwrite=overwrite)
     world = make_world(seed, sizes)
     listener(Progress("demo", 1, 6, f"drawing a shop of {len(world.items):,} items for {world.n_users:,} customers"))
-    write_world(world, folder / "raw")
+    write_world(world, folder / "raw", listener)
     listener(Progress("demo", 2, 6, "encoding pictures and texts, preparing the data set"))
     dataset = _prepared(folder, listener)
     split = of_parts(dataset)
@@ -118,7 +118,7 @@ def _prepared(folder: Path, listener: Listener) -> Dataset:
     texts = [
         f"{title}. {text or ''}" if text else None for title, text in items.select("title", "description").iter_rows()
     ]
-    for features in (picture_features(pictures), text_features(texts)):
+    for features in (picture_features(pictures, listener=listener), text_features(texts)):
         np.save(raw / f"{features.modality}.npy", features.table)
     return prepare(
         raw / "interactions.csv",

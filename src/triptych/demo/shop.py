@@ -9,9 +9,10 @@ import numpy as np
 
 from triptych.demo.pictures import draw_item
 from triptych.demo.world import CATEGORIES, FORMS, MATERIALS, MOTIFS, PALETTES, World
+from triptych.progress import Listener, silent, told
 
 
-def write_world(world: World, folder: Path) -> None:
+def write_world(world: World, folder: Path, listener: Listener = silent) -> None:
     """Write the raw files of a shop into a folder, made if need be; files of the same names are written over.
 
     - `interactions.csv`: user_id, item_id, timestamp (seconds), in the order of time;
@@ -32,7 +33,7 @@ def write_world(world: World, folder: Path) -> None:
     with (folder / "items.csv").open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["item_id", "title", "description", "category", "materials", "price", "picture"])
-        for item, item_id in enumerate(item_ids):
+        for item, item_id in enumerate(told("drawing pictures", item_ids, listener)):
             picture = f"pictures/{item_id}.png" if items.has_picture[item] else ""
             materials = "|".join(name for name, has in zip(MATERIALS, items.materials[item], strict=True) if has)
             category, description = CATEGORIES[items.category[item]], items.descriptions[item] or ""
