@@ -19,15 +19,19 @@ def dense(interactions: Interactions) -> torch.Tensor:
     return scale[:, None] * adjacency * scale
 
 
+def halves(graph: BipartiteGraph, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    return x[: graph.n_users], x[graph.n_users :]
+
+
 def test_propagation_equals_the_dense_product_and_so_does_its_gradient() -> None:
     interactions = random_dataset().interactions
     graph, matrix = BipartiteGraph(interactions).double(), dense(interactions)
     x = torch.randn(len(matrix), 5, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
     ours, theirs = x.clone().requires_grad_(), x.clone().requires_grad_()
     weight = torch.arange(5, dtype=torch.float64)
-    (graph.propagate(ours) * weight).sum().backward()  # type: ignore[no-untyped-call]
+    (torch.cat(graph.propagate(*halves(graph, ours))) * weight).sum().backward()  # type: ignore[no-untyped-call]
     ((matrix @ theirs) * weight).sum().backward()  # type: ignore[no-untyped-call]
-    assert torch.allclose(graph.propagate(x), matrix @ x, atol=1e-12)
+    assert torch.allclose(torch.cat(graph.propagate(*halves(graph, x))), matrix @ x, atol=1e-12)
     assert ours.grad is not None
     assert theirs.grad is not None
     assert torch.allclose(ours.grad, theirs.grad, atol=1e-12)
@@ -55,4 +59,4 @@ def test_users_and_items_without_interactions_stay_finite() -> None:
 def test_no_interactions_at_all_propagate_nothing() -> None:
     none = np.zeros(0, np.int64)
     graph = BipartiteGraph(Interactions(none, none, 2, 2))
-    assert torch.equal(graph.propagate(torch.ones(4, 3)), torch.zeros(4, 3))
+    assert torch.equal(torch.cat(graph.propagate(torch.ones(2, 3), torch.ones(2, 3))), torch.zeros(4, 3))

@@ -1,4 +1,4 @@
-"""The user-item graph: Â, and E -> mean(E, ÂE, Â²E, …)."""
+"""The user-item graph: Â, and E -> mean(E, ÂE, Â²E, …), for all rows or for those that a batch needs."""
 
 from __future__ import annotations
 
@@ -7,79 +7,192 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
+from triptych import kernels
 from triptych.data.interactions import Interactions
+from triptych.graph.products import int32, sum_of_neighbours
 
 DEGREE_OFFSET = 1e-7  # added to every degree, as the literature's codes do; the reference vectors have it too
 
 
 class BipartiteGraph(nn.Module):
-    """Â = D^-1/2 [[0, R], [Rᵀ, 0]] D^-1/2 of the training interactions; users stand before items.
+    """Â = D^-1/2 [[0, R], [Rᵀ, 0]] D^-1/2 of the training interactions.
 
-    A product with Â is `embedding_bag` with a weight per edge: the fastest of torch's own forms on a CPU (measured in
-    docs/performance.md), and the same bytes for any number of threads, for a row is summed by one thread in one order.
-    A user or item without interactions has a zero row.
+    Its two halves are kept apart: every user's items and every item's users, with a weight an edge. A user or item
+    without interactions has a zero row.
     """
 
-    neighbours: Tensor
-    starts: Tensor
-    weights: Tensor
+    users_items: Tensor
+    users_starts: Tensor
+    users_weights: Tensor
+    items_users: Tensor
+    items_starts: Tensor
+    items_weights: Tensor
 
     def __init__(self, interactions: Interactions) -> None:
         super().__init__()
         self.n_users, self.n_items = interactions.n_users, interactions.n_items
-        users, items = interactions.users, interactions.items + interactions.n_users
+        users, items = interactions.users, interactions.items
         by_item = np.lexsort((users, items))
-        neighbours = np.concatenate([items, users[by_item]])
-        degrees = np.concatenate([interactions.user_degrees, interactions.item_degrees])
-        rows = np.concatenate([users, items[by_item]])
-        scale = 1.0 / np.sqrt(degrees + DEGREE_OFFSET)
-        weights = scale[rows] * scale[neighbours]
-        starts = np.concatenate([[0], np.cumsum(degrees)])
-        index = np.int32 if max(len(neighbours), len(degrees)) < 2**31 else np.int64
-        self.register_buffer("neighbours", torch.from_numpy(neighbours.astype(index)), persistent=False)
-        self.register_buffer("starts", torch.from_numpy(starts.astype(index)), persistent=False)
-        self.register_buffer("weights", torch.from_numpy(weights).float(), persistent=False)
-        self._exact_weights = weights  # for float64, which tests and studies of precision use
+        scale_users = 1.0 / np.sqrt(interactions.user_degrees + DEGREE_OFFSET)
+        scale_items = 1.0 / np.sqrt(interactions.item_degrees + DEGREE_OFFSET)
+        weights = scale_users[users] * scale_items[items]
+        self._exact = {"users": weights, "items": weights[by_item]}  # for float64, which tests and studies use
+        for side, neighbours, degrees in (
+            ("users", items, interactions.user_degrees),
+            ("items", users[by_item], interactions.item_degrees),
+        ):
+            other = "items" if side == "users" else "users"
+            starts = np.concatenate([[0], np.cumsum(degrees)])
+            self.register_buffer(f"{side}_{other}", int32(neighbours), persistent=False)
+            self.register_buffer(f"{side}_starts", int32(starts), persistent=False)
+            self.register_buffer(f"{side}_weights", torch.from_numpy(self._exact[side]).float(), persistent=False)
 
-    def propagate(self, embeddings: Tensor) -> Tensor:
-        """Â times `embeddings`, [n_users + n_items, d] -> the same shape."""
-        weights = self.weights
-        if embeddings.dtype == torch.float64:
-            weights = torch.from_numpy(self._exact_weights).to(embeddings.device)
-        product: Tensor = _Product.apply(self.neighbours, self.starts, weights, embeddings)  # type: ignore[no-untyped-call]
-        return product
+    def propagate(self, users: Tensor, items: Tensor) -> tuple[Tensor, Tensor]:
+        """Â [users; items], [n_users, d] and [n_items, d] -> the same shapes. As Â is symmetric, its gradient is Â g."""
+        to_users = sum_of_neighbours(*self._half("users", items.dtype), *self._half("items", items.dtype), items)
+        to_items = sum_of_neighbours(*self._half("items", users.dtype), *self._half("users", users.dtype), users)
+        return to_users, to_items
 
-    def mean_of_layers(self, users: Tensor, items: Tensor, n_layers: int) -> tuple[Tensor, Tensor]:
-        """LightGCN's representation H = mean(E, ÂE, …, Â^L E), split into users [n_users, d] and items [n_items, d]."""
-        layer = torch.cat([users, items])
-        total = layer
-        for _ in range(n_layers):
-            layer = self.propagate(layer)
-            total = total + layer
-        mean = total / (n_layers + 1)
-        return mean[: self.n_users], mean[self.n_users :]
+    def mean_of_layers(
+        self, users: Tensor, items: Tensor, n_layers: int, again: float = 0.0
+    ) -> tuple[Tensor, Tensor]:
+        """LightGCN's H = mean(E, ÂE, …, Â^L E) as users [n_users, d] and items [n_items, d].
+
+        again: how many times the items' own E is added once more, after the mean.
+        """
+        x_users, x_items = users, items
+        for _ in range(n_layers):  # Horner's rule: E + Â (E + Â (E + …))
+            to_users, to_items = self.propagate(x_users, x_items)
+            x_users, x_items = users + to_users, items + to_items
+        h_users, h_items = x_users / (n_layers + 1), x_items / (n_layers + 1)
+        return h_users, (h_items + again * items if again else h_items)
+
+    def mean_at(
+        self, users: Tensor, items: Tensor, n_layers: int, at_users: Tensor, at_items: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """`mean_of_layers` at some rows only, int64 [n] and [m]: H_u [n, d], H_i [m, d].
+
+        With compiled kernels the last layer is computed for these rows alone, and the first of the gradient too.
+        """
+        if not (kernels.serves(users, items, self.users_weights) and n_layers):
+            h_users, h_items = self.mean_of_layers(users, items, n_layers)
+            return h_users[at_users], h_items[at_items]
+        rows: tuple[Tensor, Tensor] = _MeanAt.apply(self, users, items, n_layers, at_users, at_items)  # type: ignore[no-untyped-call]
+        return rows
+
+    def mean_and_norms(
+        self, users: Tensor, items: Tensor, n_layers: int, at_users: Tensor, at_items: Tensor, again: float
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """`mean_of_layers` at some rows, and the Frobenius norms of the whole: H_u, H_i, ‖H_users‖, ‖H_items‖."""
+        if not kernels.serves(users, items, self.users_weights):
+            h_users, h_items = self.mean_of_layers(users, items, n_layers, again)
+            return h_users[at_users], h_items[at_items], h_users.norm(), h_items.norm()
+        all_of_it: tuple[Tensor, Tensor, Tensor, Tensor] = _MeanAndNorms.apply(  # type: ignore[no-untyped-call]
+            self, users, items, n_layers, at_users, at_items, again
+        )
+        return all_of_it
+
+    def _half(self, side: str, dtype: torch.dtype) -> tuple[kernels.Adjacency, Tensor]:
+        other = "items" if side == "users" else "users"
+        weights: Tensor = getattr(self, f"{side}_weights")
+        if dtype == torch.float64:
+            weights = torch.from_numpy(self._exact[side]).to(weights.device)
+        return kernels.Adjacency(getattr(self, f"{side}_starts"), getattr(self, f"{side}_{other}")), weights
+
+    def horner(self, users: Sparse, items: Sparse, n_layers: int, again: float = 0.0) -> tuple[Tensor, Tensor]:
+        """What `mean_of_layers` computes, float32 and by the kernels, of tables that may have few rows; no gradient."""
+        half_users, half_items = self._half("users", torch.float32), self._half("items", torch.float32)
+        x_users, x_items = users, items
+        for layer in range(n_layers):
+            a = b = 1.0 if layer < n_layers - 1 else 1 / (n_layers + 1)
+            next_users = kernels.product(
+                *half_users, x_items.rows, x_at=x_items.at, base=users.rows, base_at=users.at, a=a, b=b
+            )
+            last = again if layer == n_layers - 1 else 0.0
+            next_items = kernels.product(
+                *half_items, x_users.rows, x_at=x_users.at, base=items.rows, base_at=items.at, a=a + last, b=b
+            )
+            x_users, x_items = Sparse(next_users), Sparse(next_items)
+        return x_users.rows, x_items.rows
 
 
-class _Product(torch.autograd.Function):
-    """Â x; as Â is symmetric, the gradient is Â g."""
+class Sparse:
+    """A table of which only some rows are there: rows [m, d], and at int32 [n], a node's row or -1; None: all are."""
+
+    def __init__(self, rows: Tensor, at: Tensor | None = None) -> None:
+        self.rows, self.at = rows, at
+
+    @classmethod
+    def of(cls, values: Tensor, chosen: Tensor, where: Tensor, n: int) -> Sparse:
+        """Sum `values` [k, d] into the m chosen rows int64 [m] of n, by where int64 [k] -> [0, m)."""
+        at = torch.full((n,), -1, dtype=torch.int32)
+        at[chosen] = torch.arange(len(chosen), dtype=torch.int32)
+        return cls(values.new_zeros(len(chosen), values.shape[1]).index_add_(0, where, values), at)
+
+
+class _MeanAt(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any, graph: BipartiteGraph, users: Tensor, items: Tensor, n_layers: int, at_users: Tensor, at_items: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        chosen_users, where_users = torch.unique(at_users, return_inverse=True)
+        chosen_items, where_items = torch.unique(at_items, return_inverse=True)
+        x_users, x_items = users, items
+        half_users, half_items = graph._half("users", users.dtype), graph._half("items", users.dtype)
+        for _ in range(n_layers - 1):
+            x_users, x_items = (
+                kernels.product(*half_users, x_items, base=users),
+                kernels.product(*half_items, x_users, base=items),
+            )
+        scale = 1 / (n_layers + 1)
+        h_users = kernels.product(*half_users, x_items, base=users, rows=chosen_users.int(), a=scale, b=scale)
+        h_items = kernels.product(*half_items, x_users, base=items, rows=chosen_items.int(), a=scale, b=scale)
+        ctx.graph, ctx.n_layers = graph, n_layers
+        ctx.save_for_backward(chosen_users, where_users, chosen_items, where_items)
+        return h_users[where_users], h_items[where_items]
 
     @staticmethod
-    def forward(ctx: Any, neighbours: Tensor, starts: Tensor, weights: Tensor, x: Tensor) -> Tensor:
-        ctx.save_for_backward(neighbours, starts, weights)
-        return _sum_of_neighbours(neighbours, starts, weights, x)
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Any, ...]:
+        chosen_users, where_users, chosen_items, where_items = ctx.saved_tensors
+        graph: BipartiteGraph = ctx.graph
+        g_users = Sparse.of(gradients[0], chosen_users, where_users, graph.n_users)
+        g_items = Sparse.of(gradients[1], chosen_items, where_items, graph.n_items)
+        return None, *graph.horner(g_users, g_items, ctx.n_layers), None, None, None
+
+
+class _MeanAndNorms(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any,
+        graph: BipartiteGraph,
+        users: Tensor,
+        items: Tensor,
+        n_layers: int,
+        at_users: Tensor,
+        at_items: Tensor,
+        again: float,
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        if n_layers:
+            h_users, h_items = graph.horner(Sparse(users.detach()), Sparse(items.detach()), n_layers, again)
+        else:
+            h_users, h_items = users.clone(), (1 + again) * items
+        norms = h_users.norm(), h_items.norm()
+        ctx.graph, ctx.n_layers, ctx.again, ctx.representations = graph, n_layers, again, (h_users, h_items)
+        ctx.save_for_backward(at_users, at_items, *norms)
+        return h_users[at_users], h_items[at_items], *norms
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[None, None, None, Tensor]:
-        neighbours, starts, weights = ctx.saved_tensors
-        return None, None, None, _sum_of_neighbours(neighbours, starts, weights, gradients[0].contiguous())
-
-
-def _sum_of_neighbours(neighbours: Tensor, starts: Tensor, weights: Tensor, x: Tensor) -> Tensor:
-    # detached: the gradient is written above, and torch then takes the path that keeps nothing for a backward pass
-    if not len(neighbours):
-        return torch.zeros_like(x)
-    return functional.embedding_bag(
-        neighbours, x.detach(), starts, mode="sum", per_sample_weights=weights.to(x.dtype), include_last_offset=True
-    )
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Any, ...]:
+        at_users, at_items, norm_users, norm_items = ctx.saved_tensors
+        graph: BipartiteGraph = ctx.graph
+        # the representations are nobody else's: they become the gradient, in place, with no table beside them
+        (h_users, h_items), ctx.representations = ctx.representations, None
+        for h, norm, d_norm, at, d_rows in (
+            (h_users, norm_users, gradients[2], at_users, gradients[0]),
+            (h_items, norm_items, gradients[3], at_items, gradients[1]),
+        ):
+            h.mul_(d_norm / norm if norm > 0 else 0.0).index_add_(0, at, d_rows)
+        if not ctx.n_layers:
+            return None, h_users, h_items.mul_(1 + ctx.again), None, None, None, None
+        return None, *graph.horner(Sparse(h_users), Sparse(h_items), ctx.n_layers, ctx.again), None, None, None, None

@@ -10,7 +10,9 @@ import torch
 from numpy.typing import NDArray
 from scipy import sparse
 from torch import Tensor, nn
-from torch.nn import functional
+
+from triptych.graph.products import int32, sum_of_neighbours
+from triptych.kernels import Adjacency
 
 
 class ItemGraph(nn.Module):
@@ -22,36 +24,20 @@ class ItemGraph(nn.Module):
         for name, one in (("forwards", matrix.tocsr()), ("backwards", matrix.T.tocsr())):
             one.sort_indices()
             self.exact[name] = one.data
-            self.register_buffer(f"{name}_neighbours", torch.from_numpy(one.indices.astype(np.int64)), persistent=False)
-            self.register_buffer(f"{name}_starts", torch.from_numpy(one.indptr.astype(np.int64)), persistent=False)
+            self.register_buffer(f"{name}_neighbours", int32(one.indices), persistent=False)
+            self.register_buffer(f"{name}_starts", int32(one.indptr), persistent=False)
             self.register_buffer(f"{name}_weights", torch.from_numpy(one.data).float(), persistent=False)
 
     def propagate(self, embeddings: Tensor) -> Tensor:
         """S times `embeddings`, [n_items, d] -> the same shape."""
-        product: Tensor = _Product.apply(self, embeddings)  # type: ignore[no-untyped-call]
-        return product
+        dtype = embeddings.dtype
+        return sum_of_neighbours(*self._way("forwards", dtype), *self._way("backwards", dtype), embeddings)
 
-
-class _Product(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, graph: ItemGraph, x: Tensor) -> Tensor:
-        ctx.graph = graph
-        return _sum(graph, "forwards", x)
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[None, Tensor]:
-        return None, _sum(ctx.graph, "backwards", gradients[0].contiguous())
-
-
-def _sum(graph: ItemGraph, way: str, x: Tensor) -> Tensor:
-    neighbours, starts, weights = (getattr(graph, f"{way}_{part}") for part in ("neighbours", "starts", "weights"))
-    if x.dtype == torch.float64:
-        weights = torch.from_numpy(graph.exact[way]).to(x.device)
-    if not len(neighbours):
-        return torch.zeros_like(x)
-    return functional.embedding_bag(
-        neighbours, x.detach(), starts, mode="sum", per_sample_weights=weights.to(x.dtype), include_last_offset=True
-    )
+    def _way(self, way: str, dtype: torch.dtype) -> tuple[Adjacency, Tensor]:
+        weights: Tensor = getattr(self, f"{way}_weights")
+        if dtype == torch.float64:
+            weights = torch.from_numpy(self.exact[way]).to(weights.device, dtype)
+        return Adjacency(getattr(self, f"{way}_starts"), getattr(self, f"{way}_neighbours")), weights
 
 
 def modality_weights(modalities: Sequence[str], image_weight: float) -> dict[str, float]:

@@ -42,7 +42,6 @@ from triptych.models.model import Batch, LearntModel
 from triptych.models.parts import (
     cosine_distances,
     dropout,
-    norm_penalty,
     random_projection,
     table_of,
     xavier_linear,
@@ -85,15 +84,10 @@ class BM3(LearntModel):
         if settings.start == "content":
             self._start_from_content(dataset, generator)
 
-    def representations(self) -> tuple[Tensor, Tensor]:
-        """h, as users [n_users, d] and items [n_items, d]."""
-        users, items = self.graph.mean_of_layers(self.user_embedding, self.item_embedding, self.settings.n_layers)
-        return users, items + self.item_embedding
-
     def loss(self, batch: Batch, generator: Generator) -> dict[str, Tensor]:
         u, i, q = batch.users, batch.positives, self.predictor
-        h_users, h_items = self.representations()
-        h_u, h_i = h_users[u], h_items[i]
+        tables, n_layers = (self.user_embedding, self.item_embedding), self.settings.n_layers
+        h_u, h_i, *norms = self.graph.mean_and_norms(*tables, n_layers, u, i, again=1)
         t_u, t_i = self._target(h_u, generator), self._target(h_i, generator)
         align = mask = h_u.new_zeros(())
         for modality in self.modalities.values():
@@ -106,12 +100,13 @@ class BM3(LearntModel):
             "reconstruction": cosine_distances(q(h_u), t_i).mean() + cosine_distances(q(h_i), t_u).mean(),
             "alignment": self.settings.cl_weight * align,
             "masking": self.settings.cl_weight * mask,
-            "penalty": self.settings.reg_weight * norm_penalty(h_users, h_items),
+            "penalty": self.settings.reg_weight * torch.stack(norms).sum() / len(self.item_embedding),
         }
 
     @torch.no_grad()
     def factors(self) -> Factors:
-        h_users, h_items = self.representations()
+        tables, n_layers = (self.user_embedding, self.item_embedding), self.settings.n_layers
+        h_users, h_items = self.graph.mean_of_layers(*tables, n_layers, again=1)
         return Factors(self.predictor(h_users), self.predictor(h_items))
 
     def own_learning_rates(self) -> dict[str, float]:

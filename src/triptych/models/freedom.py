@@ -85,30 +85,32 @@ class FREEDOM(LearntModel):
         kept[np.argpartition(-keys, n_kept - 1)[:n_kept]] = True
         self.thinned = BipartiteGraph(taken.select(kept)).to(self.user_embedding.device)
 
-    def representations(self, graph: BipartiteGraph) -> tuple[Tensor, Tensor]:
-        """h, as users [n_users, d] and items [n_items, d]."""
+    def item_neighbourhoods(self) -> Tensor:
+        """Sⁿ E_items, [n_items, d]."""
         h: Tensor = self.item_embedding
         for _ in range(self.settings.n_item_layers):
             h = self.item_graph.propagate(h)
-        users, items = graph.mean_of_layers(self.user_embedding, self.item_embedding, self.settings.n_layers)
-        return users, items + h
+        return h
 
     def loss(self, batch: Batch, generator: Generator) -> dict[str, Tensor]:
         u, i, j = batch.users, batch.positives, batch.negatives
         assert j is not None
-        users, items = self.representations(self.thinned)
-        h_u = users[u]
+        tables, n_layers, ij = (self.user_embedding, self.item_embedding), self.settings.n_layers, torch.cat([i, j])
+        h_u, H_ij = self.thinned.mean_at(*tables, n_layers, u, ij)
+        h_i, h_j = (H_ij + self.item_neighbourhoods()[ij]).chunk(2)
         content = h_u.new_zeros(())
         for modality in self.modalities.values():
             content = content + modality(h_u, i, j)
         return {
-            "bpr": bpr((h_u * items[i]).sum(-1), (h_u * items[j]).sum(-1)),
+            "bpr": bpr((h_u * h_i).sum(-1), (h_u * h_j).sum(-1)),
             "content": self.settings.reg_weight * content,
         }
 
     @torch.no_grad()
     def factors(self) -> Factors:
-        return Factors(*self.representations(self.graph))
+        tables, n_layers = (self.user_embedding, self.item_embedding), self.settings.n_layers
+        users, items = self.graph.mean_of_layers(*tables, n_layers)
+        return Factors(users, items + self.item_neighbourhoods())
 
 
 class ModalityLoss(nn.Module):

@@ -8,6 +8,7 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.nn import functional
 
+from triptych import kernels
 from triptych.data.features import Features, streamed
 
 BPR_FLOOR = 1e-10
@@ -16,7 +17,8 @@ EPSILON = 1e-16  # a row of zeros has no direction: its cosine is 0, not NaN
 
 def xavier_table(rows: int, width: int, generator: Generator) -> nn.Parameter:
     """A table of embeddings [rows, width], Xavier-uniform."""
-    return nn.Parameter(nn.init.xavier_uniform_(torch.empty(rows, width), generator=generator))
+    table = kernels.huge_pages(torch.empty(rows, width))
+    return nn.Parameter(nn.init.xavier_uniform_(table, generator=generator))
 
 
 def xavier_linear(width_in: int, width_out: int, generator: Generator) -> nn.Linear:

@@ -1,0 +1,192 @@
+"""Compiled kernels behind torch tensors. Where they cannot serve, `serves` says no and the rooms above use torch.
+
+They serve float32 on a CPU, where the package was built with a compiler. `TRIPTYCH_KERNELS=torch` in the environment
+switches them off. Every row of a result is computed by one thread in one order: the bytes are the same for any number
+of threads (`torch.set_num_threads`).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+try:
+    from triptych.kernels import _native
+except ImportError:  # built without a compiler
+    _native = None
+
+SWITCH = "TRIPTYCH_KERNELS"
+LARGEST_K = 512  # beyond, a full sort is the better way to the best k
+
+
+@dataclass(frozen=True)
+class Adjacency:
+    """Rows and their neighbours: those of row r are neighbours[starts[r] : starts[r + 1]].
+
+    starts int32 [n_rows + 1], neighbours int32 [n_edges]. places int32 [n_edges], or None: where the value of an edge
+    stands in arrays over the edges, if not in this order.
+    """
+
+    starts: Tensor
+    neighbours: Tensor
+    places: Tensor | None = None
+
+    @property
+    def n_rows(self) -> int:
+        return len(self.starts) - 1
+
+
+def available() -> bool:
+    """Whether the package was built with its compiled core, and the environment does not switch it off."""
+    return _native is not None and os.environ.get(SWITCH, "native") != "torch"
+
+
+def serves(*tensors: Tensor) -> bool:
+    """Whether the compiled kernels can take these: all float32 on a CPU."""
+    return available() and all(t.dtype == torch.float32 and t.device.type == "cpu" for t in tensors)
+
+
+def instructions() -> str:
+    """Which set of instructions the kernels use: "v4", "v3", "baseline", or "torch" where they are not there."""
+    return str(_native.instructions()) if available() else "torch"
+
+
+@contextmanager
+def kept_memory() -> Iterator[None]:
+    """While this holds, freed memory stays with the process, so that a step finds the pages of the step before.
+
+    Large blocks are otherwise returned to the system at once, and their pages made and cleared anew at every step.
+    """
+    if not available():
+        yield
+        return
+    _native.keep_memory()
+    try:
+        yield
+    finally:
+        _native.release_memory()
+
+
+def huge_pages(tensor: Tensor) -> Tensor:
+    """Ask for large pages under a tensor that is not written to yet; returns it."""
+    if available() and tensor.device.type == "cpu":
+        _native.huge_pages(tensor.detach())
+    return tensor
+
+
+def product(
+    edges: Adjacency,
+    weights: Tensor | None,
+    x: Tensor,
+    *,
+    x_at: Tensor | None = None,
+    base: Tensor | None = None,
+    base_at: Tensor | None = None,
+    rows: Tensor | None = None,
+    a: float = 1.0,
+    b: float = 1.0,
+    out: Tensor | None = None,
+) -> Tensor:
+    """out[k] = a · base[r] + b · Σ over edges e of r of weights[e] · x[neighbour of e], for r = rows[k], or all rows.
+
+    weights float32 [n_edges], None: ones. x float32 [·, d]; x_at int32: node -> its row in x, -1: zeros. base float32
+    [·, d] and base_at int32 likewise, for the rows. rows int32. Returns float32 [len(rows) or n_rows, d].
+    """
+    if out is None:
+        out = x.new_empty(edges.n_rows if rows is None else len(rows), x.shape[1])
+    given = (_plain(x_at), _plain(base), _plain(base_at), _plain(rows))
+    _native.product(*_parts(edges), _plain(weights), _plain(x), *given, a, b, out, torch.get_num_threads())
+    return out
+
+
+def attend(edges: Adjacency, x: Tensor, y: Tensor, *, normalise: bool) -> tuple[Tensor, Tensor, Tensor]:
+    """α = softmax over neighbours of x_r · y_j; v = x_r + Σ α y_j. Returns (α [n_edges], v or v/‖v‖ [n, d], ‖v‖ [n]).
+
+    α is in the order of the edges; x float32 [n_rows, d], y float32 [n_nodes, d].
+    """
+    alpha, out, lengths = x.new_empty(len(edges.neighbours)), torch.empty_like(x), x.new_empty(len(x))
+    own = (edges.starts, edges.neighbours, _plain(x), _plain(y))
+    _native.attend(*own, normalise, alpha, out, lengths, torch.get_num_threads())
+    return alpha, out, lengths
+
+
+def attend_back(
+    edges: Adjacency,
+    y: Tensor,
+    alpha: Tensor,
+    out: Tensor,
+    lengths: Tensor,
+    d_out: Tensor | None,
+    d_alpha: Tensor | None,
+    *,
+    normalised: bool,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The gradient of `attend` for its rows: (that of every score [n_edges], of v [n, d], of x [n, d])."""
+    d_score, d_v, d_x = torch.empty_like(alpha), torch.empty_like(out), torch.empty_like(out)
+    own = (edges.starts, edges.neighbours, _plain(y), normalised, alpha, out, lengths)
+    _native.attend_back(*own, _plain(d_out), _plain(d_alpha), d_score, d_v, d_x, torch.get_num_threads())
+    return d_score, d_v, d_x
+
+
+def pair_sum(edges: Adjacency, a: Tensor, x: Tensor, b: Tensor, y: Tensor) -> Tensor:
+    """Σ over edges e of a row of a[e] x[neighbour] + b[e] y[neighbour]: float32 [n_rows, d]."""
+    out = x.new_empty(edges.n_rows, x.shape[1])
+    _native.pair_sum(*_parts(edges), _plain(a), _plain(x), _plain(b), _plain(y), out, torch.get_num_threads())
+    return out
+
+
+def dots(edges: Adjacency, x: Tensor, y: Tensor) -> Tensor:
+    """x_r · y_j of every edge: float32 [n_edges]."""
+    out = x.new_empty(len(edges.neighbours))
+    _native.dots(edges.starts, edges.neighbours, _plain(x), _plain(y), out, torch.get_num_threads())
+    return out
+
+
+def strongest(alpha: Tensor, confidence: Tensor, sources: Tensor) -> tuple[Tensor, Tensor]:
+    """relu(max over m of alpha[m, e] · confidence[sources[e], m]) and the m that won, -1 where relu cut: [n_edges]."""
+    weights = alpha.new_empty(alpha.shape[1])
+    winners = torch.empty(alpha.shape[1], dtype=torch.int8)
+    own = (_plain(alpha), _plain(confidence), sources)
+    _native.strongest(*own, weights, winners, torch.get_num_threads())
+    return weights, winners
+
+
+def strongest_back(
+    edges: Adjacency, alpha: Tensor, confidence: Tensor, sources: Tensor, winners: Tensor, d_weights: Tensor
+) -> tuple[Tensor, Tensor]:
+    """The gradient of `strongest` for alpha and confidence; edges: every source's."""
+    d_alpha, d_confidence = torch.empty_like(alpha), torch.empty_like(confidence)
+    own = (_plain(alpha), _plain(confidence), sources, winners, _plain(d_weights), d_alpha, d_confidence)
+    _native.strongest_back(*_parts(edges), *own, torch.get_num_threads())
+    return d_alpha, d_confidence
+
+
+def top_k(
+    users: Tensor, items: Tensor, k: int, seen: tuple[NDArray[np.int64], NDArray[np.int64]] | None
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """The best k items of every row of `users` by inner product, exactly: items int64 [n, k], scores float32 [n, k].
+
+    users float32 [n, d], items float32 [n_items, d]; seen: (starts int64 [n + 1], items int64, sorted) that are left
+    out. Equal scores: the lower item first. Where fewer than k are left: -1 and -inf. NaN is never ranked.
+    """
+    best_items = np.empty((len(users), k), dtype=np.int64)
+    best_scores = np.empty((len(users), k), dtype=np.float32)
+    starts, taken = seen if seen is not None else (None, None)
+    _native.top_k(_plain(users), _plain(items), starts, taken, best_items, best_scores, torch.get_num_threads())
+    return best_items, best_scores
+
+
+def _parts(edges: Adjacency) -> tuple[Any, ...]:
+    return edges.starts, edges.neighbours, edges.places
+
+
+def _plain(tensor: Tensor | None) -> Tensor | None:
+    return None if tensor is None else tensor.detach().contiguous()

@@ -1,0 +1,127 @@
+// What the compiled core can do, as one table of functions: made once for every set of instructions, chosen at run time.
+//
+// All arrays are row-major and contiguous; a null pointer means what its comment says. Every row of an output is
+// computed by one thread in one order, so the bytes are the same for any number of threads.
+#pragma once
+
+#include <cstdint>
+
+namespace triptych {
+
+// Rows and their neighbours: those of row r are neighbours[starts[r]] … neighbours[starts[r + 1] - 1]. A value that
+// belongs to edge e stands at places[e], or at e itself where places is null.
+struct Adjacency {
+    int64_t n_rows;
+    const int32_t* starts;
+    const int32_t* neighbours;
+    const int32_t* places;
+};
+
+// out[k] = a · base[r] + b · Σ_e w_e x[neighbours[e]] for r = rows[k] (null: r = k, for all rows).
+struct Product {
+    Adjacency edges;
+    const float* weights;        // null: ones
+    const float* x;
+    const int32_t* x_at;         // node -> its row in x, -1 where it has none (zeros); null: the node itself
+    const float* base;           // null: zeros
+    const int32_t* base_at;      // row -> its row in base, -1: zeros; null: the row itself
+    const int32_t* rows;
+    int64_t n_out;
+    int64_t width;
+    float a, b;
+    float* out;
+};
+
+// s_e = x_r · y_j;  α = softmax of s over every row's neighbours;  v = x_r + Σ_e α_e y_j;  out = v, or v / ‖v‖.
+struct Attention {
+    Adjacency edges;
+    const float* x;
+    const float* y;
+    int64_t width;
+    bool normalise;
+    float* alpha;                // in the edges' own order (see places)
+    float* out;
+    float* lengths;              // ‖v‖ of every row; only with normalise
+};
+
+// The gradient of that for the rows: ds_e, dv and dx = dv + Σ_e ds_e y_j.
+struct AttentionGradient {
+    Adjacency edges;
+    const float* y;
+    int64_t width;
+    bool normalised;
+    const float* alpha;
+    const float* out;
+    const float* lengths;
+    const float* d_out;          // null: zeros
+    const float* d_alpha;        // null: zeros
+    float* d_score;
+    float* d_v;
+    float* d_x;
+};
+
+// out[j] = Σ_e (a_e x[r] + b_e y[r]) over the neighbours r of j: what attention sends back to the neighbours.
+struct PairSum {
+    Adjacency edges;
+    const float *a, *b, *x, *y;
+    int64_t width;
+    float* out;
+};
+
+// out_e = x_r · y_j of every edge.
+struct Dots {
+    Adjacency edges;
+    const float *x, *y;
+    int64_t width;
+    float* out;
+};
+
+// w_e = relu(max_m α^m_e c[source of e, m]); winner_e = that m, or -1 where relu cut the edge.
+struct Strongest {
+    int64_t n_edges;
+    int64_t n_modalities;
+    const float* alpha;          // [n_modalities, n_edges]
+    const float* confidence;     // [n_nodes, n_modalities]
+    const int32_t* sources;      // [n_edges]
+    float* weights;
+    int8_t* winners;
+};
+
+// d_alpha [n_modalities, n_edges] and, over every source's edges, d_confidence [n_nodes, n_modalities].
+struct StrongestGradient {
+    Adjacency edges;             // of the sources
+    int64_t n_edges;
+    int64_t n_modalities;
+    const float* alpha;
+    const float* confidence;
+    const int32_t* sources;
+    const int8_t* winners;
+    const float* d_weights;
+    float* d_alpha;
+    float* d_confidence;
+};
+
+// Every user's k best items by inner product, seen items left out; ties go to the lower item.
+struct TopK {
+    int64_t n_users, n_items, width, k;
+    const float* users;
+    const float* items;
+    const int64_t* seen_starts;  // null: nothing is seen
+    const int64_t* seen_items;
+    int64_t* best_items;         // [n_users, k], -1 where there is none
+    float* best_scores;          // [n_users, k], -inf where there is none
+};
+
+struct Kernels {
+    const char* name;
+    void (*product)(const Product&, int threads);
+    void (*attend)(const Attention&, int threads);
+    void (*attend_back)(const AttentionGradient&, int threads);
+    void (*pair_sum)(const PairSum&, int threads);
+    void (*dots)(const Dots&, int threads);
+    void (*strongest)(const Strongest&, int threads);
+    void (*strongest_back)(const StrongestGradient&, int threads);
+    void (*top_k)(const TopK&, int threads);
+};
+
+}  // namespace triptych

@@ -1,0 +1,192 @@
+// The Python face of the kernels: checks of types and shapes by nanobind, choice of instructions at run time.
+#include <nanobind/nanobind.h>
+#include <nanobind/ndarray.h>
+#include <nanobind/stl/optional.h>
+
+#include <optional>
+#include <stdexcept>
+
+#include "kernels.h"
+
+#if defined(__linux__) && defined(__GLIBC__)
+#include <malloc.h>
+#include <sys/mman.h>
+#endif
+
+namespace nb = nanobind;
+using namespace nb::literals;
+
+template <typename T> using Rows = nb::ndarray<T, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+template <typename T> using Table = nb::ndarray<T, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
+template <typename T> using MaybeRows = std::optional<Rows<T>>;
+template <typename T> using MaybeTable = std::optional<Table<T>>;
+
+namespace triptych {
+
+#define DECLARE(isa) namespace isa { extern const Kernels table; }
+DECLARE(baseline)
+#if defined(TRIPTYCH_X86_LEVELS)
+DECLARE(v3)
+DECLARE(v4)
+#endif
+
+// The best table that this processor can run, or the one asked for by name, if it can run that.
+const Kernels& choose(const char* asked) {
+    auto wanted = [asked](const Kernels& one) { return !asked || std::string_view(asked) == one.name; };
+#if defined(TRIPTYCH_X86_LEVELS)
+    __builtin_cpu_init();
+    const bool can_v3 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+    const bool can_v4 = can_v3 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+                        __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
+                        __builtin_cpu_supports("avx512cd");
+    if (can_v4 && wanted(v4::table)) return v4::table;
+    if (can_v3 && wanted(v3::table)) return v3::table;
+#endif
+    if (!wanted(baseline::table)) throw std::invalid_argument("this processor has no such instructions");
+    return baseline::table;
+}
+
+const Kernels* chosen = &choose(nullptr);
+
+template <typename A> auto* data_of(const std::optional<A>& array) {
+    using Pointer = decltype(array->data());
+    return array ? array->data() : static_cast<Pointer>(nullptr);
+}
+
+void require(bool holds, const char* what) {
+    if (!holds) throw std::invalid_argument(what);
+}
+
+Adjacency adjacency(const Rows<const int32_t>& starts, const Rows<const int32_t>& neighbours,
+                    const MaybeRows<const int32_t>& places = {}) {
+    require(starts.shape(0) > 0, "starts must have one entry more than there are rows");
+    require(!places || places->shape(0) == neighbours.shape(0), "a place an edge is needed");
+    return {static_cast<int64_t>(starts.shape(0)) - 1, starts.data(), neighbours.data(), data_of(places)};
+}
+
+}  // namespace triptych
+
+NB_MODULE(_native, m) {
+    using namespace triptych;
+    m.doc() = "Compiled kernels; use triptych.kernels, which also has them without a compiler.";
+
+    m.def("instructions", [] { return chosen->name; }, "Which set of instructions is in use.");
+    m.def("use_instructions", [](const char* name) { chosen = &choose(name); }, "name"_a,
+          "Use another set, for tests. Raises ValueError where the processor lacks it.");
+    m.def("keep_memory", [] {
+#if defined(__linux__) && defined(__GLIBC__)
+        // freed blocks stay with the process: large ones are otherwise returned and their pages made anew at every step
+        mallopt(M_MMAP_MAX, 0);
+        mallopt(M_TRIM_THRESHOLD, 1 << 30);
+        mallopt(M_TOP_PAD, 1 << 26);
+#endif
+    }, "Keep freed memory for the next step, where the system allows.");
+    m.def("release_memory", [] {
+#if defined(__linux__) && defined(__GLIBC__)
+        mallopt(M_MMAP_MAX, 65536);
+        mallopt(M_TRIM_THRESHOLD, 1 << 27);
+        mallopt(M_TOP_PAD, 1 << 17);
+        malloc_trim(0);
+#endif
+    }, "Undo keep_memory and give back what is free.");
+    m.def("huge_pages", [](nb::ndarray<nb::c_contig, nb::device::cpu> array) {
+#if defined(__linux__) && defined(MADV_HUGEPAGE)
+        const uintptr_t page = 1 << 21, begin = (reinterpret_cast<uintptr_t>(array.data()) + page - 1) & ~(page - 1);
+        const uintptr_t end = (reinterpret_cast<uintptr_t>(array.data()) + array.nbytes()) & ~(page - 1);
+        if (end > begin) madvise(reinterpret_cast<void*>(begin), end - begin, MADV_HUGEPAGE);
+#endif
+    }, "array"_a, "Ask for large pages under an array that is not written to yet, where the system has them.");
+
+    m.def("product", [](Rows<const int32_t> starts, Rows<const int32_t> neighbours, MaybeRows<const int32_t> places,
+                        MaybeRows<const float> weights, Table<const float> x, MaybeRows<const int32_t> x_at,
+                        MaybeTable<const float> base, MaybeRows<const int32_t> base_at, MaybeRows<const int32_t> rows,
+                        float a, float b, Table<float> out, int threads) {
+        const Adjacency edges = adjacency(starts, neighbours, places);
+        const int64_t n_out = rows ? rows->shape(0) : edges.n_rows, width = x.shape(1);
+        require(static_cast<int64_t>(out.shape(0)) == n_out && static_cast<int64_t>(out.shape(1)) == width,
+                "out has another shape");
+        require(!base || static_cast<int64_t>(base->shape(1)) == width, "base has another width");
+        require(!weights || weights->shape(0) == neighbours.shape(0), "a weight an edge is needed");
+        const Product task = {edges, data_of(weights), x.data(), data_of(x_at), data_of(base), data_of(base_at),
+                              data_of(rows), n_out, width, a, b, out.data()};
+        nb::gil_scoped_release released;
+        chosen->product(task, threads);
+    }, "starts"_a, "neighbours"_a, "places"_a.none(), "weights"_a.none(), "x"_a, "x_at"_a.none(), "base"_a.none(),
+       "base_at"_a.none(), "rows"_a.none(), "a"_a, "b"_a, "out"_a, "threads"_a);
+
+    m.def("attend", [](Rows<const int32_t> starts, Rows<const int32_t> neighbours, Table<const float> x,
+                       Table<const float> y, bool normalise, Rows<float> alpha, Table<float> out,
+                       Rows<float> lengths, int threads) {
+        const Attention task = {adjacency(starts, neighbours), x.data(), y.data(), static_cast<int64_t>(x.shape(1)),
+                                normalise, alpha.data(), out.data(), lengths.data()};
+        nb::gil_scoped_release released;
+        chosen->attend(task, threads);
+    }, "starts"_a, "neighbours"_a, "x"_a, "y"_a, "normalise"_a, "alpha"_a, "out"_a, "lengths"_a, "threads"_a);
+
+    m.def("attend_back", [](Rows<const int32_t> starts, Rows<const int32_t> neighbours, Table<const float> y,
+                            bool normalised, Rows<const float> alpha, Table<const float> out,
+                            Rows<const float> lengths, MaybeTable<const float> d_out, MaybeRows<const float> d_alpha,
+                            Rows<float> d_score, Table<float> d_v, Table<float> d_x, int threads) {
+        const AttentionGradient task = {
+            adjacency(starts, neighbours), y.data(), static_cast<int64_t>(y.shape(1)), normalised, alpha.data(),
+            out.data(), lengths.data(), data_of(d_out), data_of(d_alpha), d_score.data(), d_v.data(), d_x.data()};
+        nb::gil_scoped_release released;
+        chosen->attend_back(task, threads);
+    }, "starts"_a, "neighbours"_a, "y"_a, "normalised"_a, "alpha"_a, "out"_a, "lengths"_a, "d_out"_a.none(),
+       "d_alpha"_a.none(), "d_score"_a, "d_v"_a, "d_x"_a, "threads"_a);
+
+    m.def("pair_sum", [](Rows<const int32_t> starts, Rows<const int32_t> neighbours, MaybeRows<const int32_t> places,
+                         Rows<const float> a, Table<const float> x, Rows<const float> b, Table<const float> y,
+                         Table<float> out, int threads) {
+        const PairSum task = {adjacency(starts, neighbours, places), a.data(), b.data(), x.data(), y.data(),
+                              static_cast<int64_t>(x.shape(1)), out.data()};
+        nb::gil_scoped_release released;
+        chosen->pair_sum(task, threads);
+    }, "starts"_a, "neighbours"_a, "places"_a.none(), "a"_a, "x"_a, "b"_a, "y"_a, "out"_a, "threads"_a);
+
+    m.def("dots", [](Rows<const int32_t> starts, Rows<const int32_t> neighbours, Table<const float> x,
+                     Table<const float> y, Rows<float> out, int threads) {
+        const Dots task = {adjacency(starts, neighbours), x.data(), y.data(), static_cast<int64_t>(x.shape(1)),
+                           out.data()};
+        nb::gil_scoped_release released;
+        chosen->dots(task, threads);
+    }, "starts"_a, "neighbours"_a, "x"_a, "y"_a, "out"_a, "threads"_a);
+
+    m.def("strongest", [](Table<const float> alpha, Table<const float> confidence, Rows<const int32_t> sources,
+                          Rows<float> weights, Rows<int8_t> winners, int threads) {
+        const Strongest task = {static_cast<int64_t>(alpha.shape(1)), static_cast<int64_t>(alpha.shape(0)),
+                                alpha.data(), confidence.data(), sources.data(), weights.data(), winners.data()};
+        nb::gil_scoped_release released;
+        chosen->strongest(task, threads);
+    }, "alpha"_a, "confidence"_a, "sources"_a, "weights"_a, "winners"_a, "threads"_a);
+
+    m.def("strongest_back", [](Rows<const int32_t> starts, Rows<const int32_t> neighbours,
+                               MaybeRows<const int32_t> places, Table<const float> alpha,
+                               Table<const float> confidence, Rows<const int32_t> sources,
+                               Rows<const int8_t> winners, Rows<const float> d_weights, Table<float> d_alpha,
+                               Table<float> d_confidence, int threads) {
+        const StrongestGradient task = {
+            adjacency(starts, neighbours, places), static_cast<int64_t>(alpha.shape(1)),
+            static_cast<int64_t>(alpha.shape(0)), alpha.data(), confidence.data(), sources.data(), winners.data(),
+            d_weights.data(), d_alpha.data(), d_confidence.data()};
+        nb::gil_scoped_release released;
+        chosen->strongest_back(task, threads);
+    }, "starts"_a, "neighbours"_a, "places"_a.none(), "alpha"_a, "confidence"_a, "sources"_a, "winners"_a,
+       "d_weights"_a, "d_alpha"_a, "d_confidence"_a, "threads"_a);
+
+    m.def("top_k", [](Table<const float> users, Table<const float> items, MaybeRows<const int64_t> seen_starts,
+                      MaybeRows<const int64_t> seen_items, Table<int64_t> best_items, Table<float> best_scores,
+                      int threads) {
+        require(users.shape(1) == items.shape(1), "users and items differ in width");
+        require(best_items.shape(0) == users.shape(0) && best_scores.shape(0) == users.shape(0) &&
+                best_items.shape(1) == best_scores.shape(1), "the results have another shape");
+        require(!seen_starts || seen_starts->shape(0) == users.shape(0) + 1, "seen items of another number of users");
+        const TopK task = {static_cast<int64_t>(users.shape(0)), static_cast<int64_t>(items.shape(0)),
+                           static_cast<int64_t>(users.shape(1)), static_cast<int64_t>(best_items.shape(1)),
+                           users.data(), items.data(), data_of(seen_starts), data_of(seen_items),
+                           best_items.data(), best_scores.data()};
+        nb::gil_scoped_release released;
+        chosen->top_k(task, threads);
+    }, "users"_a, "items"_a, "seen_starts"_a.none(), "seen_items"_a.none(), "best_items"_a, "best_scores"_a,
+       "threads"_a);
+}
