@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from triptych.data.neighbours import Neighbours
 from triptych.errors import SettingsError
-from triptych.graph import edges as edges_module
+from triptych.graph import edge_sums
 from triptych.graph import neighbours as neighbours_module
 from triptych.graph.edges import Edges
 from triptych.graph.item_graph import ItemGraph, modality_weights
@@ -23,7 +23,7 @@ from worlds import random_dataset
 @settings(deadline=None, max_examples=15)
 @given(seed=st.integers(0, 1000), slice_size=st.sampled_from([1, 7, 1000]))
 def test_products_along_edges_have_the_values_and_gradients_of_dense_ones(seed: int, slice_size: int) -> None:
-    before, edges_module.SLICE = edges_module.SLICE, slice_size
+    before, edge_sums.SLICE = edge_sums.SLICE, slice_size
     try:
         taken = random_dataset(seed, n_users=6, n_items=5, density=0.4).interactions
         edges = Edges(taken)
@@ -45,7 +45,7 @@ def test_products_along_edges_have_the_values_and_gradients_of_dense_ones(seed: 
         ):
             assert torch.allclose(got, expected, atol=1e-9)
     finally:
-        edges_module.SLICE = before
+        edge_sums.SLICE = before
 
 
 def test_the_mean_of_no_neighbours_is_zero() -> None:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from triptych import kernels
 from triptych.data.interactions import Interactions
 from triptych.graph.products import int32, sum_of_neighbours
+from triptych.graph.sparse_rows import SparseRows
 
 DEGREE_OFFSET = 1e-7  # added to every degree, as the literature's codes do; the reference vectors have it too
 
@@ -100,7 +101,7 @@ class BipartiteGraph(nn.Module):
             weights = torch.from_numpy(self._exact[side]).to(weights.device)
         return kernels.Adjacency(getattr(self, f"{side}_starts"), getattr(self, f"{side}_{other}")), weights
 
-    def horner(self, users: Sparse, items: Sparse, n_layers: int, again: float = 0.0) -> tuple[Tensor, Tensor]:
+    def horner(self, users: SparseRows, items: SparseRows, n_layers: int, again: float = 0.0) -> tuple[Tensor, Tensor]:
         """What `mean_of_layers` computes, float32 and by the kernels, of tables that may have few rows; no gradient."""
         half_users, half_items = self._half("users", torch.float32), self._half("items", torch.float32)
         x_users, x_items = users, items
@@ -113,22 +114,8 @@ class BipartiteGraph(nn.Module):
             next_items = kernels.product(
                 *half_items, x_users.rows, x_at=x_users.at, base=items.rows, base_at=items.at, a=a + last, b=b
             )
-            x_users, x_items = Sparse(next_users), Sparse(next_items)
+            x_users, x_items = SparseRows(next_users), SparseRows(next_items)
         return x_users.rows, x_items.rows
-
-
-class Sparse:
-    """A table of which only some rows are there: rows [m, d], and at int32 [n], a node's row or -1; None: all are."""
-
-    def __init__(self, rows: Tensor, at: Tensor | None = None) -> None:
-        self.rows, self.at = rows, at
-
-    @classmethod
-    def of(cls, values: Tensor, chosen: Tensor, where: Tensor, n: int) -> Sparse:
-        """Sum `values` [k, d] into the m chosen rows int64 [m] of n, by where int64 [k] -> [0, m)."""
-        at = torch.full((n,), -1, dtype=torch.int32)
-        at[chosen] = torch.arange(len(chosen), dtype=torch.int32)
-        return cls(values.new_zeros(len(chosen), values.shape[1]).index_add_(0, where, values), at)
 
 
 class _MeanAt(torch.autograd.Function):
@@ -156,8 +143,8 @@ class _MeanAt(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Any, ...]:
         chosen_users, where_users, chosen_items, where_items = ctx.saved_tensors
         graph: BipartiteGraph = ctx.graph
-        g_users = Sparse.of(gradients[0], chosen_users, where_users, graph.n_users)
-        g_items = Sparse.of(gradients[1], chosen_items, where_items, graph.n_items)
+        g_users = SparseRows.of(gradients[0], chosen_users, where_users, graph.n_users)
+        g_items = SparseRows.of(gradients[1], chosen_items, where_items, graph.n_items)
         return None, *graph.horner(g_users, g_items, ctx.n_layers), None, None, None
 
 
@@ -174,7 +161,7 @@ class _MeanAndNorms(torch.autograd.Function):
         again: float,
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         if n_layers:
-            h_users, h_items = graph.horner(Sparse(users.detach()), Sparse(items.detach()), n_layers, again)
+            h_users, h_items = graph.horner(SparseRows(users.detach()), SparseRows(items.detach()), n_layers, again)
         else:
             h_users, h_items = users.clone(), (1 + again) * items
         norms = h_users.norm(), h_items.norm()
@@ -195,4 +182,4 @@ class _MeanAndNorms(torch.autograd.Function):
             h.mul_(d_norm / norm if norm > 0 else 0.0).index_add_(0, at, d_rows)
         if not ctx.n_layers:
             return None, h_users, h_items.mul_(1 + ctx.again), None, None, None, None
-        return None, *graph.horner(Sparse(h_users), Sparse(h_items), ctx.n_layers, ctx.again), None, None, None, None
+        return None, *graph.horner(SparseRows(h_users), SparseRows(h_items), ctx.n_layers, ctx.again), None, None, None, None

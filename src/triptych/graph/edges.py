@@ -1,21 +1,24 @@
-"""Edges whose weights change while a model learns: products along them, softmax over neighbours, weighted sums.
+"""Edges whose weights change while a model learns: routing, softmax over neighbours, weighted sums along them.
 
-No tensor of [edges, width] is ever made: forward and backward are sums over neighbours, or dots a slice of edges at a
-time.
+With the compiled kernels no tensor of [edges, width] is ever made, forwards or backwards. Without them, torch does the
+same work: sums over neighbours, and dots a slice of edges at a time.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
+from torch.nn.functional import normalize
 
+from triptych import kernels
 from triptych.data.interactions import Interactions
-
-SLICE = 1 << 11  # edges looked at at a time by `dots`: their rows stay in the cache
+from triptych.graph import edge_sums
+from triptych.graph.edge_kernels import Route, Softmax, Strongest, SumAt, TwoLayersAt, UnitRows
+from triptych.graph.products import int32
+from triptych.kernels import Adjacency
 
 
 class Edges(nn.Module):
@@ -23,51 +26,106 @@ class Edges(nn.Module):
 
     users: Tensor
     items: Tensor
-    by_item: Tensor
     user_starts: Tensor
     item_starts: Tensor
     users_by_item: Tensor
+    by_item: Tensor
 
     def __init__(self, interactions: Interactions) -> None:
         super().__init__()
         self.n_users, self.n_items = interactions.n_users, interactions.n_items
-        by_item = np.lexsort((interactions.users, interactions.items)).astype(np.int64)
-        item_starts = np.concatenate([[0], np.cumsum(interactions.item_degrees)]).astype(np.int64)
+        by_item = np.lexsort((interactions.users, interactions.items))
         for name, rows in (
             ("users", interactions.users),
             ("items", interactions.items),
             ("by_item", by_item),
             ("user_starts", interactions.starts),
-            ("item_starts", item_starts),
+            ("item_starts", np.concatenate([[0], np.cumsum(interactions.item_degrees)])),
             ("users_by_item", interactions.users[by_item]),
         ):
-            self.register_buffer(name, torch.from_numpy(rows.copy()), persistent=False)
+            self.register_buffer(name, int32(rows), persistent=False)
 
     def __len__(self) -> int:
         return len(self.users)
 
+    @property
+    def of_users(self) -> Adjacency:
+        """Every user's items."""
+        return Adjacency(self.user_starts, self.items)
+
+    @property
+    def of_items(self) -> Adjacency:
+        """Every item's users."""
+        return Adjacency(self.item_starts, self.users_by_item, self.by_item)
+
+    def route(
+        self, preference: Tensor, y_items: Tensor, n_iterations: int, at_users: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """GRCN's routing: p = preference to length 1, then n times p ← p + Σ α_ui y_i to length 1, α = softmax(p · y).
+
+        [n_users, d], [n_items, d], int64 [n] -> p [n_users, d], p_u · y_i of every edge [n_edges], and p and the
+        preference of the users `at_users`, [n, d] each.
+        """
+        if kernels.serves(preference, y_items):
+            routed: tuple[Tensor, Tensor, Tensor, Tensor] = Route.apply(  # type: ignore[no-untyped-call]
+                self.of_users, preference, y_items, n_iterations, at_users
+            )
+            return routed
+        p = unit_rows(preference)
+        for _ in range(n_iterations):
+            alpha = self.softmax_over_items(self.dots(p, y_items))
+            p = unit_rows(p + self.to_users(alpha, y_items))
+        return p, self.dots(p, y_items), p[at_users], preference[at_users]
+
+    def two_layers_at(
+        self,
+        to_users: Tensor,
+        to_items: Tensor,
+        x: tuple[Tensor, Tensor],
+        at_users: Tensor,
+        at_items: Tensor,
+    ) -> tuple[Tensor, Tensor]:
+        """x + x₁ + x₂ of some users and items, x₁ and x₂ being one and two weighted sums along the edges.
+
+        to_users, to_items: the weights of every edge in each direction [n_edges]; x: [n_users, d] and [n_items, d].
+        """
+        x_users, x_items = x
+        if kernels.serves(to_users, to_items, *x):
+            rows: tuple[Tensor, Tensor] = TwoLayersAt.apply(  # type: ignore[no-untyped-call]
+                self.of_users, self.of_items, to_users, to_items, x_users, x_items, at_users, at_items
+            )
+            return rows
+        y_users, y_items = x_users + self.to_users(to_users, x_items), x_items + self.to_items(to_items, x_users)
+        h_users, h_items = x_users + self.to_users(to_users, y_items), x_items + self.to_items(to_items, y_users)
+        return h_users[at_users], h_items[at_items]
+
+    def strongest_from_items(self, alphas: Sequence[Tensor], confidence: Tensor) -> Tensor:
+        """relu(max over m of α^m_e c[item of e, m]), [n_edges]; alphas [n_edges] each, confidence [n_items, m]."""
+        return self._strongest(alphas, confidence, self.items, self.of_items)
+
+    def strongest_from_users(self, alphas: Sequence[Tensor], confidence: Tensor) -> Tensor:
+        """relu(max over m of α^m_e c[user of e, m]), [n_edges]; alphas [n_edges] each, confidence [n_users, m]."""
+        return self._strongest(alphas, confidence, self.users, self.of_users)
+
+    def to_users(self, weights: Tensor, x_items: Tensor, at: Tensor | None = None) -> Tensor:
+        """Σ over i ∈ N(u) of w_ui x_i: [n_edges], [n_items, d] -> [n_users, d], or the users `at` alone, int64 [n]."""
+        return _weighted_sum(self.of_users, self.of_items, weights, x_items, at)
+
+    def to_items(self, weights: Tensor, x_users: Tensor, at: Tensor | None = None) -> Tensor:
+        """Σ over u ∈ N(i) of w_ui x_u: [n_edges], [n_users, d] -> [n_items, d], or the items `at` alone, int64 [n]."""
+        return _weighted_sum(self.of_items, self.of_users, weights, x_users, at)
+
     def dots(self, x_users: Tensor, x_items: Tensor) -> Tensor:
         """x_u · x_i of every edge, [n_edges], for [n_users, d] and [n_items, d]."""
-        product: Tensor = _Dots.apply(self, x_users, x_items)  # type: ignore[no-untyped-call]
-        return product
-
-    def to_users(self, weights: Tensor, x_items: Tensor) -> Tensor:
-        """Σ over i ∈ N(u) of w_ui x_i: [n_edges], [n_items, d] -> [n_users, d]."""
-        product: Tensor = _ToUsers.apply(self, weights, x_items)  # type: ignore[no-untyped-call]
-        return product
-
-    def to_items(self, weights: Tensor, x_users: Tensor) -> Tensor:
-        """Σ over u ∈ N(i) of w_ui x_u: [n_edges], [n_users, d] -> [n_items, d]."""
-        product: Tensor = _ToItems.apply(self, weights, x_users)  # type: ignore[no-untyped-call]
-        return product
+        return edge_sums.dots(self.of_users, self.of_items, x_users, x_items)
 
     def softmax_over_items(self, scores: Tensor) -> Tensor:
         """Softmax over every user's items, [n_edges] -> [n_edges]."""
-        return _softmax(scores, self.users, self.n_users)
+        return _softmax(scores, self.users, self.of_users)
 
     def softmax_over_users(self, scores: Tensor) -> Tensor:
         """Softmax over every item's users, [n_edges] -> [n_edges]."""
-        return _softmax(scores, self.items, self.n_items)
+        return _softmax(scores, self.items, self.of_items)
 
     def mean_of_neighbours(self, x: Tensor) -> Tensor:
         """Rows [n_users + n_items, d] -> the mean over every node's neighbours; nodes without any get zeros."""
@@ -77,77 +135,32 @@ class Edges(nn.Module):
         degrees = torch.cat([self.user_starts.diff(), self.item_starts.diff()]).clamp_min(1)
         return sums / degrees[:, None]
 
-
-def _softmax(scores: Tensor, nodes: Tensor, n_nodes: int) -> Tensor:
-    top = scores.new_zeros(n_nodes).scatter_reduce_(0, nodes, scores.detach(), "amax", include_self=False)
-    exponentials = (scores - top[nodes]).exp()
-    return exponentials / scores.new_zeros(n_nodes).index_add(0, nodes, exponentials)[nodes]
-
-
-def _sum(neighbours: Tensor, starts: Tensor, weights: Tensor, x: Tensor) -> Tensor:
-    if not len(neighbours):
-        return x.new_zeros(len(starts) - 1, x.shape[1])
-    return functional.embedding_bag(
-        neighbours, x.detach(), starts, mode="sum", per_sample_weights=weights.detach(), include_last_offset=True
-    )
+    def _strongest(self, alphas: Sequence[Tensor], confidence: Tensor, sources: Tensor, of: Adjacency) -> Tensor:
+        stacked = torch.stack(list(alphas))
+        if kernels.serves(stacked, confidence):
+            weights: Tensor = Strongest.apply(stacked, confidence, sources, of)  # type: ignore[no-untyped-call]
+            return weights
+        return (stacked * confidence[sources].T).amax(dim=0).relu()
 
 
-def _to_users(edges: Edges, weights: Tensor, x_items: Tensor) -> Tensor:
-    return _sum(edges.items, edges.user_starts, weights, x_items)
+def unit_rows(x: Tensor) -> Tensor:
+    """Rows brought to length 1, [n, d]; a row of zeros stays."""
+    if kernels.serves(x):
+        unit: Tensor = UnitRows.apply(x)  # type: ignore[no-untyped-call]
+        return unit
+    return normalize(x, dim=1)
 
 
-def _to_items(edges: Edges, weights: Tensor, x_users: Tensor) -> Tensor:
-    return _sum(edges.users_by_item, edges.item_starts, weights[edges.by_item], x_users)
+def _softmax(scores: Tensor, nodes: Tensor, edges: Adjacency) -> Tensor:
+    if kernels.serves(scores):
+        alpha: Tensor = Softmax.apply(edges, scores)  # type: ignore[no-untyped-call]
+        return alpha
+    return edge_sums.softmax(scores, nodes, edges.n_rows)
 
 
-def _dots(edges: Edges, x_users: Tensor, x_items: Tensor) -> Tensor:
-    out = x_users.new_empty(len(edges))
-    for begin in range(0, len(edges), SLICE):
-        some = slice(begin, begin + SLICE)
-        product = x_users.index_select(0, edges.users[some])
-        out[some] = product.mul_(x_items.index_select(0, edges.items[some])).sum(-1)
-    return out
-
-
-class _Dots(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, edges: Edges, x_users: Tensor, x_items: Tensor) -> Tensor:
-        ctx.edges = edges
-        ctx.save_for_backward(x_users, x_items)
-        return _dots(edges, x_users, x_items)
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[None, Tensor, Tensor]:
-        x_users, x_items = ctx.saved_tensors
-        (g,) = gradients
-        return None, _to_users(ctx.edges, g, x_items), _to_items(ctx.edges, g, x_users)
-
-
-class _ToUsers(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, edges: Edges, weights: Tensor, x_items: Tensor) -> Tensor:
-        ctx.edges = edges
-        ctx.save_for_backward(weights, x_items)
-        return _to_users(edges, weights, x_items)
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[None, Tensor | None, Tensor]:
-        weights, x_items = ctx.saved_tensors
-        g = gradients[0].contiguous()
-        for_weights = _dots(ctx.edges, g, x_items) if ctx.needs_input_grad[1] else None
-        return None, for_weights, _to_items(ctx.edges, weights, g)
-
-
-class _ToItems(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, edges: Edges, weights: Tensor, x_users: Tensor) -> Tensor:
-        ctx.edges = edges
-        ctx.save_for_backward(weights, x_users)
-        return _to_items(edges, weights, x_users)
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[None, Tensor | None, Tensor]:
-        weights, x_users = ctx.saved_tensors
-        g = gradients[0].contiguous()
-        for_weights = _dots(ctx.edges, x_users, g) if ctx.needs_input_grad[1] else None
-        return None, for_weights, _to_users(ctx.edges, weights, g)
+def _weighted_sum(edges: Adjacency, back: Adjacency, weights: Tensor, x: Tensor, at: Tensor | None) -> Tensor:
+    if at is not None and kernels.serves(weights, x):
+        rows: Tensor = SumAt.apply(edges, back, weights, x, at)  # type: ignore[no-untyped-call]
+        return rows
+    total = edge_sums.weighted_sum(edges, back, weights, x)
+    return total if at is None else total[at]

@@ -24,6 +24,7 @@ except ImportError:  # built without a compiler
     _native = None
 
 SWITCH = "TRIPTYCH_KERNELS"
+RESERVE = 4 << 30  # bytes of address space set aside for what a step makes and frees; only what is used takes memory
 LARGEST_K = 512  # beyond, a full sort is the better way to the best k
 
 
@@ -68,7 +69,7 @@ def kept_memory() -> Iterator[None]:
     if not available():
         yield
         return
-    _native.keep_memory()
+    _native.keep_memory(RESERVE)
     try:
         yield
     finally:
@@ -107,46 +108,73 @@ def product(
     return out
 
 
-def attend(edges: Adjacency, x: Tensor, y: Tensor, *, normalise: bool) -> tuple[Tensor, Tensor, Tensor]:
-    """α = softmax over neighbours of x_r · y_j; v = x_r + Σ α y_j. Returns (α [n_edges], v or v/‖v‖ [n, d], ‖v‖ [n]).
+def route(edges: Adjacency, preference: Tensor, y: Tensor, n_iterations: int) -> tuple[Tensor, Tensor]:
+    """Every row's routing: p = preference to length 1; then p ← p + Σ softmax(p · y_j) y_j to length 1, n times.
 
-    α is in the order of the edges; x float32 [n_rows, d], y float32 [n_nodes, d].
+    preference float32 [n_rows, d], y float32 [n_nodes, d]; edges in their own order. Returns (p, and p · y_j of every
+    edge [n_edges]).
     """
-    alpha, out, lengths = x.new_empty(len(edges.neighbours)), torch.empty_like(x), x.new_empty(len(x))
-    own = (edges.starts, edges.neighbours, _plain(x), _plain(y))
-    _native.attend(*own, normalise, alpha, out, lengths, torch.get_num_threads())
-    return alpha, out, lengths
+    out, scores = torch.empty_like(preference), y.new_empty(len(edges.neighbours))
+    own = (edges.starts, edges.neighbours, _plain(preference), _plain(y), n_iterations)
+    _native.route(*own, out, scores, torch.get_num_threads())
+    return out, scores
 
 
-def attend_back(
+def route_back(
     edges: Adjacency,
+    preference: Tensor,
     y: Tensor,
-    alpha: Tensor,
-    out: Tensor,
-    lengths: Tensor,
+    n_iterations: int,
     d_out: Tensor | None,
-    d_alpha: Tensor | None,
-    *,
-    normalised: bool,
-) -> tuple[Tensor, Tensor, Tensor]:
-    """The gradient of `attend` for its rows: (that of every score [n_edges], of v [n, d], of x [n, d])."""
-    d_score, d_v, d_x = torch.empty_like(alpha), torch.empty_like(out), torch.empty_like(out)
-    own = (edges.starts, edges.neighbours, _plain(y), normalised, alpha, out, lengths)
-    _native.attend_back(*own, _plain(d_out), _plain(d_alpha), d_score, d_v, d_x, torch.get_num_threads())
-    return d_score, d_v, d_x
+    d_scores: Tensor,
+    at: Tensor | None = None,
+    d_out_at: Tensor | None = None,
+    d_preference_at: Tensor | None = None,
+) -> tuple[Tensor, Tensor]:
+    """The gradient of `route` for preference and y.
+
+    d_out_at, d_preference_at [m, d]: what is added to d_out and to the result at the rows that `at` int32 [n_rows]
+    places in them (-1: none).
+    """
+    d_preference, d_y = torch.empty_like(preference), torch.empty_like(y)
+    own = (edges.starts, edges.neighbours, _plain(preference), _plain(y), n_iterations)
+    given = (_plain(d_out), _plain(d_scores), at, _plain(d_out_at), _plain(d_preference_at))
+    _native.route_back(*own, *given, d_preference, d_y, torch.get_num_threads())
+    return d_preference, d_y
 
 
-def pair_sum(edges: Adjacency, a: Tensor, x: Tensor, b: Tensor, y: Tensor) -> Tensor:
-    """Σ over edges e of a row of a[e] x[neighbour] + b[e] y[neighbour]: float32 [n_rows, d]."""
-    out = x.new_empty(edges.n_rows, x.shape[1])
-    _native.pair_sum(*_parts(edges), _plain(a), _plain(x), _plain(b), _plain(y), out, torch.get_num_threads())
+def softmax(edges: Adjacency, values: Tensor) -> Tensor:
+    """Softmax over the edges of every row, in the edges' places: float32 [n_edges]."""
+    out = torch.empty_like(values)
+    _native.softmax(*_parts(edges), _plain(values), None, out, torch.get_num_threads())
     return out
 
 
-def dots(edges: Adjacency, x: Tensor, y: Tensor) -> Tensor:
-    """x_r · y_j of every edge: float32 [n_edges]."""
-    out = x.new_empty(len(edges.neighbours))
-    _native.dots(edges.starts, edges.neighbours, _plain(x), _plain(y), out, torch.get_num_threads())
+def softmax_back(edges: Adjacency, alpha: Tensor, d_alpha: Tensor) -> Tensor:
+    """The gradient of `softmax`, whose result was alpha."""
+    out = torch.empty_like(alpha)
+    _native.softmax(*_parts(edges), _plain(alpha), _plain(d_alpha), out, torch.get_num_threads())
+    return out
+
+
+def unit_rows(x: Tensor) -> Tensor:
+    """Rows brought to length 1: float32 [n, d]; a row of zeros stays."""
+    out = torch.empty_like(x)
+    _native.unit_rows(_plain(x), None, out, torch.get_num_threads())
+    return out
+
+
+def unit_rows_back(x: Tensor, d_out: Tensor) -> Tensor:
+    """The gradient of `unit_rows`."""
+    out = torch.empty_like(x)
+    _native.unit_rows(_plain(x), _plain(d_out), out, torch.get_num_threads())
+    return out
+
+
+def dots(edges: Adjacency, x: Tensor, y: Tensor, x_at: Tensor | None = None) -> Tensor:
+    """x_r · y_j of every edge, in the edges' places: float32 [n_edges]; x_at int32: row -> its row in x, -1: zeros."""
+    out = y.new_empty(len(edges.neighbours))
+    _native.dots(*_parts(edges), _plain(x), _plain(x_at), _plain(y), out, torch.get_num_threads())
     return out
 
 

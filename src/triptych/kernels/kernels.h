@@ -32,46 +32,54 @@ struct Product {
     float* out;
 };
 
-// s_e = x_r · y_j;  α = softmax of s over every row's neighbours;  v = x_r + Σ_e α_e y_j;  out = v, or v / ‖v‖.
-struct Attention {
+// p = preference / ‖preference‖; `n_iterations` times: α = softmax over the neighbours of p · y_j, v = p + Σ α y_j,
+// p ← v / ‖v‖. Then scores_e = p · y_j, and out = p. A row's whole routing is done at once: its neighbours are fetched
+// once, and nothing of it is kept for the gradient, which does it again.
+struct Routing {
     Adjacency edges;
-    const float* x;
+    const float* preference;
     const float* y;
-    int64_t width;
-    bool normalise;
-    float* alpha;                // in the edges' own order (see places)
+    int64_t width, n_iterations;
     float* out;
-    float* lengths;              // ‖v‖ of every row; only with normalise
+    float* scores;
 };
 
-// The gradient of that for the rows: ds_e, dv and dx = dv + Σ_e ds_e y_j.
-struct AttentionGradient {
+struct RoutingGradient {
     Adjacency edges;
+    const float* preference;
     const float* y;
-    int64_t width;
-    bool normalised;
-    const float* alpha;
-    const float* out;
-    const float* lengths;
+    int64_t width, n_iterations, n_nodes;
     const float* d_out;          // null: zeros
-    const float* d_alpha;        // null: zeros
-    float* d_score;
-    float* d_v;
-    float* d_x;
+    const float* d_scores;
+    const int32_t* at;           // row -> its row in the two below, -1: none; null: none at all
+    const float* d_out_at;       // added to d_out
+    const float* d_preference_at;  // added to the result
+    float* d_preference;
+    float* d_y;
 };
 
-// out[j] = Σ_e (a_e x[r] + b_e y[r]) over the neighbours r of j: what attention sends back to the neighbours.
-struct PairSum {
+// Softmax of values over the edges of every row, and its gradient, in the edges' places.
+struct Softmax {
     Adjacency edges;
-    const float *a, *b, *x, *y;
-    int64_t width;
+    const float* values;         // the gradient: alpha
+    const float* d_alpha;        // only for the gradient
     float* out;
 };
 
-// out_e = x_r · y_j of every edge.
+// Rows brought to length 1, and the gradient of that (values: the rows before).
+struct UnitRows {
+    int64_t n_rows, width;
+    const float* values;
+    const float* d_out;          // only for the gradient
+    float* out;
+};
+
+// out_e = x_r · y_j of every edge, in the edges' places.
 struct Dots {
     Adjacency edges;
-    const float *x, *y;
+    const float* x;
+    const int32_t* x_at;         // row -> its row in x, -1: zeros; null: the row itself
+    const float* y;
     int64_t width;
     float* out;
 };
@@ -115,9 +123,12 @@ struct TopK {
 struct Kernels {
     const char* name;
     void (*product)(const Product&, int threads);
-    void (*attend)(const Attention&, int threads);
-    void (*attend_back)(const AttentionGradient&, int threads);
-    void (*pair_sum)(const PairSum&, int threads);
+    void (*route)(const Routing&, int threads);
+    void (*route_back)(const RoutingGradient&, int threads);
+    void (*softmax)(const Softmax&, int threads);
+    void (*softmax_back)(const Softmax&, int threads);
+    void (*unit_rows)(const UnitRows&, int threads);
+    void (*unit_rows_back)(const UnitRows&, int threads);
     void (*dots)(const Dots&, int threads);
     void (*strongest)(const Strongest&, int threads);
     void (*strongest_back)(const StrongestGradient&, int threads);

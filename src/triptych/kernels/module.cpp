@@ -3,8 +3,10 @@
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/optional.h>
 
+#include <cstdlib>
 #include <optional>
 #include <stdexcept>
+#include <string_view>
 
 #include "kernels.h"
 
@@ -53,6 +55,16 @@ template <typename A> auto* data_of(const std::optional<A>& array) {
     return array ? array->data() : static_cast<Pointer>(nullptr);
 }
 
+void ask_for_huge_pages(const void* data, size_t n_bytes) {
+#if defined(__linux__) && defined(MADV_HUGEPAGE)
+    const uintptr_t page = 1 << 21, begin = (reinterpret_cast<uintptr_t>(data) + page - 1) & ~(page - 1);
+    const uintptr_t end = (reinterpret_cast<uintptr_t>(data) + n_bytes) & ~(page - 1);
+    if (end > begin) madvise(reinterpret_cast<void*>(begin), end - begin, MADV_HUGEPAGE);
+#else
+    (void)data, (void)n_bytes;
+#endif
+}
+
 void require(bool holds, const char* what) {
     if (!holds) throw std::invalid_argument(what);
 }
@@ -73,28 +85,30 @@ NB_MODULE(_native, m) {
     m.def("instructions", [] { return chosen->name; }, "Which set of instructions is in use.");
     m.def("use_instructions", [](const char* name) { chosen = &choose(name); }, "name"_a,
           "Use another set, for tests. Raises ValueError where the processor lacks it.");
-    m.def("keep_memory", [] {
+    m.def("keep_memory", [](size_t reserve) {
 #if defined(__linux__) && defined(__GLIBC__)
-        // freed blocks stay with the process: large ones are otherwise returned and their pages made anew at every step
+        // Freed blocks stay with the process: large ones are otherwise returned, and their pages made anew at every
+        // step. What the heap may grow to is set aside at once, so that it can be asked to come in large pages; only
+        // what is written to takes memory.
         mallopt(M_MMAP_MAX, 0);
-        mallopt(M_TRIM_THRESHOLD, 1 << 30);
-        mallopt(M_TOP_PAD, 1 << 26);
+        mallopt(M_TRIM_THRESHOLD, -1);  // never
+        for (; reserve >= (size_t{1} << 26); reserve /= 2)
+            if (void* block = std::malloc(reserve)) {
+                ask_for_huge_pages(block, reserve);
+                std::free(block);
+                break;
+            }
 #endif
-    }, "Keep freed memory for the next step, where the system allows.");
+    }, "reserve"_a, "Keep freed memory for the next step, where the system allows.");
     m.def("release_memory", [] {
 #if defined(__linux__) && defined(__GLIBC__)
         mallopt(M_MMAP_MAX, 65536);
         mallopt(M_TRIM_THRESHOLD, 1 << 27);
-        mallopt(M_TOP_PAD, 1 << 17);
         malloc_trim(0);
 #endif
     }, "Undo keep_memory and give back what is free.");
     m.def("huge_pages", [](nb::ndarray<nb::c_contig, nb::device::cpu> array) {
-#if defined(__linux__) && defined(MADV_HUGEPAGE)
-        const uintptr_t page = 1 << 21, begin = (reinterpret_cast<uintptr_t>(array.data()) + page - 1) & ~(page - 1);
-        const uintptr_t end = (reinterpret_cast<uintptr_t>(array.data()) + array.nbytes()) & ~(page - 1);
-        if (end > begin) madvise(reinterpret_cast<void*>(begin), end - begin, MADV_HUGEPAGE);
-#endif
+        ask_for_huge_pages(array.data(), array.nbytes());
     }, "array"_a, "Ask for large pages under an array that is not written to yet, where the system has them.");
 
     m.def("product", [](Rows<const int32_t> starts, Rows<const int32_t> neighbours, MaybeRows<const int32_t> places,
@@ -114,43 +128,49 @@ NB_MODULE(_native, m) {
     }, "starts"_a, "neighbours"_a, "places"_a.none(), "weights"_a.none(), "x"_a, "x_at"_a.none(), "base"_a.none(),
        "base_at"_a.none(), "rows"_a.none(), "a"_a, "b"_a, "out"_a, "threads"_a);
 
-    m.def("attend", [](Rows<const int32_t> starts, Rows<const int32_t> neighbours, Table<const float> x,
-                       Table<const float> y, bool normalise, Rows<float> alpha, Table<float> out,
-                       Rows<float> lengths, int threads) {
-        const Attention task = {adjacency(starts, neighbours), x.data(), y.data(), static_cast<int64_t>(x.shape(1)),
-                                normalise, alpha.data(), out.data(), lengths.data()};
+    m.def("route", [](Rows<const int32_t> starts, Rows<const int32_t> neighbours, Table<const float> preference,
+                      Table<const float> y, int64_t n_iterations, Table<float> out, Rows<float> scores, int threads) {
+        const Routing task = {adjacency(starts, neighbours), preference.data(), y.data(),
+                              static_cast<int64_t>(y.shape(1)), n_iterations, out.data(), scores.data()};
         nb::gil_scoped_release released;
-        chosen->attend(task, threads);
-    }, "starts"_a, "neighbours"_a, "x"_a, "y"_a, "normalise"_a, "alpha"_a, "out"_a, "lengths"_a, "threads"_a);
+        chosen->route(task, threads);
+    }, "starts"_a, "neighbours"_a, "preference"_a, "y"_a, "n_iterations"_a, "out"_a, "scores"_a, "threads"_a);
 
-    m.def("attend_back", [](Rows<const int32_t> starts, Rows<const int32_t> neighbours, Table<const float> y,
-                            bool normalised, Rows<const float> alpha, Table<const float> out,
-                            Rows<const float> lengths, MaybeTable<const float> d_out, MaybeRows<const float> d_alpha,
-                            Rows<float> d_score, Table<float> d_v, Table<float> d_x, int threads) {
-        const AttentionGradient task = {
-            adjacency(starts, neighbours), y.data(), static_cast<int64_t>(y.shape(1)), normalised, alpha.data(),
-            out.data(), lengths.data(), data_of(d_out), data_of(d_alpha), d_score.data(), d_v.data(), d_x.data()};
+    m.def("route_back", [](Rows<const int32_t> starts, Rows<const int32_t> neighbours, Table<const float> preference,
+                           Table<const float> y, int64_t n_iterations, MaybeTable<const float> d_out,
+                           Rows<const float> d_scores, MaybeRows<const int32_t> at, MaybeTable<const float> d_out_at,
+                           MaybeTable<const float> d_preference_at, Table<float> d_preference, Table<float> d_y, int threads) {
+        const RoutingGradient task = {
+            adjacency(starts, neighbours), preference.data(), y.data(), static_cast<int64_t>(y.shape(1)), n_iterations,
+            static_cast<int64_t>(y.shape(0)), data_of(d_out), d_scores.data(),
+            data_of(at), data_of(d_out_at), data_of(d_preference_at), d_preference.data(), d_y.data()};
         nb::gil_scoped_release released;
-        chosen->attend_back(task, threads);
-    }, "starts"_a, "neighbours"_a, "y"_a, "normalised"_a, "alpha"_a, "out"_a, "lengths"_a, "d_out"_a.none(),
-       "d_alpha"_a.none(), "d_score"_a, "d_v"_a, "d_x"_a, "threads"_a);
+        chosen->route_back(task, threads);
+    }, "starts"_a, "neighbours"_a, "preference"_a, "y"_a, "n_iterations"_a, "d_out"_a.none(), "d_scores"_a,
+       "at"_a.none(), "d_out_at"_a.none(), "d_preference_at"_a.none(), "d_preference"_a, "d_y"_a, "threads"_a);
 
-    m.def("pair_sum", [](Rows<const int32_t> starts, Rows<const int32_t> neighbours, MaybeRows<const int32_t> places,
-                         Rows<const float> a, Table<const float> x, Rows<const float> b, Table<const float> y,
-                         Table<float> out, int threads) {
-        const PairSum task = {adjacency(starts, neighbours, places), a.data(), b.data(), x.data(), y.data(),
-                              static_cast<int64_t>(x.shape(1)), out.data()};
+    m.def("softmax", [](Rows<const int32_t> starts, Rows<const int32_t> neighbours, MaybeRows<const int32_t> places,
+                        Rows<const float> values, MaybeRows<const float> d_alpha, Rows<float> out, int threads) {
+        const Softmax task = {adjacency(starts, neighbours, places), values.data(), data_of(d_alpha), out.data()};
         nb::gil_scoped_release released;
-        chosen->pair_sum(task, threads);
-    }, "starts"_a, "neighbours"_a, "places"_a.none(), "a"_a, "x"_a, "b"_a, "y"_a, "out"_a, "threads"_a);
+        (d_alpha ? chosen->softmax_back : chosen->softmax)(task, threads);
+    }, "starts"_a, "neighbours"_a, "places"_a.none(), "values"_a, "d_alpha"_a.none(), "out"_a, "threads"_a);
 
-    m.def("dots", [](Rows<const int32_t> starts, Rows<const int32_t> neighbours, Table<const float> x,
-                     Table<const float> y, Rows<float> out, int threads) {
-        const Dots task = {adjacency(starts, neighbours), x.data(), y.data(), static_cast<int64_t>(x.shape(1)),
-                           out.data()};
+    m.def("unit_rows", [](Table<const float> values, MaybeTable<const float> d_out, Table<float> out, int threads) {
+        const UnitRows task = {static_cast<int64_t>(values.shape(0)), static_cast<int64_t>(values.shape(1)),
+                               values.data(), data_of(d_out), out.data()};
+        nb::gil_scoped_release released;
+        (d_out ? chosen->unit_rows_back : chosen->unit_rows)(task, threads);
+    }, "values"_a, "d_out"_a.none(), "out"_a, "threads"_a);
+
+    m.def("dots", [](Rows<const int32_t> starts, Rows<const int32_t> neighbours, MaybeRows<const int32_t> places,
+                     Table<const float> x, MaybeRows<const int32_t> x_at, Table<const float> y, Rows<float> out,
+                     int threads) {
+        const Dots task = {adjacency(starts, neighbours, places), x.data(), data_of(x_at), y.data(),
+                           static_cast<int64_t>(y.shape(1)), out.data()};
         nb::gil_scoped_release released;
         chosen->dots(task, threads);
-    }, "starts"_a, "neighbours"_a, "x"_a, "y"_a, "out"_a, "threads"_a);
+    }, "starts"_a, "neighbours"_a, "places"_a.none(), "x"_a, "x_at"_a.none(), "y"_a, "out"_a, "threads"_a);
 
     m.def("strongest", [](Table<const float> alpha, Table<const float> confidence, Rows<const int32_t> sources,
                           Rows<float> weights, Rows<int8_t> winners, int threads) {

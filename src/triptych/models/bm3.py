@@ -39,14 +39,8 @@ from triptych.data.dataset import Dataset
 from triptych.data.features import Features
 from triptych.graph.bipartite import BipartiteGraph
 from triptych.models.model import Batch, LearntModel
-from triptych.models.parts import (
-    cosine_distances,
-    dropout,
-    random_projection,
-    table_of,
-    xavier_linear,
-    xavier_table,
-)
+from triptych.models.feature_rows import FeatureRows, random_projection, table_of
+from triptych.models.parts import cosine_distances, dropout, xavier_linear, xavier_table
 from triptych.ranking.scorer import Factors
 
 
@@ -133,25 +127,22 @@ class BM3(LearntModel):
 class ItemModality(nn.Module):
     """h^m for the items of a batch: the projection of their features, and what may change about them."""
 
-    present: Tensor
-    features: Tensor
-
     def __init__(self, features: Features, settings: BM3.Settings, generator: Generator) -> None:
         super().__init__()
         self.projection = xavier_linear(features.width, settings.embedding_size, generator)
-        self.register_buffer("present", torch.from_numpy(features.present.copy()), persistent=False)
+        self.rows = FeatureRows(features)
+        self.features: nn.Parameter | None = None
         self.residual: nn.Parameter | None = None
         if settings.features == "trained":
             self.features = nn.Parameter(table_of(features).float().clone())
-        else:
-            self.register_buffer("features", table_of(features), persistent=False)
         if settings.features == "residual":
             self.residual = nn.Parameter(torch.zeros(features.n_items, settings.embedding_size))
 
     def forward(self, items: Tensor) -> tuple[Tensor, Tensor]:
         """Item rows int64 [n] -> h^m [n, d], and 1 where the item has the modality, else 0, [n]."""
-        weight = self.projection.weight
-        h = self.projection(self.features[items].to(weight.dtype))
+        if self.features is not None:
+            return self.projection(self.features[items]), self.rows.present[items].to(self.features.dtype)
+        h, has = self.rows.project(self.projection.weight, self.projection.bias, items)
         if self.residual is not None:
             h = h + self.residual[items]
-        return h, self.present[items].to(weight.dtype)
+        return h, has[:, 0]

@@ -31,8 +31,9 @@ from triptych.data.features import Features
 from triptych.graph.bipartite import BipartiteGraph
 from triptych.graph.item_graph import ItemGraph, modality_weights
 from triptych.graph.neighbours import matrix_of, neighbours_of
+from triptych.models.feature_rows import FeatureRows
 from triptych.models.model import Batch, LearntModel
-from triptych.models.parts import FeatureRows, bpr, xavier_linear, xavier_table
+from triptych.models.parts import bpr, xavier_linear, xavier_table
 from triptych.ranking.scorer import Factors
 
 COUNT_OFFSET = 1e-7  # added to every row count, as the literature's codes do; the reference vectors have it too
@@ -122,9 +123,9 @@ class ModalityLoss(nn.Module):
         self.projection = xavier_linear(features.width, embedding_size, generator)
 
     def forward(self, h_u: Tensor, positives: Tensor, negatives: Tensor) -> Tensor:
-        f_i, has_i = self.rows(positives, h_u.dtype)
-        f_j, has_j = self.rows(negatives, h_u.dtype)
-        difference = (h_u * (self.projection(f_i) - self.projection(f_j))).sum(-1)
+        W, b = self.projection.weight, self.projection.bias
+        (h_i, has_i), (h_j, has_j) = self.rows.project(W, b, positives), self.rows.project(W, b, negatives)
+        difference = (h_u * (h_i - h_j)).sum(-1)
         losses: Tensor = -logsigmoid(difference) * (has_i * has_j)[:, 0]
         return losses.mean()
 

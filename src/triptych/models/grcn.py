@@ -27,14 +27,15 @@ from typing import Annotated, Literal
 import torch
 from annotated_types import Interval
 from torch import Generator, Tensor, nn
-from torch.nn.functional import leaky_relu, normalize
+from torch.nn.functional import leaky_relu
 from typing_extensions import Doc
 
 from triptych.data.dataset import Dataset
 from triptych.data.features import Features
-from triptych.graph.edges import Edges
+from triptych.graph.edges import Edges, unit_rows
+from triptych.models.feature_rows import FeatureRows
 from triptych.models.model import Batch, LearntModel
-from triptych.models.parts import FeatureRows, bpr, id_penalty, xavier_linear, xavier_table
+from triptych.models.parts import bpr, id_penalty, xavier_linear, xavier_table
 from triptych.ranking.scorer import Factors
 
 
@@ -67,46 +68,73 @@ class GRCN(LearntModel):
         for name, features in dataset.features.items():
             self.modalities[name] = ModalityContent(features, dataset.n_users, settings, generator)
 
-    def representations(self) -> tuple[Tensor, Tensor]:
-        """[ID ‖ content of every modality], as users [n_users, d (1 + modalities)] and items."""
-        edges, users, items = self.edges, slice(self.n_users), slice(self.n_users, None)
-        content = [modality(edges) for modality in self.modalities.values()]
+    def representations(self, at_users: Tensor, at_items: Tensor) -> Representations:
+        """[ID ‖ content of every modality] of some users and items, rows int64 [n] and [m]."""
+        edges = self.edges
+        E_users, E_items = self._halves(self.id_embedding)
+        content = [modality(edges, at_users, at_items) for modality in self.modalities.values()]
         if self.modality_confidence is None:
-            even = self.id_embedding.new_zeros(len(edges))
+            even = E_users.new_zeros(len(edges))
             to_users, to_items = edges.softmax_over_items(even), edges.softmax_over_users(even)
         else:
-            c_users, c_items = self.modality_confidence[users], self.modality_confidence[items]
-            to_users = _strongest([a * c_items[edges.items, m] for m, (a, _, _, _) in enumerate(content)])
-            to_items = _strongest([a * c_users[edges.users, m] for m, (_, a, _, _) in enumerate(content)])
-        x = normalize(self.id_embedding, dim=1)
-        total_users, total_items = x_users, x_items = x[users], x[items]
-        for _ in range(2):
-            x_users, x_items = edges.to_users(to_users, x_items), edges.to_items(to_items, x_users)
-            total_users, total_items = total_users + x_users, total_items + x_items
-        return (
-            torch.cat([total_users, *(each[2] for each in content)], dim=1),
-            torch.cat([total_items, *(each[3] for each in content)], dim=1),
+            c_users, c_items = self._halves(self.modality_confidence)
+            to_users = edges.strongest_from_items([each.to_users for each in content], c_items)
+            to_items = edges.strongest_from_users([each.to_items for each in content], c_users)
+        x = unit_rows(E_users), unit_rows(E_items)
+        id_users, id_items = edges.two_layers_at(to_users, to_items, x, at_users, at_items)
+        return Representations(
+            torch.cat([id_users, *(each.users for each in content)], dim=1),
+            torch.cat([id_items, *(each.items for each in content)], dim=1),
+            [each.preferences for each in content],
         )
 
     def loss(self, batch: Batch, generator: Generator) -> dict[str, Tensor]:
         u, i, j = batch.users, batch.positives, batch.negatives
         assert j is not None
-        users, items = self.representations()
-        h_u = users[u]
+        h = self.representations(u, torch.cat([i, j]))
+        h_i, h_j = h.items.chunk(2)
         penalty = id_penalty(self.id_embedding, self.n_users, u, i, j)
-        preferences = [part.preference for part in self.modalities.values() if isinstance(part, ModalityContent)]
-        for preference in preferences:
-            penalty = penalty + preference[u].square().mean()
-        for preference in preferences[:1]:
-            penalty = penalty + preference.square().mean()
+        for preferences_u in h.preferences:
+            penalty = penalty + preferences_u.square().mean()
+        for modality in list(self.modalities.values())[:1]:
+            P = modality.preference
+            assert isinstance(P, Tensor)
+            penalty = penalty + P.norm().square() / P.numel()
         return {
-            "bpr": bpr((h_u * items[i]).sum(-1), (h_u * items[j]).sum(-1)),
+            "bpr": bpr((h.users * h_i).sum(-1), (h.users * h_j).sum(-1)),
             "penalty": self.settings.reg_weight * penalty,
         }
 
     @torch.no_grad()
     def factors(self) -> Factors:
-        return Factors(*self.representations())
+        n_items = len(self.id_embedding) - self.n_users
+        everyone, everything = (torch.arange(n, device=self.id_embedding.device) for n in (self.n_users, n_items))
+        h = self.representations(everyone, everything)
+        return Factors(h.users, h.items)
+
+    def _halves(self, table: Tensor) -> tuple[Tensor, Tensor]:
+        users, items = table.split([self.n_users, len(table) - self.n_users])  # type: ignore[no-untyped-call]
+        return users, items
+
+
+@dataclass(frozen=True)
+class Representations:
+    """Of the users [n, ·] and items [m, ·] asked for; preferences: every modality's P of the users, [n, d] each."""
+
+    users: Tensor
+    items: Tensor
+    preferences: list[Tensor]
+
+
+@dataclass(frozen=True)
+class Content:
+    """What a modality says: a_{i→u} and a_{u→i} of every edge; of the users and items asked for content, and P."""
+
+    to_users: Tensor
+    to_items: Tensor
+    users: Tensor
+    items: Tensor
+    preferences: Tensor
 
 
 class ModalityContent(nn.Module):
@@ -119,18 +147,12 @@ class ModalityContent(nn.Module):
         self.preference = xavier_table(n_users, settings.embedding_size, generator)
         self.projection = xavier_linear(features.width, settings.embedding_size, generator)
 
-    def forward(self, edges: Edges) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """a_{i→u} and a_{u→i} of every edge, content of the users and of the items."""
-        features, has = self.rows(None, self.preference.dtype)
-        f = normalize(leaky_relu(self.projection(features)), dim=1) * has
-        p = normalize(self.preference, dim=1)
-        for _ in range(self.n_routing):
-            alpha = edges.softmax_over_items(edges.dots(p, f))
-            p = normalize(p + edges.to_users(alpha, f), dim=1)
-        affinity = edges.dots(p, f)
+    def forward(self, edges: Edges, at_users: Tensor, at_items: Tensor) -> Content:
+        """See the module; at_users, at_items: rows int64 whose content is asked for."""
+        projected, has = self.rows.project(self.projection.weight, self.projection.bias, None)
+        f = unit_rows(leaky_relu(projected)) * has
+        p, affinity, p_u, preferences = edges.route(self.preference, f, self.n_routing, at_users)
         to_users, to_items = edges.softmax_over_items(affinity), edges.softmax_over_users(affinity)
-        return to_users, to_items, p + edges.to_users(to_users, f), f + edges.to_items(to_items, p)
-
-
-def _strongest(weights: list[Tensor]) -> Tensor:
-    return torch.stack(weights).amax(dim=0).relu()
+        content_users = p_u + edges.to_users(to_users, f, at_users)
+        content_items = f[at_items] + edges.to_items(to_items, p, at_items)
+        return Content(to_users, to_items, content_users, content_items, preferences)

@@ -29,8 +29,9 @@ from typing_extensions import Doc
 from triptych.data.dataset import Dataset
 from triptych.data.features import Features
 from triptych.graph.edges import Edges
+from triptych.models.feature_rows import FeatureRows
 from triptych.models.model import Batch, LearntModel
-from triptych.models.parts import FeatureRows, bpr, id_penalty, xavier_linear, xavier_table
+from triptych.models.parts import bpr, id_penalty, xavier_linear, xavier_table
 from triptych.ranking.scorer import Factors
 
 

@@ -6,9 +6,11 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+import torch
 from torch import Generator, Tensor, nn
 
 from triptych.data.dataset import Dataset
+from triptych.models.feature_rows import FeatureRows
 from triptych.progress import Listener, silent
 from triptych.ranking.scorer import Factors, ItemWeights
 
@@ -64,3 +66,9 @@ class LearntModel(nn.Module, ABC):
     def own_learning_rates(self) -> dict[str, float]:
         """Parameters with a learning rate of their own: name -> rate."""
         return {}
+
+    def compute_products_in(self, dtype: torch.dtype) -> None:
+        """Compute the products of features with weights in `dtype`, float32 or bfloat16; all else stays as it is."""
+        for module in self.modules():
+            if isinstance(module, FeatureRows):
+                module.products = dtype

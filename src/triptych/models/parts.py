@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import warnings
-
 import torch
 from torch import Generator, Tensor, nn
 from torch.nn import functional
 
 from triptych import kernels
-from triptych.data.features import Features, streamed
 
 BPR_FLOOR = 1e-10
 EPSILON = 1e-16  # a row of zeros has no direction: its cosine is 0, not NaN
@@ -67,50 +64,3 @@ def dropout(x: Tensor, share: float, generator: Generator) -> Tensor:
         return x
     kept = torch.rand(x.shape, dtype=x.dtype, device=x.device, generator=generator) >= share
     return x * kept * (1 / (1 - share))
-
-
-def table_of(features: Features) -> Tensor:
-    """A modality's table as a tensor that shares its memory: a mapped file stays mapped, nothing is copied."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="The given NumPy array is not writable")  # nobody writes to it
-        return torch.from_numpy(features.table)
-
-
-class FeatureRows(nn.Module):
-    """One modality's rows for some items: mapped features stay mapped, and rows of items without it are zeros."""
-
-    features: Tensor
-    present: Tensor
-
-    def __init__(self, features: Features) -> None:
-        super().__init__()
-        self.width = features.width
-        self.register_buffer("features", table_of(features), persistent=False)
-        self.register_buffer("present", torch.from_numpy(features.present.copy()), persistent=False)
-
-    def forward(self, items: Tensor | None, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-        """Item rows int64 [n], or None for all -> features [n, width], and 1 where an item has them, else 0, [n, 1]."""
-        features, present = (
-            (self.features, self.present) if items is None else (self.features[items], self.present[items])
-        )
-        has = present[:, None].to(dtype)
-        return torch.where(present[:, None], features.to(dtype), features.new_zeros((), dtype=dtype)), has
-
-
-def random_projection(features: Features, width: int, generator: Generator) -> Tensor:
-    """A modality seen through random directions, float32 [n_items, width]: alike stays alike; missing rows are zero.
-
-    The mean over the items is taken away and rows have length 1 before. Read a chunk at a time.
-    """
-    table, present = table_of(features), torch.from_numpy(features.present.copy())
-    directions = torch.randn(features.width, width, generator=generator)
-    total = torch.zeros(features.width)
-    chunks = streamed(features).chunks()
-    for rows in chunks:
-        total += table[rows][present[rows]].float().sum(dim=0)
-    mean = total / max(1, int(present.sum()))
-    projected = torch.zeros(features.n_items, width)
-    for rows in chunks:
-        centred = functional.normalize(table[rows].float() - mean, dim=1)
-        projected[rows] = (centred @ directions) * present[rows][:, None]
-    return projected

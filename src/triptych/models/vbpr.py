@@ -19,8 +19,9 @@ from torch import Generator, Tensor, nn
 from typing_extensions import Doc
 
 from triptych.data.dataset import Dataset
+from triptych.models.feature_rows import FeatureRows
 from triptych.models.model import Batch, LearntModel
-from triptych.models.parts import BPR_FLOOR, FeatureRows, bpr, norm_penalty, xavier_linear, xavier_table
+from triptych.models.parts import BPR_FLOOR, bpr, norm_penalty, xavier_linear, xavier_table
 from triptych.ranking.scorer import Factors
 
 CHUNK = 4096  # items projected at a time when all of them are
@@ -45,7 +46,8 @@ class VBPR(LearntModel):
         d = settings.embedding_size
         # by name, the last first: text stands before image, as in the released codes; any fixed order would do
         modalities = sorted(dataset.features, reverse=True)
-        self.features = nn.ModuleList(FeatureRows(dataset.features[modality]) for modality in modalities)
+        self.features: list[FeatureRows] = [FeatureRows(dataset.features[modality]) for modality in modalities]
+        self.rows = nn.ModuleList(self.features)
         self.user_embedding = xavier_table(dataset.n_users, 2 * d if modalities else d, generator)
         self.item_embedding = xavier_table(dataset.n_items, d, generator)
         self.feature_projection: nn.Linear | None = None
@@ -58,8 +60,12 @@ class VBPR(LearntModel):
         e_i = self.item_embedding[rows]
         if self.feature_projection is None:
             return e_i
-        f_i = torch.cat([features(rows, e_i.dtype)[0] for features in self.features], dim=1)
-        return torch.cat([e_i, self.feature_projection(f_i)], dim=1)
+        W, b = self.feature_projection.weight, self.feature_projection.bias
+        content, begin, none = b.expand(len(rows), -1), 0, torch.zeros_like(b)
+        for features in self.features:  # W f_i, a modality at a time
+            own = W[:, begin : begin + features.width]
+            content, begin = content + features.project(own, none, rows)[0], begin + features.width
+        return torch.cat([e_i, content], dim=1)
 
     def loss(self, batch: Batch, generator: Generator) -> dict[str, Tensor]:
         assert batch.negatives is not None

@@ -72,6 +72,7 @@ def fit(
     else:
         first = torch_generator(torch.device("cpu"), training.seed, INITIALISATION)
         model = kind(split.train, values, first)
+        model.compute_products_in(chosen_precision(training.precision, device))
         scorer, outcome = _learn(model, split, training, device, files, listener, should_stop)
         parameters = {key: parameter.detach().cpu() for key, parameter in model.named_parameters()}
     seconds = time.perf_counter() - began
@@ -91,6 +92,14 @@ def chosen_device(name: str) -> torch.device:
     if name == "mps" and not torch.backends.mps.is_available():
         raise TrainingError("this machine has no MPS", mend="use device=cpu")
     return torch.device(name)
+
+
+def chosen_precision(name: str, device: torch.device) -> torch.dtype:
+    """The dtype that a name means; "auto" is bfloat16 where the processor multiplies it natively."""
+    if name == "auto":
+        native = device.type == "cpu" and (torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
+        return torch.bfloat16 if native else torch.float32
+    return torch.bfloat16 if name == "bfloat16" else torch.float32
 
 
 def _learn(

@@ -26,3 +26,7 @@ class TrainingSettings:
     device: Annotated[Literal["auto", "cpu", "cuda", "mps"], Doc("where to train; auto: a GPU where there is one")] = (
         "auto"
     )
+    precision: Annotated[
+        Literal["auto", "float32", "bfloat16"],
+        Doc("products of features with weights; auto: bfloat16 where the processor has such products"),
+    ] = "auto"

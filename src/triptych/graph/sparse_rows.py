@@ -1,0 +1,23 @@
+"""A table of which only some rows are there: the gradient of a batch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class SparseRows:
+    """rows [m, d], and at int32 [n]: where a node's row is, -1 if it has none (zeros). at None: all rows are there."""
+
+    rows: Tensor
+    at: Tensor | None = None
+
+    @classmethod
+    def of(cls, values: Tensor, chosen: Tensor, where: Tensor, n: int) -> SparseRows:
+        """Sum `values` [k, d] into the m chosen rows int64 [m] of n, by where int64 [k] -> [0, m)."""
+        at = torch.full((n,), -1, dtype=torch.int32)
+        at[chosen] = torch.arange(len(chosen), dtype=torch.int32)
+        return cls(values.new_zeros(len(chosen), values.shape[1]).index_add_(0, where, values), at)

@@ -1,0 +1,122 @@
+"""A modality's features as a model sees them: rows of some items, and their projection W f + b.
+
+Features stay in the 16 or 32 bits they are stored in. Their products with W are the one place where a model may compute
+in bfloat16: sums are kept in float32, and W, b and all else stay float32. See `TrainingSettings.precision`.
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import torch
+from torch import Generator, Tensor, nn
+from torch.nn import functional
+
+from triptych.data.features import Features, streamed
+
+CHUNK = 2048  # items projected at a time when all of them are, in float32
+
+
+def table_of(features: Features) -> Tensor:
+    """A modality's table as a tensor that shares its memory: a mapped file stays mapped, nothing is copied."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="The given NumPy array is not writable")  # nobody writes to it
+        return torch.from_numpy(features.table)
+
+
+class FeatureRows(nn.Module):
+    """One modality's rows for some items: mapped features stay mapped, and rows of items without it are zeros.
+
+    products: the dtype that products are computed in, float32 or bfloat16.
+    """
+
+    features: Tensor
+    present: Tensor
+
+    def __init__(self, features: Features) -> None:
+        super().__init__()
+        self.width, self.complete = features.width, not features.n_missing
+        self.products = torch.float32
+        self._all_in_bfloat16: Tensor | None = None
+        self.register_buffer("features", table_of(features), persistent=False)
+        self.register_buffer("present", torch.from_numpy(features.present.copy()), persistent=False)
+
+    def forward(self, items: Tensor | None, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+        """Item rows int64 [n], or None for all -> features [n, width], and 1 where an item has them, else 0, [n, 1]."""
+        features, present = (
+            (self.features, self.present) if items is None else (self.features[items], self.present[items])
+        )
+        return self._masked(features.to(dtype), present), present[:, None].to(dtype)
+
+    def project(self, weight: Tensor, bias: Tensor, items: Tensor | None) -> tuple[Tensor, Tensor]:
+        """W f + b of some items int64 [n], or of all (None): [n, d], and 1 where an item has features, else 0, [n, 1].
+
+        weight W [d, width], bias b [d]. Rows of items without features are b.
+        """
+        if weight.dtype == torch.float64:
+            features, has = self(items, weight.dtype)
+            return functional.linear(features, weight, bias), has
+        present = self.present if items is None else self.present[items]
+        if items is None and self.products == torch.bfloat16:
+            if self._all_in_bfloat16 is None:
+                self._all_in_bfloat16 = self._masked(self.features.to(torch.bfloat16), self.present)
+            table = self._all_in_bfloat16
+        elif items is None:
+            table = self.features if self.complete else self._masked(self.features, self.present)
+        else:
+            table = self._masked(self.features[items], present)
+        projected: Tensor = _Projection.apply(table, weight, bias, self.products)  # type: ignore[no-untyped-call]
+        return projected, present[:, None].to(weight.dtype)
+
+    def _masked(self, features: Tensor, present: Tensor) -> Tensor:
+        return features if self.complete else features.masked_fill(~present[:, None], 0)
+
+
+class _Projection(torch.autograd.Function):
+    """F Wᵀ + b in float32, products in `products`; a chunk of rows at a time where F has to be converted."""
+
+    @staticmethod
+    def forward(ctx: Any, table: Tensor, weight: Tensor, bias: Tensor, products: torch.dtype) -> Tensor:
+        ctx.save_for_backward(table)
+        ctx.products = products
+        weight = weight.to(products)
+        if table.dtype == products or len(table) <= CHUNK:
+            return (table.to(products) @ weight.T).float().add_(bias)
+        out = bias.new_empty(len(table), len(bias))
+        for begin in range(0, len(table), CHUNK):
+            rows = slice(begin, begin + CHUNK)
+            torch.addmm(bias, table[rows].to(products), weight.T, out=out[rows])
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[None, Tensor, Tensor, None]:
+        (table,) = ctx.saved_tensors
+        g = gradients[0]
+        d_bias, g = g.sum(dim=0), g.to(ctx.products)
+        if table.dtype == ctx.products or len(table) <= CHUNK:
+            return None, (g.T @ table.to(ctx.products)).float(), d_bias, None
+        d_weight = g.new_zeros(g.shape[1], table.shape[1])
+        for begin in range(0, len(table), CHUNK):
+            rows = slice(begin, begin + CHUNK)
+            d_weight.addmm_(g[rows].T, table[rows].to(ctx.products))
+        return None, d_weight.float(), d_bias, None
+
+
+def random_projection(features: Features, width: int, generator: Generator) -> Tensor:
+    """A modality seen through random directions, float32 [n_items, width]: alike stays alike; missing rows are zero.
+
+    The mean over the items is taken away and rows have length 1 before. Read a chunk at a time.
+    """
+    table, present = table_of(features), torch.from_numpy(features.present.copy())
+    directions = torch.randn(features.width, width, generator=generator)
+    total = torch.zeros(features.width)
+    chunks = streamed(features).chunks()
+    for rows in chunks:
+        total += table[rows][present[rows]].float().sum(dim=0)
+    mean = total / max(1, int(present.sum()))
+    projected = torch.zeros(features.n_items, width)
+    for rows in chunks:
+        centred = functional.normalize(table[rows].float() - mean, dim=1)
+        projected[rows] = (centred @ directions) * present[rows][:, None]
+    return projected
