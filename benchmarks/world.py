@@ -48,7 +48,7 @@ def write_world(folder: Path, sizes: Sizes, seed: int = 0) -> None:
     """Write the files of a world; the same sizes and seed give the same files."""
     folder.mkdir(parents=True, exist_ok=True)
     themes = np.random.default_rng([seed, 0]).integers(0, sizes.n_themes, sizes.n_items)
-    users, items = _interactions(sizes, themes, np.random.default_rng([seed, 1]))
+    users, items = draw_interactions(sizes, themes, np.random.default_rng([seed, 1]))
     parts = np.random.default_rng([seed, 2]).choice(3, size=len(users), p=[0.74, 0.13, 0.13])
     first = np.concatenate([[True], users[1:] != users[:-1]])
     parts[first] = 0  # everybody keeps something to learn from
@@ -62,7 +62,7 @@ def write_world(folder: Path, sizes: Sizes, seed: int = 0) -> None:
         _write_features(folder / f"{name}.npy", themes, sizes, width, np.random.default_rng([seed, place]))
 
 
-def _interactions(
+def draw_interactions(
     sizes: Sizes, themes: NDArray[np.int64], generator: np.random.Generator
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Distinct pairs, about `n_interactions`, sorted by user, then item."""

@@ -1,0 +1,125 @@
+"""What the benchmarks run on: the training part of the contest-size world, written once into a work folder.
+
+    python -m benchmarks.inputs FOLDER [--share 1.0]
+
+Interactions are those of `benchmarks.world`, as many as its training part has. Features are noise: how long a step
+takes does not depend on what they say. A table with more rows than asked for is used by its first rows.
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.world import CHUNK, Sizes, draw_interactions
+from triptych.data.dataset import Dataset
+from triptych.data.features import Features
+from triptych.data.interactions import Interactions
+from triptych.data.neighbours import Neighbours
+from triptych.data.vocabulary import Vocabulary
+
+TRAINING = 0.74  # of all interactions
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Where the files of a world of these sizes lie. `n_interactions` counts training pairs alone."""
+
+    folder: Path
+    sizes: Sizes
+
+    @property
+    def interactions(self) -> Path:
+        sizes = self.sizes
+        return self.folder / f"pairs-{sizes.n_users}x{sizes.n_items}x{sizes.n_interactions}.npy"
+
+    def features(self, modality: str) -> Path:
+        """The table of a modality, at least `n_items` rows long."""
+        return self.folder / f"{modality}-features.npy"
+
+    @property
+    def widths(self) -> dict[str, int]:
+        return {"image": self.sizes.image_width, "text": self.sizes.text_width}
+
+
+def training_sizes(share: float = 1.0) -> Sizes:
+    """The sizes of the training part of a share of the world."""
+    sizes = Sizes().scaled(share)
+    return replace(sizes, n_interactions=int(sizes.n_interactions * TRAINING))
+
+
+def write_inputs(inputs: Inputs, seed: int = 0) -> None:
+    """Write what is not there yet."""
+    inputs.folder.mkdir(parents=True, exist_ok=True)
+    sizes = inputs.sizes
+    if not inputs.interactions.exists():
+        themes = np.random.default_rng([seed, 0]).integers(0, sizes.n_themes, sizes.n_items)
+        pairs = draw_interactions(sizes, themes, np.random.default_rng([seed, 1]))
+        _finished(inputs.interactions, np.stack(pairs))
+    for place, (modality, width) in enumerate(inputs.widths.items()):
+        path = inputs.features(modality)
+        if not path.exists() or len(np.load(path, mmap_mode="r")) < sizes.n_items:
+            generator = np.random.default_rng([seed, 3 + place])
+            _write_noise(path, sizes.n_items, width, generator)
+
+
+def open_inputs(inputs: Inputs, *, neighbours: int = 0) -> Dataset:
+    """The world as a data set whose features stay mapped.
+
+    neighbours: give every item so many random ones by every modality: a product with an item graph takes as long
+    whichever they are, and finding the true ones takes minutes.
+    """
+    sizes = inputs.sizes
+    users, items = np.load(inputs.interactions)
+    everything = np.ones(sizes.n_items, dtype=np.bool_)
+    features = {
+        modality: Features(modality, np.load(inputs.features(modality), mmap_mode="r")[: sizes.n_items], everything)
+        for modality in inputs.widths
+    }
+    return Dataset(
+        users=Vocabulary([f"u{row}" for row in range(sizes.n_users)], noun="user"),
+        items=Vocabulary([f"i{row}" for row in range(sizes.n_items)]),
+        interactions=Interactions(users, items, sizes.n_users, sizes.n_items),
+        features=features,
+        neighbours={
+            modality: _random_neighbours(sizes.n_items, neighbours, np.random.default_rng([7, place]))
+            for place, modality in enumerate(features if neighbours else ())
+        },
+    )
+
+
+def _random_neighbours(n_items: int, k: int, generator: np.random.Generator) -> Neighbours:
+    """The item itself and k - 1 that differ from it and from each other."""
+    steps = np.stack([generator.permutation(min(n_items - 1, 1000))[: k - 1] + 1 for _ in range(64)])
+    own = np.arange(n_items, dtype=np.int64)[:, None]
+    others = (own + steps[np.arange(n_items) % len(steps)] * (n_items // 1001 + 1)) % n_items
+    items = np.concatenate([own, others], axis=1)
+    return Neighbours(items, np.full(items.shape, 0.5, dtype=np.float32))
+
+
+def _write_noise(path: Path, n_rows: int, width: int, generator: np.random.Generator) -> None:
+    temporary = path.with_name(f"{path.name}.writing")
+    table = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.float16, shape=(n_rows, width))
+    for begin in range(0, n_rows, CHUNK):
+        rows = table[begin : begin + CHUNK]
+        rows[...] = generator.standard_normal(rows.shape, dtype=np.float32)
+    table.flush()
+    temporary.replace(path)
+
+
+def _finished(path: Path, array: NDArray[np.int64]) -> None:
+    temporary = path.with_name(f"{path.stem}.writing.npy")
+    np.save(temporary, array)
+    temporary.replace(path)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description="Write what the benchmarks run on.")
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--share", type=float, default=1.0, help="of users, items and interactions")
+    arguments = parser.parse_args()
+    write_inputs(Inputs(arguments.folder, training_sizes(arguments.share)))

@@ -1,0 +1,83 @@
+"""FREEDOM: a frozen item graph beside a user-item graph that is thinned anew every epoch.
+
+The item graph is found once, by our code: finding it is no part of a step.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import logsigmoid
+
+from benchmarks.textbook.graph import mean_of_layers, normalised_adjacency
+from benchmarks.textbook.model import TextbookModel, feature_table, xavier
+from triptych.data.dataset import Dataset
+from triptych.models import freedom as ours
+from triptych.models.freedom import item_graph
+
+
+class FREEDOM(TextbookModel):
+    """The whole feature tables are projected at every step."""
+
+    adjacency: Tensor
+    items_to_items: Tensor
+
+    def __init__(self, dataset: Dataset, settings: ours.FREEDOM.Settings) -> None:
+        super().__init__(dataset, settings)
+        self.settings, self.interactions = settings, dataset.interactions
+        taken = dataset.interactions
+        self.register_buffer(
+            "adjacency", normalised_adjacency(taken.users, taken.items, self.n_users, self.n_items), persistent=False
+        )
+        self.thinned = self.adjacency
+        graph = item_graph(dataset, settings).tocoo()
+        values = torch.from_numpy(graph.data).to(torch.get_default_dtype())
+        places = torch.from_numpy(np.stack([graph.row, graph.col]).astype(np.int64))
+        self.register_buffer(
+            "items_to_items",
+            torch.sparse_coo_tensor(places, values, graph.shape, check_invariants=True).coalesce(),
+            persistent=False,
+        )
+        self.user_embedding = xavier(self.n_users, settings.embedding_size)
+        self.item_embedding = xavier(self.n_items, settings.embedding_size)
+        self.modalities = nn.ModuleDict()
+        self.features = {name: feature_table(features) for name, features in dataset.features.items()}
+        for name, features in dataset.features.items():
+            self.modalities[name] = nn.ModuleDict({"projection": nn.Linear(features.width, settings.embedding_size)})
+
+    def start_epoch(self) -> None:
+        taken = self.interactions
+        n_kept = max(1, round(len(taken) * (1 - self.settings.edge_dropout)))
+        products = taken.user_degrees[taken.users] * taken.item_degrees[taken.items]
+        weights = torch.from_numpy(products).double().pow(-0.5)
+        kept = torch.multinomial(weights, n_kept, replacement=False).numpy()
+        self.thinned = normalised_adjacency(taken.users[kept], taken.items[kept], self.n_users, self.n_items)
+
+    def propagated(self, adjacency: Tensor) -> tuple[Tensor, Tensor]:
+        """h, as users [n_users, d] and items [n_items, d]."""
+        h_content: Tensor = self.item_embedding
+        for _ in range(self.settings.n_item_layers):
+            h_content = torch.sparse.mm(self.items_to_items, h_content)
+        embeddings = torch.cat([self.user_embedding, self.item_embedding])
+        h = mean_of_layers(adjacency, embeddings, self.settings.n_layers)
+        return h[: self.n_users], h[self.n_users :] + h_content
+
+    def representations(self) -> tuple[Tensor, Tensor]:
+        return self.propagated(self.adjacency)
+
+    def loss(self, users: Tensor, positives: Tensor, negatives: Tensor | None) -> Tensor:
+        assert negatives is not None
+        h_users, h_items = self.propagated(self.thinned)
+        h_u = h_users[users]
+        loss = preference(h_u, h_items[positives], h_items[negatives])
+        for name, modality in self.modalities.items():
+            assert isinstance(modality, nn.ModuleDict)
+            projected = modality["projection"](self.features[name])
+            loss = loss + self.settings.reg_weight * preference(h_u, projected[positives], projected[negatives])
+        return loss
+
+
+def preference(user: Tensor, positive: Tensor, negative: Tensor) -> Tensor:
+    """BPR of rows [n, d]."""
+    return -logsigmoid((user * positive).sum(1) - (user * negative).sum(1)).mean()

@@ -1,0 +1,101 @@
+"""The textbook versions are the same models as ours: loss, every gradient and every score, parameter for parameter."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from benchmarks.textbook import TEXTBOOK
+from triptych.data.dataset import Dataset
+from triptych.models.model import Batch, LearntModel
+from triptych.models.registry import MODELS
+from triptych.settings import parse
+from worlds import random_dataset
+
+TOLERANCE = 1e-8
+CASES: list[tuple[str, dict[str, object]]] = [
+    ("bpr", {}),
+    ("vbpr", {}),
+    ("lightgcn", {"n_layers": 3}),
+    ("bm3", {"features": "frozen", "dropout": 0, "n_layers": 1}),
+    ("bm3", {"features": "trained", "dropout": 0, "n_layers": 2}),
+    ("freedom", {"edge_dropout": 0, "n_neighbours": 4}),
+    ("grcn", {}),
+    ("mmgcn", {"latent_width": 5, "projected": "image"}),
+]
+
+
+@pytest.fixture
+def float64() -> Iterator[None]:
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(torch.float32)
+
+
+def complete_world() -> Dataset:
+    """A small world in which every item has every modality."""
+    dataset = random_dataset(3)
+    generator = np.random.default_rng(4)
+    features = {}
+    for name, one in dataset.features.items():
+        table = generator.standard_normal(one.table.shape).astype(np.float32)
+        features[name] = replace(one, table=table, present=np.ones_like(one.present))
+    return replace(dataset, features=features)
+
+
+def a_batch(dataset: Dataset) -> Batch:
+    generator = np.random.default_rng(5)
+    chosen = generator.integers(0, len(dataset.interactions), 40)
+    users, positives = dataset.interactions.users[chosen], dataset.interactions.items[chosen]
+    negatives = generator.integers(0, dataset.n_items, 40)
+    return Batch(torch.from_numpy(users), torch.from_numpy(positives), torch.from_numpy(negatives))
+
+
+@pytest.mark.usefixtures("float64")
+@pytest.mark.parametrize(("name", "values"), CASES, ids=[f"{name}-{values}" for name, values in CASES])
+def test_the_textbook_version_is_the_same_model(name: str, values: dict[str, object]) -> None:
+    dataset = complete_world()
+    kind = MODELS[name]
+    assert issubclass(kind, LearntModel)
+    settings = parse(kind.Settings, {"embedding_size": 8, **values})
+    ours = kind(dataset, settings, torch.Generator().manual_seed(1)).double()
+    textbook = TEXTBOOK[name](dataset, settings)
+    theirs = {key: each for key, each in textbook.named_parameters() if each.requires_grad}
+    parameters = dict(ours.named_parameters())
+    assert parameters.keys() == theirs.keys()
+    with torch.no_grad():
+        for key, parameter in parameters.items():
+            theirs[key].copy_(parameter)
+    batch = a_batch(dataset)
+    expected = torch.stack(list(ours.loss(batch, torch.Generator().manual_seed(2)).values())).sum()
+    loss = textbook.loss(batch.users, batch.positives, batch.negatives)
+    assert abs(loss.item() - expected.item()) <= TOLERANCE * abs(expected.item())
+    for each in (expected, loss):
+        each.backward()  # type: ignore[no-untyped-call]
+    largest = max(float(each.grad.abs().max()) for each in parameters.values() if each.grad is not None)
+    for key, parameter in parameters.items():
+        mine, other = parameter.grad, theirs[key].grad
+        assert mine is not None
+        assert other is not None
+        assert float((mine - other).abs().max()) <= TOLERANCE * largest, key
+    users, items = textbook.representations()
+    scores = ours.eval().factors().score(np.arange(dataset.n_users))
+    assert float((users @ items.T - scores).detach().abs().max()) <= TOLERANCE * float(scores.abs().max())
+
+
+def test_every_learnt_model_has_a_textbook_version() -> None:
+    assert TEXTBOOK.keys() == {name for name, kind in MODELS.items() if issubclass(kind, LearntModel)}
+
+
+def test_a_textbook_epoch_of_freedom_thins_the_graph() -> None:
+    dataset = complete_world()
+    kind = MODELS["freedom"]
+    model = TEXTBOOK["freedom"](dataset, parse(kind.Settings, {"edge_dropout": 0.5}))
+    model.start_epoch()
+    batch = a_batch(dataset)
+    loss = model.loss(batch.users, batch.positives, batch.negatives)
+    assert torch.isfinite(loss)
