@@ -94,10 +94,9 @@ def open_inputs(inputs: Inputs, *, neighbours: int = 0) -> Dataset:
 
 def _random_neighbours(n_items: int, k: int, generator: np.random.Generator) -> Neighbours:
     """The item itself and k - 1 that differ from it and from each other."""
-    steps = np.stack([generator.permutation(min(n_items - 1, 1000))[: k - 1] + 1 for _ in range(64)])
+    distances = np.stack([generator.choice(n_items - 1, k - 1, replace=False) + 1 for _ in range(64)])
     own = np.arange(n_items, dtype=np.int64)[:, None]
-    others = (own + steps[np.arange(n_items) % len(steps)] * (n_items // 1001 + 1)) % n_items
-    items = np.concatenate([own, others], axis=1)
+    items = np.concatenate([own, (own + distances[own[:, 0] % 64]) % n_items], axis=1)
     return Neighbours(items, np.full(items.shape, 0.5, dtype=np.float32))
 
 
