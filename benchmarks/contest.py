@@ -3,8 +3,8 @@
     python -m benchmarks.contest [--share 1.0] [--full] [--epochs 1] [--set NAME=VALUE]… [--folder DIR]
 
 Every step is a process of its own, as a user would run it; peak memory is what the system counted for that process.
-Before it, the feature files are copied as they are, to say what reading and writing them costs alone. `--full` trains to
-early stopping. The last line printed is the result as JSON.
+Before it, the feature files are copied as they are, to say what reading and writing them costs alone. `--full` trains
+to early stopping. The last line printed is the result as JSON.
 """
 
 from __future__ import annotations

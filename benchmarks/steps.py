@@ -25,7 +25,7 @@ NEIGHBOURS = 10  # of FREEDOM's item graph
 
 @dataclass(frozen=True)
 class Job:
-    """What to measure. values: settings of the model (and, for ours, of training). precision: of ours, where it has it."""
+    """What to measure. values: settings of the model (for ours, of training too). precision: where ours has it."""
 
     model: str
     side: str
@@ -155,7 +155,11 @@ def main() -> None:
     arguments = parser.parse_args()
     job = job_of(arguments, arguments.model, arguments.side)
     write_inputs(Inputs(arguments.folder, job.sizes))
-    print(json.dumps(asdict(measure(job, arguments.folder))))
+    steps = measure(job, arguments.folder)
+    if job.precision not in (None, steps.precision):
+        print(json.dumps({"skipped": f"{job.model} has no setting of precision"}))
+    else:
+        print(json.dumps(asdict(steps)))
 
 
 if __name__ == "__main__":
