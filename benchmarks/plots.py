@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.cases import Case
-from benchmarks.report import both_sides, machine_of
+from benchmarks.report import at_full_scale, both_sides, machine_of
 from benchmarks.results import Results
 from benchmarks.scaling import MODELS
 
@@ -55,13 +55,13 @@ def draw_ratios(results: Results) -> Any:
     if not pairs:
         return None
     machine = machine_of(results)
-    native = machine is not None and machine.native_bfloat16
+    native, whole = machine is not None and machine.native_bfloat16, at_full_scale(results)
     figure, axes = _figure(1, 1, (8, 0.5 * len(pairs) + 1.4))
     places = range(len(pairs))
     ratios = [textbook["median"] / ours["median"] for _, textbook, ours in pairs]
     bars = axes[0].barh(places, ratios, color=BLUE, height=0.6, label="ours beside the textbook version")
     axes[0].bar_label(bars, labels=[f"{ratio:.1f}x" for ratio in ratios], padding=4)
-    goals = [(place, case.goal.ratio_on(native)) for place, (case, _, _) in enumerate(pairs) if case.goal]
+    goals = [(place, case.goal.ratio_on(native)) for place, (case, _, _) in enumerate(pairs) if case.goal and whole]
     if goals:
         axes[0].scatter(
             *([goal for _, goal in goals], [place for place, _ in goals]),
@@ -75,6 +75,7 @@ def draw_ratios(results: Results) -> Any:
     axes[0].set_yticks(places, [case.title for case, _, _ in pairs])
     axes[0].invert_yaxis()
     axes[0].set_xscale("log")
+    axes[0].xaxis.set_major_formatter(lambda value, _: f"{value:g}x")
     axes[0].axvline(1, color=GREY, linewidth=1)
     axes[0].set_xlabel("times faster, a training step")
     axes[0].legend(frameon=False, loc="upper center", bbox_to_anchor=(0.4, -0.12 - 0.3 / len(pairs)), ncols=2)
@@ -93,7 +94,7 @@ def draw_memory(results: Results) -> Any:
             axes[0].barh(place + shift, resident, color=colour, alpha=0.4, height=0.36)
             axes[0].barh(place + shift, anonymous, color=colour, height=0.36)
             axes[0].text(resident, place + shift, f"  {resident:.2f} GB", va="center")
-        if case.goal:
+        if case.goal and at_full_scale(results):
             axes[0].plot([case.goal.gigabytes] * 2, [place, place + 0.4], color=VERMILION, linewidth=3)
     axes[0].set_yticks(range(len(pairs)), [case.title for case, _, _ in pairs])
     axes[0].invert_yaxis()
@@ -107,9 +108,12 @@ def draw_scaling(results: Results) -> Any:
     cells = results.under("scaling/")
     if not cells:
         return None
+    from matplotlib.ticker import LogFormatter
+
     changed = ("users", "items", "edges", "batch size", "threads")
     figure, axes = _figure(1, len(changed), (15, 3.2))
     for one, what in zip(axes, changed, strict=True):
+        values: set[int] = set()
         for model, colour, marker in zip(MODELS, (BLUE, ORANGE), "os", strict=True):
             line = sorted(
                 (int(name.rsplit("/", 1)[1]), cell["median"])
@@ -118,11 +122,13 @@ def draw_scaling(results: Results) -> Any:
             )
             if line:
                 one.plot(*zip(*line, strict=True), color=colour, marker=marker, label=model)
+                values.update(value for value, _ in line)
         one.set_xlabel(what)
-        one.set_ylim(bottom=0)
         one.set_xscale("log", base=2)
-        one.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
-        one.tick_params(axis="x", labelrotation=45)
+        one.set_yscale("log")
+        one.set_xticks(sorted(values), [f"{value:,}" for value in sorted(values)], rotation=45, ha="right")
+        one.yaxis.set_major_formatter(LogFormatter())
+        one.yaxis.set_minor_formatter(LogFormatter(labelOnlyBase=False, minor_thresholds=(2, 0.5)))
     axes[0].set_ylabel("seconds, a step of ours")
     axes[0].legend(frameon=False)
     return figure

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import leaky_relu, logsigmoid, normalize, relu
 
-from benchmarks.textbook.graph import edges_both_ways, softmax_at_targets, sum_of_messages
+from benchmarks.textbook.graph import at, edges_both_ways, softmax_at_targets, sum_of_messages
 from benchmarks.textbook.model import TextbookModel, feature_table, xavier
 from triptych.data.dataset import Dataset
 from triptych.data.features import Features
@@ -40,8 +40,8 @@ class GRCN(TextbookModel):
             weights.append(affinity * self.modality_confidence[source, place])
         weight = relu(torch.stack(weights, dim=1).amax(dim=1))
         x = normalize(self.id_embedding, dim=1)
-        x_1 = sum_of_messages(x[source] * weight[:, None], target, n_nodes)
-        x_2 = sum_of_messages(x_1[source] * weight[:, None], target, n_nodes)
+        x_1 = sum_of_messages(at(source, x) * weight[:, None], target, n_nodes)
+        x_2 = sum_of_messages(at(source, x_1) * weight[:, None], target, n_nodes)
         h = torch.cat([x + x_1 + x_2, *contents], dim=1)
         return h[: self.n_users], h[self.n_users :]
 
@@ -77,8 +77,8 @@ class Content(nn.Module):
         n_users, n_pairs = p.shape[0], len(source) // 2
         items, users = target[:n_pairs] - n_users, source[:n_pairs]
         for _ in range(self.n_routing):
-            alpha = softmax_at_targets((p[users] * f[items]).sum(1), users, n_users)
-            p = normalize(p + sum_of_messages(f[items] * alpha[:, None], users, n_users), dim=1)
+            alpha = softmax_at_targets((at(users, p) * at(items, f)).sum(1), users, n_users)
+            p = normalize(p + sum_of_messages(at(items, f) * alpha[:, None], users, n_users), dim=1)
         x = torch.cat([p, f])
-        affinity = softmax_at_targets((x[target] * x[source]).sum(1), target, x.shape[0])
-        return x + sum_of_messages(x[source] * affinity[:, None], target, x.shape[0]), affinity
+        affinity = softmax_at_targets((at(target, x) * at(source, x)).sum(1), target, x.shape[0])
+        return x + sum_of_messages(at(source, x) * affinity[:, None], target, x.shape[0]), affinity

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import leaky_relu, logsigmoid, normalize
 
-from benchmarks.textbook.graph import edges_both_ways, sum_of_messages
+from benchmarks.textbook.graph import at, edges_both_ways, sum_of_messages
 from benchmarks.textbook.model import TextbookModel, feature_table, xavier
 from triptych.data.dataset import Dataset
 from triptych.data.features import Features
@@ -73,7 +73,7 @@ class Network(nn.Module):
         x = normalize(torch.cat([self.preference, g]), dim=1)
         for k in (1, 2, 3):
             aggregate = self.get_parameter(f"aggregate{k}.weight")
-            messages = (x @ aggregate)[source]
+            messages = at(source, x @ aggregate)
             h = leaky_relu(sum_of_messages(messages, target, e.shape[0]) / degrees)
             x_hat = leaky_relu(self.get_submodule(f"self{k}")(x)) + e
             x = leaky_relu(self.get_submodule(f"combine{k}")(torch.cat([h, x_hat], dim=1)))
