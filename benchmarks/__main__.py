@@ -1,7 +1,7 @@
 """Measure everything, cell by cell: `python -m benchmarks`, or `make bench`.
 
 Every cell is a process of its own, one after the other; results are written after each, so a bench that was interrupted
-goes on with `--resume`. At full scale it needs about 14 GB of memory (the textbook versions do), 1.2 GB of disk, and
+goes on with `--resume`. At full scale it needs about 15 GB of memory (the textbook versions do), 1.2 GB of disk, and
 processors that do nothing else.
 """
 

@@ -137,11 +137,13 @@ def main() -> None:
     parser.add_argument(
         "--set", action="append", default=[], metavar="NAME=VALUE", help="a setting of `triptych train`"
     )
+    parser.add_argument("--batch-size", type=int, default=None, help="the same as --set batch_size=…")
     parser.add_argument("--folder", type=Path, default=None, help="where the world and the results go")
     arguments = parser.parse_args()
     folder = arguments.folder or Path(tempfile.mkdtemp(prefix="triptych-contest-"))
     epochs = None if arguments.full else arguments.epochs
-    contest = run(folder, arguments.share, epochs=epochs, settings=arguments.set)
+    settings = [*arguments.set, *([f"batch_size={arguments.batch_size}"] if arguments.batch_size else [])]
+    contest = run(folder, arguments.share, epochs=epochs, settings=settings)
     for step in contest.steps:
         print(f"{step.step:24} {step.seconds:9.1f} s  {step.cpu_seconds:9.1f} cpu s  {step.peak_megabytes:9.1f} MB")
     print(f"{'copy of the features':24} {contest.copy_seconds:9.1f} s, prepare takes {contest.prepare_over_copy} of it")

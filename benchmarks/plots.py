@@ -104,7 +104,7 @@ def draw_memory(results: Results) -> Any:
 
 
 def draw_scaling(results: Results) -> Any:
-    """Seconds of a step of ours as one size changes."""
+    """A step of ours as one size changes."""
     cells = results.under("scaling/")
     if not cells:
         return None
@@ -116,7 +116,7 @@ def draw_scaling(results: Results) -> Any:
         values: set[int] = set()
         for model, colour, marker in zip(MODELS, (BLUE, ORANGE), "os", strict=True):
             line = sorted(
-                (int(name.rsplit("/", 1)[1]), cell["median"])
+                (int(name.rsplit("/", 1)[1]), cell["median"] * 1e3)
                 for name, cell in cells.items()
                 if name.startswith(f"{model}/{what}/")
             )
@@ -129,7 +129,7 @@ def draw_scaling(results: Results) -> Any:
         one.set_xticks(sorted(values), [f"{value:,}" for value in sorted(values)], rotation=45, ha="right")
         one.yaxis.set_major_formatter(LogFormatter())
         one.yaxis.set_minor_formatter(LogFormatter(labelOnlyBase=False, minor_thresholds=(2, 0.5)))
-    axes[0].set_ylabel("seconds, a step of ours")
+    axes[0].set_ylabel("milliseconds, a step of ours")
     axes[0].legend(frameon=False)
     return figure
 
