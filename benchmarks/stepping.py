@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import fields
 
 import torch
 from torch.optim import Adam
 
 from benchmarks.textbook import TEXTBOOK
+from triptych import kernels
 from triptych.data.dataset import Dataset
 from triptych.models.model import LearntModel
 from triptych.models.registry import model_class
@@ -17,6 +19,7 @@ from triptych.settings import parse
 from triptych.training import loop
 from triptych.training.batches import EPOCH, Batches, torch_generator
 from triptych.training.checkpoint import Standing
+from triptych.training.fit import chosen_precision
 from triptych.training.settings import TrainingSettings
 
 SEED = 0
@@ -84,17 +87,20 @@ class OurTrainer(Trainer):
         if not issubclass(kind, LearntModel):
             raise TypeError(f"{name} takes no steps")
         of_training = {field.name for field in fields(TrainingSettings)}
-        if precision is not None and "precision" in of_training | {field.name for field in fields(kind.Settings)}:
+        if precision is not None:
             values = {**values, "precision": precision}
         training = {key: value for key, value in values.items() if key in of_training}
         settings = {key: value for key, value in values.items() if key not in of_training}
         generator = torch_generator(CPU, SEED, 0)
         self.training = parse(TrainingSettings, {**training, "batch_size": batch_size, "device": "cpu"})
         parsed = parse(kind.Settings, settings, of=name)
-        self.precision = getattr(parsed, "precision", getattr(self.training, "precision", None))
+        self.precision = self.training.precision
         self.model = kind(dataset, parsed, generator)
         super().__init__(dataset, batch_size, negatives=self.model.needs_negatives)
+        self.model.compute_products_in(chosen_precision(self.training.precision, CPU))
         self.optimizer = loop._adam(self.model, self.training)
+        self.memory = ExitStack()
+        self.memory.enter_context(kernels.kept_memory())  # as the training loop does
 
     def start_epoch(self) -> None:
         self.model.train()

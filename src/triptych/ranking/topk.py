@@ -1,19 +1,26 @@
-"""Full ranking: the best k of all items, seen items masked, a chunk of users at a time."""
+"""Full ranking: the best k of all items, seen items masked, a chunk of users at a time.
+
+Inner products are ranked by the compiled kernel where it serves: exactly, in float32, without ever writing the scores
+down. Everything else, and everything without a compiler, by torch.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TypeGuard
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from triptych import kernels
 from triptych.data.interactions import Interactions
 from triptych.errors import SettingsError
 from triptych.progress import Listener, silent, told
-from triptych.ranking.scorer import Scorer
+from triptych.ranking.scorer import Factors, Scorer
 
+USERS_A_CALL = 16_384  # users that the compiled kernel ranks at a time: the items are packed once for all of them
 CHUNK_SCORES = 16_000_000  # scores held at a time: 64 MB of float32
 
 
@@ -33,6 +40,8 @@ def top_k(
     Raises SettingsError if k < 1.
     """
     check_k(k)
+    if _by_kernels(scorer, k):
+        return kernels.top_k(scorer.users[torch.from_numpy(users)], scorer.items, k, _starts_and_items(seen, users))
     with torch.inference_mode():
         scores = scorer.score(users)
         if seen is not None:
@@ -56,11 +65,24 @@ def rank_all(
     stage: str = "ranking",
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]]:
     """Yield (users, items, scores) chunk by chunk, in the order of `users`, in bounded memory; see `top_k`."""
-    size = max(1, min(4096, CHUNK_SCORES // max(1, scorer.n_items)))
+    size = USERS_A_CALL if _by_kernels(scorer, k) else max(1, min(4096, CHUNK_SCORES // max(1, scorer.n_items)))
     chunks = [users[begin : begin + size] for begin in range(0, len(users), size)]
     for chunk in told(stage, chunks, listener):
         items, scores = top_k(scorer, chunk, k, seen)
         yield chunk, items, scores
+
+
+def _by_kernels(scorer: Scorer, k: int) -> TypeGuard[Factors]:
+    return isinstance(scorer, Factors) and k <= kernels.LARGEST_K and kernels.serves(scorer.users, scorer.items)
+
+
+def _starts_and_items(
+    seen: Interactions | None, users: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]] | None:
+    if seen is None:
+        return None
+    starts = np.concatenate([[0], np.cumsum(seen.user_degrees[users])]).astype(np.int64)
+    return starts, seen.of(users)[1]
 
 
 def _best(scores: Tensor, k: int) -> tuple[Tensor, Tensor]:
