@@ -108,6 +108,22 @@ def product(
     return out
 
 
+def product16(
+    edges: Adjacency, x: Tensor, *, rows: Tensor | None = None, columns: Tensor | None = None, slope: float = 1.0,
+    out: Tensor | None = None
+) -> Tensor:
+    """leaky_relu(rows[r] · Σ over neighbours of columns[j] · x[j]) in bfloat16, summed in float32: [n_rows, d].
+
+    x bfloat16 [n_nodes, d]; rows float32 [n_rows] and columns float32 [n_nodes], None: ones; slope of the leaky relu,
+    1: none.
+    """
+    if out is None:
+        out = x.new_empty(edges.n_rows, x.shape[1])
+    bits = (x.detach().contiguous().view(torch.int16), _plain(rows), _plain(columns), slope, out.view(torch.int16))
+    _native.product16(edges.starts, edges.neighbours, *bits, torch.get_num_threads())
+    return out
+
+
 def route(edges: Adjacency, preference: Tensor, y: Tensor, n_iterations: int) -> tuple[Tensor, Tensor]:
     """Every row's routing: p = preference to length 1; then p ← p + Σ softmax(p · y_j) y_j to length 1, n times.
 

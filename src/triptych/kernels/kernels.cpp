@@ -259,6 +259,56 @@ void product(const Product& p, int threads) {
     }
 }
 
+INLINE void widen(const uint16_t* from, float* to, int64_t n) {
+    for (int64_t k = 0; k < n; ++k) {
+        const uint32_t bits = static_cast<uint32_t>(from[k]) << 16;
+        std::memcpy(to + k, &bits, sizeof bits);
+    }
+}
+
+INLINE void narrow(const float* from, uint16_t* to, int64_t n) {
+    for (int64_t k = 0; k < n; ++k) {
+        uint32_t bits;
+        std::memcpy(&bits, from + k, sizeof bits);
+        to[k] = static_cast<uint16_t>((bits + 0x7fff + ((bits >> 16) & 1)) >> 16);  // to the nearest, ties to even
+    }
+}
+
+// COLUMNS columns of a row, or fewer of them at the end.
+template <int COLUMNS>
+INLINE void product16_columns(const Product16& p, int64_t r, int64_t column, int64_t n) {
+    float total[COLUMNS], x[COLUMNS];
+    for (int64_t k = 0; k < n; ++k) total[k] = 0;
+    const int64_t end = p.edges.starts[r + 1];
+    for (int64_t e = p.edges.starts[r]; e < end; ++e) {
+        if (e + AHEAD < end) {
+            const uint16_t* next = p.x + p.edges.neighbours[e + AHEAD] * p.width + column;
+            for (int64_t k = 0; k < n; k += 32) PREFETCH(next + k);
+        }
+        const int64_t at = p.edges.neighbours[e];
+        const float w = p.columns ? p.columns[at] : 1.0f;
+        widen(p.x + at * p.width + column, x, n);
+        for (int64_t k = 0; k < n; ++k) total[k] += w * x[k];
+    }
+    const float scale = p.rows ? p.rows[r] : 1.0f;
+    for (int64_t k = 0; k < n; ++k) {
+        const float value = total[k] * scale;
+        total[k] = value < 0 ? p.slope * value : value;
+    }
+    narrow(total, p.out + r * p.width + column, n);
+}
+
+void product16(const Product16& p, int threads) {
+#pragma omp parallel for schedule(dynamic, 64) num_threads(threads)
+    for (int64_t r = 0; r < p.edges.n_rows; ++r) {
+        int64_t column = 0;
+        for (; column + 128 <= p.width; column += 128) product16_columns<128>(p, r, column, 128);
+        if (column + 64 <= p.width) product16_columns<64>(p, r, column, 64), column += 64;
+        for (; column < p.width; column += 64)
+            product16_columns<64>(p, r, column, p.width - column < 64 ? p.width - column : 64);
+    }
+}
+
 // ----------------------------------------------------------------------------------------------------- routing
 
 constexpr float SHORTEST = 1e-12f;  // a row shorter than this has no direction
@@ -519,7 +569,7 @@ void strongest_back(const StrongestGradient& p, int threads) {
 
 extern const Kernels table;
 const Kernels table = {
-    TRIPTYCH_NAME, product, route, route_back, softmax, softmax_back, unit_rows, unit_rows_back, dots,
+    TRIPTYCH_NAME, product, product16, route, route_back, softmax, softmax_back, unit_rows, unit_rows_back, dots,
     strongest, strongest_back, top_k,
 };
 

@@ -32,6 +32,18 @@ struct Product {
     float* out;
 };
 
+// The same for tables in bfloat16 (as bits), summed in float32: out[r] = f(rows[r] Σ_e columns[neighbour] x[neighbour])
+// with f the leaky relu of that slope (1: none).
+struct Product16 {
+    Adjacency edges;
+    const uint16_t* x;
+    const float* rows;           // null: ones
+    const float* columns;        // null: ones
+    int64_t width;
+    float slope;
+    uint16_t* out;
+};
+
 // p = preference / ‖preference‖; `n_iterations` times: α = softmax over the neighbours of p · y_j, v = p + Σ α y_j,
 // p ← v / ‖v‖. Then scores_e = p · y_j, and out = p. A row's whole routing is done at once: its neighbours are fetched
 // once, and nothing of it is kept for the gradient, which does it again.
@@ -123,6 +135,7 @@ struct TopK {
 struct Kernels {
     const char* name;
     void (*product)(const Product&, int threads);
+    void (*product16)(const Product16&, int threads);
     void (*route)(const Routing&, int threads);
     void (*route_back)(const RoutingGradient&, int threads);
     void (*softmax)(const Softmax&, int threads);

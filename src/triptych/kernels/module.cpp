@@ -128,6 +128,18 @@ NB_MODULE(_native, m) {
     }, "starts"_a, "neighbours"_a, "places"_a.none(), "weights"_a.none(), "x"_a, "x_at"_a.none(), "base"_a.none(),
        "base_at"_a.none(), "rows"_a.none(), "a"_a, "b"_a, "out"_a, "threads"_a);
 
+    m.def("product16", [](Rows<const int32_t> starts, Rows<const int32_t> neighbours, Table<const int16_t> x,
+                          MaybeRows<const float> rows, MaybeRows<const float> columns, float slope,
+                          Table<int16_t> out, int threads) {
+        const Product16 task = {adjacency(starts, neighbours), reinterpret_cast<const uint16_t*>(x.data()),
+                                data_of(rows), data_of(columns), static_cast<int64_t>(x.shape(1)), slope,
+                                reinterpret_cast<uint16_t*>(out.data())};
+        require(static_cast<int64_t>(out.shape(0)) == task.edges.n_rows && out.shape(1) == x.shape(1),
+                "out has another shape");
+        nb::gil_scoped_release released;
+        chosen->product16(task, threads);
+    }, "starts"_a, "neighbours"_a, "x"_a, "rows"_a.none(), "columns"_a.none(), "slope"_a, "out"_a, "threads"_a);
+
     m.def("route", [](Rows<const int32_t> starts, Rows<const int32_t> neighbours, Table<const float> preference,
                       Table<const float> y, int64_t n_iterations, Table<float> out, Rows<float> scores, int threads) {
         const Routing task = {adjacency(starts, neighbours), preference.data(), y.data(),
