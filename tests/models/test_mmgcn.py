@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 from triptych.data.dataset import Dataset
+from triptych.data.features import Features
+from triptych.errors import SettingsError
 from triptych.models.mmgcn import MMGCN
 from triptych.models.model import Batch
 from triptych.training.batches import draw_negatives
@@ -58,3 +62,44 @@ def test_each_of_them_learns_something_even_alone(name: str) -> None:
     dataset = world()
     losses = trained(MMGCN(dataset, SETTINGS, torch.Generator().manual_seed(0)), dataset, [name])
     assert losses[-1] < losses[0]
+
+
+def wide(dataset: Dataset, *modalities: str) -> Dataset:
+    """The same with modalities of 1,500 columns more."""
+    generator, everything = np.random.default_rng(1), np.ones(dataset.n_items, dtype=np.bool_)
+    added = {
+        name: Features(name, generator.standard_normal((dataset.n_items, 1500)).astype(np.float32), everything)
+        for name in modalities
+    }
+    return replace(dataset, features={**dataset.features, **added})
+
+
+@pytest.mark.parametrize(
+    ("setting", "projected"),
+    [
+        ("auto", {"image", "photo"}),
+        ("photo, text", {"photo", "text"}),
+        ("image", {"image"}),
+        ("none", set()),
+        ("", set()),
+    ],
+)
+def test_only_the_modalities_meant_are_brought_to_latent_width(setting: str, projected: set[str]) -> None:
+    model = MMGCN(wide(world(), "photo"), replace(SETTINGS, projected=setting), torch.Generator().manual_seed(0))
+    parameters = dict(model.named_parameters())
+    assert {name for name in model.modalities if f"modalities.{name}.projection.weight" in parameters} == projected
+    for name in projected:
+        assert parameters[f"modalities.{name}.preference"].shape == (40, SETTINGS.latent_width)
+
+
+def test_by_default_a_data_set_without_pictures_goes_in_as_it_is() -> None:
+    dataset = world().with_modalities(["text"])
+    model = MMGCN(dataset, SETTINGS, torch.Generator().manual_seed(0))
+    assert not [name for name, _ in model.named_parameters() if "projection" in name]
+
+
+@pytest.mark.parametrize(("setting", "mend"), [("imgae", '"image"'), ("image,sound", "known: auto, image, none, text")])
+def test_a_modality_named_that_is_not_there_is_refused(setting: str, mend: str) -> None:
+    with pytest.raises(SettingsError, match="the data set lacks") as caught:
+        MMGCN(world(), replace(SETTINGS, projected=setting), torch.Generator())
+    assert mend in str(caught.value.mend)

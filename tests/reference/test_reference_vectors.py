@@ -83,8 +83,8 @@ def test_mmgcn_reproduces_the_recorded_world(dtype: torch.dtype) -> None:
     projected = [m for m in world.dataset.features if f"param/{m}.projection.weight" in world.arrays]
     settings = MMGCN.Settings(
         embedding_size=world.arrays["param/id_embedding"].shape[1],
-        latent_width=world.arrays[f"param/{projected[0]}.projection.weight"].shape[0],
-        projected=",".join(projected),
+        latent_width=max([len(world.arrays[f"param/{m}.projection.weight"]) for m in projected], default=1),
+        projected=",".join(projected) or "none",
         reg_weight=world.config("reg_weight"),
     )
     model = MMGCN(world.dataset, settings, torch.Generator().manual_seed(0)).to(dtype)

@@ -17,6 +17,7 @@ without any modality the representation is e.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -28,11 +29,14 @@ from typing_extensions import Doc
 
 from triptych.data.dataset import Dataset
 from triptych.data.features import Features
+from triptych.errors import SettingsError, did_you_mean
 from triptych.graph.edges import Edges
 from triptych.models.feature_rows import FeatureRows
 from triptych.models.model import Batch, LearntModel
 from triptych.models.parts import bpr, id_penalty, xavier_linear, xavier_table
 from triptych.ranking.scorer import Factors
+
+WIDE = 1024  # a modality as wide as it is has P of that width too, and a square matrix
 
 
 class MMGCN(LearntModel):
@@ -46,8 +50,11 @@ class MMGCN(LearntModel):
         latent_width: Annotated[int, Interval(ge=1), Doc("width that wide features are brought to first")] = 256
         projected: Annotated[
             str,
-            Doc("modalities that are brought to latent_width first, separated by commas; the rest go in as they are"),
-        ] = "image"
+            Doc(
+                "modalities that are brought to latent_width first, separated by commas; none; or auto: image, as the "
+                f"paper has it, and all wider than {WIDE:,}"
+            ),
+        ] = "auto"
         reg_weight: Annotated[float, Interval(ge=0), Doc("weight λ of the penalty")] = 1e-3
 
     needs_negatives = True
@@ -59,7 +66,7 @@ class MMGCN(LearntModel):
         self.n_users = dataset.n_users
         self.edges = Edges(dataset.interactions)
         self.id_embedding = xavier_table(dataset.n_users + dataset.n_items, settings.embedding_size, generator)
-        projected = [name.strip() for name in settings.projected.split(",")]
+        projected = projected_modalities(settings.projected, dataset.features)
         self.modalities = nn.ModuleDict()
         for name, features in dataset.features.items():
             latent = settings.latent_width if name in projected else None
@@ -128,3 +135,18 @@ class ModalityNetwork(nn.Module):
             x_hat = leaky_relu(self_loop(x)) + e
             x = leaky_relu(combine(torch.cat([h, x_hat], dim=1)))
         return x
+
+
+def projected_modalities(setting: str, features: Mapping[str, Features]) -> set[str]:
+    """Which modalities `projected` means. Raises SettingsError on a name that the data set lacks."""
+    if setting.strip() in ("", "none"):
+        return set()
+    if setting.strip() == "auto":
+        return {name for name, each in features.items() if name == "image" or each.width > WIDE}
+    names = {name.strip() for name in setting.split(",") if name.strip()}
+    for name in sorted(names - set(features)):
+        raise SettingsError(
+            f'setting "projected" of mmgcn names "{name}", a modality that the data set lacks',
+            mend=did_you_mean(name, {*features, "auto", "none"}),
+        )
+    return names
