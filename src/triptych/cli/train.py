@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import _thread
+import os
 import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -37,6 +43,9 @@ def command(
     ] = None,
     seed: Annotated[int | None, typer.Option(help="The number that decides everything random.")] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="Processor threads [default: all].")] = None,
+    until_stdin_closes: Annotated[
+        bool, typer.Option("--until-stdin-closes", hidden=True, help="Stop, as by Ctrl-C, when standard input ends.")
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Train a model on a prepared data set, stopping early by a validation metric.
@@ -59,7 +68,8 @@ def command(
     ours, theirs = divide(model, values)
     training = parse(TrainingSettings, ours, of="training")
     folder = run or Path("runs") / f"{model}-{data.resolve().name}-seed{training.seed}"
-    recommender = _fit(model, dataset, theirs, training, folder, threads)
+    with _asked_to_stop(model, until_stdin_closes) as should_stop:
+        recommender = _fit(model, dataset, theirs, training, folder, threads, should_stop)
     told = {key: value for key, value in recommender.about.items() if key not in ("settings", "training")}
     if json:
         show.show_json({"run": str(folder), **told})
@@ -87,7 +97,13 @@ def divide(model: str, values: dict[str, Any]) -> tuple[dict[str, Any], dict[str
 
 
 def _fit(
-    model: str, dataset: Any, settings: dict[str, Any], training: TrainingSettings, folder: Path, threads: int | None
+    model: str,
+    dataset: Any,
+    settings: dict[str, Any],
+    training: TrainingSettings,
+    folder: Path,
+    threads: int | None,
+    should_stop: Callable[[], bool],
 ) -> Recommender:
     import torch
 
@@ -95,21 +111,37 @@ def _fit(
 
     if threads is not None:
         torch.set_num_threads(threads)
-    asked_to_stop = False
+    with show.listening() as listener:
+        return fit(model, dataset, settings, training, run=folder, listener=listener, should_stop=should_stop)
+
+
+@contextmanager
+def _asked_to_stop(model: str, until_stdin_closes: bool) -> Iterator[Callable[[], bool]]:
+    """Whether to stop after this step, as the first Ctrl-C asks; a model that is solved is stopped at once."""
+    from triptych.models.model import LearntModel
+    from triptych.models.registry import model_class
+
+    asked, trained = threading.Event(), issubclass(model_class(model), LearntModel)
 
     def stop(number: int, frame: object) -> None:
-        nonlocal asked_to_stop
-        if asked_to_stop:
+        if asked.is_set():
             raise KeyboardInterrupt
-        asked_to_stop = True
+        asked.set()
         show.say_at_once("stopping after this step (again to stop at once); the same command goes on from here")
 
-    before = signal.signal(signal.SIGINT, stop)
+    def stop_at_the_end_of_stdin() -> None:
+        while os.read(sys.stdin.fileno(), 1024):
+            pass
+        if trained:
+            asked.set()
+        else:
+            _thread.interrupt_main()
+
+    if until_stdin_closes:
+        threading.Thread(target=stop_at_the_end_of_stdin, daemon=True).start()
+    before = signal.signal(signal.SIGINT, stop) if trained else signal.getsignal(signal.SIGINT)
     try:
-        with show.listening() as listener:
-            return fit(
-                model, dataset, settings, training, run=folder, listener=listener, should_stop=lambda: asked_to_stop
-            )
+        yield asked.is_set
     finally:
         signal.signal(signal.SIGINT, before)
 

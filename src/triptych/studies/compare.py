@@ -65,20 +65,35 @@ def compare(
 
 
 def _trained(arguments: list[str]) -> str | None:
-    """Run `triptych …`, its progress where ours goes; why it failed, or None. Ctrl-C reaches both; it ends first."""
-    command = [sys.executable, "-m", "triptych", *arguments, "--json"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    try:
-        told, _ = process.communicate()
-    except KeyboardInterrupt:
-        process.wait()
-        raise
+    """Run `triptych …`, its progress where ours goes; why it failed, or None.
+
+    It reads from us and stops when that ends: on Ctrl-C, and when this process is killed, it writes its checkpoint.
+    """
+    command = [sys.executable, "-m", "triptych", *arguments, "--until-stdin-closes", "--json"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdin
+        assert process.stdout
+        try:
+            told = process.stdout.read()
+            process.wait()
+        except KeyboardInterrupt:
+            process.stdin.close()
+            try:
+                process.wait()
+            except KeyboardInterrupt:  # again: at once
+                process.kill()
+            raise
     if process.returncode == 130:
         raise KeyboardInterrupt
-    if process.returncode == 0:
-        return None
+    return None if process.returncode == 0 else _reason(told, process.returncode)
+
+
+def _reason(told: str, code: int) -> str:
     try:
         error = json.loads(told)["error"]
-        return f"{error['what']} ({error['mend']})"
+        sentence = f"{error['where']}: {error['what']}" if error["where"] else str(error["what"])
+        return f"{sentence} ({error['mend']})" if error["mend"] else sentence
     except (ValueError, KeyError, TypeError):
-        return f"ended with code {process.returncode}"
+        if code == -9:
+            return "was killed, as systems do when memory runs out"
+        return f"ended by signal {-code}" if code < 0 else f"ended with code {code}"

@@ -16,7 +16,7 @@ from triptych.artefacts import json_bytes, write_file
 from triptych.data.dataset import Dataset
 from triptych.data.interactions import Interactions
 from triptych.data.split import Split, of_parts
-from triptych.errors import TrainingError, place
+from triptych.errors import TrainingError
 from triptych.memory import peak_resident_megabytes
 from triptych.models.model import LearntModel, SolvedModel
 from triptych.models.registry import model_class
@@ -26,6 +26,7 @@ from triptych.ranking.scorer import Factors, ItemWeights
 from triptych.settings import parse
 from triptych.training.batches import torch_generator
 from triptych.training.loop import RunFiles, never, train
+from triptych.training.run_folder import claimed
 from triptych.training.settings import TrainingSettings
 
 INITIALISATION = 10  # the purpose that a model's first parameters are drawn for
@@ -60,18 +61,33 @@ def fit(
         "modalities": {m: features.width for m, features in split.train.features.items()},
         "split": split.how,
     }
-    files = _run_files(Path(run), about) if run is not None else None
-    if files is not None and files.cost.is_file() and (files.folder / "model").is_dir():
-        return open_recommender(files.folder)  # finished before
-    began = time.perf_counter()
+    if run is None:
+        return _fitted(split, values, training, device, about, None, listener, should_stop)
+    with claimed(Path(run), about, listener) as files:
+        if files.cost.is_file() and (files.folder / "model").is_dir():
+            return open_recommender(files.folder)  # finished before
+        return _fitted(split, values, training, device, about, files, listener, should_stop)
+
+
+def _fitted(
+    split: Split,
+    settings: Any,
+    training: TrainingSettings,
+    device: torch.device,
+    about: dict[str, Any],
+    files: RunFiles | None,
+    listener: Listener,
+    should_stop: Callable[[], bool],
+) -> Recommender:
+    began, kind = time.perf_counter(), model_class(about["model"])
     outcome: dict[str, Any] = {}
     parameters: dict[str, torch.Tensor] = {}
     scorer: Factors | ItemWeights
     if issubclass(kind, SolvedModel):
-        scorer = kind(values).solve(split.train, listener)
+        scorer = kind(settings).solve(split.train, listener)
     else:
         first = torch_generator(torch.device("cpu"), training.seed, INITIALISATION)
-        model = kind(split.train, values, first)
+        model = kind(split.train, settings, first)
         model.compute_products_in(chosen_precision(training.precision, device))
         scorer, outcome = _learn(model, split, training, device, files, listener, should_stop)
         parameters = {key: parameter.detach().cpu() for key, parameter in model.named_parameters()}
@@ -151,22 +167,3 @@ def _known(split: Split) -> Dataset:
         times=None,
         parts=parts[order],
     )
-
-
-def _run_files(folder: Path, about: dict[str, Any]) -> RunFiles:
-    """Make the run folder, or make sure that the one found is of the same run."""
-    path = folder / "run.json"
-    if path.exists():
-        before = json.loads(path.read_text(encoding="utf-8"))
-        for key, value in about.items():
-            if json.loads(json.dumps(value)) != before.get(key):
-                raise TrainingError(
-                    f"holds a run of another {key}: {before.get(key)!r}, now {value!r}",
-                    where=place(folder),
-                    mend="choose another run folder, or delete that one",
-                )
-    elif folder.is_dir() and any(folder.iterdir()):
-        raise TrainingError("exists and holds no run", where=place(folder), mend="choose another run folder")
-    else:
-        write_file(path, json_bytes(about))
-    return RunFiles(folder)
