@@ -14,6 +14,7 @@ import polars as pl
 import pytest
 
 from triptych.cli.app import run
+from triptych.models.registry import MODELS
 from worlds import random_dataset
 
 
@@ -105,7 +106,7 @@ def test_unknown_users_are_refused_left_out_or_given_the_popular_items(
     assert len(told) == lines if code == 0 else "stranger" in told["error"]["what"]
 
 
-@pytest.mark.parametrize("command", ["prepare", "train", "evaluate", "recommend", "models", "demo"])
+@pytest.mark.parametrize("command", ["prepare", "train", "evaluate", "recommend", "compare", "models", "demo"])
 def test_help_teaches(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run([command, "--help"]) == 0
     assert "Usage: triptych" in capsys.readouterr().out
@@ -130,3 +131,24 @@ def test_an_interrupted_training_says_so_and_goes_on_with_the_same_command(shop:
     assert subprocess.run(command, env=environment, capture_output=True, check=False).returncode == 0
     lines = (shop / "run" / "metrics.jsonl").read_text().splitlines()
     assert [json.loads(line)["epoch"] for line in lines] == list(range(1, 31))
+
+
+def test_models_tells_paper_needs_and_settings_with_range_and_default(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["models", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert set(told) == set(MODELS)
+    for name, model in told.items():
+        assert (model["paper"] is None) == (name in ("content-ease", "popularity"))
+        assert model["needs"].startswith("interactions")
+        for setting in model["settings"]:
+            assert setting["kind"]
+            assert setting["meaning"]
+            assert setting["default"] is not None
+    assert run(["models", "grcn"]) == 0
+    shown = capsys.readouterr().out
+    assert "Graph-Refined Convolutional Network" in shown
+    assert "form = paper  (paper | released)" in shown
+    assert "n_routing = 3  (int >= 0 and <= 16)" in shown
+    assert "mmgcn" not in shown
+    assert run(["models", "gcrn"]) == 2
+    assert 'did you mean "grcn"' in capsys.readouterr().err

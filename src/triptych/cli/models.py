@@ -2,39 +2,47 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from dataclasses import asdict
+from typing import Annotated, Any
 
 import typer
 
 from triptych.cli import show
 
 
-def command(json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False) -> None:
-    """List the models: paper, what they need, settings with their ranges, defaults and meanings."""
-    from sys import modules
+def command(
+    names: Annotated[list[str] | None, typer.Argument(metavar="[MODEL]...", help="Which ones [default: all].")] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+) -> None:
+    """List the models: paper, what they need, settings with their ranges, defaults and meanings.
 
-    from triptych.models.model import LearntModel
-    from triptych.models.registry import MODELS
-    from triptych.settings import describe
+    Example:  triptych models bm3 content-ease
+    """
+    from triptych.models.registry import MODELS, model_class
 
-    listed = {
-        name: {
-            "about": (modules[kind.__module__].__doc__ or "").splitlines()[0],
-            "needs": "interactions, and features if there are any" if kind.needs_features else "interactions",
-            "kind": "trained by gradients" if issubclass(kind, LearntModel) else "solved at once",
-            "settings": [
-                {"name": s.name, "kind": s.kind, "default": s.default, "meaning": s.meaning}
-                for s in describe(kind.Settings)
-            ],
-        }
-        for name, kind in MODELS.items()
-    }
+    listed = {name: _described(model_class(name)) for name in names or MODELS}
     if json:
         show.show_json(listed)
         return
     for name, model in listed.items():
         show.show(f"{name}: {model['about']}")
-        show.show(f"    needs {model['needs']}; {model['kind']}")
+        if model["paper"]:
+            show.show(f"    paper: {model['paper']}")
+        show.show(f"    needs: {model['needs']}; {model['kind']}")
         for setting in model["settings"]:
-            assert isinstance(setting, dict)
             show.show(f"    {setting['name']} = {setting['default']}  ({setting['kind']})  {setting['meaning']}")
+
+
+def _described(model: type[Any]) -> dict[str, Any]:
+    from sys import modules
+
+    from triptych.models.model import LearntModel
+    from triptych.settings import describe
+
+    return {
+        "about": (modules[model.__module__].__doc__ or "").splitlines()[0],
+        "paper": model.paper or None,
+        "needs": "interactions; learns from any number of modalities too" if model.needs_features else "interactions",
+        "kind": "trained by gradients" if issubclass(model, LearntModel) else "solved at once",
+        "settings": [asdict(setting) for setting in describe(model.Settings)],
+    }

@@ -1,4 +1,4 @@
-"""BM3. X. Zhou et al., "Bootstrap Latent Representations for Multi-modal Recommendation", WWW 2023. No negatives.
+"""BM3: every modality, and the graph itself, learn from dropped-out targets of their own; no negatives.
 
     H = LightGCN's mean of layers        h_u = H_u        h_i = H_i + e_i
     h_i^m = W_m f_i^m + b_m (+ r_i^m)    for every modality m
@@ -62,6 +62,7 @@ class BM3(LearntModel):
         start: Annotated[Literal["random", "content"], Doc("where the embeddings start")] = "random"
         residual_learning_rate: Annotated[float, Interval(gt=0), Doc("learning rate of the residual tables")] = 1e-2
 
+    paper = 'X. Zhou et al., "Bootstrap Latent Representations for Multi-modal Recommendation", WWW 2023'
     needs_negatives = False
     needs_features = True
 

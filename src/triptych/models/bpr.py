@@ -1,4 +1,4 @@
-"""BPR-MF. S. Rendle et al., "BPR: Bayesian Personalized Ranking from Implicit Feedback", UAI 2009.
+"""BPR-MF: matrix factorisation, trained to rank what was taken above what was not.
 
 s(u, i) = e_u · e_i
 loss = −mean log σ(s(u, i⁺) − s(u, i⁻)) + λ (‖e_u‖ + ‖e_i⁺‖ + ‖e_i⁻‖) / |B|
@@ -30,6 +30,7 @@ class BPR(LearntModel):
         embedding_size: Annotated[int, Interval(ge=1), Doc("width d of the embeddings")] = 64
         reg_weight: Annotated[float, Interval(ge=0), Doc("weight λ of the norm penalty")] = 1e-1
 
+    paper = 'S. Rendle et al., "BPR: Bayesian Personalized Ranking from Implicit Feedback", UAI 2009'
     needs_negatives = True
     needs_features = False
 

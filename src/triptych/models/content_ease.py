@@ -54,6 +54,7 @@ class ContentEASE(SolvedModel):
             200
         )
 
+    paper = ""
     needs_features = True
 
     def __init__(self, settings: ContentEASE.Settings) -> None:

@@ -1,4 +1,4 @@
-"""EASE. H. Steck, "Embarrassingly Shallow Autoencoders for Sparse Data", WWW 2019. Solved, not trained.
+"""EASE: every item regressed on all others. Solved, not trained.
 
 P = (XᵀX + λI)⁻¹        B = −P / diag(P) by columns, zero diagonal        scores = X B
 
@@ -36,6 +36,7 @@ class EASE(SolvedModel):
             200
         )
 
+    paper = 'H. Steck, "Embarrassingly Shallow Autoencoders for Sparse Data", WWW 2019'
     needs_features = False
 
     def __init__(self, settings: EASE.Settings) -> None:

@@ -1,4 +1,4 @@
-"""FREEDOM. X. Zhou and Z. Shen, "A Tale of Two Graphs: Freezing and Denoising Graph Structures …", MM 2023.
+"""FREEDOM: a frozen item graph from content, and a user-item graph thinned every epoch.
 
 Item graph, frozen: for every modality m the k nearest neighbours by cosine (a row keeps itself), 1/√(count_i count_j)
 each; S = Σ_m w_m S_m, the weights w_m summing to 1.
@@ -56,6 +56,10 @@ class FREEDOM(LearntModel):
         edge_dropout: Annotated[float, Interval(ge=0, lt=1), Doc("share of edges left out of every epoch")] = 0.8
         reg_weight: Annotated[float, Interval(ge=0), Doc("weight λ of the modalities' losses")] = 1e-3
 
+    paper = (
+        "X. Zhou and Z. Shen, "
+        '"A Tale of Two Graphs: Freezing and Denoising Graph Structures for Multimodal Recommendation", MM 2023'
+    )
     needs_negatives = True
     needs_features = True
 

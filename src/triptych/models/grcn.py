@@ -1,4 +1,4 @@
-"""GRCN. Y. Wei et al., "Graph-Refined Convolutional Network for Multimedia Recommendation …", MM 2020.
+"""GRCN: content prunes the user-item graph before ID embeddings travel on it.
 
 The graph is refined by content before ID embeddings travel on it. For every modality m, with user preferences P_m:
 
@@ -51,6 +51,10 @@ class GRCN(LearntModel):
         form: Annotated[Literal["paper", "released"], Doc("the paper's routing, or the released code's")] = "paper"
         reg_weight: Annotated[float, Interval(ge=0), Doc("weight λ of the penalty")] = 1e-3
 
+    paper = (
+        "Y. Wei et al., "
+        '"Graph-Refined Convolutional Network for Multimedia Recommendation with Implicit Feedback", MM 2020'
+    )
     needs_negatives = True
     needs_features = True
 

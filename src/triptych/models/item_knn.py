@@ -2,8 +2,6 @@
 
 G = XᵀX        sim(j, i) = G_ji / (√(G_jj G_ii) + shrink)        each item i keeps its k most similar j ≠ i
 s(u, i) = Σ over j ∈ N(u) of sim(j, i)
-
-See M. Deshpande and G. Karypis, "Item-Based Top-N Recommendation Algorithms", TOIS 2004.
 """
 
 from __future__ import annotations
@@ -35,6 +33,7 @@ class ItemKNN(SolvedModel):
             100.0
         )
 
+    paper = 'M. Deshpande and G. Karypis, "Item-Based Top-N Recommendation Algorithms", TOIS 2004'
     needs_features = False
 
     def __init__(self, settings: ItemKNN.Settings) -> None:

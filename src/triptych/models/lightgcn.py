@@ -1,4 +1,4 @@
-"""LightGCN. X. He et al., "LightGCN: Simplifying and Powering Graph Convolution Network …", SIGIR 2020.
+"""LightGCN: embeddings smoothed over the user-item graph, and nothing else.
 
 E⁽⁰⁾ = [users; items]        E⁽ˡ⁺¹⁾ = Â E⁽ˡ⁾        H = mean of E⁽⁰⁾ … E⁽ᴸ⁾
 s(u, i) = h_u · h_i
@@ -33,6 +33,9 @@ class LightGCN(LearntModel):
         n_layers: Annotated[int, Interval(ge=0, le=16), Doc("propagation layers L")] = 3
         reg_weight: Annotated[float, Interval(ge=0), Doc("weight λ of the norm penalty")] = 1e-3
 
+    paper = (
+        'X. He et al., "LightGCN: Simplifying and Powering Graph Convolution Network for Recommendation", SIGIR 2020'
+    )
     needs_negatives = True
     needs_features = False
 

@@ -1,4 +1,4 @@
-"""MMGCN. Y. Wei et al., "MMGCN: Multi-modal Graph Convolution Network for Personalized Recommendation …", MM 2019.
+"""MMGCN: one graph network a modality, ID embeddings shared by all.
 
 For every modality m, with preferences P_m of the users and ID embeddings e shared by all modalities:
 
@@ -57,6 +57,10 @@ class MMGCN(LearntModel):
         ] = "auto"
         reg_weight: Annotated[float, Interval(ge=0), Doc("weight λ of the penalty")] = 1e-3
 
+    paper = (
+        "Y. Wei et al., "
+        '"MMGCN: Multi-modal Graph Convolution Network for Personalized Recommendation of Micro-video", MM 2019'
+    )
     needs_negatives = True
     needs_features = True
 

@@ -28,9 +28,10 @@ class Batch:
 
 
 class SolvedModel(ABC):
-    """A model that is computed at once. Made from its settings; `solve` does the work."""
+    """A model that is computed at once. Made from its settings; `solve` does the work. paper: its citation, or ""."""
 
     Settings: ClassVar[type[Any]]
+    paper: ClassVar[str]
     needs_features: ClassVar[bool]
 
     @abstractmethod
@@ -45,6 +46,7 @@ class LearntModel(nn.Module, ABC):
     """A model that Adam trains. Made from a data set (training interactions only), its settings and a generator."""
 
     Settings: ClassVar[type[Any]]
+    paper: ClassVar[str]
     needs_negatives: ClassVar[bool]
     needs_features: ClassVar[bool]
 

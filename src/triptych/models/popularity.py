@@ -19,6 +19,7 @@ class Popularity(SolvedModel):
     class Settings:
         """Popularity has none."""
 
+    paper = ""
     needs_features = False
 
     def __init__(self, settings: Popularity.Settings) -> None:

@@ -1,4 +1,4 @@
-"""VBPR. R. He and J. McAuley, "VBPR: Visual Bayesian Personalized Ranking from Implicit Feedback", AAAI 2016.
+"""VBPR: matrix factorisation with projected features beside the item embeddings.
 
 f_i = all modalities of item i, concatenated      item i = [e_i ‖ W f_i + b]      user u: e_u, of twice the width
 s(u, i) = e_u · item i
@@ -37,6 +37,7 @@ class VBPR(LearntModel):
         embedding_size: Annotated[int, Interval(ge=1), Doc("width d of an item's embedding; a user's is twice it")] = 64
         reg_weight: Annotated[float, Interval(ge=0), Doc("weight λ of the norm penalty")] = 1e-1
 
+    paper = 'R. He and J. McAuley, "VBPR: Visual Bayesian Personalized Ranking from Implicit Feedback", AAAI 2016'
     needs_negatives = True
     needs_features = True
 
