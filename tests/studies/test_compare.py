@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -48,8 +52,69 @@ def test_a_model_that_fails_leaves_its_reason_and_the_others_go_on(
     (tmp_path / "c" / "lightgcn" / "precious.txt").write_text("mine")
     assert run(["compare", str(data), "--models", "lightgcn,popularity", "-o", str(tmp_path / "c"), *COMMON]) == 1
     told = capsys.readouterr()
-    assert "holds no run" in told.err
-    assert '"popularity"' in told.out
+    assert f"lightgcn failed: {tmp_path / 'c' / 'lightgcn'}: exists and holds no run" in told.err
+    good, bad = json.loads(told.out)  # one JSON value, whatever failed
+    assert good["model"] == "popularity"
+    assert good["failed"] is None
+    assert bad["model"] == "lightgcn"
+    assert "holds no run" in bad["failed"]
+
+
+def test_a_damaged_run_fails_alone(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["compare", str(data), "--models", "ease,popularity", "-o", str(tmp_path / "c"), *COMMON]
+    assert run(arguments) == 0
+    (tmp_path / "c" / "ease" / "model" / "weights.safetensors").write_bytes(b"")
+    capsys.readouterr()
+    assert run(arguments) == 1
+    good, bad = json.loads(capsys.readouterr().out)
+    assert good["metrics"]
+    assert bad["model"] == "ease"
+    assert "weights.safetensors" in bad["failed"]
+
+
+def test_a_model_refused_at_its_start_goes_on_once_that_is_mended(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["compare", str(data), "--models", "mmgcn", "-o", str(tmp_path / "c"), *COMMON]
+    small = ["--set", "mmgcn.embedding_size=8", "--set", "mmgcn.latent_width=8"]
+    assert run([*arguments, *small, "--set", "mmgcn.projected=imgae"]) == 1
+    assert 'did you mean "image"' in capsys.readouterr().err
+    assert run([*arguments, *small, "--set", "mmgcn.projected=image"]) == 0
+
+
+def test_the_table_says_where_its_cells_come_from(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["compare", str(data), "--models", "popularity", "-o", str(tmp_path / "c")]) == 0
+    assert f"run folders: {tmp_path / 'c'}/MODEL" in capsys.readouterr().out
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are POSIX's")
+@pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGKILL, -9)])
+def test_interrupted_or_killed_its_training_stops_too_and_the_same_command_goes_on(
+    data: Path, tmp_path: Path, sent: signal.Signals, code: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import fcntl
+
+    settings = ["--set", "epochs=20", "--set", "patience=20", "--set", "batch_size=4"]
+    compare = ["compare", str(data), "--models", "lightgcn", "-o", str(tmp_path / "c"), *settings, "--json"]
+    folder = tmp_path / "c" / "lightgcn"
+    process = subprocess.Popen([sys.executable, "-m", "triptych", *compare], stderr=subprocess.DEVNULL)
+    while process.poll() is None and not (folder / "metrics.jsonl").exists():
+        time.sleep(0.01)
+    process.send_signal(sent)  # to it alone, not to the training that it started
+    assert process.wait() == code
+    with (folder / "lock").open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # the training that it started has ended
+    assert not (folder / "cost.json").exists(), "it was not interrupted"
+    assert (folder / "checkpoint.safetensors").exists()
+    assert run(compare) == 0
+    assert json.loads(capsys.readouterr().out)[0]["epochs"] == 20
+    lines = (folder / "metrics.jsonl").read_text().splitlines()
+    assert [json.loads(line)["epoch"] for line in lines] == list(range(1, 21))
+    assert run(["train", str(data), "--model", "lightgcn", "--run", str(tmp_path / "whole"), *settings]) == 0
+    for file in ("factors.safetensors", "parameters.safetensors"):
+        assert (folder / "model" / file).read_bytes() == (tmp_path / "whole" / "model" / file).read_bytes()
 
 
 def test_a_run_of_other_settings_is_not_taken_for_this_one(
@@ -69,6 +134,12 @@ def test_a_run_of_other_settings_is_not_taken_for_this_one(
         (["--models", "ease", "--set", "patiense=3"], 'did you mean "patience"'),
         (["--models", "ease", "--set", "bm3.dropout=0.5"], "names no model of the comparison"),
         (["--models", "ease", "--metrics", "ndgc@50"], "ndcg"),
+        (["--models", "ease", "--part", "tets"], 'did you mean "test"'),
+        (["--models", "ease", "--mask", "nothing"], 'unknown mask "nothing"'),
+        (["--models", "lightgcn", "--set", "lightgcn.n_layers=99"], "less than or equal to 16"),
+        (["--models", "lightgcn", "--set", "metric=ndgc@50"], 'did you mean "ndcg"'),
+        (["--models", "lightgcn", "--set", "seed=3"], "--seed"),
+        (["--models", "lightgcn", "--set", "lightgcn.seed=3"], "--seed"),
     ],
 )
 def test_a_mistake_is_refused_before_anything_is_trained(

@@ -12,6 +12,7 @@ from triptych.cli import compare, demo, evaluate, models, prepare, recommend, sh
 from triptych.errors import SettingsError, TriptychError
 
 OK, FAILED, MISUSED, INTERRUPTED = 0, 1, 2, 130
+NO_MEMORY = ("can't allocate memory", "out of memory")  # what torch says, of the processor and of accelerators
 
 app = typer.Typer(
     name="triptych",
@@ -70,14 +71,24 @@ def run(arguments: list[str]) -> int:
     except SystemExit as exit_:
         return exit_.code if isinstance(exit_.code, int) else OK
     except TriptychError as error:
-        if "--json" in arguments:
-            show.show_json({"error": {"what": error.what, "where": error.where, "mend": error.mend}})
-        show.say(f"error: {error}")
-        return MISUSED if isinstance(error, SettingsError) else FAILED
+        return _failed(error, arguments, MISUSED if isinstance(error, SettingsError) else FAILED)
     except KeyboardInterrupt:
         show.say("interrupted")
         return INTERRUPTED
     except (OSError, MemoryError) as error:
-        show.say(f"error: {error or type(error).__name__}")
-        return FAILED
+        return _failed(TriptychError(str(error) or type(error).__name__), arguments, FAILED)
+    except RuntimeError as error:
+        if not any(words in str(error) for words in NO_MEMORY):
+            raise
+        what = f"memory does not suffice: {str(error).splitlines()[0]}"
+        return _failed(
+            TriptychError(what, mend="try fewer or narrower modalities, or a smaller batch_size"), arguments, FAILED
+        )
     return OK
+
+
+def _failed(error: TriptychError, arguments: list[str], code: int) -> int:
+    if "--json" in arguments:
+        show.show_json({"error": {"what": error.what, "where": error.where, "mend": error.mend}})
+    show.say(f"error: {error}")
+    return code

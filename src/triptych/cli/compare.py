@@ -10,8 +10,9 @@ import typer
 
 from triptych.cli import show
 from triptych.cli.train import divide
-from triptych.errors import SettingsError, TrainingError, did_you_mean
-from triptych.settings import assignments
+from triptych.errors import SettingsError, did_you_mean
+from triptych.settings import assignments, parse
+from triptych.training.settings import TrainingSettings
 
 if TYPE_CHECKING:
     from triptych.studies.compare import Line
@@ -63,9 +64,9 @@ def command(
     names = list(dict.fromkeys(name.strip() for name in models.split(",") if name.strip()))
     if not names:
         raise SettingsError("no model is named", mend="for example --models lightgcn,bm3")
-    given = {name: _settings_of(name, names, assignments(settings or [])) for name in names}
     for name in names:
         model_class(name)
+    given = {name: _settings_of(name, names, assignments(settings or [])) for name in names}
     asked = [str(metric_of(metric.strip())) for metric in metrics.split(",")]
     if modalities is not None and modalities != "none":
         dataset.with_modalities([name.strip() for name in modalities.split(",")])
@@ -88,17 +89,17 @@ def command(
             listener=listener,
         )
     lines.sort(key=lambda line: -line.metrics.get(asked[0], -1.0))
+    failed = [line for line in lines if line.failed]
     if json:
         show.show_json([{**asdict(line), "run": str(line.run)} for line in lines])
     else:
         _show(lines, asked, f"{part} of {data}, full ranking, seed {seed}")
-    failed = [line for line in lines if line.failed]
+        show.show(f"run folders: {folder}/MODEL")
+    for line in failed:
+        show.say(f"{line.model} failed: {line.failed}")
     if failed:
-        raise TrainingError(
-            f"{len(failed)} of {len(lines)} models failed: "
-            + "; ".join(f"{line.model}: {line.failed}" for line in failed),
-            mend="mend that and run the same command again; the others are kept",
-        )
+        show.say("mend that and run the same command again; the others are kept")
+        raise typer.Exit(1)
 
 
 def _show(lines: list[Line], metrics: list[str], title: str) -> None:
@@ -116,13 +117,20 @@ def _show(lines: list[Line], metrics: list[str], title: str) -> None:
 
 
 def _settings_of(model: str, models: list[str], values: dict[str, object]) -> list[str]:
-    """The --set pairs of one model: training's, and those that name it. Raises SettingsError on what nobody knows."""
+    """The --set pairs of one model: training's, and those that name it. Raises SettingsError on a wrong one."""
+    from triptych.models.registry import model_class
+    from triptych.ranking.metrics import metric_of
+
     own: dict[str, Any] = {}
     for name, value in values.items():
         whose, dot, setting = name.rpartition(".")
         if dot and whose not in models:
             raise SettingsError(f'"{name}" names no model of the comparison', mend=did_you_mean(whose, models))
+        if setting == "seed":
+            raise SettingsError("all models of a comparison have one seed", mend="write --seed NUMBER")
         if not dot or whose == model:
             own[setting] = value
-    divide(model, own)
+    training, theirs = divide(model, own)
+    metric_of(parse(TrainingSettings, training, of="training").metric)
+    parse(model_class(model).Settings, theirs, of=model)
     return [f"{name}={value}" for name, value in own.items()]

@@ -70,9 +70,7 @@ class Recommender:
         all that is known but the part itself ("known": at test time validation items too).
         Raises SettingsError on an unknown part, mask or metric, InputError if nothing is held out.
         """
-        for name, value, known in (("part", part, ("validation", "test")), ("mask", mask, get_args(Mask))):
-            if value not in known:
-                raise SettingsError(f'unknown {name} "{value}"', mend=did_you_mean(value, known))
+        check_part_and_mask(part, mask)
         split = self.split
         held_out, other = (split.test, split.validation) if part == "test" else (split.validation, split.test)
         seen, words = split.train.interactions, "training items"
@@ -172,6 +170,13 @@ class Recommender:
             shown = ", ".join(strangers[:5]) + (", …" if len(strangers) > 5 else "")
             warnings.warn(f"{len(strangers)} unknown users are left out: {shown}", UnknownUserWarning, stacklevel=3)
         return rows[rows >= 0], strangers
+
+
+def check_part_and_mask(part: str, mask: str) -> None:
+    """Raises SettingsError on an unknown one."""
+    for name, value, known in (("part", part, ("validation", "test")), ("mask", mask, get_args(Mask))):
+        if value not in known:
+            raise SettingsError(f'unknown {name} "{value}"', mend=did_you_mean(value, known))
 
 
 class UnknownUserWarning(UserWarning):

@@ -8,12 +8,18 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Literal
 
+from triptych.errors import TriptychError
 from triptych.progress import Listener, silent
-from triptych.ranking.recommender import Mask, open_recommender
+from triptych.ranking.metrics import metric_of
+from triptych.ranking.recommender import Mask, check_part_and_mask, open_recommender
 
 COST = "cost.json"
+FOREVER = (
+    1e9  # seconds; a wait without any is not interrupted by Ctrl-C once polars has set a signal handler of its own
+)
 
 
 @dataclass(frozen=True)
@@ -48,8 +54,11 @@ def compare(
     """Fit every model and measure it; a run that is finished is kept, one that was begun goes on.
 
     train: (model, run folder) -> the arguments of `triptych` that train it there. A process a model, so that peak
-    memory is the model's own. A model that fails leaves its reason in its line, and the others go on.
+    memory is the model's own. A model that fails leaves its reason in its line, and the others go on. Raises
+    SettingsError on an unknown part, mask or metric, before anything is trained.
     """
+    check_part_and_mask(part, mask)
+    asked = [str(metric_of(metric)) for metric in metrics]
     lines = []
     for model in models:
         run = folder / model
@@ -57,8 +66,11 @@ def compare(
         if reason is not None:
             lines.append(Line(model, run, failed=reason))
             continue
-        recommender = open_recommender(run)
-        report = recommender.evaluate(part, mask=mask, metrics=metrics, listener=listener)
+        try:
+            report = open_recommender(run).evaluate(part, mask=mask, metrics=asked, listener=listener)
+        except TriptychError as error:
+            lines.append(Line(model, run, failed=_sentence(error.what, error.where, error.mend)))
+            continue
         cost = json.loads((run / COST).read_text(encoding="utf-8"))
         lines.append(Line(model, run, report.means, **cost))
     return lines
@@ -70,30 +82,34 @@ def _trained(arguments: list[str]) -> str | None:
     It reads from us and stops when that ends: on Ctrl-C, and when this process is killed, it writes its checkpoint.
     """
     command = [sys.executable, "-m", "triptych", *arguments, "--until-stdin-closes", "--json"]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+    with TemporaryFile("w+") as told, subprocess.Popen(command, stdin=subprocess.PIPE, stdout=told) as process:
         assert process.stdin
-        assert process.stdout
         try:
-            told = process.stdout.read()
-            process.wait()
+            process.wait(FOREVER)
         except KeyboardInterrupt:
             process.stdin.close()
             try:
-                process.wait()
+                process.wait(FOREVER)
             except KeyboardInterrupt:  # again: at once
                 process.kill()
             raise
+        told.seek(0)
+        answer = told.read()
     if process.returncode == 130:
         raise KeyboardInterrupt
-    return None if process.returncode == 0 else _reason(told, process.returncode)
+    return None if process.returncode == 0 else _reason(answer, process.returncode)
 
 
-def _reason(told: str, code: int) -> str:
+def _reason(answer: str, code: int) -> str:
     try:
-        error = json.loads(told)["error"]
-        sentence = f"{error['where']}: {error['what']}" if error["where"] else str(error["what"])
-        return f"{sentence} ({error['mend']})" if error["mend"] else sentence
+        error = json.loads(answer)["error"]
+        return _sentence(error["what"], error["where"], error["mend"])
     except (ValueError, KeyError, TypeError):
         if code == -9:
             return "was killed, as systems do when memory runs out"
         return f"ended by signal {-code}" if code < 0 else f"ended with code {code}"
+
+
+def _sentence(what: str, where: str | None, mend: str | None) -> str:
+    sentence = f"{where}: {what}" if where else what
+    return f"{sentence} ({mend})" if mend else sentence

@@ -1,0 +1,38 @@
+"""A run folder is for one run, and for one process at a time."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from triptych.errors import TrainingError
+from triptych.progress import Progress
+from triptych.training import run_folder
+from triptych.training.run_folder import claimed
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no locks there")
+def test_two_processes_do_not_train_in_one_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run_folder, "PATIENCE", 0.0)
+    notes: list[Progress] = []
+    with claimed(tmp_path, {"model": "a"}):  # a lock is of an open file: one process can stand for two
+        with pytest.raises(TrainingError, match="another process") as caught, claimed(tmp_path, {"model": "a"}):
+            pass
+        monkeypatch.setattr(run_folder, "PATIENCE", 0.2)
+        with pytest.raises(TrainingError), claimed(tmp_path, {"model": "a"}, notes.append):
+            pass
+    assert caught.value.mend
+    assert "another process" in notes[0].note
+    with claimed(tmp_path, {"model": "a"}) as files:
+        assert files.folder == tmp_path
+
+
+def test_a_folder_in_which_nothing_was_reached_may_become_another_run(tmp_path: Path) -> None:
+    with claimed(tmp_path, {"settings": {"form": "dense"}}):
+        (tmp_path / ".run.json.writing-1").touch()  # what a process was at when it was killed
+    with claimed(tmp_path, {"settings": {"form": "sparse"}}) as files:
+        files.checkpoint.touch()
+    with pytest.raises(TrainingError, match="another settings"), claimed(tmp_path, {"settings": {"form": "dense"}}):
+        pass
