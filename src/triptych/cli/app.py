@@ -82,7 +82,9 @@ def run(arguments: list[str]) -> int:
             raise
         what = f"memory does not suffice: {str(error).splitlines()[0]}"
         return _failed(
-            TriptychError(what, mend="try fewer or narrower modalities, or a smaller batch_size"), arguments, FAILED
+            TriptychError(what, mend="try fewer or narrower modalities, or a smaller batch_size or embedding_size"),
+            arguments,
+            FAILED,
         )
     return OK
 

@@ -6,7 +6,8 @@ B = EASE's weights of X (λ)                 see EASE
 scores = U B / rms(U B) + γ X S / rms(X S)
 
 As both terms are linear in X, scores = X W with W = (I + α S) B / rms(U B) + γ S / rms(X S). The rms is over the scores
-of a sample of users. In the sparse form B is sparse, and so is W. Without any modality this is EASE.
+of a sample of users. In the sparse form B is sparse, and W stays a product, which would have dozens of times the
+entries of B. Without any modality this is EASE.
 """
 
 from __future__ import annotations
@@ -65,18 +66,20 @@ class ContentEASE(SolvedModel):
         graph = self.item_graph(dataset)
         weights: Any = item_weights(taken, s.reg_weight, s.form, s.n_regressors, listener)
         users = np.unique(np.linspace(0, dataset.n_users - 1, SAMPLE).astype(np.int64))
-        if isinstance(weights, np.ndarray):
-            _add_product(weights, graph, np.float32(s.smoothing))
-        else:
-            weights = sparse.csr_array(weights + np.float32(s.smoothing) * (graph @ weights))
-        size = _rms(ItemWeights(taken, weights), users)
         content = s.content_weight / _rms(ItemWeights(taken, graph), users)
-        if isinstance(weights, np.ndarray):
-            weights /= size
-            rows = np.repeat(np.arange(graph.shape[0]), np.diff(graph.indptr))
-            weights[rows, graph.indices] += np.float32(content) * graph.data
-        else:
-            weights = sparse.csr_array(weights / size + np.float32(content) * graph)
+        if not isinstance(weights, np.ndarray):
+            spread = sparse.csr_array(np.float32(s.smoothing) * graph)
+            size = _rms(ItemWeights(taken, weights, spread), users)
+            return ItemWeights(
+                taken,
+                sparse.csr_array(weights / np.float32(size)),
+                spread,
+                sparse.csr_array(np.float32(content) * graph),
+            )
+        _add_product(weights, graph, np.float32(s.smoothing))
+        weights /= _rms(ItemWeights(taken, weights), users)
+        rows = np.repeat(np.arange(graph.shape[0]), np.diff(graph.indptr))
+        weights[rows, graph.indices] += np.float32(content) * graph.data
         return ItemWeights(taken, weights)
 
     def item_graph(self, dataset: Dataset) -> sparse.csr_array:

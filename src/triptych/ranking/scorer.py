@@ -61,11 +61,15 @@ class Factors:
 class ItemWeights:
     """s(u, i) = Σ over j ∈ N(u) of weights[j, i]: what every item taken says of every other.
 
-    history: what the users took. weights: float32 [n_items, n_items], dense (may be a memory map) or sparse.
+    history: what the users took. weights: float32 [n_items, n_items], dense (may be a memory map) or sparse. A model
+    whose weights are products of sparse matrices keeps them as such, as the product would be large: with x the 0/1 row
+    of what the user took, s(u) = (x + x spread) weights + x direct.
     """
 
     history: Interactions
     weights: NDArray[np.float32] | sparse.csr_array
+    spread: sparse.csr_array | None = None
+    direct: sparse.csr_array | None = None
 
     @property
     def n_users(self) -> int:
@@ -79,24 +83,42 @@ class ItemWeights:
         """float32 [n, n_items]; see Scorer."""
         positions, items = self.history.of(users)
         ones, shape = np.ones(len(items), dtype=np.float32), (len(users), self.n_items)
-        product: Any = sparse.csr_array((ones, (positions, items)), shape=shape) @ self.weights
-        return torch.from_numpy(np.ascontiguousarray(product if isinstance(product, np.ndarray) else product.toarray()))
+        return torch.from_numpy(self._told_by(sparse.csr_array((ones, (positions, items)), shape=shape)))
 
     def similarity(self, item: int) -> Tensor:
         """What taking the item says of the others; see Scorer."""
-        row: Any = self.weights[[item]]
-        return torch.from_numpy(np.array(row if isinstance(row, np.ndarray) else row.toarray(), dtype=np.float32)[0])
+        one = sparse.csr_array((np.ones(1, dtype=np.float32), ([0], [item])), shape=(1, self.n_items))
+        return torch.from_numpy(self._told_by(one)[0])
 
     def arrays(self) -> dict[str, NDArray[Any]]:
-        """The weights as named arrays, for a file; `ItemWeights.of_arrays` reads them."""
+        """The matrices as named arrays, for a file; `ItemWeights.of_arrays` reads them."""
         if isinstance(self.weights, np.ndarray):
             return {"weights": self.weights}
-        return {name: getattr(self.weights, name) for name in ("indptr", "indices", "data")}
+        matrices = {"": self.weights, "spread_": self.spread, "direct_": self.direct}
+        return {
+            f"{prefix}{name}": getattr(matrix, name)
+            for prefix, matrix in matrices.items()
+            if matrix is not None
+            for name in ("indptr", "indices", "data")
+        }
 
     @classmethod
     def of_arrays(cls, history: Interactions, arrays: dict[str, NDArray[Any]]) -> ItemWeights:
         """The inverse of `arrays`. Maps stay maps."""
         if "weights" in arrays:
             return cls(history, arrays["weights"])
-        parts = tuple(np.array(arrays[name]) for name in ("data", "indices", "indptr"))
-        return cls(history, sparse.csr_array(parts, shape=(history.n_items, history.n_items)))
+
+        def matrix(prefix: str) -> sparse.csr_array:
+            parts = tuple(np.array(arrays[f"{prefix}{name}"]) for name in ("data", "indices", "indptr"))
+            return sparse.csr_array(parts, shape=(history.n_items, history.n_items))
+
+        others = [matrix(prefix) if f"{prefix}data" in arrays else None for prefix in ("spread_", "direct_")]
+        return cls(history, matrix(""), *others)
+
+    def _told_by(self, taken: sparse.csr_array) -> NDArray[np.float32]:
+        """float32 [n, n_items]: the scores by what was taken, [n, n_items]."""
+        spread: Any = taken if self.spread is None else taken + taken @ self.spread
+        told: Any = spread @ self.weights
+        if self.direct is not None:
+            told = told + taken @ self.direct
+        return np.ascontiguousarray(told if isinstance(told, np.ndarray) else told.toarray(), dtype=np.float32)
