@@ -15,7 +15,8 @@ def representation(n_routing: int, settings: GRCN.Settings) -> torch.Tensor:
     """[ID ‖ content], users above items, from the same first parameters whatever T is."""
     dataset = random_dataset(n_users=40, n_items=30)
     model = GRCN(dataset, replace(settings, n_routing=n_routing), torch.Generator().manual_seed(0))
-    return torch.cat(model.representations()).detach()
+    factors = model.factors()
+    return torch.cat([factors.users, factors.items])
 
 
 def test_grcns_representation_changes_with_the_number_of_routing_iterations() -> None:

@@ -23,7 +23,7 @@ from triptych.data.features import Features
 from triptych.data.interactions import Interactions
 from triptych.data.vocabulary import Vocabulary
 from triptych.errors import InputError, did_you_mean
-from triptych.models.parts import table_of
+from triptych.models.feature_rows import table_of
 
 if TYPE_CHECKING:
     from torch_geometric.data import HeteroData
