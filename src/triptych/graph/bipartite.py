@@ -50,14 +50,12 @@ class BipartiteGraph(nn.Module):
             self.register_buffer(f"{side}_weights", torch.from_numpy(self._exact[side]).float(), persistent=False)
 
     def propagate(self, users: Tensor, items: Tensor) -> tuple[Tensor, Tensor]:
-        """Â [users; items], [n_users, d] and [n_items, d] -> the same shapes. As Â is symmetric, its gradient is Â g."""
+        """Â [users; items], [n_users, d] and [n_items, d] -> the same shapes. Â is symmetric: its gradient is Â g."""
         to_users = sum_of_neighbours(*self._half("users", items.dtype), *self._half("items", items.dtype), items)
         to_items = sum_of_neighbours(*self._half("items", users.dtype), *self._half("users", users.dtype), users)
         return to_users, to_items
 
-    def mean_of_layers(
-        self, users: Tensor, items: Tensor, n_layers: int, again: float = 0.0
-    ) -> tuple[Tensor, Tensor]:
+    def mean_of_layers(self, users: Tensor, items: Tensor, n_layers: int, again: float = 0.0) -> tuple[Tensor, Tensor]:
         """LightGCN's H = mean(E, ÂE, …, Â^L E) as users [n_users, d] and items [n_items, d].
 
         again: how many times the items' own E is added once more, after the mean.
@@ -182,4 +180,5 @@ class _MeanAndNorms(torch.autograd.Function):
             h.mul_(d_norm / norm if norm > 0 else 0.0).index_add_(0, at, d_rows)
         if not ctx.n_layers:
             return None, h_users, h_items.mul_(1 + ctx.again), None, None, None, None
-        return None, *graph.horner(SparseRows(h_users), SparseRows(h_items), ctx.n_layers, ctx.again), None, None, None, None
+        gradient = graph.horner(SparseRows(h_users), SparseRows(h_items), ctx.n_layers, ctx.again)
+        return None, *gradient, None, None, None, None

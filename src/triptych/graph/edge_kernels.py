@@ -141,7 +141,8 @@ class TwoLayersAt(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Any, ...]:
-        to_users, to_items, x_users, x_items, y_users, y_items, users, where_users, items, where_items = ctx.saved_tensors
+        to_users, to_items, x_users, x_items, y_users, y_items, *at = ctx.saved_tensors
+        users, where_users, items, where_items = at
         of_users, of_items = ctx.edges
         g_users = SparseRows.of(gradients[0], users, where_users, of_users.n_rows)
         g_items = SparseRows.of(gradients[1], items, where_items, of_items.n_rows)

@@ -40,9 +40,7 @@ def neighbour_sum(edges: Adjacency, weights: Tensor, x: Tensor) -> Tensor:
     )
 
 
-def sum_of_neighbours(
-    edges: Adjacency, weights: Tensor, back: Adjacency, back_weights: Tensor, x: Tensor
-) -> Tensor:
+def sum_of_neighbours(edges: Adjacency, weights: Tensor, back: Adjacency, back_weights: Tensor, x: Tensor) -> Tensor:
     """`neighbour_sum` with a gradient for x: the same sum over `back`, the edges the other way round."""
     product: Tensor = _Sum.apply(edges, weights, back, back_weights, x)  # type: ignore[no-untyped-call]
     return product

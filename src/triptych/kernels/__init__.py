@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 try:
-    from triptych.kernels import _native
+    from triptych.kernels import _native  # type: ignore[attr-defined]  # compiled: nothing that mypy could read
 except ImportError:  # built without a compiler
     _native = None
 

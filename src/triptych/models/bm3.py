@@ -38,8 +38,8 @@ from typing_extensions import Doc
 from triptych.data.dataset import Dataset
 from triptych.data.features import Features
 from triptych.graph.bipartite import BipartiteGraph
-from triptych.models.model import Batch, LearntModel
 from triptych.models.feature_rows import FeatureRows, random_projection, table_of
+from triptych.models.model import Batch, LearntModel
 from triptych.models.parts import cosine_distances, dropout, xavier_linear, xavier_table
 from triptych.ranking.scorer import Factors
 
