@@ -62,21 +62,24 @@ class _Layer(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Any, ...]:
         x16, e16, h, own, out, W, S, C = ctx.saved_tensors
         width = x16.shape[1]
-        g = torch.where(out > 0, gradients[0], gradients[0] * SLOPE)
+        g = _leaky_back(gradients[0], out)
         d_c, g = g.sum(dim=0), _16(g)
         d_C = torch.cat([(g.T @ h).float(), (g.T @ (own + e16)).float()], dim=1)
         d_e = g @ _16(C[:, width:])
-        d_own = torch.where(own > 0, d_e, d_e * SLOPE)
+        d_own = _leaky_back(d_e, own)
         d_S, d_s = (d_own.T @ x16).float(), d_own.float().sum(dim=0)
-        d_h = g @ _16(C[:, :width])
-        d_h = torch.where(h > 0, d_h, d_h.mul(SLOPE), out=d_h)
-        d_y = _means(ctx.edges, d_h, backwards=True)
-        del d_h
+        d_y = _means(ctx.edges, _leaky_back(g @ _16(C[:, :width]), h), backwards=True)
         d_W = (x16.T @ d_y).float()
         d_x = None
         if ctx.needs_input_grad[1]:
             d_x = torch.addmm(d_own @ _16(S), d_y, _16(W).T).float()
         return None, d_x, d_e.float(), d_W, d_S, d_s, d_C, d_c
+
+
+def _leaky_back(gradient: Tensor, result: Tensor) -> Tensor:
+    """The gradient of leaky_relu, from its result."""
+    d: Tensor = torch.ops.aten.leaky_relu_backward(gradient, result, SLOPE, True)
+    return d
 
 
 def _16(x: Tensor) -> Tensor:

@@ -23,6 +23,8 @@ constexpr int AHEAD = 12;  // neighbours whose rows are asked for before they ar
 #define PREFETCH(address) __builtin_prefetch(address)
 #define INLINE inline __attribute__((always_inline))
 typedef float Lanes __attribute__((vector_size(LANES * sizeof(float))));
+typedef uint32_t Bits __attribute__((vector_size(LANES * sizeof(uint32_t))));
+typedef uint16_t HalfBits __attribute__((vector_size(LANES * sizeof(uint16_t))));
 #else
 #define PREFETCH(address)
 #define INLINE inline
@@ -159,11 +161,13 @@ INLINE float largest(const Lanes& lanes) {
 }
 
 INLINE Lanes larger(const Lanes& x, const Lanes& y) {
-    float one[LANES], two[LANES];
-    store(one, x);
-    store(two, y);
-    for (int lane = 0; lane < LANES; ++lane) one[lane] = one[lane] > two[lane] ? one[lane] : two[lane];
-    return load(one);
+#if defined(__GNUC__)
+    return x > y ? x : y;
+#else
+    Lanes most = x;
+    for (int lane = 0; lane < LANES; ++lane) most[lane] = x[lane] > y[lane] ? x[lane] : y[lane];
+    return most;
+#endif
 }
 
 // Lists of values over a row's neighbours are padded to whole lanes, so that the short ones most rows have are one step.
@@ -203,6 +207,7 @@ inline void product_columns(const Product& p, int64_t k, int64_t r, int64_t colu
     constexpr int M = N ? N : 1;
     const int32_t* neighbours = p.edges.neighbours;
     const int64_t end = p.edges.starts[r + 1], n_columns = p.width - column;
+    const int64_t limit = p.rows ? end : p.edges.starts[p.edges.n_rows];  // the next row's neighbours are asked for too
     Lanes total[M];
     float rest[LANES] = {0};
     for (int n = 0; n < M; ++n) total[n] = all(0);
@@ -211,9 +216,8 @@ inline void product_columns(const Product& p, int64_t k, int64_t r, int64_t colu
         if (p.x_at) {
             at = p.x_at[at];
             if (at < 0) continue;
-        } else if (e + AHEAD < end) {
-            const float* next = p.x + neighbours[e + AHEAD] * p.width + column;
-            for (int n = 0; n < M; ++n) PREFETCH(next + n * LANES);
+        } else if (!column && e + AHEAD < limit) {
+            prefetch_row(p.x + neighbours[e + AHEAD] * p.width, p.width);
         }
         const float* x = p.x + at * p.width + column;
         const float w = p.weights ? p.weights[p.edges.places ? p.edges.places[e] : e] : 1.0f;
@@ -245,11 +249,6 @@ void product(const Product& p, int threads) {
 #pragma omp parallel for schedule(dynamic, 128) num_threads(threads)
     for (int64_t k = 0; k < p.n_out; ++k) {
         const int64_t r = p.rows ? p.rows[k] : k;
-        if (!p.rows && !p.x_at && r + 2 < p.edges.n_rows) {  // the first neighbours of the row after the next
-            const int64_t begin = p.edges.starts[r + 2], end = p.edges.starts[r + 3];
-            for (int64_t e = begin; e < end && e < begin + AHEAD; ++e)
-                prefetch_row(p.x + p.edges.neighbours[e] * p.width, p.width < 64 ? p.width : 64);
-        }
         int64_t column = 0;
         for (; column + 8 * LANES <= p.width; column += 8 * LANES) product_columns<8>(p, k, r, column);
         if (column + 4 * LANES <= p.width) product_columns<4>(p, k, r, column), column += 4 * LANES;
@@ -259,53 +258,71 @@ void product(const Product& p, int threads) {
     }
 }
 
-INLINE void widen(const uint16_t* from, float* to, int64_t n) {
-    for (int64_t k = 0; k < n; ++k) {
-        const uint32_t bits = static_cast<uint32_t>(from[k]) << 16;
-        std::memcpy(to + k, &bits, sizeof bits);
+// Sixteen numbers in bfloat16 (as bits), to float32 and back: to the nearest, ties to even.
+INLINE Lanes load16(const uint16_t* from) {
+#if defined(__GNUC__)
+    HalfBits half;
+    std::memcpy(&half, from, sizeof half);
+    return (Lanes)(__builtin_convertvector(half, Bits) << 16);
+#else
+    float held[LANES];
+    for (int lane = 0; lane < LANES; ++lane) {
+        const uint32_t bits = static_cast<uint32_t>(from[lane]) << 16;
+        std::memcpy(held + lane, &bits, sizeof bits);
     }
+    return load(held);
+#endif
 }
 
-INLINE void narrow(const float* from, uint16_t* to, int64_t n) {
-    for (int64_t k = 0; k < n; ++k) {
-        uint32_t bits;
-        std::memcpy(&bits, from + k, sizeof bits);
-        to[k] = static_cast<uint16_t>((bits + 0x7fff + ((bits >> 16) & 1)) >> 16);  // to the nearest, ties to even
-    }
+INLINE void store16(uint16_t* to, const Lanes& lanes) {
+#if defined(__GNUC__)
+    const Bits bits = (Bits)lanes;
+    const HalfBits half = __builtin_convertvector((bits + 0x7fff + ((bits >> 16) & 1)) >> 16, HalfBits);
+    std::memcpy(to, &half, sizeof half);
+#else
+    uint32_t bits[LANES];
+    std::memcpy(bits, &lanes, sizeof bits);
+    for (int lane = 0; lane < LANES; ++lane)
+        to[lane] = static_cast<uint16_t>((bits[lane] + 0x7fff + ((bits[lane] >> 16) & 1)) >> 16);
+#endif
 }
 
-// COLUMNS columns of a row, or fewer of them at the end.
-template <int COLUMNS>
-INLINE void product16_columns(const Product16& p, int64_t r, int64_t column, int64_t n) {
-    float total[COLUMNS], x[COLUMNS];
-    for (int64_t k = 0; k < n; ++k) total[k] = 0;
-    const int64_t end = p.edges.starts[r + 1];
+// N · LANES columns of a row; N = 0: the few that are left over, moved through whole lanes.
+template <int N>
+INLINE void product16_columns(const Product16& p, int64_t r, int64_t column) {
+    constexpr int M = N ? N : 1;
+    const int64_t end = p.edges.starts[r + 1], n_edges = p.edges.starts[p.edges.n_rows], rest = p.width - column;
+    const Lanes scale = all(p.rows ? p.rows[r] : 1.0f);
+    uint16_t held[LANES] = {0};
+    Lanes total[M];
+    for (int n = 0; n < M; ++n) total[n] = all(0);
     for (int64_t e = p.edges.starts[r]; e < end; ++e) {
-        if (e + AHEAD < end) {
-            const uint16_t* next = p.x + p.edges.neighbours[e + AHEAD] * p.width + column;
-            for (int64_t k = 0; k < n; k += 32) PREFETCH(next + k);
-        }
         const int64_t at = p.edges.neighbours[e];
-        const float w = p.columns ? p.columns[at] : 1.0f;
-        widen(p.x + at * p.width + column, x, n);
-        for (int64_t k = 0; k < n; ++k) total[k] += w * x[k];
+        if (!column && e + AHEAD < n_edges) {
+            const uint16_t* next = p.x + p.edges.neighbours[e + AHEAD] * p.width;
+            for (int64_t c = 0; c < p.width; c += 32) PREFETCH(next + c);
+        }
+        const uint16_t* x = p.x + at * p.width + column;
+        if (!N) std::memcpy(held, x, sizeof(uint16_t) * rest), x = held;
+        const Lanes w = all(p.columns ? p.columns[at] : 1.0f);
+        for (int n = 0; n < M; ++n) total[n] += w * load16(x + n * LANES);
     }
-    const float scale = p.rows ? p.rows[r] : 1.0f;
-    for (int64_t k = 0; k < n; ++k) {
-        const float value = total[k] * scale;
-        total[k] = value < 0 ? p.slope * value : value;
+    uint16_t* out = p.out + r * p.width + column;
+    for (int n = 0; n < M; ++n) {
+        const Lanes value = total[n] * scale;
+        store16(N ? out + n * LANES : held, larger(value, all(p.slope) * value));
     }
-    narrow(total, p.out + r * p.width + column, n);
+    if (!N) std::memcpy(out, held, sizeof(uint16_t) * rest);
 }
 
 void product16(const Product16& p, int threads) {
 #pragma omp parallel for schedule(dynamic, 64) num_threads(threads)
     for (int64_t r = 0; r < p.edges.n_rows; ++r) {
         int64_t column = 0;
-        for (; column + 128 <= p.width; column += 128) product16_columns<128>(p, r, column, 128);
-        if (column + 64 <= p.width) product16_columns<64>(p, r, column, 64), column += 64;
-        for (; column < p.width; column += 64)
-            product16_columns<64>(p, r, column, p.width - column < 64 ? p.width - column : 64);
+        for (; column + 8 * LANES <= p.width; column += 8 * LANES) product16_columns<8>(p, r, column);
+        for (; column + 4 * LANES <= p.width; column += 4 * LANES) product16_columns<4>(p, r, column);
+        for (; column + LANES <= p.width; column += LANES) product16_columns<1>(p, r, column);
+        if (column < p.width) product16_columns<0>(p, r, column);
     }
 }
 

@@ -24,13 +24,13 @@ from typing import Annotated
 import torch
 from annotated_types import Interval
 from torch import Generator, Tensor, nn
-from torch.nn.functional import leaky_relu, normalize
 from typing_extensions import Doc
 
 from triptych.data.dataset import Dataset
 from triptych.data.features import Features
 from triptych.errors import SettingsError, did_you_mean
-from triptych.graph.edges import Edges
+from triptych.graph.edges import Edges, unit_rows
+from triptych.graph.layers import LayerWeights, layer
 from triptych.models.feature_rows import FeatureRows
 from triptych.models.model import Batch, LearntModel
 from triptych.models.parts import bpr, id_penalty, xavier_linear, xavier_table
@@ -96,7 +96,7 @@ class MMGCN(LearntModel):
         x_u, x_i, x_j = x[u], x[self.n_users + i], x[self.n_users + j]
         penalty = id_penalty(self.id_embedding, self.n_users, u, i, j)
         for preference in self.preferences()[:1]:
-            penalty = penalty + preference.square().mean()
+            penalty = penalty + preference.norm().square() / preference.numel()
         return {
             "bpr": bpr((x_u * x_i).sum(-1), (x_u * x_j).sum(-1)),
             "penalty": self.settings.reg_weight * penalty,
@@ -131,13 +131,17 @@ class ModalityNetwork(nn.Module):
 
     def forward(self, edges: Edges, e: Tensor) -> Tensor:
         """The last X, [n_users + n_items, d]."""
-        f, has = self.rows(None, e.dtype)
-        g: Tensor = f if self.projection is None else self.projection(f) * has
-        x = normalize(torch.cat([self.preference, g]), dim=1)
+        if self.projection is None:
+            g, _ = self.rows(None, e.dtype)
+        else:
+            g, has = self.rows.project(self.projection.weight, self.projection.bias, None)
+            g = g * has
+        x = torch.cat([unit_rows(self.preference), unit_rows(g)])
         for aggregate, self_loop, combine in self.layers:
-            h = leaky_relu(edges.mean_of_neighbours(x @ aggregate["weight"]))
-            x_hat = leaky_relu(self_loop(x)) + e
-            x = leaky_relu(combine(torch.cat([h, x_hat], dim=1)))
+            weights = LayerWeights(
+                aggregate["weight"], self_loop.weight, self_loop.bias, combine.weight, combine.bias
+            )
+            x = layer(edges, x, e, weights, self.rows.products)
         return x
 
 
