@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from reference.worlds import assert_reproduces, read_world, set_parameters
+from reference.recorded import assert_reproduces, read_world, set_parameters
 from triptych.models.bm3 import BM3
 from triptych.models.bpr import BPR
 from triptych.models.freedom import FREEDOM, item_graph

@@ -1,6 +1,6 @@
 """MMGCN's layer, h and x̂ combined: in torch, or with wide tables in bfloat16 and the means by the compiled kernels.
 
-    h = leaky_relu(mean over neighbours of X W)        x̂ = leaky_relu(S X + s) + e        leaky_relu(C [h ‖ x̂] + c)
+h = leaky_relu(mean over neighbours of X W)        x̂ = leaky_relu(S X + s) + e        leaky_relu(C [h ‖ x̂] + c)
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class LayerWeights:
     c: Tensor
 
 
-def layer(edges: Edges, x: Tensor, e: Tensor, weights: LayerWeights, products: torch.dtype) -> Tensor:
+def graph_layer(edges: Edges, x: Tensor, e: Tensor, weights: LayerWeights, products: torch.dtype) -> Tensor:
     """The module's equations: x [n_users + n_items, w], e [n_users + n_items, d] -> [n_users + n_items, d].
 
     products: the dtype of products and of what is kept for the gradient, where the kernels serve; else x's own.
@@ -96,5 +96,5 @@ def _means(edges: Edges, x: Tensor, *, backwards: bool) -> Tensor:
         (edges.of_items, slice(None, n), slice(n, None)),
     ):
         scale = {"columns": inverse[there]} if backwards else {"rows": inverse[here], "slope": SLOPE}
-        kernels.product16(half, x[there], out=out[here], **scale)  # type: ignore[arg-type]
+        kernels.product16(half, x[there], out=out[here], **scale)
     return out

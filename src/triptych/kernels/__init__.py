@@ -60,6 +60,11 @@ def instructions() -> str:
     return str(_native.instructions()) if available() else "torch"
 
 
+def use_instructions(name: str) -> None:
+    """Use another set of instructions, for tests. Raises ValueError where the processor lacks it."""
+    _native.use_instructions(name)
+
+
 @contextmanager
 def kept_memory() -> Iterator[None]:
     """While this holds, freed memory stays with the process, so that a step finds the pages of the step before.
@@ -109,8 +114,13 @@ def product(
 
 
 def product16(
-    edges: Adjacency, x: Tensor, *, rows: Tensor | None = None, columns: Tensor | None = None, slope: float = 1.0,
-    out: Tensor | None = None
+    edges: Adjacency,
+    x: Tensor,
+    *,
+    rows: Tensor | None = None,
+    columns: Tensor | None = None,
+    slope: float = 1.0,
+    out: Tensor | None = None,
 ) -> Tensor:
     """leaky_relu(rows[r] · Σ over neighbours of columns[j] · x[j]) in bfloat16, summed in float32: [n_rows, d].
 

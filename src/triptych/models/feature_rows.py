@@ -6,6 +6,7 @@ in bfloat16: sums are kept in float32, and W, b and all else stay float32. See `
 
 from __future__ import annotations
 
+import mmap
 import warnings
 from typing import Any
 
@@ -15,7 +16,9 @@ from torch.nn import functional
 
 from triptych.data.features import Features, streamed
 
-CHUNK = 2048  # items projected at a time when all of them are, in float32
+CHUNK = 2048  # items projected or converted at a time when all of them are
+AROUND = 1 << 16  # bytes that a system maps around the one that is read
+HELD_BYTES = 256 << 20  # of a mapped file that may count as this process's memory before its pages are let go
 
 
 def table_of(features: Features) -> Tensor:
@@ -39,6 +42,8 @@ class FeatureRows(nn.Module):
         self.width, self.complete = features.width, not features.n_missing
         self.products = torch.float32
         self._all_in_bfloat16: Tensor | None = None
+        self._file = getattr(features.table, "_mmap", None)  # None: the table is in memory
+        self._bytes_read = 0
         self.register_buffer("features", table_of(features), persistent=False)
         self.register_buffer("present", torch.from_numpy(features.present.copy()), persistent=False)
 
@@ -60,14 +65,30 @@ class FeatureRows(nn.Module):
         present = self.present if items is None else self.present[items]
         if items is None and self.products == torch.bfloat16:
             if self._all_in_bfloat16 is None:
-                self._all_in_bfloat16 = self._masked(self.features.to(torch.bfloat16), self.present)
+                self._all_in_bfloat16 = self._converted(torch.bfloat16)
             table = self._all_in_bfloat16
         elif items is None:
             table = self.features if self.complete else self._masked(self.features, self.present)
         else:
             table = self._masked(self.features[items], present)
+            self._let_go(len(items))
         projected: Tensor = _Projection.apply(table, weight, bias, self.products)  # type: ignore[no-untyped-call]
         return projected, present[:, None].to(weight.dtype)
+
+    def _converted(self, dtype: torch.dtype) -> Tensor:
+        table = torch.empty(self.features.shape, dtype=dtype, device=self.features.device)
+        for begin in range(0, len(table), CHUNK):
+            rows = slice(begin, begin + CHUNK)
+            table[rows] = self._masked(self.features[rows], self.present[rows])
+            self._let_go(CHUNK)
+        return table
+
+    def _let_go(self, n_rows: int) -> None:
+        """Give back the pages of a mapped file now and then: they stay in the system's cache, but are not ours."""
+        self._bytes_read += n_rows * max(AROUND, self.width * self.features.element_size())
+        if self._file is not None and self._bytes_read > HELD_BYTES and hasattr(mmap, "MADV_DONTNEED"):
+            self._file.madvise(mmap.MADV_DONTNEED)
+            self._bytes_read = 0
 
     def _masked(self, features: Tensor, present: Tensor) -> Tensor:
         return features if self.complete else features.masked_fill(~present[:, None], 0)

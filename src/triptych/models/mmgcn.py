@@ -30,7 +30,7 @@ from triptych.data.dataset import Dataset
 from triptych.data.features import Features
 from triptych.errors import SettingsError, did_you_mean
 from triptych.graph.edges import Edges, unit_rows
-from triptych.graph.layers import LayerWeights, layer
+from triptych.graph.layers import LayerWeights, graph_layer
 from triptych.models.feature_rows import FeatureRows
 from triptych.models.model import Batch, LearntModel
 from triptych.models.parts import bpr, id_penalty, xavier_linear, xavier_table
@@ -138,10 +138,8 @@ class ModalityNetwork(nn.Module):
             g = g * has
         x = torch.cat([unit_rows(self.preference), unit_rows(g)])
         for aggregate, self_loop, combine in self.layers:
-            weights = LayerWeights(
-                aggregate["weight"], self_loop.weight, self_loop.bias, combine.weight, combine.bias
-            )
-            x = layer(edges, x, e, weights, self.rows.products)
+            weights = LayerWeights(aggregate["weight"], self_loop.weight, self_loop.bias, combine.weight, combine.bias)
+            x = graph_layer(edges, x, e, weights, self.rows.products)
         return x
 
 

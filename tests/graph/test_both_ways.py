@@ -1,0 +1,100 @@
+"""With and without the compiled kernels the graph rooms compute the same: values and gradients."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor
+
+from triptych import kernels
+from triptych.graph.bipartite import BipartiteGraph
+from triptych.graph.edges import Edges, unit_rows
+from triptych.graph.layers import LayerWeights, graph_layer
+from worlds import random_dataset
+
+pytestmark = pytest.mark.skipif(not kernels.available(), reason="built without a compiler, or switched off")
+N_USERS, N_ITEMS, WIDTH = 30, 25, 20
+AT_USERS, AT_ITEMS = torch.tensor([4, 4, 0, 29]), torch.tensor([24, 7, 7, 1, 0])
+
+
+def drawn(seed: int, *shape: int) -> Tensor:
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+
+
+def assert_same_both_ways(
+    compute: Callable[..., tuple[Tensor, ...]], inputs: list[Tensor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Values, and the gradients of a random weighting of them, by the kernels and by torch."""
+    results = []
+    for way in ("native", "torch"):
+        monkeypatch.setenv(kernels.SWITCH, way)
+        own = [x.clone().requires_grad_() for x in inputs]
+        values = compute(*own)
+        total = torch.stack([(v * drawn(place, *v.shape)).sum() for place, v in enumerate(values)]).sum()
+        results.append((values, torch.autograd.grad(total, own)))
+    for ours, theirs in zip(results[0][0] + results[0][1], results[1][0] + results[1][1], strict=True):
+        assert torch.allclose(ours, theirs, atol=1e-4), (ours - theirs).abs().max()
+
+
+@pytest.mark.parametrize("n_layers", [0, 1, 2, 3])
+def test_the_mean_of_layers_at_some_rows(n_layers: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    graph = BipartiteGraph(random_dataset().interactions)
+    tables = [drawn(1, N_USERS, WIDTH), drawn(2, N_ITEMS, WIDTH)]
+    assert_same_both_ways(lambda u, i: graph.mean_of_layers(u, i, n_layers), tables, monkeypatch)
+    assert_same_both_ways(lambda u, i: graph.mean_at(u, i, n_layers, AT_USERS, AT_ITEMS), tables, monkeypatch)
+    assert_same_both_ways(
+        lambda u, i: graph.mean_and_norms(u, i, n_layers, AT_USERS, AT_ITEMS, again=1.0), tables, monkeypatch
+    )
+
+
+def test_norms_of_tables_of_zeros_have_no_gradient() -> None:
+    graph = BipartiteGraph(random_dataset().interactions)
+    users, items = torch.zeros(N_USERS, 3, requires_grad=True), torch.zeros(N_ITEMS, 3, requires_grad=True)
+    *_, norm_users, norm_items = graph.mean_and_norms(users, items, 1, AT_USERS, AT_ITEMS, again=1.0)
+    (norm_users + norm_items).backward()  # type: ignore[no-untyped-call]
+    assert users.grad is not None
+    assert torch.equal(users.grad, torch.zeros(N_USERS, 3))
+
+
+@pytest.mark.parametrize("n_iterations", [0, 2])
+def test_routing_and_what_follows_from_it(n_iterations: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    edges = Edges(random_dataset().interactions)
+
+    def compute(preference: Tensor, y: Tensor) -> tuple[Tensor, ...]:
+        f = unit_rows(y)
+        p, scores, p_at, preference_at = edges.route(preference, f, n_iterations, AT_USERS)
+        to_users, to_items = edges.softmax_over_items(scores), edges.softmax_over_users(scores)
+        content = edges.to_users(to_users, f, AT_USERS), edges.to_items(to_items, p, AT_ITEMS)
+        return p, scores, p_at, preference_at, to_users, to_items, *content
+
+    assert_same_both_ways(compute, [drawn(3, N_USERS, WIDTH), drawn(4, N_ITEMS, WIDTH)], monkeypatch)
+
+
+def test_the_strongest_modality_and_two_layers_on_the_edges_it_weighs(monkeypatch: pytest.MonkeyPatch) -> None:
+    edges = Edges(random_dataset().interactions)
+
+    def compute(x_users: Tensor, x_items: Tensor, a: Tensor, b: Tensor, c_u: Tensor, c_i: Tensor) -> tuple[Tensor, ...]:
+        to_users, to_items = edges.strongest_from_items([a, b], c_i), edges.strongest_from_users([b, a], c_u)
+        return to_users, to_items, *edges.two_layers_at(to_users, to_items, (x_users, x_items), AT_USERS, AT_ITEMS)
+
+    inputs = [drawn(5, N_USERS, WIDTH), drawn(6, N_ITEMS, WIDTH), drawn(7, len(edges)), drawn(8, len(edges))]
+    assert_same_both_ways(compute, [*inputs, drawn(9, N_USERS, 2), drawn(10, N_ITEMS, 2)], monkeypatch)
+
+
+def test_a_layer_in_bfloat16_is_near_the_one_in_float32(monkeypatch: pytest.MonkeyPatch) -> None:
+    edges = Edges(random_dataset().interactions)
+    width, d, n = 40, 16, N_USERS + N_ITEMS
+    inputs = [drawn(11, n, width), drawn(12, n, d)]
+    inputs += [
+        drawn(place, *shape) / 6 for place, shape in enumerate([(width, width), (d, width), (d,), (d, width + d), (d,)])
+    ]
+    results = []
+    for products in (torch.float32, torch.bfloat16):
+        own = [x.clone().requires_grad_() for x in inputs]
+        out = graph_layer(edges, own[0], own[1], LayerWeights(*own[2:]), products)
+        results.append((out, *torch.autograd.grad((out * drawn(13, n, d)).sum(), own)))
+    for place, (exact, near) in enumerate(zip(*results, strict=True)):
+        # where a value is near zero, rounding may move it over leaky_relu's kink, and its gradient with it
+        assert (exact - near).norm() <= (0.1 if place else 0.01) * exact.norm()

@@ -1,0 +1,223 @@
+"""The compiled kernels compute what their docstrings say, with the same bytes for any number of threads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+from torch.nn.functional import leaky_relu, normalize
+
+from triptych import kernels
+from triptych.kernels import Adjacency
+
+pytestmark = pytest.mark.skipif(not kernels.available(), reason="built without a compiler, or switched off")
+WIDTHS = (1, 7, 16, 33, 64, 100, 128, 203)
+
+
+def random_edges(seed: int, n_rows: int = 40, n_nodes: int = 30, density: float = 0.2) -> tuple[Adjacency, Tensor]:
+    """Some edges, and their matrix of zeros and ones [n_rows, n_nodes]; one row and one node have none."""
+    generator = np.random.default_rng(seed)
+    matrix = generator.random((n_rows, n_nodes)) < density
+    matrix[n_rows // 2] = False
+    matrix[:, n_nodes // 2] = False
+    rows, neighbours = np.nonzero(matrix)
+    starts = np.searchsorted(rows, np.arange(n_rows + 1)).astype(np.int32)
+    edges = Adjacency(torch.from_numpy(starts), torch.from_numpy(neighbours.astype(np.int32)))
+    return edges, torch.from_numpy(matrix.astype(np.float32))
+
+
+def backwards(edges: Adjacency, matrix: Tensor) -> Adjacency:
+    """The same edges from the nodes' side, with the places of the other side's values."""
+    rows, nodes = matrix.numpy().nonzero()
+    order = np.lexsort((rows, nodes))
+    starts = np.searchsorted(nodes[order], np.arange(matrix.shape[1] + 1)).astype(np.int32)
+    parts = (starts, rows[order].astype(np.int32), order.astype(np.int32))
+    return Adjacency(*(torch.from_numpy(part) for part in parts))
+
+
+def drawn(seed: int, *shape: int) -> Tensor:
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+
+
+def weighted(matrix: Tensor, weights: Tensor) -> Tensor:
+    dense = torch.zeros_like(matrix)
+    dense[tuple(matrix.numpy().nonzero())] = weights
+    return dense
+
+
+@pytest.fixture(params=["v4", "v3", "baseline"])
+def instructions(request: pytest.FixtureRequest) -> Iterator[str]:
+    before = kernels.instructions()
+    try:
+        kernels.use_instructions(request.param)
+    except ValueError:
+        pytest.skip("this processor has no such instructions")
+    yield request.param
+    kernels.use_instructions(before)
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_a_product_is_the_dense_product_with_any_set_of_instructions(width: int, instructions: str) -> None:
+    edges, matrix = random_edges(1)
+    x, base, weights = drawn(2, 30, width), drawn(3, 40, width), drawn(4, len(edges.neighbours))
+    got = kernels.product(edges, weights, x, base=base, a=0.5, b=2.0)
+    assert torch.allclose(got, 0.5 * base + 2.0 * weighted(matrix, weights) @ x, atol=1e-4)
+    assert torch.allclose(kernels.product(edges, None, x), matrix @ x, atol=1e-4)
+
+
+def test_a_product_may_be_asked_for_some_rows_and_of_a_table_with_few_rows() -> None:
+    edges, matrix = random_edges(5)
+    weights, x = drawn(6, len(edges.neighbours)), drawn(7, 30, 64)
+    dense = weighted(matrix, weights) @ x
+    rows = torch.tensor([3, 0, 39, 3], dtype=torch.int32)
+    assert torch.allclose(kernels.product(edges, weights, x, rows=rows), dense[rows.long()], atol=1e-5)
+    at = torch.full((30,), -1, dtype=torch.int32)
+    at[[4, 9, 29]] = torch.arange(3, dtype=torch.int32)
+    few = torch.zeros(30, 64)
+    few[[4, 9, 29]] = x[:3]
+    base_at = torch.full((40,), -1, dtype=torch.int32)
+    base_at[7] = 2
+    got = kernels.product(edges, weights, x[:3], x_at=at, base=x[:3], base_at=base_at)
+    expected = weighted(matrix, weights) @ few
+    expected[7] += x[2]
+    assert torch.allclose(got, expected, atol=1e-5)
+
+
+def test_values_of_edges_are_found_from_the_other_side_by_their_places() -> None:
+    edges, matrix = random_edges(8)
+    back, weights, x = backwards(edges, matrix), drawn(9, len(edges.neighbours)), drawn(10, 40, 64)
+    assert torch.allclose(kernels.product(back, weights, x), weighted(matrix, weights).T @ x, atol=1e-5)
+    y = drawn(11, 30, 64)
+    dots = (x @ y.T)[matrix.bool()]
+    assert torch.allclose(kernels.dots(edges, x, y), dots, atol=1e-5)
+    assert torch.allclose(kernels.dots(back, y, x), dots, atol=1e-5)
+
+
+@pytest.mark.parametrize("width", [16, 40, 64, 256, 300])
+def test_products_in_bfloat16_are_rounded_once(width: int, instructions: str) -> None:
+    edges, matrix = random_edges(12)
+    x, rows, columns = drawn(13, 30, width).bfloat16(), drawn(14, 40).abs(), drawn(15, 30)
+    got = kernels.product16(edges, x, rows=rows, columns=columns, slope=0.01)
+    exact = leaky_relu(rows[:, None] * (matrix @ (columns[:, None] * x.float())), 0.01)
+    assert got.dtype == torch.bfloat16
+    assert ((got.float() - exact).abs() <= exact.abs() * 2**-8 + 1e-5).all()
+
+
+@pytest.mark.parametrize("width", [8, 64])
+@pytest.mark.parametrize("n_iterations", [0, 1, 3])
+def test_routing_has_the_values_and_gradients_of_its_equations(
+    width: int, n_iterations: int, instructions: str
+) -> None:
+    edges, matrix = random_edges(16)
+    preference, y = drawn(17, 40, width).requires_grad_(), normalize(drawn(18, 30, width), dim=1).requires_grad_()
+    d_out, d_scores = drawn(19, 40, width), drawn(20, len(edges.neighbours))
+    p = normalize(preference, dim=1)
+    for _ in range(n_iterations):
+        alpha = (p @ y.T).masked_fill(matrix == 0, -torch.inf).softmax(dim=1).nan_to_num()
+        p = normalize(p + alpha @ y, dim=1)
+    scores = (p @ y.T)[matrix.bool()]
+    got_p, got_scores = kernels.route(edges, preference, y, n_iterations)
+    assert torch.allclose(got_p, p, atol=1e-5)
+    assert torch.allclose(got_scores, scores, atol=1e-5)
+    expected = torch.autograd.grad((p * d_out).sum() + (scores * d_scores).sum(), (preference, y))
+    got = kernels.route_back(edges, preference, y, n_iterations, d_out, d_scores)
+    for ours, theirs in zip(got, expected, strict=True):
+        assert torch.allclose(ours, theirs, atol=1e-4)
+
+
+def test_softmax_and_unit_rows_have_the_values_and_gradients_of_torch(instructions: str) -> None:
+    edges, matrix = random_edges(21, density=0.6)
+    for one, where in ((edges, matrix), (backwards(edges, matrix), matrix.T)):
+        values = (10 * drawn(22, len(edges.neighbours))).requires_grad_()
+        dense = weighted(matrix, values)
+        dense = dense if where is matrix else dense.T
+        alpha = dense.masked_fill(where == 0, -torch.inf).softmax(dim=1).nan_to_num()
+        flat = (alpha if where is matrix else alpha.T)[matrix.bool()]
+        assert torch.allclose(kernels.softmax(one, values), flat, atol=1e-6)
+        d = drawn(23, len(edges.neighbours))
+        (expected,) = torch.autograd.grad((flat * d).sum(), values)
+        assert torch.allclose(kernels.softmax_back(one, flat, d), expected, atol=1e-5)
+    x = drawn(24, 9, 50)
+    x[3] = 0
+    x.requires_grad_()
+    unit, d = normalize(x, dim=1), drawn(25, 9, 50)
+    assert torch.allclose(kernels.unit_rows(x), unit, atol=1e-6)
+    (expected,) = torch.autograd.grad((unit * d).sum(), x)
+    kept = torch.arange(9) != 3
+    assert torch.allclose(kernels.unit_rows_back(x, d)[kept], expected[kept], atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "what",
+    [
+        lambda edges, x, y: kernels.product(edges, None, y),
+        lambda edges, x, y: kernels.route(edges, x, y, 2)[0],
+        lambda edges, x, y: kernels.route_back(edges, x, y, 2, None, kernels.dots(edges, x, y))[1],
+        lambda edges, x, y: kernels.product16(edges, y.bfloat16()),
+        lambda edges, x, y: torch.from_numpy(kernels.top_k(x, y, 5, None)[1]),
+    ],
+    ids=["product", "routing", "its gradient", "bfloat16", "top k"],
+)
+def test_any_number_of_threads_gives_the_same_bytes(what: Callable[[Adjacency, Tensor, Tensor], Tensor]) -> None:
+    edges, _ = random_edges(26, n_rows=3000, n_nodes=500, density=0.02)
+    x, y, before = drawn(27, 3000, 64), drawn(28, 500, 64), torch.get_num_threads()
+    try:
+        results = []
+        for threads in (1, 2, 5):
+            torch.set_num_threads(threads)
+            results.append(what(edges, x, y))
+    finally:
+        torch.set_num_threads(before)
+    assert torch.equal(results[0], results[1])
+    assert torch.equal(results[0], results[2])
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    seed=st.integers(0, 10**6),
+    n_items=st.integers(1, 200),
+    width=st.integers(1, 40),
+    k=st.integers(1, 60),
+    steps=st.sampled_from([1, 4, 1000]),
+)
+def test_the_best_k_are_those_of_a_full_sort_ties_and_seen_items_included(
+    seed: int, n_items: int, width: int, k: int, steps: int
+) -> None:
+    generator = np.random.default_rng(seed)
+    n_users = 15
+    # few distinct whole numbers: scores are exact and tie often
+    users, items = (
+        torch.from_numpy(generator.integers(-steps, steps + 1, (n, width)).astype(np.float32))
+        for n in (n_users, n_items)
+    )
+    seen = generator.random((n_users, n_items)) < 0.3
+    starts = np.concatenate([[0], np.cumsum(seen.sum(1))]).astype(np.int64)
+    got_items, got_scores = kernels.top_k(users, items, k, (starts, np.nonzero(seen)[1].astype(np.int64)))
+    scores = (users @ items.T).numpy()
+    for user in range(n_users):
+        allowed = np.flatnonzero(~seen[user])
+        order = allowed[np.lexsort((allowed, -scores[user, allowed]))][:k]
+        assert np.array_equal(got_items[user, : len(order)], order)
+        assert np.array_equal(got_scores[user, : len(order)], scores[user, order])
+        assert (got_items[user, len(order) :] == -1).all()
+        assert np.isneginf(got_scores[user, len(order) :]).all()
+
+
+def test_nan_is_never_ranked_and_an_infinite_score_comes_first() -> None:
+    items = torch.tensor([[1.0], [torch.nan], [torch.inf], [2.0], [-torch.inf]])
+    got, scores = kernels.top_k(torch.ones(1, 1), items, 4, None)
+    assert got.tolist() == [[2, 3, 0, -1]]
+    assert scores[0, 0] == np.inf
+
+
+def test_the_switch_turns_the_kernels_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert kernels.serves(torch.ones(2))
+    assert not kernels.serves(torch.ones(2), torch.ones(2, dtype=torch.float64))
+    monkeypatch.setenv(kernels.SWITCH, "torch")
+    assert not kernels.serves(torch.ones(2))
+    assert kernels.instructions() == "torch"
