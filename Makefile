@@ -4,6 +4,8 @@ VENV ?= .venv
 PIP_ARGS ?=
 BENCH_ARGS ?=
 BIN := $(VENV)/bin
+# what runs once more as it would without a compiler
+WITHOUT_KERNELS := tests/contract tests/graph tests/ranking tests/reference
 INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --quiet $(PIP_ARGS) --constraint constraints.txt
 
 .PHONY: demo test check tests bench clean
@@ -21,6 +23,7 @@ check: $(VENV)/.installed-dev
 
 tests: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest
+	TRIPTYCH_KERNELS=torch $(BIN)/python -m pytest $(WITHOUT_KERNELS)
 
 bench: $(VENV)/.installed-bench
 	$(BIN)/python -m benchmarks $(BENCH_ARGS)
