@@ -50,7 +50,7 @@ def weighted(matrix: Tensor, weights: Tensor) -> Tensor:
     return dense
 
 
-@pytest.fixture(params=["v4", "v3", "baseline"])
+@pytest.fixture(params=["v4_bf16", "v4", "v3", "baseline"])
 def instructions(request: pytest.FixtureRequest) -> Iterator[str]:
     before = kernels.instructions()
     try:
@@ -221,3 +221,14 @@ def test_the_switch_turns_the_kernels_off(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setenv(kernels.SWITCH, "torch")
     assert not kernels.serves(torch.ones(2))
     assert kernels.instructions() == "torch"
+
+
+@pytest.mark.parametrize("scale", [1e-25, 1e-3, 1.0, 1e20])
+@pytest.mark.parametrize("k", [1, 50])
+def test_the_best_k_are_exact_with_any_instructions_at_any_scale(scale: float, k: int, instructions: str) -> None:
+    users, items = drawn(29, 100, 24), drawn(30, 3000, 24) * drawn(31, 3000, 1).exp()
+    got_items, got_scores = kernels.top_k(scale * users, items, k, None)
+    scores = (users.double() @ items.double().T).numpy()
+    expected = -np.sort(-scores, axis=1)[:, :k]
+    assert np.allclose(got_scores / scale, expected, rtol=1e-4, atol=1e-4)
+    assert np.allclose(np.take_along_axis(scores, got_items, axis=1), expected, rtol=1e-5, atol=1e-5)

@@ -30,6 +30,7 @@ DECLARE(baseline)
 #if defined(TRIPTYCH_X86_LEVELS)
 DECLARE(v3)
 DECLARE(v4)
+DECLARE(v4_bf16)
 #endif
 
 // The best table that this processor can run, or the one asked for by name, if it can run that.
@@ -41,6 +42,7 @@ const Kernels& choose(const char* asked) {
     const bool can_v4 = can_v3 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
                         __builtin_cpu_supports("avx512cd");
+    if (can_v4 && __builtin_cpu_supports("avx512bf16") && wanted(v4_bf16::table)) return v4_bf16::table;
     if (can_v4 && wanted(v4::table)) return v4::table;
     if (can_v3 && wanted(v3::table)) return v3::table;
 #endif
