@@ -40,7 +40,10 @@ class World:
 
 def read_world(name: str) -> World:
     """A world from the folder that TRIPTYCH_REFERENCE names; skips the test where there is none."""
-    path = Path(os.environ.get("TRIPTYCH_REFERENCE", DEFAULT)) / f"{name}.npz"
+    folder = Path(os.environ.get("TRIPTYCH_REFERENCE", DEFAULT))
+    if "TRIPTYCH_REFERENCE" in os.environ and not folder.is_dir():
+        pytest.fail(f"TRIPTYCH_REFERENCE names {folder}, which is no folder")
+    path = folder / f"{name}.npz"
     if not path.is_file():
         pytest.skip(f"no reference vectors at {path}: set TRIPTYCH_REFERENCE to their folder")
     with np.load(path) as file:

@@ -90,7 +90,7 @@ def show_table(title: str, header: Sequence[str], rows: Sequence[Sequence[object
     """A table: the first column to the left, figures to the right."""
     table = Table(title=title, title_justify="left")
     for place, name in enumerate(header):
-        table.add_column(name, justify="left" if place == 0 else "right", no_wrap=place == 0)
+        table.add_column(name, justify="left" if place == 0 else "right", no_wrap=place == 0, overflow="fold")
     for row in rows:
         table.add_row(*(cell(value) for value in row))
     out.print(table)
