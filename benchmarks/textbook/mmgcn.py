@@ -24,7 +24,7 @@ class MMGCN(TextbookModel):
         taken = dataset.interactions
         self.register_buffer("edges", edges_both_ways(taken.users, taken.items, self.n_users))
         self.id_embedding = xavier(self.n_users + self.n_items, settings.embedding_size)
-        projected = [name.strip() for name in settings.projected.split(",")]
+        projected = ours.projected_modalities(settings.projected, dataset.features)
         self.modalities = nn.ModuleDict(
             {
                 name: Network(one, self.n_users, settings, projected=name in projected)

@@ -18,7 +18,7 @@ from triptych.data.features import Features, streamed
 
 CHUNK = 2048  # items projected or converted at a time when all of them are
 AROUND = 1 << 16  # bytes that a system maps around the one that is read
-HELD_BYTES = 256 << 20  # of a mapped file that may count as this process's memory before its pages are let go
+HELD_BYTES = 128 << 20  # of a mapped file that may count as this process's memory before its pages are let go
 
 
 def table_of(features: Features) -> Tensor:
