@@ -98,3 +98,11 @@ def test_a_layer_in_bfloat16_is_near_the_one_in_float32(positive: bool) -> None:
         results.append((out, *torch.autograd.grad((out * drawn(13, n, d)).sum(), own)))
     for exact, near in zip(*results, strict=True) if positive else [(results[0][0], results[1][0])]:
         assert (exact - near).norm() <= 0.01 * exact.norm()
+
+
+def test_rows_that_do_not_exist_are_refused_either_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    graph = BipartiteGraph(random_dataset().interactions)
+    for way in ("native", "torch"):
+        monkeypatch.setenv(kernels.SWITCH, way)
+        with pytest.raises(IndexError):
+            graph.mean_at(drawn(1, N_USERS, 4), drawn(2, N_ITEMS, 4), 2, torch.tensor([N_USERS + 3]), AT_ITEMS)

@@ -232,3 +232,30 @@ def test_the_best_k_are_exact_with_any_instructions_at_any_scale(scale: float, k
     expected = -np.sort(-scores, axis=1)[:, :k]
     assert np.allclose(got_scores / scale, expected, rtol=1e-4, atol=1e-4)
     assert np.allclose(np.take_along_axis(scores, got_items, axis=1), expected, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize(("user_scale", "item_scale"), [(1.0, 1e-25), (1e-24, 1.0), (1e-19, 1e-19), (1e-20, 1e-20)])
+def test_tiny_rows_among_normal_ones_are_ranked_exactly(
+    user_scale: float, item_scale: float, instructions: str
+) -> None:
+    users, items = user_scale * drawn(32, 50, 8), item_scale * drawn(33, 400, 8)
+    users[0], items[0] = drawn(34, 8), drawn(35, 8)
+    got, _ = kernels.top_k(users, items, 10, None)
+    scores = (users @ items.T).numpy()
+    largest = np.abs(scores).max(axis=1, keepdims=True)
+    expected = -np.sort(-scores, axis=1)[:, :10]
+    assert (np.abs(np.take_along_axis(scores, got, axis=1) - expected) <= 1e-5 * largest + 1e-43).all()
+
+
+def test_what_does_not_fit_together_is_refused() -> None:
+    edges, _ = random_edges(36)
+    x, y = drawn(37, 40, 8), drawn(38, 30, 64)
+    with pytest.raises(ValueError, match="width"):
+        kernels.route(edges, x, y, 1)
+    with pytest.raises(ValueError, match="width"):
+        kernels.dots(edges, x, y)
+    with pytest.raises(ValueError, match="row for every row"):
+        kernels.dots(edges, drawn(39, 5, 64), y)
+    with pytest.raises(TypeError):
+        kernels.product(edges, None, y, out=torch.zeros(40, 128)[:, ::2])
+    assert torch.allclose(kernels.unit_rows(drawn(40, 16, 5).T), normalize(drawn(40, 16, 5).T, dim=1), atol=1e-6)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from triptych import kernels
 from triptych.data.interactions import Interactions
 from triptych.graph.products import int32, sum_of_neighbours
-from triptych.graph.sparse_rows import SparseRows
+from triptych.graph.sparse_rows import SparseRows, distinct
 
 DEGREE_OFFSET = 1e-7  # added to every degree, as the literature's codes do; the reference vectors have it too
 
@@ -121,8 +121,8 @@ class _MeanAt(torch.autograd.Function):
     def forward(
         ctx: Any, graph: BipartiteGraph, users: Tensor, items: Tensor, n_layers: int, at_users: Tensor, at_items: Tensor
     ) -> tuple[Tensor, Tensor]:
-        chosen_users, where_users = torch.unique(at_users, return_inverse=True)
-        chosen_items, where_items = torch.unique(at_items, return_inverse=True)
+        chosen_users, where_users = distinct(at_users, graph.n_users)
+        chosen_items, where_items = distinct(at_items, graph.n_items)
         x_users, x_items = users, items
         half_users, half_items = graph._half("users", users.dtype), graph._half("items", users.dtype)
         for _ in range(n_layers - 1):
@@ -172,6 +172,8 @@ class _MeanAndNorms(torch.autograd.Function):
         at_users, at_items, norm_users, norm_items = ctx.saved_tensors
         graph: BipartiteGraph = ctx.graph
         # the representations are nobody else's: they become the gradient, in place, with no table beside them
+        if ctx.representations is None:
+            raise RuntimeError("backward through mean_and_norms a second time: its tables are used up by the first")
         (h_users, h_items), ctx.representations = ctx.representations, None
         for h, norm, d_norm, at, d_rows in (
             (h_users, norm_users, gradients[2], at_users, gradients[0]),

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from triptych import kernels
-from triptych.graph.sparse_rows import SparseRows
+from triptych.graph.sparse_rows import SparseRows, distinct
 from triptych.kernels import Adjacency
 
 
@@ -35,7 +35,7 @@ class Route(torch.autograd.Function):
         d_out, d_scores, d_out_at, d_preference_at = gradients
         if d_scores is None:
             d_scores = y.new_zeros(len(ctx.edges.neighbours))
-        chosen, where = torch.unique(at, return_inverse=True)
+        chosen, where = distinct(at, len(preference))
         none = preference.new_zeros(len(at), preference.shape[1])
         first, second = (
             SparseRows.of(none if d is None else d, chosen, where, len(preference)) for d in (d_out_at, d_preference_at)
@@ -95,7 +95,7 @@ class SumAt(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, edges: Adjacency, back: Adjacency, weights: Tensor, x: Tensor, at: Tensor) -> Tensor:
-        chosen, where = torch.unique(at, return_inverse=True)
+        chosen, where = distinct(at, edges.n_rows)
         ctx.edges, ctx.back = edges, back
         ctx.save_for_backward(weights, x, chosen, where)
         return kernels.product(edges, weights, x, rows=chosen.int())[where]
@@ -129,8 +129,8 @@ class TwoLayersAt(torch.autograd.Function):
     ) -> tuple[Tensor, Tensor]:
         y_users = kernels.product(of_users, to_users, x_items, base=x_users)
         y_items = kernels.product(of_items, to_items, x_users, base=x_items)
-        users, where_users = torch.unique(at_users, return_inverse=True)
-        items, where_items = torch.unique(at_items, return_inverse=True)
+        users, where_users = distinct(at_users, of_users.n_rows)
+        items, where_items = distinct(at_items, of_items.n_rows)
         ctx.edges = of_users, of_items
         ctx.save_for_backward(
             to_users, to_items, x_users, x_items, y_users, y_items, users, where_users, items, where_items

@@ -21,3 +21,11 @@ class SparseRows:
         at = torch.full((n,), -1, dtype=torch.int32)
         at[chosen] = torch.arange(len(chosen), dtype=torch.int32)
         return cls(values.new_zeros(len(chosen), values.shape[1]).index_add_(0, where, values), at)
+
+
+def distinct(at: Tensor, n: int) -> tuple[Tensor, Tensor]:
+    """Distinct rows of `at` int64 [k], ascending, and where each stands in them. Raises IndexError out of [0, n)."""
+    chosen, where = torch.unique(at, return_inverse=True)
+    if len(chosen) and not 0 <= int(chosen[0]) <= int(chosen[-1]) < n:
+        raise IndexError(f"rows must be in [0, {n}), got [{int(chosen[0])}, {int(chosen[-1])}]")
+    return chosen, where

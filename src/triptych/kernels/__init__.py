@@ -8,6 +8,8 @@ of threads (`torch.set_num_threads`).
 from __future__ import annotations
 
 import os
+import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,7 +22,7 @@ from torch import Tensor
 
 try:
     from triptych.kernels import _native  # type: ignore[attr-defined]  # compiled: nothing that mypy could read
-except ImportError:  # built without a compiler
+except ModuleNotFoundError:  # built without a compiler; one that is there and does not load is an error worth seeing
     _native = None
 
 SWITCH = "TRIPTYCH_KERNELS"
@@ -56,7 +58,7 @@ def serves(*tensors: Tensor) -> bool:
 
 
 def instructions() -> str:
-    """Which set of instructions the kernels use: "v4", "v3", "baseline", or "torch" where they are not there."""
+    """The instructions that the kernels use: "v4_bf16", "v4", "v3", "baseline"; "torch" where they are not there."""
     return str(_native.instructions()) if available() else "torch"
 
 
@@ -70,15 +72,26 @@ def kept_memory() -> Iterator[None]:
     """While this holds, freed memory stays with the process, so that a step finds the pages of the step before.
 
     Large blocks are otherwise returned to the system at once, and their pages made and cleared anew at every step.
+    It is a setting of the whole process (glibc's malloc), so only the main thread asks for it; afterwards malloc's own
+    settings, those of the environment included, are what its usual rule comes to at most.
     """
-    if not available():
+    if not available() or threading.current_thread() is not threading.main_thread():
         yield
         return
-    _native.keep_memory(RESERVE)
+    _native.keep_memory(_reserve())
     try:
         yield
     finally:
         _native.release_memory()
+
+
+def _reserve() -> int:
+    """RESERVE, or nothing where a process may have so much address space only."""
+    if sys.platform == "win32":
+        return 0
+    import resource
+
+    return RESERVE if resource.getrlimit(resource.RLIMIT_AS)[0] == resource.RLIM_INFINITY else 0
 
 
 def huge_pages(tensor: Tensor) -> Tensor:
@@ -140,7 +153,7 @@ def route(edges: Adjacency, preference: Tensor, y: Tensor, n_iterations: int) ->
     preference float32 [n_rows, d], y float32 [n_nodes, d]; edges in their own order. Returns (p, and p · y_j of every
     edge [n_edges]).
     """
-    out, scores = torch.empty_like(preference), y.new_empty(len(edges.neighbours))
+    out, scores = preference.new_empty(preference.shape), y.new_empty(len(edges.neighbours))
     own = (edges.starts, edges.neighbours, _plain(preference), _plain(y), n_iterations)
     _native.route(*own, out, scores, torch.get_num_threads())
     return out, scores
@@ -162,7 +175,7 @@ def route_back(
     d_out_at, d_preference_at [m, d]: what is added to d_out and to the result at the rows that `at` int32 [n_rows]
     places in them (-1: none).
     """
-    d_preference, d_y = torch.empty_like(preference), torch.empty_like(y)
+    d_preference, d_y = preference.new_empty(preference.shape), y.new_empty(y.shape)
     own = (edges.starts, edges.neighbours, _plain(preference), _plain(y), n_iterations)
     given = (_plain(d_out), _plain(d_scores), at, _plain(d_out_at), _plain(d_preference_at))
     _native.route_back(*own, *given, d_preference, d_y, torch.get_num_threads())
@@ -171,28 +184,28 @@ def route_back(
 
 def softmax(edges: Adjacency, values: Tensor) -> Tensor:
     """Softmax over the edges of every row, in the edges' places: float32 [n_edges]."""
-    out = torch.empty_like(values)
+    out = values.new_empty(values.shape)
     _native.softmax(*_parts(edges), _plain(values), None, out, torch.get_num_threads())
     return out
 
 
 def softmax_back(edges: Adjacency, alpha: Tensor, d_alpha: Tensor) -> Tensor:
     """The gradient of `softmax`, whose result was alpha."""
-    out = torch.empty_like(alpha)
+    out = alpha.new_empty(alpha.shape)
     _native.softmax(*_parts(edges), _plain(alpha), _plain(d_alpha), out, torch.get_num_threads())
     return out
 
 
 def unit_rows(x: Tensor) -> Tensor:
     """Rows brought to length 1: float32 [n, d]; a row of zeros stays."""
-    out = torch.empty_like(x)
+    out = x.new_empty(x.shape)
     _native.unit_rows(_plain(x), None, out, torch.get_num_threads())
     return out
 
 
 def unit_rows_back(x: Tensor, d_out: Tensor) -> Tensor:
     """The gradient of `unit_rows`."""
-    out = torch.empty_like(x)
+    out = x.new_empty(x.shape)
     _native.unit_rows(_plain(x), _plain(d_out), out, torch.get_num_threads())
     return out
 
@@ -217,7 +230,7 @@ def strongest_back(
     edges: Adjacency, alpha: Tensor, confidence: Tensor, sources: Tensor, winners: Tensor, d_weights: Tensor
 ) -> tuple[Tensor, Tensor]:
     """The gradient of `strongest` for alpha and confidence; edges: every source's."""
-    d_alpha, d_confidence = torch.empty_like(alpha), torch.empty_like(confidence)
+    d_alpha, d_confidence = alpha.new_empty(alpha.shape), confidence.new_empty(confidence.shape)
     own = (_plain(alpha), _plain(confidence), sources, winners, _plain(d_weights), d_alpha, d_confidence)
     _native.strongest_back(*_parts(edges), *own, torch.get_num_threads())
     return d_alpha, d_confidence

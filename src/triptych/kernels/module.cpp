@@ -38,7 +38,9 @@ const Kernels& choose(const char* asked) {
     auto wanted = [asked](const Kernels& one) { return !asked || std::string_view(asked) == one.name; };
 #if defined(TRIPTYCH_X86_LEVELS)
     __builtin_cpu_init();
-    const bool can_v3 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+    const bool can_v3 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+                        __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2") &&
+                        __builtin_cpu_supports("lzcnt") && __builtin_cpu_supports("f16c");
     const bool can_v4 = can_v3 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
                         __builtin_cpu_supports("avx512cd");
@@ -71,9 +73,25 @@ void require(bool holds, const char* what) {
     if (!holds) throw std::invalid_argument(what);
 }
 
+// Whether an array has so many entries, and a table so many rows and columns; nothing is asked of what is not given.
+template <typename A> void require_length(const A& array, int64_t n, const char* what) {
+    require(static_cast<int64_t>(array.shape(0)) == n, what);
+}
+template <typename A> void require_length(const std::optional<A>& array, int64_t n, const char* what) {
+    if (array) require_length(*array, n, what);
+}
+template <typename A> void require_shape(const A& table, int64_t rows, int64_t columns, const char* what) {
+    require(static_cast<int64_t>(table.shape(0)) == rows && static_cast<int64_t>(table.shape(1)) == columns, what);
+}
+template <typename A> void require_shape(const std::optional<A>& table, int64_t rows, int64_t columns, const char* what) {
+    if (table) require_shape(*table, rows, columns, what);
+}
+
 Adjacency adjacency(const Rows<const int32_t>& starts, const Rows<const int32_t>& neighbours,
                     const MaybeRows<const int32_t>& places = {}) {
     require(starts.shape(0) > 0, "starts must have one entry more than there are rows");
+    require(starts.data()[starts.shape(0) - 1] == static_cast<int64_t>(neighbours.shape(0)),
+            "the last of starts must be the number of edges");
     require(!places || places->shape(0) == neighbours.shape(0), "a place an edge is needed");
     return {static_cast<int64_t>(starts.shape(0)) - 1, starts.data(), neighbours.data(), data_of(places)};
 }
@@ -104,8 +122,10 @@ NB_MODULE(_native, m) {
     }, "reserve"_a, "Keep freed memory for the next step, where the system allows.");
     m.def("release_memory", [] {
 #if defined(__linux__) && defined(__GLIBC__)
+        // not glibc's first values, but the largest that its own rule would have come to: having been set, that rule rests
         mallopt(M_MMAP_MAX, 65536);
-        mallopt(M_TRIM_THRESHOLD, 1 << 27);
+        mallopt(M_MMAP_THRESHOLD, 32 << 20);
+        mallopt(M_TRIM_THRESHOLD, 64 << 20);
         malloc_trim(0);
 #endif
     }, "Undo keep_memory and give back what is free.");
@@ -122,13 +142,15 @@ NB_MODULE(_native, m) {
         require(static_cast<int64_t>(out.shape(0)) == n_out && static_cast<int64_t>(out.shape(1)) == width,
                 "out has another shape");
         require(!base || static_cast<int64_t>(base->shape(1)) == width, "base has another width");
-        require(!weights || weights->shape(0) == neighbours.shape(0), "a weight an edge is needed");
+        require_length(weights, neighbours.shape(0), "a weight an edge is needed");
+        require_length(base_at, edges.n_rows, "base_at must have a place for every row");
+        require(!base || base_at || static_cast<int64_t>(base->shape(0)) == edges.n_rows, "base has too few rows");
         const Product task = {edges, data_of(weights), x.data(), data_of(x_at), data_of(base), data_of(base_at),
                               data_of(rows), n_out, width, a, b, out.data()};
         nb::gil_scoped_release released;
         chosen->product(task, threads);
     }, "starts"_a, "neighbours"_a, "places"_a.none(), "weights"_a.none(), "x"_a, "x_at"_a.none(), "base"_a.none(),
-       "base_at"_a.none(), "rows"_a.none(), "a"_a, "b"_a, "out"_a, "threads"_a);
+       "base_at"_a.none(), "rows"_a.none(), "a"_a, "b"_a, "out"_a.noconvert(), "threads"_a);
 
     m.def("product16", [](Rows<const int32_t> starts, Rows<const int32_t> neighbours, Table<const int16_t> x,
                           MaybeRows<const float> rows, MaybeRows<const float> columns, float slope,
@@ -136,19 +158,23 @@ NB_MODULE(_native, m) {
         const Product16 task = {adjacency(starts, neighbours), reinterpret_cast<const uint16_t*>(x.data()),
                                 data_of(rows), data_of(columns), static_cast<int64_t>(x.shape(1)), slope,
                                 reinterpret_cast<uint16_t*>(out.data())};
-        require(static_cast<int64_t>(out.shape(0)) == task.edges.n_rows && out.shape(1) == x.shape(1),
-                "out has another shape");
+        require_shape(out, task.edges.n_rows, task.width, "out has another shape");
+        require_length(rows, task.edges.n_rows, "rows must have a number for every row");
+        require_length(columns, x.shape(0), "columns must have a number for every node");
         nb::gil_scoped_release released;
         chosen->product16(task, threads);
-    }, "starts"_a, "neighbours"_a, "x"_a, "rows"_a.none(), "columns"_a.none(), "slope"_a, "out"_a, "threads"_a);
+    }, "starts"_a, "neighbours"_a, "x"_a, "rows"_a.none(), "columns"_a.none(), "slope"_a, "out"_a.noconvert(), "threads"_a);
 
     m.def("route", [](Rows<const int32_t> starts, Rows<const int32_t> neighbours, Table<const float> preference,
                       Table<const float> y, int64_t n_iterations, Table<float> out, Rows<float> scores, int threads) {
         const Routing task = {adjacency(starts, neighbours), preference.data(), y.data(),
                               static_cast<int64_t>(y.shape(1)), n_iterations, out.data(), scores.data()};
+        require_shape(preference, task.edges.n_rows, task.width, "preference must be [n_rows, width of y]");
+        require_shape(out, task.edges.n_rows, task.width, "out has another shape");
+        require_length(scores, neighbours.shape(0), "a score an edge is needed");
         nb::gil_scoped_release released;
         chosen->route(task, threads);
-    }, "starts"_a, "neighbours"_a, "preference"_a, "y"_a, "n_iterations"_a, "out"_a, "scores"_a, "threads"_a);
+    }, "starts"_a, "neighbours"_a, "preference"_a, "y"_a, "n_iterations"_a, "out"_a.noconvert(), "scores"_a.noconvert(), "threads"_a);
 
     m.def("route_back", [](Rows<const int32_t> starts, Rows<const int32_t> neighbours, Table<const float> preference,
                            Table<const float> y, int64_t n_iterations, MaybeTable<const float> d_out,
@@ -158,41 +184,65 @@ NB_MODULE(_native, m) {
             adjacency(starts, neighbours), preference.data(), y.data(), static_cast<int64_t>(y.shape(1)), n_iterations,
             static_cast<int64_t>(y.shape(0)), data_of(d_out), d_scores.data(),
             data_of(at), data_of(d_out_at), data_of(d_preference_at), d_preference.data(), d_y.data()};
+        const int64_t n_rows = task.edges.n_rows, n_at = d_out_at ? d_out_at->shape(0) : 0;
+        require_shape(preference, n_rows, task.width, "preference must be [n_rows, width of y]");
+        require_shape(d_out, n_rows, task.width, "d_out has another shape");
+        require_shape(d_preference, n_rows, task.width, "d_preference has another shape");
+        require_shape(d_y, task.n_nodes, task.width, "d_y has another shape");
+        require_length(d_scores, neighbours.shape(0), "a score an edge is needed");
+        require_length(at, n_rows, "at must have a place for every row");
+        require(!at || (d_out_at && d_preference_at), "at goes with both of its tables");
+        require_shape(d_out_at, n_at, task.width, "d_out_at has another shape");
+        require_shape(d_preference_at, n_at, task.width, "d_preference_at has another shape");
         nb::gil_scoped_release released;
         chosen->route_back(task, threads);
     }, "starts"_a, "neighbours"_a, "preference"_a, "y"_a, "n_iterations"_a, "d_out"_a.none(), "d_scores"_a,
-       "at"_a.none(), "d_out_at"_a.none(), "d_preference_at"_a.none(), "d_preference"_a, "d_y"_a, "threads"_a);
+       "at"_a.none(), "d_out_at"_a.none(), "d_preference_at"_a.none(), "d_preference"_a.noconvert(), "d_y"_a.noconvert(), "threads"_a);
 
     m.def("softmax", [](Rows<const int32_t> starts, Rows<const int32_t> neighbours, MaybeRows<const int32_t> places,
                         Rows<const float> values, MaybeRows<const float> d_alpha, Rows<float> out, int threads) {
         const Softmax task = {adjacency(starts, neighbours, places), values.data(), data_of(d_alpha), out.data()};
+        require_length(values, neighbours.shape(0), "a value an edge is needed");
+        require_length(d_alpha, neighbours.shape(0), "a gradient an edge is needed");
+        require_length(out, neighbours.shape(0), "out has another length");
         nb::gil_scoped_release released;
         (d_alpha ? chosen->softmax_back : chosen->softmax)(task, threads);
-    }, "starts"_a, "neighbours"_a, "places"_a.none(), "values"_a, "d_alpha"_a.none(), "out"_a, "threads"_a);
+    }, "starts"_a, "neighbours"_a, "places"_a.none(), "values"_a, "d_alpha"_a.none(), "out"_a.noconvert(), "threads"_a);
 
     m.def("unit_rows", [](Table<const float> values, MaybeTable<const float> d_out, Table<float> out, int threads) {
         const UnitRows task = {static_cast<int64_t>(values.shape(0)), static_cast<int64_t>(values.shape(1)),
                                values.data(), data_of(d_out), out.data()};
+        require_shape(d_out, task.n_rows, task.width, "d_out has another shape");
+        require_shape(out, task.n_rows, task.width, "out has another shape");
         nb::gil_scoped_release released;
         (d_out ? chosen->unit_rows_back : chosen->unit_rows)(task, threads);
-    }, "values"_a, "d_out"_a.none(), "out"_a, "threads"_a);
+    }, "values"_a, "d_out"_a.none(), "out"_a.noconvert(), "threads"_a);
 
     m.def("dots", [](Rows<const int32_t> starts, Rows<const int32_t> neighbours, MaybeRows<const int32_t> places,
                      Table<const float> x, MaybeRows<const int32_t> x_at, Table<const float> y, Rows<float> out,
                      int threads) {
         const Dots task = {adjacency(starts, neighbours, places), x.data(), data_of(x_at), y.data(),
                            static_cast<int64_t>(y.shape(1)), out.data()};
+        require(x.shape(1) == y.shape(1), "x and y differ in width");
+        require_length(x_at, task.edges.n_rows, "x_at must have a place for every row");
+        require(x_at || static_cast<int64_t>(x.shape(0)) == task.edges.n_rows, "x must have a row for every row");
+        require_length(out, neighbours.shape(0), "out has another length");
         nb::gil_scoped_release released;
         chosen->dots(task, threads);
-    }, "starts"_a, "neighbours"_a, "places"_a.none(), "x"_a, "x_at"_a.none(), "y"_a, "out"_a, "threads"_a);
+    }, "starts"_a, "neighbours"_a, "places"_a.none(), "x"_a, "x_at"_a.none(), "y"_a, "out"_a.noconvert(), "threads"_a);
 
     m.def("strongest", [](Table<const float> alpha, Table<const float> confidence, Rows<const int32_t> sources,
                           Rows<float> weights, Rows<int8_t> winners, int threads) {
         const Strongest task = {static_cast<int64_t>(alpha.shape(1)), static_cast<int64_t>(alpha.shape(0)),
                                 alpha.data(), confidence.data(), sources.data(), weights.data(), winners.data()};
+        require(task.n_modalities < 128, "more than 127 modalities");
+        require(confidence.shape(1) == alpha.shape(0), "a confidence for every modality is needed");
+        require_length(sources, task.n_edges, "a source an edge is needed");
+        require_length(weights, task.n_edges, "weights has another length");
+        require_length(winners, task.n_edges, "winners has another length");
         nb::gil_scoped_release released;
         chosen->strongest(task, threads);
-    }, "alpha"_a, "confidence"_a, "sources"_a, "weights"_a, "winners"_a, "threads"_a);
+    }, "alpha"_a, "confidence"_a, "sources"_a, "weights"_a.noconvert(), "winners"_a.noconvert(), "threads"_a);
 
     m.def("strongest_back", [](Rows<const int32_t> starts, Rows<const int32_t> neighbours,
                                MaybeRows<const int32_t> places, Table<const float> alpha,
@@ -203,15 +253,23 @@ NB_MODULE(_native, m) {
             adjacency(starts, neighbours, places), static_cast<int64_t>(alpha.shape(1)),
             static_cast<int64_t>(alpha.shape(0)), alpha.data(), confidence.data(), sources.data(), winners.data(),
             d_weights.data(), d_alpha.data(), d_confidence.data()};
+        require(confidence.shape(1) == alpha.shape(0), "a confidence for every modality is needed");
+        require_shape(d_alpha, task.n_modalities, task.n_edges, "d_alpha has another shape");
+        require_shape(d_confidence, task.edges.n_rows, task.n_modalities, "d_confidence has another shape");
+        require_length(sources, task.n_edges, "a source an edge is needed");
+        require_length(winners, task.n_edges, "a winner an edge is needed");
+        require_length(d_weights, task.n_edges, "a gradient an edge is needed");
         nb::gil_scoped_release released;
         chosen->strongest_back(task, threads);
     }, "starts"_a, "neighbours"_a, "places"_a.none(), "alpha"_a, "confidence"_a, "sources"_a, "winners"_a,
-       "d_weights"_a, "d_alpha"_a, "d_confidence"_a, "threads"_a);
+       "d_weights"_a, "d_alpha"_a.noconvert(), "d_confidence"_a.noconvert(), "threads"_a);
 
     m.def("top_k", [](Table<const float> users, Table<const float> items, MaybeRows<const int64_t> seen_starts,
                       MaybeRows<const int64_t> seen_items, Table<int64_t> best_items, Table<float> best_scores,
                       int threads) {
         require(users.shape(1) == items.shape(1), "users and items differ in width");
+        require(best_items.shape(1) > 0, "k must be at least 1");
+        require(!seen_starts == !seen_items, "seen starts and items go together");
         require(best_items.shape(0) == users.shape(0) && best_scores.shape(0) == users.shape(0) &&
                 best_items.shape(1) == best_scores.shape(1), "the results have another shape");
         require(!seen_starts || seen_starts->shape(0) == users.shape(0) + 1, "seen items of another number of users");
@@ -221,6 +279,6 @@ NB_MODULE(_native, m) {
                            best_items.data(), best_scores.data()};
         nb::gil_scoped_release released;
         chosen->top_k(task, threads);
-    }, "users"_a, "items"_a, "seen_starts"_a.none(), "seen_items"_a.none(), "best_items"_a, "best_scores"_a,
-       "threads"_a);
+    }, "users"_a, "items"_a, "seen_starts"_a.none(), "seen_items"_a.none(), "best_items"_a.noconvert(),
+       "best_scores"_a.noconvert(), "threads"_a);
 }

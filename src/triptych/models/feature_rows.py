@@ -42,7 +42,8 @@ class FeatureRows(nn.Module):
         self.width, self.complete = features.width, not features.n_missing
         self.products = torch.float32
         self._all_in_bfloat16: Tensor | None = None
-        self._file = getattr(features.table, "_mmap", None)  # None: the table is in memory
+        # None: the table is in memory, or somebody may write to the map, and would lose that with its pages
+        self._file = features.table._mmap if getattr(features.table, "mode", None) == "r" else None  # type: ignore[attr-defined]
         self._bytes_read = 0
         self.register_buffer("features", table_of(features), persistent=False)
         self.register_buffer("present", torch.from_numpy(features.present.copy()), persistent=False)
@@ -107,7 +108,7 @@ class _Projection(torch.autograd.Function):
         out = bias.new_empty(len(table), len(bias))
         for begin in range(0, len(table), CHUNK):
             rows = slice(begin, begin + CHUNK)
-            torch.addmm(bias, table[rows].to(products), weight.T, out=out[rows])
+            out[rows] = (table[rows].to(products) @ weight.T).float().add_(bias)
         return out
 
     @staticmethod
@@ -117,11 +118,11 @@ class _Projection(torch.autograd.Function):
         d_bias, g = g.sum(dim=0), g.to(ctx.products)
         if table.dtype == ctx.products or len(table) <= CHUNK:
             return None, (g.T @ table.to(ctx.products)).float(), d_bias, None
-        d_weight = g.new_zeros(g.shape[1], table.shape[1])
+        d_weight = torch.zeros(g.shape[1], table.shape[1], device=g.device)  # float32: sums are kept in it
         for begin in range(0, len(table), CHUNK):
             rows = slice(begin, begin + CHUNK)
-            d_weight.addmm_(g[rows].T, table[rows].to(ctx.products))
-        return None, d_weight.float(), d_bias, None
+            d_weight += (g[rows].T @ table[rows].to(ctx.products)).float()
+        return None, d_weight, d_bias, None
 
 
 def random_projection(features: Features, width: int, generator: Generator) -> Tensor:

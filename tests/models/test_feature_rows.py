@@ -1,0 +1,67 @@
+"""Features are projected in chunks, in either precision, and a mapped file stays as its owner left it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from triptych.data.features import Features
+from triptych.data.split import split
+from triptych.models.feature_rows import CHUNK, FeatureRows
+from triptych.training.fit import fit
+from triptych.training.settings import TrainingSettings
+from worlds import random_dataset
+
+
+@pytest.mark.parametrize("products", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("stored", [np.float16, np.float32])
+@pytest.mark.parametrize("n_asked", [None, 5, CHUNK + 1])
+def test_a_projection_is_that_of_the_whole_table_whatever_the_chunks(
+    products: torch.dtype, stored: type[np.floating], n_asked: int | None
+) -> None:
+    generator = np.random.default_rng(0)
+    n, width, d = CHUNK + 10, 12, 4
+    present = generator.random(n) < 0.9
+    table = (generator.standard_normal((n, width)) * present[:, None]).astype(stored)
+    rows = FeatureRows(Features("image", table, present))
+    rows.products = products
+    weight = torch.from_numpy(generator.standard_normal((d, width))).float().requires_grad_()
+    bias = torch.from_numpy(generator.standard_normal(d)).float().requires_grad_()
+    items = None if n_asked is None else torch.from_numpy(generator.integers(0, n, n_asked))
+    got, has = rows.project(weight, bias, items)
+    some = torch.from_numpy(table.astype(np.float32))
+    some = some if items is None else some[items]
+    expected = some @ weight.T + bias
+    bound = 1e-5 if products == torch.float32 else 1e-2
+    assert (got - expected).norm() <= bound * expected.norm()
+    assert torch.equal(
+        has[:, 0].bool(), torch.from_numpy(present) if items is None else torch.from_numpy(present)[items]
+    )
+    g = torch.from_numpy(generator.standard_normal(tuple(got.shape))).float()
+    for ours, theirs in zip(
+        torch.autograd.grad((got * g).sum(), (weight, bias)),
+        torch.autograd.grad((expected * g).sum(), (weight, bias)),
+        strict=True,
+    ):
+        assert (ours - theirs).norm() <= bound * theirs.norm()
+
+
+@pytest.mark.parametrize("name", ["vbpr", "bm3", "freedom"])
+def test_models_that_project_a_batch_take_batches_and_catalogues_larger_than_a_chunk(name: str) -> None:
+    data = split(random_dataset(n_users=40, n_items=CHUNK + 50, density=0.06), "ratio", seed=0)
+    training = TrainingSettings(epochs=1, batch_size=CHUNK + 1, precision="bfloat16")
+    scores = fit(name, data, {"embedding_size": 4}, training).scorer.score(np.arange(40))
+    assert torch.isfinite(scores).all()
+
+
+def test_changes_in_a_private_map_of_a_file_are_not_lost(tmp_path: Path) -> None:
+    np.save(tmp_path / "image.npy", np.ones((4000, 64), dtype=np.float32))
+    mapped = np.load(tmp_path / "image.npy", mmap_mode="c")
+    mapped *= 3
+    rows = FeatureRows(Features("image", mapped, np.ones(4000, dtype=np.bool_)))
+    for _ in range(3):
+        projected, _ = rows.project(torch.ones(1, 64), torch.zeros(1), torch.arange(4000))
+        assert torch.equal(projected, torch.full((4000, 1), 192.0))
