@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn.functional import leaky_relu, normalize
 
 from triptych import kernels
+from triptych.errors import SettingsError
 from triptych.kernels import Adjacency
 
 pytestmark = pytest.mark.skipif(not kernels.available(), reason="built without a compiler, or switched off")
@@ -221,6 +222,9 @@ def test_the_switch_turns_the_kernels_off(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setenv(kernels.SWITCH, "torch")
     assert not kernels.serves(torch.ones(2))
     assert kernels.instructions() == "torch"
+    monkeypatch.setenv(kernels.SWITCH, "off")
+    with pytest.raises(SettingsError, match="native or torch"):
+        kernels.serves(torch.ones(2))
 
 
 @pytest.mark.parametrize("scale", [1e-25, 1e-3, 1.0, 1e20])

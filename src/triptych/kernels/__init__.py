@@ -13,6 +13,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -20,8 +21,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from triptych.errors import SettingsError
+
 try:
-    from triptych.kernels import _native  # type: ignore[attr-defined]  # compiled: nothing that mypy could read
+    _native: Any = import_module("triptych.kernels._native")  # compiled: nothing that mypy could read
 except ModuleNotFoundError:  # built without a compiler; one that is there and does not load is an error worth seeing
     _native = None
 
@@ -48,8 +51,14 @@ class Adjacency:
 
 
 def available() -> bool:
-    """Whether the package was built with its compiled core, and the environment does not switch it off."""
-    return _native is not None and os.environ.get(SWITCH, "native") != "torch"
+    """Whether the package was built with its compiled core, and the environment does not switch it off.
+
+    Raises SettingsError if the switch says neither "native" nor "torch".
+    """
+    wanted = os.environ.get(SWITCH, "native")
+    if wanted not in ("native", "torch"):
+        raise SettingsError(f'{SWITCH} is "{wanted}"', mend="set it to native or torch, or not at all")
+    return _native is not None and wanted == "native"
 
 
 def serves(*tensors: Tensor) -> bool:
