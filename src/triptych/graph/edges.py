@@ -132,8 +132,12 @@ class Edges(nn.Module):
         users, items = x[: self.n_users], x[self.n_users :]
         ones = x.new_ones(len(self))
         sums = torch.cat([self.to_users(ones, items), self.to_items(ones, users)])
-        degrees = torch.cat([self.user_starts.diff(), self.item_starts.diff()]).clamp_min(1)
-        return sums / degrees[:, None]
+        return sums / self.degrees[:, None]
+
+    @property
+    def degrees(self) -> Tensor:
+        """How many neighbours every user and item has, at least 1: int32 [n_users + n_items]."""
+        return torch.cat([self.user_starts.diff(), self.item_starts.diff()]).clamp_min(1)
 
     def _strongest(self, alphas: Sequence[Tensor], confidence: Tensor, sources: Tensor, of: Adjacency) -> Tensor:
         stacked = torch.stack(list(alphas))

@@ -55,6 +55,7 @@ def never() -> bool:
     return False
 
 
+@kernels.kept_memory()
 def train(
     model: LearntModel,
     split: Split,
@@ -71,19 +72,6 @@ def train(
     `should_stop` is asked after every step: on true, a checkpoint is written and KeyboardInterrupt raised.
     Raises TrainingError on a loss that is not finite, SettingsError if there is nothing to validate or train on.
     """
-    with kernels.kept_memory():
-        return _train(model, split, training, device, files, listener, should_stop)
-
-
-def _train(
-    model: LearntModel,
-    split: Split,
-    training: TrainingSettings,
-    device: torch.device,
-    files: RunFiles | None,
-    listener: Listener,
-    should_stop: Callable[[], bool],
-) -> Standing:
     metric = str(metric_of(training.metric))
     batches = Batches(split.train.interactions, training.batch_size, training.seed, negatives=model.needs_negatives)
     if not batches.n_steps:
