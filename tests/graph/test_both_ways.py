@@ -9,9 +9,10 @@ import torch
 from torch import Tensor
 
 from triptych import kernels
+from triptych.graph import layer_kernels
 from triptych.graph.bipartite import BipartiteGraph
 from triptych.graph.edges import Edges, unit_rows
-from triptych.graph.layers import LayerWeights, graph_layer
+from triptych.graph.layers import LayerWeights, graph_layers
 from worlds import random_dataset
 
 pytestmark = pytest.mark.skipif(not kernels.available(), reason="built without a compiler, or switched off")
@@ -83,21 +84,45 @@ def test_the_strongest_modality_and_two_layers_on_the_edges_it_weighs(monkeypatc
     assert_same_both_ways(compute, [*inputs, drawn(9, N_USERS, 2), drawn(10, N_ITEMS, 2)], monkeypatch)
 
 
+@pytest.mark.parametrize("rows", ["all", "some"])
+@pytest.mark.parametrize("more", ["users", "items"])
 @pytest.mark.parametrize("positive", [True, False])
-def test_a_layer_in_bfloat16_is_near_the_one_in_float32(positive: bool) -> None:
-    edges = Edges(random_dataset().interactions)
-    width, d, n = 40, 16, N_USERS + N_ITEMS
-    shapes = [(n, width), (n, d), (width, width), (d, width), (d,), (d, width + d), (d,)]
+def test_layers_in_bfloat16_are_near_those_in_float32(positive: bool, more: str, rows: str) -> None:
+    n_users, n_items = (30, 25) if more == "users" else (25, 30)
+    edges = Edges(random_dataset(n_users=n_users, n_items=n_items).interactions)
+    at = None if rows == "all" else (torch.tensor([4, 4, 0, 24]), torch.tensor([24, 7, 7, 1, 0]))
+    width, d = 40, 16
+    shapes: list[tuple[int, ...]] = [(n_users, width), (n_items, width), (n_users + n_items, d)]
+    for w in (width, d):
+        shapes += [(w, w), (d, w), (d,), (d, w + d), (d,)]
     inputs = [drawn(place, *shape) for place, shape in enumerate(shapes)]
     if positive:  # far from leaky_relu's kink, where rounding may change a value's side, and its gradient
         inputs = [x.abs() for x in inputs]
     results = []
     for products in (torch.float32, torch.bfloat16):
         own = [x.clone().requires_grad_() for x in inputs]
-        out = graph_layer(edges, own[0], own[1], LayerWeights(*own[2:]), products)
-        results.append((out, *torch.autograd.grad((out * drawn(13, n, d)).sum(), own)))
+        layers = [LayerWeights(*own[begin : begin + 5]) for begin in (3, 8)]
+        *out, square = graph_layers(edges, (own[0], own[1]), own[2], layers, products, at)
+        last = torch.cat(out)
+        total = (last * drawn(13, *last.shape)).sum() + 0.3 * square
+        results.append((last, square, *torch.autograd.grad(total, own)))
     for exact, near in zip(*results, strict=True) if positive else [(results[0][0], results[1][0])]:
-        assert (exact - near).norm() <= 0.01 * exact.norm()
+        assert (exact - near).norm() <= 0.015 * exact.norm()
+
+
+def test_layers_in_bfloat16_gone_through_in_parts_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    edges = Edges(random_dataset().interactions)
+    shapes: list[tuple[int, ...]] = [(N_USERS, 9), (N_USERS + N_ITEMS, 4), (9, 9), (4, 9), (4,), (4, 13), (4,)]
+    features = drawn(20, N_ITEMS, 9).half()  # without a gradient, as features as they are
+    results = []
+    for chunk in (1 << 20, 70):
+        monkeypatch.setattr(layer_kernels, "CHUNK", chunk)
+        own = [drawn(place, *shape).abs().requires_grad_() for place, shape in enumerate(shapes)]
+        *out, _ = graph_layers(edges, (own[0], features), own[1], [LayerWeights(*own[2:])], torch.bfloat16)
+        rows = torch.cat(out)
+        results.append((rows, *torch.autograd.grad(rows.square().sum(), own)))
+    for whole, parts in zip(*results, strict=True):
+        assert (whole - parts).norm() <= 0.005 * whole.norm()
 
 
 def test_rows_that_do_not_exist_are_refused_either_way(monkeypatch: pytest.MonkeyPatch) -> None:

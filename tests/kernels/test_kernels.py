@@ -103,10 +103,19 @@ def test_values_of_edges_are_found_from_the_other_side_by_their_places() -> None
 def test_products_in_bfloat16_are_rounded_once(width: int, instructions: str) -> None:
     edges, matrix = random_edges(12)
     x, rows, columns = drawn(13, 30, width).bfloat16(), drawn(14, 40).abs(), drawn(15, 30)
-    got = kernels.product16(edges, x, rows=rows, columns=columns, slope=0.01)
     exact = leaky_relu(rows[:, None] * (matrix @ (columns[:, None] * x.float())), 0.01)
-    assert got.dtype == torch.bfloat16
-    assert ((got.float() - exact).abs() <= exact.abs() * 2**-8 + 1e-5).all()
+    few = torch.tensor([39, 0, 7], dtype=torch.int32)
+    at = torch.randperm(30, generator=torch.Generator().manual_seed(16)).int()
+    for got, wanted in (
+        (kernels.product16(edges, x, row_scale=rows, column_scale=columns, slope=0.01), exact),
+        (kernels.product16(edges, x, rows=few, row_scale=rows, column_scale=columns, slope=0.01), exact[few]),
+        (kernels.product16(edges, x[at.argsort()], x_at=at, row_scale=rows, column_scale=columns, slope=0.01), exact),
+    ):
+        assert got.dtype == torch.bfloat16
+        assert ((got.float() - wanted).abs() <= wanted.abs() * 2**-8 + 1e-5).all()
+    x[4] = 0
+    got = kernels.product16(edges, x, x_at=torch.where(torch.arange(30) == 4, -1, torch.arange(30)).int())
+    assert torch.equal(got, kernels.product16(edges, x))
 
 
 @pytest.mark.parametrize("width", [8, 64])

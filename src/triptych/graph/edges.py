@@ -127,17 +127,13 @@ class Edges(nn.Module):
         """Softmax over every item's users, [n_edges] -> [n_edges]."""
         return _softmax(scores, self.items, self.of_items)
 
-    def mean_of_neighbours(self, x: Tensor) -> Tensor:
-        """Rows [n_users + n_items, d] -> the mean over every node's neighbours; nodes without any get zeros."""
-        users, items = x[: self.n_users], x[self.n_users :]
-        ones = x.new_ones(len(self))
-        sums = torch.cat([self.to_users(ones, items), self.to_items(ones, users)])
-        return sums / self.degrees[:, None]
+    def mean_to_users(self, x_items: Tensor) -> Tensor:
+        """The mean over every user's items, [n_items, d] -> [n_users, d]; users without any get zeros."""
+        return self.to_users(x_items.new_ones(len(self)), x_items) / _degrees(self.user_starts)
 
-    @property
-    def degrees(self) -> Tensor:
-        """How many neighbours every user and item has, at least 1: int32 [n_users + n_items]."""
-        return torch.cat([self.user_starts.diff(), self.item_starts.diff()]).clamp_min(1)
+    def mean_to_items(self, x_users: Tensor) -> Tensor:
+        """The mean over every item's users, [n_users, d] -> [n_items, d]; items without any get zeros."""
+        return self.to_items(x_users.new_ones(len(self)), x_users) / _degrees(self.item_starts)
 
     def _strongest(self, alphas: Sequence[Tensor], confidence: Tensor, sources: Tensor, of: Adjacency) -> Tensor:
         stacked = torch.stack(list(alphas))
@@ -153,6 +149,10 @@ def unit_rows(x: Tensor) -> Tensor:
         unit: Tensor = UnitRows.apply(x)  # type: ignore[no-untyped-call]
         return unit
     return normalize(x, dim=1)
+
+
+def _degrees(starts: Tensor) -> Tensor:
+    return starts.diff().clamp_min(1)[:, None]
 
 
 def _softmax(scores: Tensor, nodes: Tensor, edges: Adjacency) -> Tensor:

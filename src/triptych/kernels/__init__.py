@@ -139,20 +139,23 @@ def product16(
     edges: Adjacency,
     x: Tensor,
     *,
+    x_at: Tensor | None = None,
     rows: Tensor | None = None,
-    columns: Tensor | None = None,
+    row_scale: Tensor | None = None,
+    column_scale: Tensor | None = None,
     slope: float = 1.0,
     out: Tensor | None = None,
 ) -> Tensor:
-    """leaky_relu(rows[r] · Σ over neighbours of columns[j] · x[j]) in bfloat16, summed in float32: [n_rows, d].
+    """leaky_relu(row_scale[r] · Σ over neighbours j of column_scale[j] · x[j]) in bfloat16, summed in float32.
 
-    x bfloat16 [n_nodes, d]; rows float32 [n_rows] and columns float32 [n_nodes], None: ones; slope of the leaky relu,
-    1: none.
+    x bfloat16 [·, d]; x_at and rows as in `product`; row_scale float32 [n_rows] and column_scale float32 [n_nodes],
+    None: ones; slope of the leaky relu, 1: none. Returns bfloat16 [len(rows) or n_rows, d].
     """
     if out is None:
-        out = x.new_empty(edges.n_rows, x.shape[1])
-    bits = (x.detach().contiguous().view(torch.int16), _plain(rows), _plain(columns), slope, out.view(torch.int16))
-    _native.product16(edges.starts, edges.neighbours, *bits, torch.get_num_threads())
+        out = x.new_empty(edges.n_rows if rows is None else len(rows), x.shape[1])
+    given = (_plain(x_at), _plain(rows), _plain(row_scale), _plain(column_scale))
+    bits, result = x.detach().contiguous().view(torch.int16), out.view(torch.int16)
+    _native.product16(edges.starts, edges.neighbours, bits, *given, slope, result, torch.get_num_threads())
     return out
 
 
@@ -217,6 +220,20 @@ def unit_rows_back(x: Tensor, d_out: Tensor) -> Tensor:
     out = x.new_empty(x.shape)
     _native.unit_rows(_plain(x), _plain(d_out), out, torch.get_num_threads())
     return out
+
+
+def unit_rows16(x: Tensor, out: Tensor | None = None) -> Tensor:
+    """Rows of x float32 [n, d] brought to length 1, in bfloat16; a row of zeros stays."""
+    if out is None:
+        out = x.new_empty(x.shape, dtype=torch.bfloat16)
+    _native.unit_rows16(_plain(x), out.view(torch.int16), torch.get_num_threads())
+    return out
+
+
+def unit_rows16_back(x: Tensor, d_out: Tensor, *, again: float, out: Tensor) -> None:
+    """The gradient of `unit_rows16` from d_out bfloat16 [n, d], and again · x, written to out float32 [n, d]."""
+    bits = d_out.detach().contiguous().view(torch.int16)
+    _native.unit_rows16_back(_plain(x), bits, again, out, torch.get_num_threads())
 
 
 def dots(edges: Adjacency, x: Tensor, y: Tensor, x_at: Tensor | None = None) -> Tensor:

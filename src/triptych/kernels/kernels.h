@@ -32,14 +32,16 @@ struct Product {
     float* out;
 };
 
-// The same for tables in bfloat16 (as bits), summed in float32: out[r] = f(rows[r] Σ_e columns[neighbour] x[neighbour])
-// with f the leaky relu of that slope (1: none).
+// The same for tables in bfloat16 (as bits), summed in float32:
+// out[k] = f(row_scale[r] Σ_e column_scale[neighbour] x[neighbour]) with f the leaky relu of that slope (1: none).
 struct Product16 {
     Adjacency edges;
     const uint16_t* x;
-    const float* rows;           // null: ones
-    const float* columns;        // null: ones
-    int64_t width;
+    const int32_t* x_at;         // node -> its row in x, -1: zeros; null: as it is
+    const int32_t* rows;         // null: all
+    int64_t n_out, width;
+    const float* row_scale;      // null: ones
+    const float* column_scale;   // of the nodes; null: ones
     float slope;
     uint16_t* out;
 };
@@ -83,6 +85,22 @@ struct UnitRows {
     int64_t n_rows, width;
     const float* values;
     const float* d_out;          // only for the gradient
+    float* out;
+};
+
+// The same into bfloat16 (as bits).
+struct UnitRows16 {
+    int64_t n_rows, width;
+    const float* values;
+    uint16_t* out;
+};
+
+// Its gradient from one in bfloat16, and `again` times the values added.
+struct UnitRows16Gradient {
+    int64_t n_rows, width;
+    const float* values;
+    const uint16_t* d_out;
+    float again;
     float* out;
 };
 
@@ -142,6 +160,8 @@ struct Kernels {
     void (*softmax_back)(const Softmax&, int threads);
     void (*unit_rows)(const UnitRows&, int threads);
     void (*unit_rows_back)(const UnitRows&, int threads);
+    void (*unit_rows16)(const UnitRows16&, int threads);
+    void (*unit_rows16_back)(const UnitRows16Gradient&, int threads);
     void (*dots)(const Dots&, int threads);
     void (*strongest)(const Strongest&, int threads);
     void (*strongest_back)(const StrongestGradient&, int threads);

@@ -153,17 +153,20 @@ NB_MODULE(_native, m) {
        "base_at"_a.none(), "rows"_a.none(), "a"_a, "b"_a, "out"_a.noconvert(), "threads"_a);
 
     m.def("product16", [](Rows<const int32_t> starts, Rows<const int32_t> neighbours, Table<const int16_t> x,
-                          MaybeRows<const float> rows, MaybeRows<const float> columns, float slope,
-                          Table<int16_t> out, int threads) {
-        const Product16 task = {adjacency(starts, neighbours), reinterpret_cast<const uint16_t*>(x.data()),
-                                data_of(rows), data_of(columns), static_cast<int64_t>(x.shape(1)), slope,
+                          MaybeRows<const int32_t> x_at, MaybeRows<const int32_t> rows, MaybeRows<const float> row_scale,
+                          MaybeRows<const float> column_scale, float slope, Table<int16_t> out, int threads) {
+        const Adjacency edges = adjacency(starts, neighbours);
+        const int64_t n_out = rows ? rows->shape(0) : edges.n_rows, width = x.shape(1);
+        const Product16 task = {edges, reinterpret_cast<const uint16_t*>(x.data()), data_of(x_at), data_of(rows), n_out,
+                                width, data_of(row_scale), data_of(column_scale), slope,
                                 reinterpret_cast<uint16_t*>(out.data())};
-        require_shape(out, task.edges.n_rows, task.width, "out has another shape");
-        require_length(rows, task.edges.n_rows, "rows must have a number for every row");
-        require_length(columns, x.shape(0), "columns must have a number for every node");
+        require_shape(out, n_out, width, "out has another shape");
+        require_length(row_scale, edges.n_rows, "row_scale must have a number for every row");
+        require_length(column_scale, x_at ? x_at->shape(0) : x.shape(0), "column_scale must have a number for every node");
         nb::gil_scoped_release released;
         chosen->product16(task, threads);
-    }, "starts"_a, "neighbours"_a, "x"_a, "rows"_a.none(), "columns"_a.none(), "slope"_a, "out"_a.noconvert(), "threads"_a);
+    }, "starts"_a, "neighbours"_a, "x"_a, "x_at"_a.none(), "rows"_a.none(), "row_scale"_a.none(), "column_scale"_a.none(),
+       "slope"_a, "out"_a.noconvert(), "threads"_a);
 
     m.def("route", [](Rows<const int32_t> starts, Rows<const int32_t> neighbours, Table<const float> preference,
                       Table<const float> y, int64_t n_iterations, Table<float> out, Rows<float> scores, int threads) {
@@ -217,6 +220,24 @@ NB_MODULE(_native, m) {
         nb::gil_scoped_release released;
         (d_out ? chosen->unit_rows_back : chosen->unit_rows)(task, threads);
     }, "values"_a, "d_out"_a.none(), "out"_a.noconvert(), "threads"_a);
+
+    m.def("unit_rows16", [](Table<const float> values, Table<int16_t> out, int threads) {
+        const UnitRows16 task = {static_cast<int64_t>(values.shape(0)), static_cast<int64_t>(values.shape(1)),
+                                 values.data(), reinterpret_cast<uint16_t*>(out.data())};
+        require_shape(out, task.n_rows, task.width, "out has another shape");
+        nb::gil_scoped_release released;
+        chosen->unit_rows16(task, threads);
+    }, "values"_a, "out"_a.noconvert(), "threads"_a);
+
+    m.def("unit_rows16_back", [](Table<const float> values, Table<const int16_t> d_out, float again, Table<float> out,
+                                 int threads) {
+        const UnitRows16Gradient task = {static_cast<int64_t>(values.shape(0)), static_cast<int64_t>(values.shape(1)),
+                                         values.data(), reinterpret_cast<const uint16_t*>(d_out.data()), again, out.data()};
+        require_shape(d_out, task.n_rows, task.width, "d_out has another shape");
+        require_shape(out, task.n_rows, task.width, "out has another shape");
+        nb::gil_scoped_release released;
+        chosen->unit_rows16_back(task, threads);
+    }, "values"_a, "d_out"_a, "again"_a, "out"_a.noconvert(), "threads"_a);
 
     m.def("dots", [](Rows<const int32_t> starts, Rows<const int32_t> neighbours, MaybeRows<const int32_t> places,
                      Table<const float> x, MaybeRows<const int32_t> x_at, Table<const float> y, Rows<float> out,

@@ -55,6 +55,10 @@ class FeatureRows(nn.Module):
         )
         return self._masked(features.to(dtype), present), present[:, None].to(dtype)
 
+    def table(self) -> Tensor:
+        """All rows as they are stored, [n_items, width]; those of items without features are zeros."""
+        return self._masked(self.features, self.present)
+
     def project(self, weight: Tensor, bias: Tensor, items: Tensor | None) -> tuple[Tensor, Tensor]:
         """W f + b of some items int64 [n], or of all (None): [n, d], and 1 where an item has features, else 0, [n, 1].
 
@@ -69,7 +73,7 @@ class FeatureRows(nn.Module):
                 self._all_in_bfloat16 = self._converted(torch.bfloat16)
             table = self._all_in_bfloat16
         elif items is None:
-            table = self.features if self.complete else self._masked(self.features, self.present)
+            table = self.table()
         else:
             table = self._masked(self.features[items], present)
             self._let_go(len(items))

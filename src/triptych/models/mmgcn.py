@@ -29,8 +29,8 @@ from typing_extensions import Doc
 from triptych.data.dataset import Dataset
 from triptych.data.features import Features
 from triptych.errors import SettingsError, did_you_mean
-from triptych.graph.edges import Edges, unit_rows
-from triptych.graph.layers import LayerWeights, graph_layer
+from triptych.graph.edges import Edges
+from triptych.graph.layers import LayerWeights, graph_layers
 from triptych.models.feature_rows import FeatureRows
 from triptych.models.model import Batch, LearntModel
 from triptych.models.parts import bpr, id_penalty, xavier_linear, xavier_table
@@ -78,25 +78,25 @@ class MMGCN(LearntModel):
                 features, dataset.n_users, settings.embedding_size, latent, generator
             )
 
-    def preferences(self) -> list[Tensor]:
-        """P of every modality."""
-        return [network.preference for network in self.modalities.values() if isinstance(network, ModalityNetwork)]
+    def representations(self, at: tuple[Tensor, Tensor] | None = None) -> tuple[Tensor, Tensor, Tensor]:
+        """All users and items, or those `at` alone, int64 [n_u] and [n_i]: [n_users or n_u, d], [n_items or n_i, d].
 
-    def representations(self) -> Tensor:
-        """[n_users + n_items, d]."""
+        And the mean square of P of the first modality, 0 without any.
+        """
+        e = self.id_embedding
         if not self.modalities:
-            return self.id_embedding
-        each = [modality(self.edges, self.id_embedding) for modality in self.modalities.values()]
-        return torch.stack(each).mean(dim=0)
+            users, items = e[: self.n_users], e[self.n_users :]
+            return *((users, items) if at is None else (users[at[0]], items[at[1]])), e.new_zeros(())
+        each = [modality(self.edges, e, at) for modality in self.modalities.values()]
+        users, items, mean_squares = (torch.stack(list(parts)) for parts in zip(*each, strict=True))
+        return users.mean(dim=0), items.mean(dim=0), mean_squares[0]
 
     def loss(self, batch: Batch, generator: Generator) -> dict[str, Tensor]:
         u, i, j = batch.users, batch.positives, batch.negatives
         assert j is not None
-        x = self.representations()
-        x_u, x_i, x_j = x[u], x[self.n_users + i], x[self.n_users + j]
-        penalty = id_penalty(self.id_embedding, self.n_users, u, i, j)
-        for preference in self.preferences()[:1]:
-            penalty = penalty + preference.norm().square() / preference.numel()
+        x_u, x_items, mean_square = self.representations((u, torch.cat([i, j])))
+        x_i, x_j = x_items.chunk(2)
+        penalty = id_penalty(self.id_embedding, self.n_users, u, i, j) + mean_square
         return {
             "bpr": bpr((x_u * x_i).sum(-1), (x_u * x_j).sum(-1)),
             "penalty": self.settings.reg_weight * penalty,
@@ -104,8 +104,7 @@ class MMGCN(LearntModel):
 
     @torch.no_grad()
     def factors(self) -> Factors:
-        x = self.representations()
-        return Factors(x[: self.n_users], x[self.n_users :])
+        return Factors(*self.representations()[:2])
 
 
 class ModalityNetwork(nn.Module):
@@ -129,18 +128,16 @@ class ModalityNetwork(nn.Module):
             self.layers.append((aggregate, self_loop, combine))
             width = embedding_size
 
-    def forward(self, edges: Edges, e: Tensor) -> Tensor:
-        """The last X, [n_users + n_items, d]."""
+    def forward(self, edges: Edges, e: Tensor, at: tuple[Tensor, Tensor] | None) -> tuple[Tensor, Tensor, Tensor]:
+        """The last X of all users and items, or of those `at` alone; and the mean square of P."""
         if self.projection is None:
-            g, _ = self.rows(None, e.dtype)
+            g = self.rows.table()
         else:
             g, has = self.rows.project(self.projection.weight, self.projection.bias, None)
-            g = g * has
-        x = torch.cat([unit_rows(self.preference), unit_rows(g)])
-        for aggregate, self_loop, combine in self.layers:
-            weights = LayerWeights(aggregate["weight"], self_loop.weight, self_loop.bias, combine.weight, combine.bias)
-            x = graph_layer(edges, x, e, weights, self.rows.products)
-        return x
+            g = g if self.rows.complete else g * has
+        weights = [LayerWeights(W["weight"], S.weight, S.bias, C.weight, C.bias) for W, S, C in self.layers]
+        users, items, square = graph_layers(edges, (self.preference, g), e, weights, self.rows.products, at)
+        return users, items, square / self.preference.numel()
 
 
 def projected_modalities(setting: str, features: Mapping[str, Features]) -> set[str]:

@@ -166,10 +166,10 @@ def _step(
             where=place(files.folder) if files else None,
             mend="lower the learning rate, or look for extreme feature values, then start again",
         )
-    optimizer.zero_grad(set_to_none=True)
     sum_of_terms: Tensor = torch.stack(list(terms.values())).sum()
     sum_of_terms.backward()  # type: ignore[no-untyped-call]
     optimizer.step()
+    optimizer.zero_grad(set_to_none=True)  # now, not before the next gradient: the next loss has their memory
     return values
 
 
@@ -179,7 +179,14 @@ def _adam(model: LearntModel, training: TrainingSettings) -> Adam:
         {"params": [parameter], "lr": own.get(name, training.learning_rate)}
         for name, parameter in model.named_parameters()
     ]
-    return Adam(groups, fused=True)
+    adam = Adam(groups, fused=True)
+    for parameter in model.parameters():  # now and not in the first step, whose memory would end up around theirs
+        adam.state[parameter] = {
+            "step": torch.zeros((), dtype=torch.float32, device=parameter.device),
+            "exp_avg": torch.zeros_like(parameter, memory_format=torch.preserve_format),
+            "exp_avg_sq": torch.zeros_like(parameter, memory_format=torch.preserve_format),
+        }
+    return adam
 
 
 def _peak_megabytes(device: torch.device) -> float:
