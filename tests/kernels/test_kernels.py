@@ -107,15 +107,15 @@ def test_products_in_bfloat16_are_rounded_once(width: int, instructions: str) ->
     few = torch.tensor([39, 0, 7], dtype=torch.int32)
     at = torch.randperm(30, generator=torch.Generator().manual_seed(16)).int()
     for got, wanted in (
-        (kernels.product16(edges, x, row_scale=rows, column_scale=columns, slope=0.01), exact),
-        (kernels.product16(edges, x, rows=few, row_scale=rows, column_scale=columns, slope=0.01), exact[few]),
-        (kernels.product16(edges, x[at.argsort()], x_at=at, row_scale=rows, column_scale=columns, slope=0.01), exact),
+        (kernels.product(edges, None, x, row_scale=rows, column_scale=columns, slope=0.01), exact),
+        (kernels.product(edges, None, x, rows=few, row_scale=rows, column_scale=columns, slope=0.01), exact[few]),
+        (kernels.product(edges, None, x[at.argsort()], x_at=at, row_scale=rows, column_scale=columns, slope=0.01), exact),
     ):
         assert got.dtype == torch.bfloat16
         assert ((got.float() - wanted).abs() <= wanted.abs() * 2**-8 + 1e-5).all()
     x[4] = 0
-    got = kernels.product16(edges, x, x_at=torch.where(torch.arange(30) == 4, -1, torch.arange(30)).int())
-    assert torch.equal(got, kernels.product16(edges, x))
+    got = kernels.product(edges, None, x, x_at=torch.where(torch.arange(30) == 4, -1, torch.arange(30)).int())
+    assert torch.equal(got, kernels.product(edges, None, x))
 
 
 @pytest.mark.parametrize("width", [8, 64])
@@ -168,7 +168,7 @@ def test_softmax_and_unit_rows_have_the_values_and_gradients_of_torch(instructio
         lambda edges, x, y: kernels.product(edges, None, y),
         lambda edges, x, y: kernels.route(edges, x, y, 2)[0],
         lambda edges, x, y: kernels.route_back(edges, x, y, 2, None, kernels.dots(edges, x, y))[1],
-        lambda edges, x, y: kernels.product16(edges, y.bfloat16()),
+        lambda edges, x, y: kernels.product(edges, None, y.bfloat16()),
         lambda edges, x, y: torch.from_numpy(kernels.top_k(x, y, 5, None)[1]),
     ],
     ids=["product", "routing", "its gradient", "bfloat16", "top k"],

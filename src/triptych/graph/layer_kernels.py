@@ -115,10 +115,10 @@ class Side:
         """The mean of x over the neighbours of the wanted rows, or of a part of them, and leaky_relu of that slope."""
         if self.chosen is not None:
             rows = self.chosen[part or slice(None)].int()
-            return kernels.product16(self.edges, x, rows=rows, row_scale=self.inverse, slope=slope, out=out)
+            return kernels.product(self.edges, None, x, rows=rows, row_scale=self.inverse, slope=slope, out=out)
         part = part or slice(0, self.edges.n_rows)
         edges = _part(self.edges, part)
-        return kernels.product16(edges, x, row_scale=self.inverse[part], slope=slope, out=out)
+        return kernels.product(edges, None, x, row_scale=self.inverse[part], slope=slope, out=out)
 
     def means_back(self, other: Side, d: Tensor, part: slice, out: Tensor | None = None) -> Tensor:
         """The gradient of `means` for a part of x, whose rows are the nodes of the other side; d [n_wanted, w]."""
@@ -126,7 +126,7 @@ class Side:
         if self.chosen is not None:
             at = torch.full((self.edges.n_rows,), -1, dtype=torch.int32)
             at[self.chosen] = torch.arange(len(self.chosen), dtype=torch.int32)
-        return kernels.product16(_part(other.edges, part), d, x_at=at, column_scale=self.inverse, out=out)
+        return kernels.product(_part(other.edges, part), None, d, x_at=at, column_scale=self.inverse, out=out)
 
 
 @dataclass(frozen=True)

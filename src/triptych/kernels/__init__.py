@@ -119,43 +119,27 @@ def product(
     base: Tensor | None = None,
     base_at: Tensor | None = None,
     rows: Tensor | None = None,
-    a: float = 1.0,
-    b: float = 1.0,
-    out: Tensor | None = None,
-) -> Tensor:
-    """out[k] = a · base[r] + b · Σ over edges e of r of weights[e] · x[neighbour of e], for r = rows[k], or all rows.
-
-    weights float32 [n_edges], None: ones. x float32 [·, d]; x_at int32: node -> its row in x, -1: zeros. base float32
-    [·, d] and base_at int32 likewise, for the rows. rows int32. Returns float32 [len(rows) or n_rows, d].
-    """
-    if out is None:
-        out = x.new_empty(edges.n_rows if rows is None else len(rows), x.shape[1])
-    given = (_plain(x_at), _plain(base), _plain(base_at), _plain(rows))
-    _native.product(*_parts(edges), _plain(weights), _plain(x), *given, a, b, out, torch.get_num_threads())
-    return out
-
-
-def product16(
-    edges: Adjacency,
-    x: Tensor,
-    *,
-    x_at: Tensor | None = None,
-    rows: Tensor | None = None,
     row_scale: Tensor | None = None,
     column_scale: Tensor | None = None,
+    a: float = 1.0,
+    b: float = 1.0,
     slope: float = 1.0,
     out: Tensor | None = None,
+    dtype: torch.dtype | None = None,
 ) -> Tensor:
-    """leaky_relu(row_scale[r] · Σ over neighbours j of column_scale[j] · x[j]) in bfloat16, summed in float32.
+    """out[k] = leaky_relu(row_scale[r] · (a · base[r] + b · Σ over edges e of r of weights[e] · x[neighbour of e])).
 
-    x bfloat16 [·, d]; x_at and rows as in `product`; row_scale float32 [n_rows] and column_scale float32 [n_nodes],
-    None: ones; slope of the leaky relu, 1: none. Returns bfloat16 [len(rows) or n_rows, d].
+    For r = rows[k], or all rows. weights float32 [n_edges], None: ones. x float32 or bfloat16 [·, d], each row times
+    column_scale[node] if given; x_at int32: node -> its row in x, -1: zeros. base float32 [·, d] and base_at int32
+    likewise, for the rows. rows int32. row_scale float32 [n_rows], None: ones. slope: of the leaky relu, 1: none.
+    Returns [len(rows) or n_rows, d] in `dtype`, float32 or bfloat16, None: x's. Sums are kept in float32.
     """
     if out is None:
-        out = x.new_empty(edges.n_rows if rows is None else len(rows), x.shape[1])
-    given = (_plain(x_at), _plain(rows), _plain(row_scale), _plain(column_scale))
-    bits, result = x.detach().contiguous().view(torch.int16), out.view(torch.int16)
-    _native.product16(edges.starts, edges.neighbours, bits, *given, slope, result, torch.get_num_threads())
+        out = x.new_empty(edges.n_rows if rows is None else len(rows), x.shape[1], dtype=dtype)
+    given = (_plain(x_at), _plain(base), _plain(base_at), _plain(rows), _plain(row_scale), _plain(column_scale))
+    own = (*_parts(edges), _plain(weights), _bits(x))
+    bits = out.view(torch.int16) if out.dtype == torch.bfloat16 else out
+    _native.product(*own, *given, a, b, slope, bits, torch.get_num_threads())
     return out
 
 
@@ -226,14 +210,13 @@ def unit_rows16(x: Tensor, out: Tensor | None = None) -> Tensor:
     """Rows of x float32 [n, d] brought to length 1, in bfloat16; a row of zeros stays."""
     if out is None:
         out = x.new_empty(x.shape, dtype=torch.bfloat16)
-    _native.unit_rows16(_plain(x), out.view(torch.int16), torch.get_num_threads())
+    _native.unit_rows16(_plain(x), _bits(out), torch.get_num_threads())
     return out
 
 
 def unit_rows16_back(x: Tensor, d_out: Tensor, *, again: float, out: Tensor) -> None:
     """The gradient of `unit_rows16` from d_out bfloat16 [n, d], and again · x, written to out float32 [n, d]."""
-    bits = d_out.detach().contiguous().view(torch.int16)
-    _native.unit_rows16_back(_plain(x), bits, again, out, torch.get_num_threads())
+    _native.unit_rows16_back(_plain(x), _bits(d_out), again, out, torch.get_num_threads())
 
 
 def dots(edges: Adjacency, x: Tensor, y: Tensor, x_at: Tensor | None = None) -> Tensor:
@@ -279,6 +262,12 @@ def top_k(
 
 def _parts(edges: Adjacency) -> tuple[Any, ...]:
     return edges.starts, edges.neighbours, edges.places
+
+
+def _bits(tensor: Tensor) -> Tensor:
+    """A table as the core takes it: float32, or the bits of bfloat16 as int16."""
+    plain = tensor.detach().contiguous()
+    return plain.view(torch.int16) if plain.dtype == torch.bfloat16 else plain
 
 
 def _plain(tensor: Tensor | None) -> Tensor | None:

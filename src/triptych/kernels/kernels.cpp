@@ -17,14 +17,14 @@ namespace TRIPTYCH_ISA {
 
 #include "lanes.inc"
 #include "products.inc"
+#include "unit_rows.inc"
 #include "routing.inc"
-#include "bfloat16.inc"
 #include "edge_weights.inc"
 #include "top_k.inc"
 
 extern const Kernels table;
 const Kernels table = {
-    TRIPTYCH_NAME, product, product16, route, route_back, softmax, softmax_back, unit_rows, unit_rows_back,
+    TRIPTYCH_NAME, product, route, route_back, softmax, softmax_back, unit_rows, unit_rows_back,
     unit_rows16, unit_rows16_back, dots, strongest, strongest_back, top_k,
 };
 

@@ -17,33 +17,28 @@ struct Adjacency {
     const int32_t* places;
 };
 
-// out[k] = a · base[r] + b · Σ_e w_e x[neighbours[e]] for r = rows[k] (null: r = k, for all rows).
+// A table in float32 or, where `half` is not null, in bfloat16 (as bits).
+template <typename Float, typename Bits> struct Either {
+    Float* full;
+    Bits* half;
+};
+
+// out[k] = f(row_scale[r] (a · base[r] + b · Σ_e w_e column_scale[j] x[j])), j = neighbours[e], for r = rows[k] (null:
+// r = k, for all rows), with f the leaky relu of that slope (1: none).
 struct Product {
     Adjacency edges;
     const float* weights;        // null: ones
-    const float* x;
+    Either<const float, const uint16_t> x;
     const int32_t* x_at;         // node -> its row in x, -1 where it has none (zeros); null: the node itself
     const float* base;           // null: zeros
     const int32_t* base_at;      // row -> its row in base, -1: zeros; null: the row itself
     const int32_t* rows;
-    int64_t n_out;
-    int64_t width;
-    float a, b;
-    float* out;
-};
-
-// The same for tables in bfloat16 (as bits), summed in float32:
-// out[k] = f(row_scale[r] Σ_e column_scale[neighbour] x[neighbour]) with f the leaky relu of that slope (1: none).
-struct Product16 {
-    Adjacency edges;
-    const uint16_t* x;
-    const int32_t* x_at;         // node -> its row in x, -1: zeros; null: as it is
-    const int32_t* rows;         // null: all
-    int64_t n_out, width;
     const float* row_scale;      // null: ones
     const float* column_scale;   // of the nodes; null: ones
-    float slope;
-    uint16_t* out;
+    int64_t n_out;
+    int64_t width;
+    float a, b, slope;
+    Either<float, uint16_t> out;
 };
 
 // p = preference / ‖preference‖; `n_iterations` times: α = softmax over the neighbours of p · y_j, v = p + Σ α y_j,
@@ -153,7 +148,6 @@ struct TopK {
 struct Kernels {
     const char* name;
     void (*product)(const Product&, int threads);
-    void (*product16)(const Product16&, int threads);
     void (*route)(const Routing&, int threads);
     void (*route_back)(const RoutingGradient&, int threads);
     void (*softmax)(const Softmax&, int threads);

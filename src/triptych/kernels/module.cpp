@@ -23,6 +23,8 @@ template <typename T> using Table = nb::ndarray<T, nb::ndim<2>, nb::c_contig, nb
 template <typename T> using MaybeRows = std::optional<Rows<T>>;
 template <typename T> using MaybeTable = std::optional<Table<T>>;
 
+using AnyTable = nb::ndarray<nb::ndim<2>, nb::c_contig, nb::device::cpu>;  // of float32, or bits of bfloat16
+
 namespace triptych {
 
 #define DECLARE(isa) namespace isa { extern const Kernels table; }
@@ -96,6 +98,14 @@ Adjacency adjacency(const Rows<const int32_t>& starts, const Rows<const int32_t>
     return {static_cast<int64_t>(starts.shape(0)) - 1, starts.data(), neighbours.data(), data_of(places)};
 }
 
+// Bits of bfloat16 come as int16. Raises ValueError on any other type.
+template <typename Float, typename Bits> Either<Float, Bits> either(const AnyTable& table) {
+    const bool half = table.dtype() == nb::dtype<int16_t>();
+    require(half || table.dtype() == nb::dtype<float>(), "a table must be of float32, or of int16 that are bits of bfloat16");
+    return half ? Either<Float, Bits>{nullptr, static_cast<Bits*>(table.data())}
+                : Either<Float, Bits>{static_cast<Float*>(table.data()), nullptr};
+}
+
 }  // namespace triptych
 
 NB_MODULE(_native, m) {
@@ -134,39 +144,27 @@ NB_MODULE(_native, m) {
     }, "array"_a, "Ask for large pages under an array that is not written to yet, where the system has them.");
 
     m.def("product", [](Rows<const int32_t> starts, Rows<const int32_t> neighbours, MaybeRows<const int32_t> places,
-                        MaybeRows<const float> weights, Table<const float> x, MaybeRows<const int32_t> x_at,
+                        MaybeRows<const float> weights, AnyTable x, MaybeRows<const int32_t> x_at,
                         MaybeTable<const float> base, MaybeRows<const int32_t> base_at, MaybeRows<const int32_t> rows,
-                        float a, float b, Table<float> out, int threads) {
+                        MaybeRows<const float> row_scale, MaybeRows<const float> column_scale, float a, float b,
+                        float slope, AnyTable out, int threads) {
         const Adjacency edges = adjacency(starts, neighbours, places);
         const int64_t n_out = rows ? rows->shape(0) : edges.n_rows, width = x.shape(1);
-        require(static_cast<int64_t>(out.shape(0)) == n_out && static_cast<int64_t>(out.shape(1)) == width,
-                "out has another shape");
+        require_shape(out, n_out, width, "out has another shape");
         require(!base || static_cast<int64_t>(base->shape(1)) == width, "base has another width");
         require_length(weights, neighbours.shape(0), "a weight an edge is needed");
         require_length(base_at, edges.n_rows, "base_at must have a place for every row");
         require(!base || base_at || static_cast<int64_t>(base->shape(0)) == edges.n_rows, "base has too few rows");
-        const Product task = {edges, data_of(weights), x.data(), data_of(x_at), data_of(base), data_of(base_at),
-                              data_of(rows), n_out, width, a, b, out.data()};
+        require_length(row_scale, edges.n_rows, "row_scale must have a number for every row");
+        require_length(column_scale, x_at ? x_at->shape(0) : x.shape(0), "column_scale must have a number for every node");
+        const Product task = {edges, data_of(weights), either<const float, const uint16_t>(x), data_of(x_at),
+                              data_of(base), data_of(base_at), data_of(rows), data_of(row_scale), data_of(column_scale),
+                              n_out, width, a, b, slope, either<float, uint16_t>(out)};
         nb::gil_scoped_release released;
         chosen->product(task, threads);
     }, "starts"_a, "neighbours"_a, "places"_a.none(), "weights"_a.none(), "x"_a, "x_at"_a.none(), "base"_a.none(),
-       "base_at"_a.none(), "rows"_a.none(), "a"_a, "b"_a, "out"_a.noconvert(), "threads"_a);
-
-    m.def("product16", [](Rows<const int32_t> starts, Rows<const int32_t> neighbours, Table<const int16_t> x,
-                          MaybeRows<const int32_t> x_at, MaybeRows<const int32_t> rows, MaybeRows<const float> row_scale,
-                          MaybeRows<const float> column_scale, float slope, Table<int16_t> out, int threads) {
-        const Adjacency edges = adjacency(starts, neighbours);
-        const int64_t n_out = rows ? rows->shape(0) : edges.n_rows, width = x.shape(1);
-        const Product16 task = {edges, reinterpret_cast<const uint16_t*>(x.data()), data_of(x_at), data_of(rows), n_out,
-                                width, data_of(row_scale), data_of(column_scale), slope,
-                                reinterpret_cast<uint16_t*>(out.data())};
-        require_shape(out, n_out, width, "out has another shape");
-        require_length(row_scale, edges.n_rows, "row_scale must have a number for every row");
-        require_length(column_scale, x_at ? x_at->shape(0) : x.shape(0), "column_scale must have a number for every node");
-        nb::gil_scoped_release released;
-        chosen->product16(task, threads);
-    }, "starts"_a, "neighbours"_a, "x"_a, "x_at"_a.none(), "rows"_a.none(), "row_scale"_a.none(), "column_scale"_a.none(),
-       "slope"_a, "out"_a.noconvert(), "threads"_a);
+       "base_at"_a.none(), "rows"_a.none(), "row_scale"_a.none(), "column_scale"_a.none(), "a"_a, "b"_a, "slope"_a,
+       "out"_a.noconvert(), "threads"_a);
 
     m.def("route", [](Rows<const int32_t> starts, Rows<const int32_t> neighbours, Table<const float> preference,
                       Table<const float> y, int64_t n_iterations, Table<float> out, Rows<float> scores, int threads) {

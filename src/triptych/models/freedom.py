@@ -89,6 +89,7 @@ class FREEDOM(LearntModel):
         kept = np.zeros(len(taken), dtype=np.bool_)
         kept[np.argpartition(-keys, n_kept - 1)[:n_kept]] = True
         self.thinned = BipartiteGraph(taken.select(kept)).to(self.user_embedding.device)
+        self.thinned.products = self.graph.products
 
     def item_neighbourhoods(self) -> Tensor:
         """Sⁿ E_items, [n_items, d]."""
@@ -101,7 +102,7 @@ class FREEDOM(LearntModel):
         u, i, j = batch.users, batch.positives, batch.negatives
         assert j is not None
         tables, n_layers, ij = (self.user_embedding, self.item_embedding), self.settings.n_layers, torch.cat([i, j])
-        h_u, H_ij = self.thinned.mean_at(*tables, n_layers, u, ij)
+        h_u, H_ij, _, _ = self.thinned.mean_at(*tables, n_layers, u, ij)
         h_i, h_j = (H_ij + self.item_neighbourhoods()[ij]).chunk(2)
         content = h_u.new_zeros(())
         for modality in self.modalities.values():

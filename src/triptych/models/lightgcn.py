@@ -53,13 +53,12 @@ class LightGCN(LearntModel):
     def loss(self, batch: Batch, generator: Generator) -> dict[str, Tensor]:
         u, i, j = batch.users, batch.positives, batch.negatives
         assert j is not None
-        E_users, E_items = self.user_embedding, self.item_embedding
-        h_u, h_ij = self.graph.mean_at(E_users, E_items, self.settings.n_layers, u, torch.cat([i, j]))
+        tables, ij = (self.user_embedding, self.item_embedding), torch.cat([i, j])
+        h_u, h_ij, e_u, e_ij = self.graph.mean_at(*tables, self.settings.n_layers, u, ij)
         h_i, h_j = h_ij.chunk(2)
-        rows = E_users[u], E_items[i], E_items[j]
         return {
             "bpr": bpr((h_u * h_i).sum(-1), (h_u * h_j).sum(-1), BPR_FLOOR),
-            "penalty": self.settings.reg_weight * norm_penalty(*rows),
+            "penalty": self.settings.reg_weight * norm_penalty(e_u, *e_ij.chunk(2)),
         }
 
     @torch.no_grad()

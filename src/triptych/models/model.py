@@ -10,6 +10,7 @@ import torch
 from torch import Generator, Tensor, nn
 
 from triptych.data.dataset import Dataset
+from triptych.graph.bipartite import BipartiteGraph
 from triptych.models.feature_rows import FeatureRows
 from triptych.progress import Listener, silent
 from triptych.ranking.scorer import Factors, ItemWeights
@@ -70,7 +71,10 @@ class LearntModel(nn.Module, ABC):
         return {}
 
     def compute_products_in(self, dtype: torch.dtype) -> None:
-        """Compute the products of features with weights in `dtype`, float32 or bfloat16; all else stays as it is."""
+        """Compute what is wide or read often in `dtype`, float32 or bfloat16: products of features, sums over neighbours.
+
+        Sums are kept in float32, parameters too.
+        """
         for module in self.modules():
-            if isinstance(module, FeatureRows):
+            if isinstance(module, FeatureRows | BipartiteGraph):
                 module.products = dtype
