@@ -50,6 +50,26 @@ def test_the_mean_of_layers_at_some_rows(n_layers: int, monkeypatch: pytest.Monk
     )
 
 
+@pytest.mark.parametrize("n_layers", [0, 1, 3])
+def test_propagation_of_tables_in_bfloat16_is_near_that_in_float32(n_layers: int) -> None:
+    results = []
+    for products in (torch.float32, torch.bfloat16):
+        graph = BipartiteGraph(random_dataset().interactions)
+        graph.products = products
+        own = [drawn(1, N_USERS, WIDTH).requires_grad_(), drawn(2, N_ITEMS, WIDTH).requires_grad_()]
+        values = [
+            *graph.mean_at(own[0], own[1], n_layers, AT_USERS, AT_ITEMS),
+            *graph.mean_and_norms(own[0], own[1], n_layers, AT_USERS, AT_ITEMS, again=1.0),
+        ]
+        assert all(value.dtype == torch.float32 for value in values)
+        total = torch.stack([(v * drawn(place, *v.shape)).sum() for place, v in enumerate(values)]).sum()
+        results.append((*values, *torch.autograd.grad(total, own)))
+    for exact, near in zip(*results, strict=True):
+        assert (exact - near).norm() <= 0.005 * exact.norm()
+    different = any(not torch.equal(exact, near) for exact, near in zip(*results, strict=True))
+    assert different == (n_layers > 0)
+
+
 def test_norms_of_tables_of_zeros_have_no_gradient() -> None:
     graph = BipartiteGraph(random_dataset().interactions)
     users, items = torch.zeros(N_USERS, 3, requires_grad=True), torch.zeros(N_ITEMS, 3, requires_grad=True)

@@ -109,7 +109,10 @@ def test_products_in_bfloat16_are_rounded_once(width: int, instructions: str) ->
     for got, wanted in (
         (kernels.product(edges, None, x, row_scale=rows, column_scale=columns, slope=0.01), exact),
         (kernels.product(edges, None, x, rows=few, row_scale=rows, column_scale=columns, slope=0.01), exact[few]),
-        (kernels.product(edges, None, x[at.argsort()], x_at=at, row_scale=rows, column_scale=columns, slope=0.01), exact),
+        (
+            kernels.product(edges, None, x[at.argsort()], x_at=at, row_scale=rows, column_scale=columns, slope=0.01),
+            exact,
+        ),
     ):
         assert got.dtype == torch.bfloat16
         assert ((got.float() - wanted).abs() <= wanted.abs() * 2**-8 + 1e-5).all()

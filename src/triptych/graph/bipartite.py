@@ -20,9 +20,10 @@ class BipartiteGraph(nn.Module):
     """Â = D^-1/2 [[0, R], [Rᵀ, 0]] D^-1/2 of the training interactions.
 
     Its two halves are kept apart: every user's items and every item's users, with a weight an edge. A user or item
-    without interactions has a zero row. products: the dtype of the tables that sums over neighbours read while training,
-    where the kernels serve; the sums themselves, what goes in and what comes out are float32. Neighbours' rows are most
-    of what a step reads, so in bfloat16 it takes about half as long.
+    without interactions has a zero row.
+
+    products: the dtype of the tables that sums over neighbours read while training, where the kernels serve. The sums,
+    what goes in and what comes out are float32. Those tables are most of what a step reads: in bfloat16 half as much.
     """
 
     users_items: Tensor

@@ -71,7 +71,7 @@ class LearntModel(nn.Module, ABC):
         return {}
 
     def compute_products_in(self, dtype: torch.dtype) -> None:
-        """Compute what is wide or read often in `dtype`, float32 or bfloat16: products of features, sums over neighbours.
+        """Compute products of features and sums over neighbours from tables in `dtype`, float32 or bfloat16.
 
         Sums are kept in float32, parameters too.
         """

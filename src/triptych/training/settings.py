@@ -28,5 +28,5 @@ class TrainingSettings:
     )
     precision: Annotated[
         Literal["auto", "float32", "bfloat16"],
-        Doc("products of features with weights; auto: bfloat16 where the processor has such products"),
+        Doc("products of features, sums over neighbours; auto: bfloat16 where the processor has such products"),
     ] = "auto"
