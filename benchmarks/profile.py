@@ -106,7 +106,6 @@ def watch(trainer: Any, stopwatch: Stopwatch) -> None:
     trainer.model.loss = stopwatch.timed("loss", trainer.model.loss)
     trainer.batches.batch = stopwatch.timed("batch", trainer.batches.batch)
     trainer.optimizer.step = stopwatch.timed("optimiser", trainer.optimizer.step)
-    trainer.optimizer.zero_grad = stopwatch.timed("optimiser", trainer.optimizer.zero_grad)
     torch.Tensor.backward = stopwatch.timed(BACKWARD, torch.Tensor.backward)  # type: ignore[method-assign]
 
 

@@ -37,21 +37,18 @@ class BipartiteGraph(nn.Module):
         super().__init__()
         self.n_users, self.n_items = interactions.n_users, interactions.n_items
         self.products = torch.float32
+        self._rooms: dict[tuple[int, int, torch.dtype], tuple[Tensor, Tensor]] = {}
         users, items = interactions.users, interactions.items
         by_item = np.lexsort((users, items))
-        scale_users = 1.0 / np.sqrt(interactions.user_degrees + DEGREE_OFFSET)
-        scale_items = 1.0 / np.sqrt(interactions.item_degrees + DEGREE_OFFSET)
-        weights = scale_users[users] * scale_items[items]
-        self._exact = {"users": weights, "items": weights[by_item]}  # for float64, which tests and studies use
-        for side, neighbours, degrees in (
-            ("users", items, interactions.user_degrees),
-            ("items", users[by_item], interactions.item_degrees),
+        for side, other, neighbours, degrees in (
+            ("users", "items", items, interactions.user_degrees),
+            ("items", "users", users[by_item], interactions.item_degrees),
         ):
-            other = "items" if side == "users" else "users"
             starts = np.concatenate([[0], np.cumsum(degrees)])
             self.register_buffer(f"{side}_{other}", int32(neighbours), persistent=False)
             self.register_buffer(f"{side}_starts", int32(starts), persistent=False)
-            self.register_buffer(f"{side}_weights", torch.from_numpy(self._exact[side]).float(), persistent=False)
+        for side in ("users", "items"):
+            self.register_buffer(f"{side}_weights", self._exact_weights(side).float(), persistent=False)
 
     def propagate(self, users: Tensor, items: Tensor) -> tuple[Tensor, Tensor]:
         """Â [users; items], [n_users, d] and [n_items, d] -> the same shapes. Â is symmetric: its gradient is Â g."""
@@ -100,10 +97,18 @@ class BipartiteGraph(nn.Module):
 
     def _half(self, side: str, dtype: torch.dtype) -> tuple[kernels.Adjacency, Tensor]:
         other = "items" if side == "users" else "users"
-        weights: Tensor = getattr(self, f"{side}_weights")
-        if dtype == torch.float64:
-            weights = torch.from_numpy(self._exact[side]).to(weights.device)
+        # float64, which tests and studies use, is computed when it is asked for
+        weights = self._exact_weights(side) if dtype == torch.float64 else getattr(self, f"{side}_weights")
         return kernels.Adjacency(getattr(self, f"{side}_starts"), getattr(self, f"{side}_{other}")), weights
+
+    def _exact_weights(self, side: str) -> Tensor:
+        """float64 [n_edges]: 1 / √(degree of the one · degree of the other), an edge."""
+        other, neighbours = ("items", self.users_items) if side == "users" else ("users", self.items_users)
+        degrees = {each: getattr(self, f"{each}_starts").diff().double() + DEGREE_OFFSET for each in ("users", "items")}
+        scale = {each: 1.0 / one.sqrt() for each, one in degrees.items()}
+        counts = getattr(self, f"{side}_starts").diff()
+        weights: Tensor = scale[side].repeat_interleave(counts) * scale[other][neighbours]
+        return weights
 
     def horner(
         self,
@@ -118,7 +123,10 @@ class BipartiteGraph(nn.Module):
         float32 in and out. at: rows of the result that are wanted, int64 [n] and [m], None: all; n_layers at least 1.
         """
         sides = (("users", users), ("items", items))
-        x = tuple(one if one.at is not None else SparseRows(one.rows.to(self.products)) for one in (users, items))
+        x = tuple(
+            one if one.at is not None or self.products == torch.float32 else SparseRows(room.copy_(one.rows))
+            for one, room in zip((users, items), self._room(1, users.rows), strict=True)
+        )
         for layer in range(n_layers):
             last = layer == n_layers - 1
             scale = 1 / (n_layers + 1) if last else 1.0
@@ -135,11 +143,20 @@ class BipartiteGraph(nn.Module):
                         rows=None if rows is None else rows.int(),
                         a=scale + (again if last and side == "items" else 0.0),
                         b=scale,
-                        dtype=torch.float32 if last else self.products,
+                        dtype=torch.float32,
+                        out=None if last else self._room(layer % 2, users.rows)[place],
                     )
                 )
             x = (SparseRows(made[0]), SparseRows(made[1]))
         return x[0].rows, x[1].rows
+
+    def _room(self, which: int, like: Tensor) -> tuple[Tensor, Tensor]:
+        """One of two pairs of tables that propagation writes in turn: made once, so that memory keeps its shape."""
+        width, dtype = like.shape[1], self.products
+        if (room := self._rooms.get((which, width, dtype))) is None:
+            room = (like.new_empty(self.n_users, width, dtype=dtype), like.new_empty(self.n_items, width, dtype=dtype))
+            self._rooms[which, width, dtype] = room
+        return room
 
 
 class _MeanAt(torch.autograd.Function):

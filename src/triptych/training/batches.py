@@ -32,7 +32,7 @@ class Batches:
 
     def __init__(self, interactions: Interactions, batch_size: int, seed: int, *, negatives: bool) -> None:
         self.interactions, self.batch_size, self.seed, self.negatives = interactions, batch_size, seed, negatives
-        pairs = np.arange(len(interactions), dtype=np.int64)
+        pairs: NDArray[np.signedinteger] = np.arange(len(interactions), dtype=smallest(len(interactions)))
         if negatives:
             pairs = pairs[interactions.user_degrees[interactions.users] < interactions.n_items]
         self.pairs = pairs
@@ -42,11 +42,11 @@ class Batches:
         """Steps an epoch; the last batch may be smaller."""
         return -(-len(self.pairs) // self.batch_size)
 
-    def order(self, epoch: int) -> NDArray[np.int64]:
+    def order(self, epoch: int) -> NDArray[np.signedinteger]:
         """The order in which an epoch goes through the pairs."""
         return numpy_generator(self.seed, ORDER, epoch).permutation(self.pairs)
 
-    def batch(self, order: NDArray[np.int64], epoch: int, step: int, device: torch.device) -> Batch:
+    def batch(self, order: NDArray[np.signedinteger], epoch: int, step: int, device: torch.device) -> Batch:
         """The batch of one step of an epoch whose order is `order`."""
         chosen = order[step * self.batch_size : (step + 1) * self.batch_size]
         users, items = self.interactions.users[chosen], self.interactions.items[chosen]
@@ -55,6 +55,11 @@ class Batches:
             generator = numpy_generator(self.seed, NEGATIVES, epoch, step)
             negatives = torch.from_numpy(draw_negatives(self.interactions, users, generator)).to(device)
         return Batch(torch.from_numpy(users).to(device), torch.from_numpy(items).to(device), negatives)
+
+
+def smallest(n: int) -> type[np.signedinteger]:
+    """The integers that count to n: half the memory where they suffice."""
+    return np.int32 if n <= np.iinfo(np.int32).max else np.int64
 
 
 def draw_negatives(

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.optim import Adam
 
 from triptych.artefacts import map_tensors, tensor_metadata, write_tensors
 from triptych.errors import TrainingError, place
 from triptych.models.model import LearntModel
+from triptych.training.adam import Adam, Moments
 
-ADAM = ("step", "exp_avg", "exp_avg_sq")  # what Adam remembers of a parameter
+ADAM = tuple(each.name for each in fields(Moments))  # what Adam remembers of a parameter
 
 
 @dataclass
@@ -35,7 +35,7 @@ class Standing:
 
 
 def save_checkpoint(
-    path: Path, model: LearntModel, optimizer: Adam, best: dict[str, Tensor] | None, standing: Standing
+    path: Path, model: LearntModel, adam: Adam, best: dict[str, Tensor] | None, standing: Standing
 ) -> None:
     """Write everything that the next step depends on, as one file that is whole or absent.
 
@@ -50,15 +50,14 @@ def save_checkpoint(
                 mend="lower the learning rate; the checkpoint before is kept",
             )
         tensors[f"parameter/{name}"] = _array(parameter)
-        state = optimizer.state.get(parameter, {})
-        tensors.update({f"adam/{key}/{name}": _array(state[key]) for key in ADAM if key in state})
+        tensors.update({f"adam/{key}/{name}": _array(getattr(adam.moments[name], key)) for key in ADAM})
     for name, value in (best or {}).items():
         tensors[f"best/{name}"] = _array(value)
     write_tensors(path, tensors, {"standing": json.dumps(asdict(standing))})
 
 
-def load_checkpoint(path: Path, model: LearntModel, optimizer: Adam) -> tuple[dict[str, Tensor] | None, Standing]:
-    """Put model and optimizer back where the checkpoint left them; returns (best parameters, standing).
+def load_checkpoint(path: Path, model: LearntModel, adam: Adam) -> tuple[dict[str, Tensor] | None, Standing]:
+    """Put model and Adam back where the checkpoint left them; returns (best parameters, standing).
 
     Raises TrainingError if the checkpoint is of another model.
     """
@@ -72,11 +71,10 @@ def load_checkpoint(path: Path, model: LearntModel, optimizer: Adam) -> tuple[di
     with torch.no_grad():
         for name, parameter in parameters.items():
             parameter.copy_(tensors[f"parameter/{name}"])
-            state = {key: tensors[f"adam/{key}/{name}"] for key in ADAM if f"adam/{key}/{name}" in tensors}
-            if state:
-                optimizer.state[parameter] = {
-                    key: value if key == "step" else value.to(parameter.device) for key, value in state.items()
-                }
+            for key in ADAM:
+                if (then := tensors.get(f"adam/{key}/{name}")) is not None:
+                    now: Tensor = getattr(adam.moments[name], key)
+                    now.copy_(then.view_as(now))  # a number is stored as an array of one
     best = {name.removeprefix("best/"): value for name, value in tensors.items() if name.startswith("best/")}
     return best or None, Standing(**json.loads(tensor_metadata(path)["standing"]))
 

@@ -13,7 +13,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.optim import Adam
 
 from triptych import kernels
 from triptych.artefacts import write_file
@@ -24,6 +23,7 @@ from triptych.models.model import LearntModel
 from triptych.progress import Listener, Progress, silent
 from triptych.ranking.evaluate import evaluate
 from triptych.ranking.metrics import metric_of
+from triptych.training.adam import Adam
 from triptych.training.batches import EPOCH, LOSS, Batches, torch_generator
 from triptych.training.checkpoint import Standing, load_checkpoint, save_checkpoint
 from triptych.training.settings import TrainingSettings
@@ -79,18 +79,18 @@ def train(
     if not len(split.validation):
         raise SettingsError("there are no validation interactions to stop by", mend="split with a validation share")
     model.to(device)
-    optimizer = _adam(model, training)
+    adam = _adam(model, training)
     standing, best = Standing(), None
     if files is not None:
         if files.checkpoint.exists():
-            best, standing = load_checkpoint(files.checkpoint, model, optimizer)
+            best, standing = load_checkpoint(files.checkpoint, model, adam)
         _cut_lines(files.metrics, standing.lines)
     saved_at = time.monotonic()
 
     def checkpoint() -> None:
         nonlocal saved_at
         if files is not None:
-            save_checkpoint(files.checkpoint, model, optimizer, best, standing)
+            save_checkpoint(files.checkpoint, model, adam, best, standing)
             saved_at = time.monotonic()
 
     while not standing.finished:
@@ -99,7 +99,7 @@ def train(
         model.start_epoch(torch_generator(device, training.seed, EPOCH, standing.epoch))
         while standing.step < batches.n_steps:
             began = time.perf_counter()
-            terms = _step(model, optimizer, batches, order, standing, training.seed, device, files)
+            terms = _step(model, adam, batches, order, standing, training.seed, device, files)
             standing.terms = {name: standing.terms.get(name, 0.0) + value for name, value in terms.items()}
             standing.step += 1
             standing.seconds += time.perf_counter() - began
@@ -145,9 +145,9 @@ def train(
 
 def _step(
     model: LearntModel,
-    optimizer: Adam,
+    adam: Adam,
     batches: Batches,
-    order: NDArray[np.int64],
+    order: NDArray[np.signedinteger],
     standing: Standing,
     seed: int,
     device: torch.device,
@@ -168,25 +168,13 @@ def _step(
         )
     sum_of_terms: Tensor = torch.stack(list(terms.values())).sum()
     sum_of_terms.backward()  # type: ignore[no-untyped-call]
-    optimizer.step()
-    optimizer.zero_grad(set_to_none=True)  # now, not before the next gradient: the next loss has their memory
+    adam.step()
     return values
 
 
 def _adam(model: LearntModel, training: TrainingSettings) -> Adam:
-    own = model.own_learning_rates()
-    groups = [
-        {"params": [parameter], "lr": own.get(name, training.learning_rate)}
-        for name, parameter in model.named_parameters()
-    ]
-    adam = Adam(groups, fused=True)
-    for parameter in model.parameters():  # now and not in the first step, whose memory would end up around theirs
-        adam.state[parameter] = {
-            "step": torch.zeros((), dtype=torch.float32, device=parameter.device),
-            "exp_avg": torch.zeros_like(parameter, memory_format=torch.preserve_format),
-            "exp_avg_sq": torch.zeros_like(parameter, memory_format=torch.preserve_format),
-        }
-    return adam
+    own, parameters = model.own_learning_rates(), dict(model.named_parameters())
+    return Adam(parameters, {name: own.get(name, training.learning_rate) for name in parameters})
 
 
 def _peak_megabytes(device: torch.device) -> float:

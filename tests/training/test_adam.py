@@ -1,0 +1,44 @@
+"""Our Adam is torch's, without what torch brings along."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import torch
+from torch import nn
+
+from triptych.training.adam import Adam
+
+
+def drawn_parameters() -> dict[str, nn.Parameter]:
+    generator = torch.Generator().manual_seed(0)
+    return {name: nn.Parameter(torch.randn(shape, generator=generator)) for name, shape in (("a", (5, 3)), ("b", (7,)))}
+
+
+def test_steps_are_those_of_torch_with_a_learning_rate_a_parameter() -> None:
+    ours, theirs = drawn_parameters(), drawn_parameters()
+    rates = {"a": 0.1, "b": 0.003}
+    adam = Adam(ours, rates)
+    reference = torch.optim.Adam([{"params": [theirs[name]], "lr": rate} for name, rate in rates.items()])
+    generator = torch.Generator().manual_seed(1)
+    for step in range(20):
+        for name in rates:
+            gradient = torch.randn(ours[name].shape, generator=generator)
+            skipped = name == "b" and step == 3  # a parameter without a gradient stays, and its count of steps too
+            ours[name].grad, theirs[name].grad = (None, None) if skipped else (gradient.clone(), gradient)
+        adam.step()
+        reference.step()
+        assert all(parameter.grad is None for parameter in ours.values())
+    for name in rates:
+        assert torch.allclose(ours[name], theirs[name], atol=1e-6)
+    assert adam.moments["b"].step == 19
+
+
+def test_torchs_compiler_is_not_loaded_by_training() -> None:
+    program = (
+        "import sys, torch; from triptych.training.adam import Adam; p = torch.nn.Parameter(torch.ones(2));"
+        "adam = Adam({'p': p}, {'p': 0.1}); p.sum().backward(); adam.step(); print('torch._dynamo' in sys.modules)"
+    )
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "False"
