@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -154,12 +154,16 @@ def write_tensors(path: Path, tensors: Mapping[str, NDArray[Any]], about: Mappin
         )
 
 
-def create_tensors(path: Path, shapes: Mapping[str, tuple[str, tuple[int, ...]]]) -> dict[str, NDArray[Any]]:
-    """A new safetensors file of zeros as writable memory maps, to be filled piece by piece.
+def write_tensor_stream(
+    path: Path, shapes: Mapping[str, tuple[str, tuple[int, ...]]], pieces: Mapping[str, Iterable[NDArray[np.generic]]]
+) -> None:
+    """Write a safetensors file piece by piece, for tables that should not be in memory whole.
 
-    `shapes`: name -> (dtype code of `DTYPES`, shape). For tables that should not be in memory whole.
+    shapes: name -> (dtype code of `DTYPES`, shape). pieces: name -> its rows, some at a time; they are asked for in the
+    order of `shapes`. Raises ValueError where they are not as many as the shape says.
     """
-    header, offset = {}, 0
+    header: dict[str, Any] = {}
+    offset = 0
     for name, (code, shape) in shapes.items():
         size = int(np.prod(shape)) * np.dtype(DTYPES[code]).itemsize
         header[name] = {"dtype": code, "shape": list(shape), "data_offsets": [offset, offset + size]}
@@ -168,8 +172,11 @@ def create_tensors(path: Path, shapes: Mapping[str, tuple[str, tuple[int, ...]]]
     text += b" " * (-len(text) % 8)
     with path.open("wb") as file:
         file.write(struct.pack("<Q", len(text)) + text)
-        file.truncate(8 + len(text) + offset)
-    return map_tensors(path, mode="r+")
+        for name, (code, _) in shapes.items():
+            for piece in pieces[name]:
+                file.write(np.ascontiguousarray(piece, dtype=DTYPES[code]).data)
+            if file.tell() != 8 + len(text) + header[name]["data_offsets"][1]:
+                raise ValueError(f'"{name}" has another size than its shape says')
 
 
 def map_tensors(path: Path, *, mode: str = "r") -> dict[str, NDArray[Any]]:

@@ -4,7 +4,8 @@
     multi         the same, for fields that hold several values between separators
     numeric       standardised, and a column that says whether it is known
 
-scikit-learn's encoders do the work; what they learnt is stored as JSON, never pickled.
+scikit-learn's encoders do the work; what they learnt is stored as JSON, never pickled. It is imported where it works:
+that takes longer than all else of preparing a small data set, and most have no such columns.
 """
 
 from __future__ import annotations
@@ -16,7 +17,6 @@ from typing import Any
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from sklearn.preprocessing import MultiLabelBinarizer, OneHotEncoder, StandardScaler
 
 from triptych.data.features import Features
 from triptych.data.formats.tables import Table
@@ -44,6 +44,8 @@ def fit_metadata(table: Table, columns: MetadataColumns) -> Features:
     An item that has none of the columns lacks the modality. Raises InputError on a column that the table lacks, a
     number that is none, or if nothing is left to encode.
     """
+    from sklearn.preprocessing import StandardScaler
+
     parts: list[dict[str, Any]] = [
         {"kind": "categorical", "column": column, "values": _frequent(table.labels(column))}
         for column in columns.categorical
@@ -75,6 +77,8 @@ def encode_metadata(encoder: Mapping[str, Any], table: Table) -> tuple[NDArray[n
 
     Values that were not there when the encoder was fitted count as no value. Raises InputError.
     """
+    from sklearn.preprocessing import StandardScaler
+
     blocks: list[NDArray[np.float32]] = []
     present = np.zeros(len(table.frame), dtype=np.bool_)
     for part in encoder["parts"]:
@@ -106,6 +110,8 @@ def _frequent(values: pl.Series) -> list[str]:
 
 
 def _one(text: pl.Series, values: Sequence[str]) -> NDArray[np.float32]:
+    from sklearn.preprocessing import OneHotEncoder
+
     encoder = OneHotEncoder(categories=[list(values)], handle_unknown="ignore", sparse_output=False, dtype=np.float32)
     encoder.fit(np.array([[values[0]]], dtype=object))
     encoded: NDArray[np.float32] = encoder.transform(text.fill_null("").to_numpy().astype(object)[:, None])
@@ -113,6 +119,8 @@ def _one(text: pl.Series, values: Sequence[str]) -> NDArray[np.float32]:
 
 
 def _several(lists: pl.Series, values: Sequence[str]) -> NDArray[np.float32]:
+    from sklearn.preprocessing import MultiLabelBinarizer
+
     known = set(values)
     rows = [[value for value in row or () if value in known] for row in lists.to_list()]
     encoded: NDArray[np.float32] = MultiLabelBinarizer(classes=list(values)).fit([]).transform(rows).astype(np.float32)

@@ -131,6 +131,8 @@ def _of_catalogue(
 def _distinct(frame: pl.DataFrame) -> tuple[pl.DataFrame, int]:
     """Of repeated pairs the earliest (by time, else by row), in the earliest part that any of them stands in."""
     pair = ["user_id", "item_id"]
+    if not frame.select(pair).is_duplicated().any():  # as in most logs: nothing to sort and choose from
+        return frame.sort("row"), 0
     conflicting = 0
     if "part" in frame.columns:
         conflicting = int(frame.group_by(pair).agg(pl.col("part").n_unique() > 1)["part"].sum())

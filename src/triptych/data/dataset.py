@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from triptych.artefacts import create_tensors, json_bytes, map_tensors, open_folder, write_tensors, writing_folder
+from triptych.artefacts import json_bytes, map_tensors, open_folder, write_tensor_stream, write_tensors, writing_folder
 from triptych.data.features import Features, FeatureStream, streamed
 from triptych.data.interactions import Interactions
 from triptych.data.neighbours import Neighbours
@@ -199,12 +199,16 @@ def _save_features(folder: Path, stream: FeatureStream, listener: Listener) -> i
     folder.mkdir(exist_ok=True)
     code = {"float16": "F16", "float32": "F32", "float64": "F64"}[str(stream.dtype)]
     shapes = {"table": (code, (stream.n_items, stream.width)), "present": ("BOOL", (stream.n_items,))}
-    arrays = create_tensors(folder / f"{stream.modality}.safetensors", shapes)
-    for items in told(f"writing {stream.modality} features", stream.chunks(), listener):
-        values, present = stream.rows(items)
-        arrays["table"][items] = values
-        arrays["table"][items][~present] = 0
-        arrays["present"][items] = present
+    present = np.zeros(stream.n_items, dtype=np.bool_)
+
+    def rows() -> Iterator[NDArray[Any]]:
+        for items in told(f"writing {stream.modality} features", stream.chunks(), listener):
+            values, here = stream.rows(items)
+            present[items] = here
+            yield values if here.all() else np.where(here[:, None], values, 0)
+
+    pieces = {"table": rows(), "present": [present]}  # which is known when the table is written
+    write_tensor_stream(folder / f"{stream.modality}.safetensors", shapes, pieces)
     if stream.encoder is not None:
         (folder / f"{stream.modality}.encoder.json").write_bytes(json_bytes(stream.encoder))
-    return int(arrays["present"].sum())
+    return int(present.sum())

@@ -105,12 +105,13 @@ def stream_features(
         if len(wanted) and np.array_equal(wanted, np.arange(begin, begin + len(wanted))):
             chunk = np.asarray(file.values[begin : begin + len(wanted)])  # in order: read, not gathered
         else:
-            chunk = np.zeros((len(wanted), file.values.shape[1]), file.values.dtype)
-            chunk[present] = file.values[wanted[present]]
+            chunk = np.take(np.asarray(file.values), np.maximum(wanted, 0), axis=0)
+            chunk[~present] = 0
         _check(file, chunk, wanted, dtype)
         chunk = chunk.astype(dtype, copy=False)
         if zero_rows == "missing":
-            present &= chunk.any(axis=1)
+            perhaps = np.flatnonzero(chunk[:, 0] == 0)
+            present[perhaps] &= chunk[perhaps].any(axis=1)
         return chunk, present
 
     return FeatureStream(
