@@ -275,3 +275,11 @@ def test_what_does_not_fit_together_is_refused() -> None:
     with pytest.raises(TypeError):
         kernels.product(edges, None, y, out=torch.zeros(40, 128)[:, ::2])
     assert torch.allclose(kernels.unit_rows(drawn(40, 16, 5).T), normalize(drawn(40, 16, 5).T, dim=1), atol=1e-6)
+
+
+def test_every_float16_becomes_the_bfloat16_that_torch_makes_of_it(instructions: str) -> None:
+    every = torch.arange(-(2**15), 2**15, dtype=torch.int32).to(torch.int16).view(torch.float16).reshape(-1, 7 + 9)
+    got, expected = kernels.bfloat16(every), every.to(torch.bfloat16)
+    assert torch.equal(got.isfinite(), expected.isfinite())
+    assert torch.equal(got[got.isfinite()], expected[got.isfinite()])
+    assert torch.equal(kernels.bfloat16(every[:3, :7]), expected[:3, :7])

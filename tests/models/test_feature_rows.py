@@ -18,20 +18,22 @@ from worlds import random_dataset
 
 @pytest.mark.parametrize("products", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("stored", [np.float16, np.float32])
+@pytest.mark.parametrize("keep", [True, False])
 @pytest.mark.parametrize("n_asked", [None, 5, CHUNK + 1])
 def test_a_projection_is_that_of_the_whole_table_whatever_the_chunks(
-    products: torch.dtype, stored: type[np.floating], n_asked: int | None
+    products: torch.dtype, stored: type[np.floating], n_asked: int | None, keep: bool
 ) -> None:
     generator = np.random.default_rng(0)
     n, width, d = CHUNK + 10, 12, 4
     present = generator.random(n) < 0.9
-    table = (generator.standard_normal((n, width)) * present[:, None]).astype(stored)
-    rows = FeatureRows(Features("image", table, present))
+    table = generator.standard_normal((n, width)).astype(stored)
+    rows = FeatureRows(Features("image", table.copy(), present))
+    table[~present] = 0
     rows.products = products
     weight = torch.from_numpy(generator.standard_normal((d, width))).float().requires_grad_()
     bias = torch.from_numpy(generator.standard_normal(d)).float().requires_grad_()
     items = None if n_asked is None else torch.from_numpy(generator.integers(0, n, n_asked))
-    got, has = rows.project(weight, bias, items)
+    got, has = rows.project(weight, bias, items, keep=keep)
     some = torch.from_numpy(table.astype(np.float32))
     some = some if items is None else some[items]
     expected = some @ weight.T + bias

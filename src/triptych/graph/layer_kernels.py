@@ -6,7 +6,7 @@ made of those rows stays in the cache; what is wide and cheap to compute again i
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,8 @@ from triptych import kernels
 from triptych.graph.edges import Edges
 from triptych.graph.sparse_rows import SparseRows, distinct
 from triptych.kernels import Adjacency
+
+Room = Callable[[int, int, int], Tensor]  # Edges.room
 
 SLOPE = 0.01  # of leaky_relu below zero: torch's default
 PARTS = 4  # of the rows, where what is made of them is not wanted whole
@@ -52,15 +54,15 @@ class Layers(torch.autograd.Function):
             kept.append(Kept.of(wanted if p is layers[-1] else sides, p, x))
             x = Rows(kept[-1].out[0]), Rows(kept[-1].out[1])
         for p, one in zip(layers, kept, strict=True):
-            _forward(wanted if p is layers[-1] else sides, one, p)
-        ctx.n_users, ctx.sides, ctx.wanted, ctx.kept = edges.n_users, sides, wanted, kept
+            _forward(wanted if p is layers[-1] else sides, one, p, edges.room)
+        ctx.edges, ctx.sides, ctx.wanted, ctx.kept = edges, sides, wanted, kept
         ctx.set_materialize_grads(False)
         return _asked_for(wanted[0], x[0].table), _asked_for(wanted[1], x[1].table), users.norm().square()
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Any, ...]:
         _users, _items, *flat = ctx.saved_tensors
-        wanted, d_square = ctx.wanted, gradients[2]
+        n_users, wanted, d_square = ctx.edges.n_users, ctx.wanted, gradients[2]
         d_e = torch.zeros(sum(side.edges.n_rows for side in wanted), wanted[0].e.shape[1])
         d_flat: list[Tensor] = []
         d_out: tuple[Tensor | None, ...] = tuple(
@@ -71,7 +73,9 @@ class Layers(torch.autograd.Function):
             first = not ctx.kept
             needed = (ctx.needs_input_grad[2], ctx.needs_input_grad[3]) if first else (True, True)
             again = (2 * float(d_square), 0.0) if first and d_square is not None else (0.0, 0.0)
-            d_out, d_p = _backward(wanted, kept, d_out, p, (d_e[: ctx.n_users], d_e[ctx.n_users :]), needed, again)
+            d_out, d_p = _backward(
+                wanted, kept, d_out, p, (d_e[:n_users], d_e[n_users:]), needed, again, ctx.edges.room
+            )
             d_flat = [d_p.W, d_p.S, d_p.s, d_p.C, d_p.c, *d_flat]
             wanted = ctx.sides
         return None, None, *d_out, d_e, *d_flat
@@ -140,15 +144,13 @@ class Rows:
         some = self.table[rows]
         return kernels.unit_rows16(some.float()) if self.unit else some
 
-    def all(self) -> Tensor:
+    def all(self, room: Tensor) -> Tensor:
+        """The whole table, in `room` where it has to be made."""
         if not self.unit:
             return self.table
-        if self.table.dtype == torch.float32:
-            return kernels.unit_rows16(self.table)
-        whole = torch.empty(self.table.shape, dtype=torch.bfloat16)
-        for rows in _chunks(whole):
-            kernels.unit_rows16(self.table[rows].float(), out=whole[rows])
-        return whole
+        for rows in _chunks(room):
+            kernels.unit_rows16(self.table[rows].float(), out=room[rows])
+        return room
 
 
 @dataclass
@@ -176,15 +178,17 @@ class Kept:
         return cls(x, y, a, torch.empty_like(a), (users, items), out)
 
 
-def _forward(sides: tuple[Side, Side], kept: Kept, p: LayerWeights) -> None:
+def _forward(sides: tuple[Side, Side], kept: Kept, p: LayerWeights, room: Room) -> None:
     few, many = _few_and_many(sides)
-    tables = (kept.x[0].all(), kept.x[1].all())
+    shapes = [x.table.shape for x in kept.x]
+    tables = {many: kept.x[many].all(room(0, *shapes[many])), few: kept.x[few].all(kept.h.new_empty(shapes[few]))}
     _products(tables[few], p.W, out=kept.y)
     sides[few].means(tables[many], out=kept.a)
     leaky_relu(_products(kept.a, p.W, out=kept.h), SLOPE, inplace=True)
     for place, side in enumerate(sides):
         for part in _parts(side.n_wanted):
-            h = kept.h[part] if place == few else side.means(kept.y, SLOPE, part=part)
+            n_rows = part.stop - part.start
+            h = kept.h[part] if place == few else side.means(kept.y, SLOPE, room(1, n_rows, len(p.W)), part)
             nodes = side.nodes(part)
             _combine(h, tables[place][nodes], side.e[nodes], p, kept.own[place][part], kept.out[place][part])
 
@@ -197,13 +201,15 @@ def _backward(
     d_e: tuple[Tensor, Tensor],
     needed: tuple[bool, bool],
     again: tuple[float, float],
+    room: Room,
 ) -> tuple[tuple[Tensor | None, ...], LayerWeights]:
     """The gradients of x, where needed, and `again` times x, and those of the weights; e's are added to d_e."""
     few, many = _few_and_many(sides)
     total = LayerWeights(*(torch.zeros(each.shape) for each in (p.W, p.S, p.s, p.C, p.c)))
     width = len(p.W)
     d_x = tuple(torch.empty_like(x.table) if need else None for need, x in zip(needed, kept.x, strict=True))
-    h = {few: kept.h, many: sides[many].means(kept.y, SLOPE)}  # and in its place, its gradient
+    h = {few: kept.h, many: sides[many].means(kept.y, SLOPE, room(0, sides[many].n_wanted, width))}
+    # and in the place of h, its gradient
     d_own = [torch.empty_like(own) for own in kept.own]
     for place, (side, d) in enumerate(zip(sides, d_out, strict=True)):
         assert d is not None
@@ -230,7 +236,7 @@ def _backward(
             continue
         own = d_own[place] if side.chosen is None else _spread(d_own[place], side.chosen, len(whole))
         for part in _parts(len(whole)):
-            out = None if x.unit else whole[part]
+            out = room(1, part.stop - part.start, width) if x.unit else whole[part]
             one = _products(d_y[part], p.W.T, out) if place == few else sides[few].means_back(side, d_a, part, out)
             for rows in _chunks(one):
                 one[rows].addmm_(own[part][rows], p.S)

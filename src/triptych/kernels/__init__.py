@@ -219,6 +219,16 @@ def unit_rows16_back(x: Tensor, d_out: Tensor, *, again: float, out: Tensor) -> 
     _native.unit_rows16_back(_plain(x), _bits(d_out), again, out, torch.get_num_threads())
 
 
+def bfloat16(table: Tensor) -> Tensor:
+    """A table float16 or float32 [n, d] in bfloat16: several times as fast from float16 as torch's conversion."""
+    if table.dtype != torch.float16 or table.device.type != "cpu" or not available():
+        return table.to(torch.bfloat16)
+    out = table.new_empty(table.shape, dtype=torch.bfloat16)
+    bits = table.detach().contiguous().view(torch.int16)
+    _native.bfloat16_of_float16(bits, out.view(torch.int16), torch.get_num_threads())
+    return out
+
+
 def dots(edges: Adjacency, x: Tensor, y: Tensor, x_at: Tensor | None = None) -> Tensor:
     """x_r · y_j of every edge, in the edges' places: float32 [n_edges]; x_at int32: row -> its row in x, -1: zeros."""
     out = y.new_empty(len(edges.neighbours))

@@ -99,6 +99,13 @@ struct UnitRows16Gradient {
     float* out;
 };
 
+// n numbers in float16 to bfloat16, both as bits: to the nearest, ties to even.
+struct Conversion {
+    int64_t n;
+    const uint16_t* values;
+    uint16_t* out;
+};
+
 // out_e = x_r · y_j of every edge, in the edges' places.
 struct Dots {
     Adjacency edges;
@@ -156,6 +163,7 @@ struct Kernels {
     void (*unit_rows_back)(const UnitRows&, int threads);
     void (*unit_rows16)(const UnitRows16&, int threads);
     void (*unit_rows16_back)(const UnitRows16Gradient&, int threads);
+    void (*bfloat16_of_float16)(const Conversion&, int threads);
     void (*dots)(const Dots&, int threads);
     void (*strongest)(const Strongest&, int threads);
     void (*strongest_back)(const StrongestGradient&, int threads);

@@ -237,6 +237,14 @@ NB_MODULE(_native, m) {
         chosen->unit_rows16_back(task, threads);
     }, "values"_a, "d_out"_a, "again"_a, "out"_a.noconvert(), "threads"_a);
 
+    m.def("bfloat16_of_float16", [](Table<const int16_t> values, Table<int16_t> out, int threads) {
+        require_shape(out, values.shape(0), values.shape(1), "out has another shape");
+        const Conversion task = {static_cast<int64_t>(values.size()), reinterpret_cast<const uint16_t*>(values.data()),
+                                 reinterpret_cast<uint16_t*>(out.data())};
+        nb::gil_scoped_release released;
+        chosen->bfloat16_of_float16(task, threads);
+    }, "values"_a, "out"_a.noconvert(), "threads"_a);
+
     m.def("dots", [](Rows<const int32_t> starts, Rows<const int32_t> neighbours, MaybeRows<const int32_t> places,
                      Table<const float> x, MaybeRows<const int32_t> x_at, Table<const float> y, Rows<float> out,
                      int threads) {

@@ -8,17 +8,22 @@ from __future__ import annotations
 
 import mmap
 import warnings
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
 from torch import Generator, Tensor, nn
 from torch.nn import functional
 
+from triptych import kernels
 from triptych.data.features import Features, streamed
 
 CHUNK = 2048  # items projected or converted at a time when all of them are
 AROUND = 1 << 16  # bytes that a system maps around the one that is read
 HELD_BYTES = 128 << 20  # of a mapped file that may count as this process's memory before its pages are let go
+
+
+Read = Callable[[slice], Tensor]
 
 
 def table_of(features: Features) -> Tensor:
@@ -59,34 +64,41 @@ class FeatureRows(nn.Module):
         """All rows as they are stored, [n_items, width]; those of items without features are zeros."""
         return self._masked(self.features, self.present)
 
-    def project(self, weight: Tensor, bias: Tensor, items: Tensor | None) -> tuple[Tensor, Tensor]:
+    def project(
+        self, weight: Tensor, bias: Tensor, items: Tensor | None, *, keep: bool = True
+    ) -> tuple[Tensor, Tensor]:
         """W f + b of some items int64 [n], or of all (None): [n, d], and 1 where an item has features, else 0, [n, 1].
 
-        weight W [d, width], bias b [d]. Rows of items without features are b.
+        weight W [d, width], bias b [d]. Rows of items without features are b. keep: where all items are projected in
+        bfloat16, keep the table in it, which costs its memory, instead of converting it again at every step.
         """
         if weight.dtype == torch.float64:
             features, has = self(items, weight.dtype)
             return functional.linear(features, weight, bias), has
-        present = self.present if items is None else self.present[items]
-        if items is None and self.products == torch.bfloat16:
-            if self._all_in_bfloat16 is None:
-                self._all_in_bfloat16 = self._converted(torch.bfloat16)
-            table = self._all_in_bfloat16
-        elif items is None:
-            table = self.table()
-        else:
+        if items is not None:
+            present = self.present[items]
             table = self._masked(self.features[items], present)
             self._let_go(len(items))
-        projected: Tensor = _Projection.apply(table, weight, bias, self.products)  # type: ignore[no-untyped-call]
+            read: Read = table.to(self.products).__getitem__
+        else:
+            present, read = self.present, self._read
+            if keep and self.products == torch.bfloat16:
+                if self._all_in_bfloat16 is None:
+                    self._all_in_bfloat16 = torch.empty(self.features.shape, dtype=torch.bfloat16, device=weight.device)
+                    for rows in _chunks(len(present)):
+                        self._all_in_bfloat16[rows] = self._read(rows)
+                read = self._all_in_bfloat16.__getitem__
+        projected: Tensor = _Projection.apply(read, len(present), weight, bias, self.products)  # type: ignore[no-untyped-call]
         return projected, present[:, None].to(weight.dtype)
 
-    def _converted(self, dtype: torch.dtype) -> Tensor:
-        table = torch.empty(self.features.shape, dtype=dtype, device=self.features.device)
-        for begin in range(0, len(table), CHUNK):
-            rows = slice(begin, begin + CHUNK)
-            table[rows] = self._masked(self.features[rows], self.present[rows])
-            self._let_go(CHUNK)
-        return table
+    def _read(self, rows: slice) -> Tensor:
+        """Some rows as products take them."""
+        some = self.features[rows]
+        some = self._masked(
+            kernels.bfloat16(some) if self.products == torch.bfloat16 else some.to(self.products), self.present[rows]
+        )
+        self._let_go(len(some))
+        return some
 
     def _let_go(self, n_rows: int) -> None:
         """Give back the pages of a mapped file now and then: they stay in the system's cache, but are not ours."""
@@ -100,33 +112,29 @@ class FeatureRows(nn.Module):
 
 
 class _Projection(torch.autograd.Function):
-    """F Wᵀ + b in float32, products in `products`; a chunk of rows at a time where F has to be converted."""
+    """F Wᵀ + b in float32 of n rows of F that `read` gives in `products`, a chunk at a time; again for the gradient."""
 
     @staticmethod
-    def forward(ctx: Any, table: Tensor, weight: Tensor, bias: Tensor, products: torch.dtype) -> Tensor:
-        ctx.save_for_backward(table)
-        ctx.products = products
+    def forward(ctx: Any, read: Read, n: int, weight: Tensor, bias: Tensor, products: torch.dtype) -> Tensor:
+        ctx.read, ctx.n, ctx.products, ctx.width = read, n, products, weight.shape[1]
         weight = weight.to(products)
-        if table.dtype == products or len(table) <= CHUNK:
-            return (table.to(products) @ weight.T).float().add_(bias)
-        out = bias.new_empty(len(table), len(bias))
-        for begin in range(0, len(table), CHUNK):
-            rows = slice(begin, begin + CHUNK)
-            out[rows] = (table[rows].to(products) @ weight.T).float().add_(bias)
+        out = bias.new_empty(n, len(bias))
+        for rows in _chunks(n):
+            out[rows] = (read(rows) @ weight.T).float().add_(bias)
         return out
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[None, Tensor, Tensor, None]:
-        (table,) = ctx.saved_tensors
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[None, None, Tensor, Tensor, None]:
         g = gradients[0]
         d_bias, g = g.sum(dim=0), g.to(ctx.products)
-        if table.dtype == ctx.products or len(table) <= CHUNK:
-            return None, (g.T @ table.to(ctx.products)).float(), d_bias, None
-        d_weight = torch.zeros(g.shape[1], table.shape[1], device=g.device)  # float32: sums are kept in it
-        for begin in range(0, len(table), CHUNK):
-            rows = slice(begin, begin + CHUNK)
-            d_weight += (g[rows].T @ table[rows].to(ctx.products)).float()
-        return None, d_weight, d_bias, None
+        d_weight = torch.zeros(g.shape[1], ctx.width, device=g.device)  # float32: sums are kept in it
+        for rows in _chunks(ctx.n):
+            d_weight += (g[rows].T @ ctx.read(rows)).float()
+        return None, None, d_weight, d_bias, None
+
+
+def _chunks(n: int) -> Iterator[slice]:
+    return (slice(begin, min(n, begin + CHUNK)) for begin in range(0, n, CHUNK))
 
 
 def random_projection(features: Features, width: int, generator: Generator) -> Tensor:

@@ -54,8 +54,8 @@ def norm_penalty(*matrices: Tensor) -> Tensor:
 
 def id_penalty(table: Tensor, n_users: int, users: Tensor, positives: Tensor, negatives: Tensor) -> Tensor:
     """Mean square of the batch's rows of an ID table [n_users + n_items, d]: users' and items' rows, added."""
-    items = torch.cat([positives, negatives]) + n_users
-    return table[users].square().mean() + table[items].square().mean()
+    rows = table[torch.cat([users, positives + n_users, negatives + n_users])]  # at once: one gradient of the table
+    return rows[: len(users)].square().mean() + rows[len(users) :].square().mean()
 
 
 def dropout(x: Tensor, share: float, generator: Generator) -> Tensor:
