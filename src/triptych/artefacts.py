@@ -179,7 +179,7 @@ def write_tensor_stream(
                 raise ValueError(f'"{name}" has another size than its shape says')
 
 
-def map_tensors(path: Path, *, mode: str = "r") -> dict[str, NDArray[Any]]:
+def map_tensors(path: Path) -> dict[str, NDArray[Any]]:
     """The arrays of a safetensors file as memory maps: nothing is read until touched. Raises ArtefactError."""
     try:
         begin, header = _header(path)
@@ -191,7 +191,7 @@ def map_tensors(path: Path, *, mode: str = "r") -> dict[str, NDArray[Any]]:
             if 0 in shape:
                 arrays[name] = np.zeros(shape, dtype)
                 continue
-            arrays[name] = np.memmap(path, dtype, mode, begin + entry["data_offsets"][0], shape)  # type: ignore[call-overload]
+            arrays[name] = np.memmap(path, dtype, "r", begin + entry["data_offsets"][0], shape)
     except FileNotFoundError:
         raise ArtefactError("no such file", where=place(path), mend="check the path") from None
     except (struct.error, ValueError, KeyError, TypeError, MemoryError, OverflowError):

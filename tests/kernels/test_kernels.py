@@ -280,6 +280,6 @@ def test_what_does_not_fit_together_is_refused() -> None:
 def test_every_float16_becomes_the_bfloat16_that_torch_makes_of_it(instructions: str) -> None:
     every = torch.arange(-(2**15), 2**15, dtype=torch.int32).to(torch.int16).view(torch.float16).reshape(-1, 7 + 9)
     got, expected = kernels.bfloat16(every), every.to(torch.bfloat16)
-    assert torch.equal(got.isfinite(), expected.isfinite())
-    assert torch.equal(got[got.isfinite()], expected[got.isfinite()])
+    assert torch.equal(got.isnan(), expected.isnan())
+    assert torch.equal(got[~got.isnan()], expected[~got.isnan()])
     assert torch.equal(kernels.bfloat16(every[:3, :7]), expected[:3, :7])

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from triptych import kernels
 from triptych.data.interactions import Interactions
 from triptych.graph.products import int32, sum_of_neighbours
+from triptych.graph.rooms import Rooms
 from triptych.graph.sparse_rows import SparseRows, distinct
 
 DEGREE_OFFSET = 1e-7  # added to every degree, as the literature's codes do; the reference vectors have it too
@@ -37,7 +38,7 @@ class BipartiteGraph(nn.Module):
         super().__init__()
         self.n_users, self.n_items = interactions.n_users, interactions.n_items
         self.products = torch.float32
-        self._rooms: dict[tuple[int, int, torch.dtype], tuple[Tensor, Tensor]] = {}
+        self.rooms = Rooms()
         users, items = interactions.users, interactions.items
         by_item = np.lexsort((users, items))
         for side, other, neighbours, degrees in (
@@ -123,9 +124,12 @@ class BipartiteGraph(nn.Module):
         float32 in and out. at: rows of the result that are wanted, int64 [n] and [m], None: all; n_layers at least 1.
         """
         sides = (("users", users), ("items", items))
+        width = users.rows.shape[1]
         x = tuple(
-            one if one.at is not None or self.products == torch.float32 else SparseRows(room.copy_(one.rows))
-            for one, room in zip((users, items), self._room(1, users.rows), strict=True)
+            one
+            if one.at is not None or self.products == torch.float32
+            else SparseRows(self._room(side, 1, width).copy_(one.rows))
+            for side, one in sides
         )
         for layer in range(n_layers):
             last = layer == n_layers - 1
@@ -144,19 +148,16 @@ class BipartiteGraph(nn.Module):
                         a=scale + (again if last and side == "items" else 0.0),
                         b=scale,
                         dtype=torch.float32,
-                        out=None if last else self._room(layer % 2, users.rows)[place],
+                        out=None if last else self._room(side, layer % 2, width),
                     )
                 )
             x = (SparseRows(made[0]), SparseRows(made[1]))
         return x[0].rows, x[1].rows
 
-    def _room(self, which: int, like: Tensor) -> tuple[Tensor, Tensor]:
-        """One of two pairs of tables that propagation writes in turn: made once, so that memory keeps its shape."""
-        width, dtype = like.shape[1], self.products
-        if (room := self._rooms.get((which, width, dtype))) is None:
-            room = (like.new_empty(self.n_users, width, dtype=dtype), like.new_empty(self.n_items, width, dtype=dtype))
-            self._rooms[which, width, dtype] = room
-        return room
+    def _room(self, side: str, which: int, width: int) -> Tensor:
+        """One of two tables of a side that propagation writes in turn."""
+        n_rows = self.n_users if side == "users" else self.n_items
+        return self.rooms.table(f"{side} {which}", n_rows, width, self.products)
 
 
 class _MeanAt(torch.autograd.Function):

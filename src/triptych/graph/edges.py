@@ -18,6 +18,7 @@ from triptych.data.interactions import Interactions
 from triptych.graph import edge_sums
 from triptych.graph.edge_kernels import Route, Softmax, Strongest, SumAt, TwoLayersAt, UnitRows
 from triptych.graph.products import int32
+from triptych.graph.rooms import Rooms
 from triptych.kernels import Adjacency
 
 
@@ -34,7 +35,7 @@ class Edges(nn.Module):
     def __init__(self, interactions: Interactions) -> None:
         super().__init__()
         self.n_users, self.n_items = interactions.n_users, interactions.n_items
-        self._rooms: dict[int, Tensor] = {}
+        self.rooms = Rooms()
         by_item = np.lexsort((interactions.users, interactions.items))
         for name, rows in (
             ("users", interactions.users),
@@ -48,16 +49,6 @@ class Edges(nn.Module):
 
     def __len__(self) -> int:
         return len(self.users)
-
-    def room(self, which: int, n_rows: int, width: int) -> Tensor:
-        """One of two bfloat16 tables [n_rows, width] for what is used up before the next use of it.
-
-        The largest stays: a table of all users that comes and goes would leave its gap to smaller ones.
-        """
-        room = self._rooms.get(which)
-        if room is None or len(room) < n_rows * width:
-            room = self._rooms[which] = torch.empty(n_rows * width, dtype=torch.bfloat16)
-        return room[: n_rows * width].view(n_rows, width)
 
     @property
     def of_users(self) -> Adjacency:

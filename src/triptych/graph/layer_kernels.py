@@ -6,7 +6,7 @@ made of those rows stays in the cache; what is wide and cheap to compute again i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,10 +16,9 @@ from torch.nn.functional import leaky_relu
 
 from triptych import kernels
 from triptych.graph.edges import Edges
-from triptych.graph.sparse_rows import SparseRows, distinct
+from triptych.graph.rooms import Rooms
+from triptych.graph.sparse_rows import SparseRows, distinct, places
 from triptych.kernels import Adjacency
-
-Room = Callable[[int, int, int], Tensor]  # Edges.room
 
 SLOPE = 0.01  # of leaky_relu below zero: torch's default
 PARTS = 4  # of the rows, where what is made of them is not wanted whole
@@ -51,10 +50,11 @@ class Layers(torch.autograd.Function):
         # what stays is placed before what does not, which leaves its room in one piece when it goes
         x, kept = (Rows(users, unit=True), Rows(items, unit=True)), list[Kept]()
         for p in layers:
-            kept.append(Kept.of(wanted if p is layers[-1] else sides, p, x))
+            last = p is layers[-1]
+            kept.append(Kept.of(wanted if last else sides, p, x, last=last))
             x = Rows(kept[-1].out[0]), Rows(kept[-1].out[1])
         for p, one in zip(layers, kept, strict=True):
-            _forward(wanted if p is layers[-1] else sides, one, p, edges.room)
+            _forward(wanted if p is layers[-1] else sides, one, p, edges.rooms)
         ctx.edges, ctx.sides, ctx.wanted, ctx.kept = edges, sides, wanted, kept
         ctx.set_materialize_grads(False)
         return _asked_for(wanted[0], x[0].table), _asked_for(wanted[1], x[1].table), users.norm().square()
@@ -62,6 +62,8 @@ class Layers(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Any, ...]:
         _users, _items, *flat = ctx.saved_tensors
+        if not ctx.kept:
+            raise RuntimeError("backward through graph_layers a second time: its tables are used up by the first")
         n_users, wanted, d_square = ctx.edges.n_users, ctx.wanted, gradients[2]
         d_e = torch.zeros(sum(side.edges.n_rows for side in wanted), wanted[0].e.shape[1])
         d_flat: list[Tensor] = []
@@ -74,7 +76,7 @@ class Layers(torch.autograd.Function):
             needed = (ctx.needs_input_grad[2], ctx.needs_input_grad[3]) if first else (True, True)
             again = (2 * float(d_square), 0.0) if first and d_square is not None else (0.0, 0.0)
             d_out, d_p = _backward(
-                wanted, kept, d_out, p, (d_e[:n_users], d_e[n_users:]), needed, again, ctx.edges.room
+                wanted, kept, d_out, p, (d_e[:n_users], d_e[n_users:]), needed, again, ctx.edges.rooms
             )
             d_flat = [d_p.W, d_p.S, d_p.s, d_p.C, d_p.c, *d_flat]
             wanted = ctx.sides
@@ -85,7 +87,7 @@ class Layers(torch.autograd.Function):
 class Side:
     """The users or the items: their neighbours, 1 / how many, their rows of e (bfloat16), and whose rows are wanted.
 
-    chosen int64 [m], None: all; where: those asked for -> [0, m).
+    chosen int64 [m], None: all; where: those asked for -> [0, m); places: `places` of the chosen.
     """
 
     edges: Adjacency
@@ -93,6 +95,7 @@ class Side:
     e: Tensor
     chosen: Tensor | None = None
     where: Tensor | None = None
+    places: Tensor | None = None
 
     @classmethod
     def of(cls, edges: Adjacency, e: Tensor) -> Side:
@@ -100,7 +103,8 @@ class Side:
 
     def at(self, rows: Tensor) -> Side:
         """This side, with some rows wanted."""
-        return Side(self.edges, self.inverse, self.e, *distinct(rows, self.edges.n_rows))
+        chosen, where = distinct(rows, self.edges.n_rows)
+        return Side(self.edges, self.inverse, self.e, chosen, where, places(chosen, self.edges.n_rows))
 
     @property
     def n_wanted(self) -> int:
@@ -109,11 +113,6 @@ class Side:
     def nodes(self, rows: slice) -> slice | Tensor:
         """The nodes of a slice of the wanted rows."""
         return rows if self.chosen is None else self.chosen[rows]
-
-    @property
-    def out_dtype(self) -> torch.dtype:
-        """Between layers bfloat16; the last one's rows are float32."""
-        return torch.bfloat16 if self.chosen is None else torch.float32
 
     def means(self, x: Tensor, slope: float = 1.0, out: Tensor | None = None, part: slice | None = None) -> Tensor:
         """The mean of x over the neighbours of the wanted rows, or of a part of them, and leaky_relu of that slope."""
@@ -126,11 +125,8 @@ class Side:
 
     def means_back(self, other: Side, d: Tensor, part: slice, out: Tensor | None = None) -> Tensor:
         """The gradient of `means` for a part of x, whose rows are the nodes of the other side; d [n_wanted, w]."""
-        at = None
-        if self.chosen is not None:
-            at = torch.full((self.edges.n_rows,), -1, dtype=torch.int32)
-            at[self.chosen] = torch.arange(len(self.chosen), dtype=torch.int32)
-        return kernels.product(_part(other.edges, part), None, d, x_at=at, column_scale=self.inverse, out=out)
+        part_of = _part(other.edges, part)
+        return kernels.product(part_of, None, d, x_at=self.places, column_scale=self.inverse, out=out)
 
 
 @dataclass(frozen=True)
@@ -168,27 +164,33 @@ class Kept:
     out: tuple[Tensor, Tensor]
 
     @classmethod
-    def of(cls, sides: tuple[Side, Side], p: LayerWeights, x: tuple[Rows, Rows]) -> Kept:
-        """Room for it: nothing is computed yet."""
+    def of(cls, sides: tuple[Side, Side], p: LayerWeights, x: tuple[Rows, Rows], *, last: bool) -> Kept:
+        """Room for it, nothing is computed yet. `out` of the last layer is float32, of others bfloat16."""
         few, _ = _few_and_many(sides)
         y = p.W.new_empty(sides[few].edges.n_rows, len(p.W))
         a = p.W.new_empty(sides[few].n_wanted, len(p.W))
         users, items = (p.W.new_empty(side.n_wanted, len(p.c)) for side in sides)
-        out = (torch.empty_like(users, dtype=sides[0].out_dtype), torch.empty_like(items, dtype=sides[1].out_dtype))
+        dtype = torch.float32 if last else torch.bfloat16
+        out = (torch.empty_like(users, dtype=dtype), torch.empty_like(items, dtype=dtype))
         return cls(x, y, a, torch.empty_like(a), (users, items), out)
 
 
-def _forward(sides: tuple[Side, Side], kept: Kept, p: LayerWeights, room: Room) -> None:
+def _forward(sides: tuple[Side, Side], kept: Kept, p: LayerWeights, rooms: Rooms) -> None:
     few, many = _few_and_many(sides)
     shapes = [x.table.shape for x in kept.x]
-    tables = {many: kept.x[many].all(room(0, *shapes[many])), few: kept.x[few].all(kept.h.new_empty(shapes[few]))}
+    tables = {
+        many: kept.x[many].all(_room(rooms, "table", *shapes[many])),
+        few: kept.x[few].all(kept.h.new_empty(shapes[few])),
+    }
     _products(tables[few], p.W, out=kept.y)
     sides[few].means(tables[many], out=kept.a)
     leaky_relu(_products(kept.a, p.W, out=kept.h), SLOPE, inplace=True)
     for place, side in enumerate(sides):
         for part in _parts(side.n_wanted):
-            n_rows = part.stop - part.start
-            h = kept.h[part] if place == few else side.means(kept.y, SLOPE, room(1, n_rows, len(p.W)), part)
+            if place == few:
+                h = kept.h[part]
+            else:
+                h = side.means(kept.y, SLOPE, _room(rooms, "part", part.stop - part.start, len(p.W)), part)
             nodes = side.nodes(part)
             _combine(h, tables[place][nodes], side.e[nodes], p, kept.own[place][part], kept.out[place][part])
 
@@ -201,14 +203,14 @@ def _backward(
     d_e: tuple[Tensor, Tensor],
     needed: tuple[bool, bool],
     again: tuple[float, float],
-    room: Room,
+    rooms: Rooms,
 ) -> tuple[tuple[Tensor | None, ...], LayerWeights]:
     """The gradients of x, where needed, and `again` times x, and those of the weights; e's are added to d_e."""
     few, many = _few_and_many(sides)
     total = LayerWeights(*(torch.zeros(each.shape) for each in (p.W, p.S, p.s, p.C, p.c)))
     width = len(p.W)
     d_x = tuple(torch.empty_like(x.table) if need else None for need, x in zip(needed, kept.x, strict=True))
-    h = {few: kept.h, many: sides[many].means(kept.y, SLOPE, room(0, sides[many].n_wanted, width))}
+    h = {few: kept.h, many: sides[many].means(kept.y, SLOPE, _room(rooms, "table", sides[many].n_wanted, width))}
     # and in the place of h, its gradient
     d_own = [torch.empty_like(own) for own in kept.own]
     for place, (side, d) in enumerate(zip(sides, d_out, strict=True)):
@@ -236,7 +238,7 @@ def _backward(
             continue
         own = d_own[place] if side.chosen is None else _spread(d_own[place], side.chosen, len(whole))
         for part in _parts(len(whole)):
-            out = room(1, part.stop - part.start, width) if x.unit else whole[part]
+            out = _room(rooms, "part", part.stop - part.start, width) if x.unit else whole[part]
             one = _products(d_y[part], p.W.T, out) if place == few else sides[few].means_back(side, d_a, part, out)
             for rows in _chunks(one):
                 one[rows].addmm_(own[part][rows], p.S)
@@ -247,16 +249,25 @@ def _backward(
 
 def _combine(h: Tensor, x: Tensor, e: Tensor, p: LayerWeights, own: Tensor, out: Tensor) -> None:
     """leaky_relu(S X + s) into own, and what a layer makes of h and that and e into out."""
-    width = h.shape[1]
+    C_h, C_x = p.C[:, : h.shape[1]].T, p.C[:, h.shape[1] :].T
+    s, c = p.s.to(torch.bfloat16), p.c.to(torch.bfloat16)
     for rows in _chunks(h):
-        torch.addmm(p.s, x[rows], p.S.T, out=own[rows])
+        torch.addmm(s, x[rows], p.S.T, out=own[rows])
         x_hat = leaky_relu(own[rows], SLOPE, inplace=True) + e[rows]
-        combined = torch.addmm(p.c, x_hat, p.C[:, width:].T).addmm_(h[rows], p.C[:, :width].T)
+        if out.dtype == torch.float32:  # what is ranked by: added in float32
+            combined = (h[rows] @ C_h).float().add_(x_hat @ C_x).add_(p.c)
+        else:
+            combined = torch.addmm(c, x_hat, C_x).addmm_(h[rows], C_h)
         out[rows] = leaky_relu(combined, SLOPE, inplace=True)
 
 
+def _room(rooms: Rooms, name: str, n_rows: int, width: int) -> Tensor:
+    return rooms.table(name, n_rows, width, torch.bfloat16)
+
+
 def _in_16_bits(flat: tuple[Tensor, ...] | list[Tensor]) -> list[LayerWeights]:
-    halves = [each.detach().to(torch.bfloat16) for each in flat]
+    """W, S and C in bfloat16; s and c stay."""
+    halves = [each.detach().to(torch.bfloat16 if each.dim() == 2 else torch.float32) for each in flat]
     return [LayerWeights(*halves[begin : begin + 5]) for begin in range(0, len(halves), 5)]
 
 

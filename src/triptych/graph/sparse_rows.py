@@ -18,9 +18,15 @@ class SparseRows:
     @classmethod
     def of(cls, values: Tensor, chosen: Tensor, where: Tensor, n: int) -> SparseRows:
         """Sum `values` [k, d] into the m chosen rows int64 [m] of n, by where int64 [k] -> [0, m)."""
-        at = torch.full((n,), -1, dtype=torch.int32)
-        at[chosen] = torch.arange(len(chosen), dtype=torch.int32)
-        return cls(values.new_zeros(len(chosen), values.shape[1]).index_add_(0, where, values), at)
+        rows = values.new_zeros(len(chosen), values.shape[1]).index_add_(0, where, values)
+        return cls(rows, places(chosen, n))
+
+
+def places(chosen: Tensor, n: int) -> Tensor:
+    """int32 [n]: where each of n rows stands among the chosen ones int64 [m], -1 if it does not."""
+    at = torch.full((n,), -1, dtype=torch.int32)
+    at[chosen] = torch.arange(len(chosen), dtype=torch.int32)
+    return at
 
 
 def distinct(at: Tensor, n: int) -> tuple[Tensor, Tensor]:

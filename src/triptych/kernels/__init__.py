@@ -132,7 +132,8 @@ def product(
     For r = rows[k], or all rows. weights float32 [n_edges], None: ones. x float32 or bfloat16 [·, d], each row times
     column_scale[node] if given; x_at int32: node -> its row in x, -1: zeros. base float32 [·, d] and base_at int32
     likewise, for the rows. rows int32. row_scale float32 [n_rows], None: ones. slope: of the leaky relu, 1: none.
-    Returns [len(rows) or n_rows, d] in `dtype`, float32 or bfloat16, None: x's. Sums are kept in float32.
+    Returns [len(rows) or n_rows, d], in `out` if given, else in `dtype`, float32 or bfloat16, None: x's. Sums are
+    kept in float32. Raises ValueError on tables of other types, or whose shapes do not fit.
     """
     if out is None:
         out = x.new_empty(edges.n_rows if rows is None else len(rows), x.shape[1], dtype=dtype)
@@ -210,7 +211,7 @@ def unit_rows16(x: Tensor, out: Tensor | None = None) -> Tensor:
     """Rows of x float32 [n, d] brought to length 1, in bfloat16; a row of zeros stays."""
     if out is None:
         out = x.new_empty(x.shape, dtype=torch.bfloat16)
-    _native.unit_rows16(_plain(x), _bits(out), torch.get_num_threads())
+    _native.unit_rows16(_plain(x), out.view(torch.int16), torch.get_num_threads())
     return out
 
 

@@ -1,7 +1,7 @@
 """A modality's features as a model sees them: rows of some items, and their projection W f + b.
 
-Features stay in the 16 or 32 bits they are stored in. Their products with W are the one place where a model may compute
-in bfloat16: sums are kept in float32, and W, b and all else stay float32. See `TrainingSettings.precision`.
+Features stay in the 16 or 32 bits they are stored in. Their products with W may be computed in bfloat16: sums are kept
+in float32, and W and b stay float32. See `TrainingSettings.precision`.
 """
 
 from __future__ import annotations

@@ -89,7 +89,7 @@ class FREEDOM(LearntModel):
         kept = np.zeros(len(taken), dtype=np.bool_)
         kept[np.argpartition(-keys, n_kept - 1)[:n_kept]] = True
         self.thinned = BipartiteGraph(taken.select(kept)).to(self.user_embedding.device)
-        self.thinned.products = self.graph.products
+        self.thinned.products, self.thinned.rooms = self.graph.products, self.graph.rooms
 
     def item_neighbourhoods(self) -> Tensor:
         """Sⁿ E_items, [n_items, d]."""

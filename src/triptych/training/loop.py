@@ -79,6 +79,7 @@ def train(
     if not len(split.validation):
         raise SettingsError("there are no validation interactions to stop by", mend="split with a validation share")
     model.to(device)
+    model.zero_grad(set_to_none=True)  # of whatever the caller did with it before
     adam = _adam(model, training)
     standing, best = Standing(), None
     if files is not None:

@@ -102,7 +102,7 @@ def stream_features(
         wanted = order[items]
         present = wanted >= 0
         begin = int(wanted[0]) if len(wanted) else 0
-        if len(wanted) and np.array_equal(wanted, np.arange(begin, begin + len(wanted))):
+        if len(wanted) and begin >= 0 and np.array_equal(wanted, np.arange(begin, begin + len(wanted))):
             chunk = np.asarray(file.values[begin : begin + len(wanted)])  # in order: read, not gathered
         else:
             chunk = np.take(np.asarray(file.values), np.maximum(wanted, 0), axis=0)

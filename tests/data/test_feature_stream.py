@@ -1,0 +1,24 @@
+"""Rows of a feature file come to the items that own them, whatever the order and whoever lacks one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from triptych.data.features import collected
+from triptych.data.formats.features import FeatureSource, open_features, stream_features
+
+
+@pytest.mark.parametrize(
+    "order", [[0, 1, 2], [-1, 0, 1, 2], [0, 1, 2, -1], [-1, -1, 0], [2, 0, 1], [0, -1, 2], [1, 2], [-1], []]
+)
+def test_every_item_gets_its_own_row_or_none(order: list[int], tmp_path: Path) -> None:
+    table = np.array([[0, 1.5], [2, 3], [-4, 5]], dtype=np.float32)
+    np.save(tmp_path / "image.npy", table)
+    file = open_features(FeatureSource("image", tmp_path / "image.npy"))
+    rows = np.array(order, dtype=np.int64)
+    got = collected(stream_features(file, rows))
+    assert np.array_equal(got.present, rows >= 0)
+    assert np.array_equal(got.table, np.where((rows >= 0)[:, None], table[np.maximum(rows, 0)], 0))
