@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from triptych import kernels
-from triptych.graph import layer_kernels
+from triptych.graph import layer_tables
 from triptych.graph.bipartite import BipartiteGraph
 from triptych.graph.edges import Edges, unit_rows
 from triptych.graph.layers import LayerWeights, graph_layers
@@ -141,7 +141,7 @@ def test_layers_in_bfloat16_gone_through_in_parts_are_the_same(monkeypatch: pyte
     features = drawn(20, N_ITEMS, 9).half()  # without a gradient, as features as they are
     results = []
     for chunk in (1 << 20, 70):
-        monkeypatch.setattr(layer_kernels, "CHUNK", chunk)
+        monkeypatch.setattr(layer_tables, "CHUNK", chunk)
         own = [drawn(place, *shape).abs().requires_grad_() for place, shape in enumerate(shapes)]
         *out, _ = graph_layers(edges, (own[0], features), own[1], [LayerWeights(*own[2:])], torch.bfloat16)
         rows = torch.cat(out)

@@ -120,9 +120,8 @@ def first_bad_value(rows: NDArray[Any]) -> tuple[int, int, str] | None:
         if (rows.view(np.uint16) & 0x7FFF).max(initial=0) < 0x7C00:
             return None
     else:
-        with np.errstate(
-            over="ignore", invalid="ignore"
-        ):  # one pass without a mask: what is not finite reaches the sum
+        # one pass without a mask: what is not finite reaches the sum
+        with np.errstate(over="ignore", invalid="ignore"):
             if np.isfinite(rows.sum(dtype=np.float64)):
                 return None
     bad = ~np.isfinite(rows)

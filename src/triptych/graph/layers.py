@@ -16,7 +16,8 @@ from torch.nn.functional import leaky_relu, linear
 
 from triptych import kernels
 from triptych.graph.edges import Edges, unit_rows
-from triptych.graph.layer_kernels import Layers, LayerWeights
+from triptych.graph.layer_kernels import Layers
+from triptych.graph.layer_tables import LayerWeights
 
 __all__ = ["LayerWeights", "graph_layers"]
 

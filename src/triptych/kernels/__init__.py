@@ -138,9 +138,8 @@ def product(
     if out is None:
         out = x.new_empty(edges.n_rows if rows is None else len(rows), x.shape[1], dtype=dtype)
     given = (_plain(x_at), _plain(base), _plain(base_at), _plain(rows), _plain(row_scale), _plain(column_scale))
-    own = (*_parts(edges), _plain(weights), _bits(x))
-    bits = out.view(torch.int16) if out.dtype == torch.bfloat16 else out
-    _native.product(*own, *given, a, b, slope, bits, torch.get_num_threads())
+    own = (*_parts(edges), _plain(weights), _in_bits(x.detach().contiguous()))
+    _native.product(*own, *given, a, b, slope, _in_bits(out), torch.get_num_threads())
     return out
 
 
@@ -193,31 +192,23 @@ def softmax_back(edges: Adjacency, alpha: Tensor, d_alpha: Tensor) -> Tensor:
     return out
 
 
-def unit_rows(x: Tensor) -> Tensor:
-    """Rows brought to length 1: float32 [n, d]; a row of zeros stays."""
-    out = x.new_empty(x.shape)
-    _native.unit_rows(_plain(x), None, out, torch.get_num_threads())
-    return out
+def unit_rows(x: Tensor, *, dtype: torch.dtype | None = None, out: Tensor | None = None) -> Tensor:
+    """Rows of x float32 [n, d] brought to length 1, in `out` if given, else in `dtype`, float32 (None) or bfloat16.
 
-
-def unit_rows_back(x: Tensor, d_out: Tensor) -> Tensor:
-    """The gradient of `unit_rows`."""
-    out = x.new_empty(x.shape)
-    _native.unit_rows(_plain(x), _plain(d_out), out, torch.get_num_threads())
-    return out
-
-
-def unit_rows16(x: Tensor, out: Tensor | None = None) -> Tensor:
-    """Rows of x float32 [n, d] brought to length 1, in bfloat16; a row of zeros stays."""
+    A row of zeros stays.
+    """
     if out is None:
-        out = x.new_empty(x.shape, dtype=torch.bfloat16)
-    _native.unit_rows16(_plain(x), out.view(torch.int16), torch.get_num_threads())
+        out = x.new_empty(x.shape, dtype=dtype)
+    _native.unit_rows(_plain(x), _in_bits(out), torch.get_num_threads())
     return out
 
 
-def unit_rows16_back(x: Tensor, d_out: Tensor, *, again: float, out: Tensor) -> None:
-    """The gradient of `unit_rows16` from d_out bfloat16 [n, d], and again · x, written to out float32 [n, d]."""
-    _native.unit_rows16_back(_plain(x), _bits(d_out), again, out, torch.get_num_threads())
+def unit_rows_back(x: Tensor, d_out: Tensor, *, again: float = 0.0, out: Tensor | None = None) -> Tensor:
+    """The gradient of `unit_rows` from d_out float32 or bfloat16 [n, d], and again · x: float32 [n, d]."""
+    if out is None:
+        out = x.new_empty(x.shape)
+    _native.unit_rows_back(_plain(x), _in_bits(d_out.detach().contiguous()), again, out, torch.get_num_threads())
+    return out
 
 
 def bfloat16(table: Tensor) -> Tensor:
@@ -226,7 +217,7 @@ def bfloat16(table: Tensor) -> Tensor:
         return table.to(torch.bfloat16)
     out = table.new_empty(table.shape, dtype=torch.bfloat16)
     bits = table.detach().contiguous().view(torch.int16)
-    _native.bfloat16_of_float16(bits, out.view(torch.int16), torch.get_num_threads())
+    _native.bfloat16_of_float16(bits, _in_bits(out), torch.get_num_threads())
     return out
 
 
@@ -275,10 +266,9 @@ def _parts(edges: Adjacency) -> tuple[Any, ...]:
     return edges.starts, edges.neighbours, edges.places
 
 
-def _bits(tensor: Tensor) -> Tensor:
-    """A table as the core takes it: float32, or the bits of bfloat16 as int16."""
-    plain = tensor.detach().contiguous()
-    return plain.view(torch.int16) if plain.dtype == torch.bfloat16 else plain
+def _in_bits(table: Tensor) -> Tensor:
+    """A table as the core takes it, without a copy: float32, or the bits of bfloat16 as int16."""
+    return table.view(torch.int16) if table.dtype == torch.bfloat16 else table
 
 
 def _plain(tensor: Tensor | None) -> Tensor | None:

@@ -26,7 +26,7 @@ namespace TRIPTYCH_ISA {
 extern const Kernels table;
 const Kernels table = {
     TRIPTYCH_NAME, product, route, route_back, softmax, softmax_back, unit_rows, unit_rows_back,
-    unit_rows16, unit_rows16_back, bfloat16_of_float16, dots, strongest, strongest_back, top_k,
+    bfloat16_of_float16, dots, strongest, strongest_back, top_k,
 };
 
 }  // namespace TRIPTYCH_ISA

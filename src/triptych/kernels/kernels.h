@@ -75,26 +75,18 @@ struct Softmax {
     float* out;
 };
 
-// Rows brought to length 1, and the gradient of that (values: the rows before).
+// Rows brought to length 1.
 struct UnitRows {
     int64_t n_rows, width;
     const float* values;
-    const float* d_out;          // only for the gradient
-    float* out;
+    Either<float, uint16_t> out;
 };
 
-// The same into bfloat16 (as bits).
-struct UnitRows16 {
+// The gradient of that, and `again` times the values added.
+struct UnitRowsGradient {
     int64_t n_rows, width;
     const float* values;
-    uint16_t* out;
-};
-
-// Its gradient from one in bfloat16, and `again` times the values added.
-struct UnitRows16Gradient {
-    int64_t n_rows, width;
-    const float* values;
-    const uint16_t* d_out;
+    Either<const float, const uint16_t> d_out;
     float again;
     float* out;
 };
@@ -160,9 +152,7 @@ struct Kernels {
     void (*softmax)(const Softmax&, int threads);
     void (*softmax_back)(const Softmax&, int threads);
     void (*unit_rows)(const UnitRows&, int threads);
-    void (*unit_rows_back)(const UnitRows&, int threads);
-    void (*unit_rows16)(const UnitRows16&, int threads);
-    void (*unit_rows16_back)(const UnitRows16Gradient&, int threads);
+    void (*unit_rows_back)(const UnitRowsGradient&, int threads);
     void (*bfloat16_of_float16)(const Conversion&, int threads);
     void (*dots)(const Dots&, int threads);
     void (*strongest)(const Strongest&, int threads);

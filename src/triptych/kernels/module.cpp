@@ -1,29 +1,18 @@
 // The Python face of the kernels: checks of types and shapes by nanobind, choice of instructions at run time.
 #include <nanobind/nanobind.h>
-#include <nanobind/ndarray.h>
-#include <nanobind/stl/optional.h>
 
 #include <cstdlib>
-#include <optional>
 #include <stdexcept>
 #include <string_view>
 
-#include "kernels.h"
+#include "arguments.h"
 
 #if defined(__linux__) && defined(__GLIBC__)
 #include <malloc.h>
 #include <sys/mman.h>
 #endif
 
-namespace nb = nanobind;
 using namespace nb::literals;
-
-template <typename T> using Rows = nb::ndarray<T, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
-template <typename T> using Table = nb::ndarray<T, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
-template <typename T> using MaybeRows = std::optional<Rows<T>>;
-template <typename T> using MaybeTable = std::optional<Table<T>>;
-
-using AnyTable = nb::ndarray<nb::ndim<2>, nb::c_contig, nb::device::cpu>;  // of float32, or bits of bfloat16
 
 namespace triptych {
 
@@ -56,11 +45,6 @@ const Kernels& choose(const char* asked) {
 
 const Kernels* chosen = &choose(nullptr);
 
-template <typename A> auto* data_of(const std::optional<A>& array) {
-    using Pointer = decltype(array->data());
-    return array ? array->data() : static_cast<Pointer>(nullptr);
-}
-
 void ask_for_huge_pages(const void* data, size_t n_bytes) {
 #if defined(__linux__) && defined(MADV_HUGEPAGE)
     const uintptr_t page = 1 << 21, begin = (reinterpret_cast<uintptr_t>(data) + page - 1) & ~(page - 1);
@@ -69,41 +53,6 @@ void ask_for_huge_pages(const void* data, size_t n_bytes) {
 #else
     (void)data, (void)n_bytes;
 #endif
-}
-
-void require(bool holds, const char* what) {
-    if (!holds) throw std::invalid_argument(what);
-}
-
-// Whether an array has so many entries, and a table so many rows and columns; nothing is asked of what is not given.
-template <typename A> void require_length(const A& array, int64_t n, const char* what) {
-    require(static_cast<int64_t>(array.shape(0)) == n, what);
-}
-template <typename A> void require_length(const std::optional<A>& array, int64_t n, const char* what) {
-    if (array) require_length(*array, n, what);
-}
-template <typename A> void require_shape(const A& table, int64_t rows, int64_t columns, const char* what) {
-    require(static_cast<int64_t>(table.shape(0)) == rows && static_cast<int64_t>(table.shape(1)) == columns, what);
-}
-template <typename A> void require_shape(const std::optional<A>& table, int64_t rows, int64_t columns, const char* what) {
-    if (table) require_shape(*table, rows, columns, what);
-}
-
-Adjacency adjacency(const Rows<const int32_t>& starts, const Rows<const int32_t>& neighbours,
-                    const MaybeRows<const int32_t>& places = {}) {
-    require(starts.shape(0) > 0, "starts must have one entry more than there are rows");
-    require(starts.data()[starts.shape(0) - 1] == static_cast<int64_t>(neighbours.shape(0)),
-            "the last of starts must be the number of edges");
-    require(!places || places->shape(0) == neighbours.shape(0), "a place an edge is needed");
-    return {static_cast<int64_t>(starts.shape(0)) - 1, starts.data(), neighbours.data(), data_of(places)};
-}
-
-// Bits of bfloat16 come as int16. Raises ValueError on any other type.
-template <typename Float, typename Bits> Either<Float, Bits> either(const AnyTable& table) {
-    const bool half = table.dtype() == nb::dtype<int16_t>();
-    require(half || table.dtype() == nb::dtype<float>(), "a table must be of float32, or of int16 that are bits of bfloat16");
-    return half ? Either<Float, Bits>{nullptr, static_cast<Bits*>(table.data())}
-                : Either<Float, Bits>{static_cast<Float*>(table.data()), nullptr};
 }
 
 }  // namespace triptych
@@ -210,31 +159,21 @@ NB_MODULE(_native, m) {
         (d_alpha ? chosen->softmax_back : chosen->softmax)(task, threads);
     }, "starts"_a, "neighbours"_a, "places"_a.none(), "values"_a, "d_alpha"_a.none(), "out"_a.noconvert(), "threads"_a);
 
-    m.def("unit_rows", [](Table<const float> values, MaybeTable<const float> d_out, Table<float> out, int threads) {
+    m.def("unit_rows", [](Table<const float> values, AnyTable out, int threads) {
         const UnitRows task = {static_cast<int64_t>(values.shape(0)), static_cast<int64_t>(values.shape(1)),
-                               values.data(), data_of(d_out), out.data()};
-        require_shape(d_out, task.n_rows, task.width, "d_out has another shape");
+                               values.data(), either<float, uint16_t>(out)};
         require_shape(out, task.n_rows, task.width, "out has another shape");
         nb::gil_scoped_release released;
-        (d_out ? chosen->unit_rows_back : chosen->unit_rows)(task, threads);
-    }, "values"_a, "d_out"_a.none(), "out"_a.noconvert(), "threads"_a);
-
-    m.def("unit_rows16", [](Table<const float> values, Table<int16_t> out, int threads) {
-        const UnitRows16 task = {static_cast<int64_t>(values.shape(0)), static_cast<int64_t>(values.shape(1)),
-                                 values.data(), reinterpret_cast<uint16_t*>(out.data())};
-        require_shape(out, task.n_rows, task.width, "out has another shape");
-        nb::gil_scoped_release released;
-        chosen->unit_rows16(task, threads);
+        chosen->unit_rows(task, threads);
     }, "values"_a, "out"_a.noconvert(), "threads"_a);
 
-    m.def("unit_rows16_back", [](Table<const float> values, Table<const int16_t> d_out, float again, Table<float> out,
-                                 int threads) {
-        const UnitRows16Gradient task = {static_cast<int64_t>(values.shape(0)), static_cast<int64_t>(values.shape(1)),
-                                         values.data(), reinterpret_cast<const uint16_t*>(d_out.data()), again, out.data()};
+    m.def("unit_rows_back", [](Table<const float> values, AnyTable d_out, float again, Table<float> out, int threads) {
+        const UnitRowsGradient task = {static_cast<int64_t>(values.shape(0)), static_cast<int64_t>(values.shape(1)),
+                                       values.data(), either<const float, const uint16_t>(d_out), again, out.data()};
         require_shape(d_out, task.n_rows, task.width, "d_out has another shape");
         require_shape(out, task.n_rows, task.width, "out has another shape");
         nb::gil_scoped_release released;
-        chosen->unit_rows16_back(task, threads);
+        chosen->unit_rows_back(task, threads);
     }, "values"_a, "d_out"_a, "again"_a, "out"_a.noconvert(), "threads"_a);
 
     m.def("bfloat16_of_float16", [](Table<const int16_t> values, Table<int16_t> out, int threads) {
