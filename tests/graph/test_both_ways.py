@@ -85,10 +85,10 @@ def test_routing_and_what_follows_from_it(n_iterations: int, monkeypatch: pytest
 
     def compute(preference: Tensor, y: Tensor) -> tuple[Tensor, ...]:
         f = unit_rows(y)
-        p, scores, p_at, preference_at = edges.route(preference, f, n_iterations, AT_USERS)
+        p, scores, *others = edges.route(preference, f, n_iterations, AT_USERS)
         to_users, to_items = edges.softmax_over_items(scores), edges.softmax_over_users(scores)
         content = edges.to_users(to_users, f, AT_USERS), edges.to_items(to_items, p, AT_ITEMS)
-        return p, scores, p_at, preference_at, to_users, to_items, *content
+        return p, scores, *others, to_users, to_items, *content
 
     assert_same_both_ways(compute, [drawn(3, N_USERS, WIDTH), drawn(4, N_ITEMS, WIDTH)], monkeypatch)
 

@@ -36,12 +36,11 @@ def test_a_projection_is_that_of_the_whole_table_whatever_the_chunks(
     got, has = rows.project(weight, bias, items, keep=keep)
     some = torch.from_numpy(table.astype(np.float32))
     some = some if items is None else some[items]
-    expected = some @ weight.T + bias
+    there = torch.from_numpy(present) if items is None else torch.from_numpy(present)[items]
+    expected = (some @ weight.T + bias) * there[:, None]
     bound = 1e-5 if products == torch.float32 else 1e-2
     assert (got - expected).norm() <= bound * expected.norm()
-    assert torch.equal(
-        has[:, 0].bool(), torch.from_numpy(present) if items is None else torch.from_numpy(present)[items]
-    )
+    assert torch.equal(has[:, 0].bool(), there)
     g = torch.from_numpy(generator.standard_normal(tuple(got.shape))).float()
     for ours, theirs in zip(
         torch.autograd.grad((got * g).sum(), (weight, bias)),

@@ -13,26 +13,26 @@ from triptych.kernels import Adjacency
 
 
 class Route(torch.autograd.Function):
-    """(edges, preference, y, n_iterations, at) -> (p, p · y_j of every edge, p[at], preference[at]): `kernels.route`.
+    """(edges, preference, y, n_iterations, at) -> (p, p · y_j of every edge, p[at], preference[at], ‖preference‖²).
 
-    The two at some rows are given out from here so that their gradients are added where those of p and preference are
-    made, and never become tables of zeros with a few rows in them.
+    See `kernels.route`. The last three are given out from here so that their gradients are added where those of p and
+    preference are made, and never become tables of their own.
     """
 
     @staticmethod
     def forward(
         ctx: Any, edges: Adjacency, preference: Tensor, y: Tensor, n_iterations: int, at: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+        p, scores, alphas = kernels.route(edges, preference, y, n_iterations)
         ctx.edges, ctx.n_iterations = edges, n_iterations
-        ctx.save_for_backward(preference, y, at)
+        ctx.save_for_backward(preference, y, at, alphas)
         ctx.set_materialize_grads(False)
-        p, scores = kernels.route(edges, preference, y, n_iterations)
-        return p, scores, p[at], preference[at]
+        return p, scores, p[at], preference[at], preference.norm().square()
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor | None) -> tuple[None, Tensor, Tensor, None, None]:
-        preference, y, at = ctx.saved_tensors
-        d_out, d_scores, d_out_at, d_preference_at = gradients
+        preference, y, at, alphas = ctx.saved_tensors
+        d_out, d_scores, d_out_at, d_preference_at, d_square = gradients
         if d_scores is None:
             d_scores = y.new_zeros(len(ctx.edges.neighbours))
         chosen, where = distinct(at, len(preference))
@@ -40,8 +40,9 @@ class Route(torch.autograd.Function):
         first, second = (
             SparseRows.of(none if d is None else d, chosen, where, len(preference)) for d in (d_out_at, d_preference_at)
         )
-        given = (d_out, d_scores, first.at, first.rows, second.rows)
-        return None, *kernels.route_back(ctx.edges, preference, y, ctx.n_iterations, *given), None, None
+        given = (alphas, d_out, d_scores, first.at, first.rows, second.rows)
+        again = 0.0 if d_square is None else 2 * float(d_square)
+        return None, *kernels.route_back(ctx.edges, preference, y, ctx.n_iterations, *given, again=again), None, None
 
 
 class Softmax(torch.autograd.Function):
@@ -109,10 +110,10 @@ class SumAt(torch.autograd.Function):
 
 
 class TwoLayersAt(torch.autograd.Function):
-    """x + x₁ + x₂ at some users and items: x₁, x₂ are one and two weighted sums over the edges.
+    """x + x₁ + x₂ at some users and items: x is E with rows of length 1, x₁ and x₂ one and two weighted sums of it.
 
-    (of_users, of_items, weights to users, weights to items [n_edges], x_users, x_items, at_users, at_items) -> the rows
-    asked for. As x + W (x + W x), with the outer sum for those rows alone.
+    (of_users, of_items, weights to users, weights to items [n_edges], E_users, E_items, at_users, at_items) -> the rows
+    asked for, and those of E: so that E has one gradient. As x + W (x + W x), the outer sum for those rows alone.
     """
 
     @staticmethod
@@ -122,27 +123,30 @@ class TwoLayersAt(torch.autograd.Function):
         of_items: Adjacency,
         to_users: Tensor,
         to_items: Tensor,
-        x_users: Tensor,
-        x_items: Tensor,
+        E_users: Tensor,
+        E_items: Tensor,
         at_users: Tensor,
         at_items: Tensor,
-    ) -> tuple[Tensor, Tensor]:
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        x_users, x_items = kernels.unit_rows(E_users), kernels.unit_rows(E_items)
         y_users = kernels.product(of_users, to_users, x_items, base=x_users)
         y_items = kernels.product(of_items, to_items, x_users, base=x_items)
         users, where_users = distinct(at_users, of_users.n_rows)
         items, where_items = distinct(at_items, of_items.n_rows)
         ctx.edges = of_users, of_items
+        ctx.tables = x_users, x_items, y_users, y_items
         ctx.save_for_backward(
-            to_users, to_items, x_users, x_items, y_users, y_items, users, where_users, items, where_items
+            to_users, to_items, E_users, E_items, at_users, at_items, users, where_users, items, where_items
         )
         h_users = kernels.product(of_users, to_users, y_items, base=x_users, rows=users.int())
         h_items = kernels.product(of_items, to_items, y_users, base=x_items, rows=items.int())
-        return h_users[where_users], h_items[where_items]
+        return h_users[where_users], h_items[where_items], E_users[at_users], E_items[at_items]
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Any, ...]:
-        to_users, to_items, x_users, x_items, y_users, y_items, *at = ctx.saved_tensors
-        users, where_users, items, where_items = at
+        to_users, to_items, E_users, E_items, at_users, at_items, *chosen = ctx.saved_tensors
+        users, where_users, items, where_items = chosen
+        x_users, x_items, y_users, y_items = ctx.tables
         of_users, of_items = ctx.edges
         g_users = SparseRows.of(gradients[0], users, where_users, of_users.n_rows)
         g_items = SparseRows.of(gradients[1], items, where_items, of_items.n_rows)
@@ -157,4 +161,6 @@ class TwoLayersAt(torch.autograd.Function):
         d_x_items = kernels.product(of_items, to_users, d_y_users, base=d_y_items)
         d_x_users.index_add_(0, users, g_users.rows)
         d_x_items.index_add_(0, items, g_items.rows)
-        return None, None, d_to_users, d_to_items, d_x_users, d_x_items, None, None
+        d_users = kernels.unit_rows_back(E_users, d_x_users).index_add_(0, at_users, gradients[2])
+        d_items = kernels.unit_rows_back(E_items, d_x_items).index_add_(0, at_items, gradients[3])
+        return None, None, d_to_users, d_to_items, d_users, d_items, None, None

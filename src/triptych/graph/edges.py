@@ -62,14 +62,14 @@ class Edges(nn.Module):
 
     def route(
         self, preference: Tensor, y_items: Tensor, n_iterations: int, at_users: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
         """GRCN's routing: p = preference to length 1, then n times p ← p + Σ α_ui y_i to length 1, α = softmax(p · y).
 
-        [n_users, d], [n_items, d], int64 [n] -> p [n_users, d], p_u · y_i of every edge [n_edges], and p and the
-        preference of the users `at_users`, [n, d] each.
+        [n_users, d], [n_items, d], int64 [n] -> p [n_users, d], p_u · y_i of every edge [n_edges], p and the preference
+        of the users `at_users`, [n, d] each, and the sum of the squares of the preference.
         """
         if kernels.serves(preference, y_items):
-            routed: tuple[Tensor, Tensor, Tensor, Tensor] = Route.apply(  # type: ignore[no-untyped-call]
+            routed: tuple[Tensor, Tensor, Tensor, Tensor, Tensor] = Route.apply(  # type: ignore[no-untyped-call]
                 self.of_users, preference, y_items, n_iterations, at_users
             )
             return routed
@@ -77,29 +77,31 @@ class Edges(nn.Module):
         for _ in range(n_iterations):
             alpha = self.softmax_over_items(self.dots(p, y_items))
             p = unit_rows(p + self.to_users(alpha, y_items))
-        return p, self.dots(p, y_items), p[at_users], preference[at_users]
+        return p, self.dots(p, y_items), p[at_users], preference[at_users], preference.square().sum()
 
     def two_layers_at(
         self,
         to_users: Tensor,
         to_items: Tensor,
-        x: tuple[Tensor, Tensor],
+        E: tuple[Tensor, Tensor],
         at_users: Tensor,
         at_items: Tensor,
-    ) -> tuple[Tensor, Tensor]:
-        """x + x₁ + x₂ of some users and items, x₁ and x₂ being one and two weighted sums along the edges.
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """x + x₁ + x₂ of some users and items, x being E with rows of length 1, x₁ and x₂ weighted sums along the edges.
 
-        to_users, to_items: the weights of every edge in each direction [n_edges]; x: [n_users, d] and [n_items, d].
+        to_users, to_items: the weights of every edge in each direction [n_edges]; E: [n_users, d] and [n_items, d].
+        And the rows of E of those users and items.
         """
-        x_users, x_items = x
-        if kernels.serves(to_users, to_items, *x):
-            rows: tuple[Tensor, Tensor] = TwoLayersAt.apply(  # type: ignore[no-untyped-call]
-                self.of_users, self.of_items, to_users, to_items, x_users, x_items, at_users, at_items
+        E_users, E_items = E
+        if kernels.serves(to_users, to_items, *E):
+            rows: tuple[Tensor, Tensor, Tensor, Tensor] = TwoLayersAt.apply(  # type: ignore[no-untyped-call]
+                self.of_users, self.of_items, to_users, to_items, E_users, E_items, at_users, at_items
             )
             return rows
+        x_users, x_items = unit_rows(E_users), unit_rows(E_items)
         y_users, y_items = x_users + self.to_users(to_users, x_items), x_items + self.to_items(to_items, x_users)
         h_users, h_items = x_users + self.to_users(to_users, y_items), x_items + self.to_items(to_items, y_users)
-        return h_users[at_users], h_items[at_items]
+        return h_users[at_users], h_items[at_items], E_users[at_users], E_items[at_items]
 
     def strongest_from_items(self, alphas: Sequence[Tensor], confidence: Tensor) -> Tensor:
         """relu(max over m of α^m_e c[item of e, m]), [n_edges]; alphas [n_edges] each, confidence [n_items, m]."""

@@ -143,16 +143,17 @@ def product(
     return out
 
 
-def route(edges: Adjacency, preference: Tensor, y: Tensor, n_iterations: int) -> tuple[Tensor, Tensor]:
+def route(edges: Adjacency, preference: Tensor, y: Tensor, n_iterations: int) -> tuple[Tensor, Tensor, Tensor]:
     """Every row's routing: p = preference to length 1; then p ← p + Σ softmax(p · y_j) y_j to length 1, n times.
 
-    preference float32 [n_rows, d], y float32 [n_nodes, d]; edges in their own order. Returns (p, and p · y_j of every
-    edge [n_edges]).
+    preference float32 [n_rows, d], y float32 [n_nodes, d]; edges in their own order. Returns (p, p · y_j of every edge
+    [n_edges], and every softmax [n · n_edges], which `route_back` takes).
     """
-    out, scores = preference.new_empty(preference.shape), y.new_empty(len(edges.neighbours))
+    n_edges = len(edges.neighbours)
+    out, scores, alphas = preference.new_empty(preference.shape), y.new_empty(n_edges), y.new_empty(n_iterations * n_edges)
     own = (edges.starts, edges.neighbours, _plain(preference), _plain(y), n_iterations)
-    _native.route(*own, out, scores, torch.get_num_threads())
-    return out, scores
+    _native.route(*own, out, scores, alphas, torch.get_num_threads())
+    return out, scores, alphas
 
 
 def route_back(
@@ -160,19 +161,21 @@ def route_back(
     preference: Tensor,
     y: Tensor,
     n_iterations: int,
+    alphas: Tensor,
     d_out: Tensor | None,
     d_scores: Tensor,
     at: Tensor | None = None,
     d_out_at: Tensor | None = None,
     d_preference_at: Tensor | None = None,
+    again: float = 0.0,
 ) -> tuple[Tensor, Tensor]:
-    """The gradient of `route` for preference and y.
+    """The gradient of `route`, whose softmaxes are `alphas`, for preference and y; again · preference is added.
 
     d_out_at, d_preference_at [m, d]: what is added to d_out and to the result at the rows that `at` int32 [n_rows]
     places in them (-1: none).
     """
     d_preference, d_y = preference.new_empty(preference.shape), y.new_empty(y.shape)
-    own = (edges.starts, edges.neighbours, _plain(preference), _plain(y), n_iterations)
+    own = (edges.starts, edges.neighbours, _plain(preference), _plain(y), n_iterations, alphas, again)
     given = (_plain(d_out), _plain(d_scores), at, _plain(d_out_at), _plain(d_preference_at))
     _native.route_back(*own, *given, d_preference, d_y, torch.get_num_threads())
     return d_preference, d_y

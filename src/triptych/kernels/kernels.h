@@ -51,13 +51,16 @@ struct Routing {
     int64_t width, n_iterations;
     float* out;
     float* scores;
+    float* alphas;               // every row's softmax in every iteration, [n_iterations, n] a row
 };
 
 struct RoutingGradient {
     Adjacency edges;
     const float* preference;
     const float* y;
+    const float* alphas;
     int64_t width, n_iterations, n_nodes;
+    float again;                 // how many times preference is added to the result
     const float* d_out;          // null: zeros
     const float* d_scores;
     const int32_t* at;           // row -> its row in the two below, -1: none; null: none at all

@@ -116,23 +116,26 @@ NB_MODULE(_native, m) {
        "out"_a.noconvert(), "threads"_a);
 
     m.def("route", [](Rows<const int32_t> starts, Rows<const int32_t> neighbours, Table<const float> preference,
-                      Table<const float> y, int64_t n_iterations, Table<float> out, Rows<float> scores, int threads) {
-        const Routing task = {adjacency(starts, neighbours), preference.data(), y.data(),
-                              static_cast<int64_t>(y.shape(1)), n_iterations, out.data(), scores.data()};
+                      Table<const float> y, int64_t n_iterations, Table<float> out, Rows<float> scores,
+                      Rows<float> alphas, int threads) {
+        const Routing task = {adjacency(starts, neighbours), preference.data(), y.data(), static_cast<int64_t>(y.shape(1)),
+                              n_iterations, out.data(), scores.data(), alphas.data()};
         require_shape(preference, task.edges.n_rows, task.width, "preference must be [n_rows, width of y]");
         require_shape(out, task.edges.n_rows, task.width, "out has another shape");
         require_length(scores, neighbours.shape(0), "a score an edge is needed");
+        require_length(alphas, n_iterations * neighbours.shape(0), "an alpha an edge and iteration is needed");
         nb::gil_scoped_release released;
         chosen->route(task, threads);
-    }, "starts"_a, "neighbours"_a, "preference"_a, "y"_a, "n_iterations"_a, "out"_a.noconvert(), "scores"_a.noconvert(), "threads"_a);
+    }, "starts"_a, "neighbours"_a, "preference"_a, "y"_a, "n_iterations"_a, "out"_a.noconvert(), "scores"_a.noconvert(),
+       "alphas"_a.noconvert(), "threads"_a);
 
     m.def("route_back", [](Rows<const int32_t> starts, Rows<const int32_t> neighbours, Table<const float> preference,
-                           Table<const float> y, int64_t n_iterations, MaybeTable<const float> d_out,
-                           Rows<const float> d_scores, MaybeRows<const int32_t> at, MaybeTable<const float> d_out_at,
+                           Table<const float> y, int64_t n_iterations, Rows<const float> alphas, float again,
+                           MaybeTable<const float> d_out, Rows<const float> d_scores, MaybeRows<const int32_t> at, MaybeTable<const float> d_out_at,
                            MaybeTable<const float> d_preference_at, Table<float> d_preference, Table<float> d_y, int threads) {
         const RoutingGradient task = {
-            adjacency(starts, neighbours), preference.data(), y.data(), static_cast<int64_t>(y.shape(1)), n_iterations,
-            static_cast<int64_t>(y.shape(0)), data_of(d_out), d_scores.data(),
+            adjacency(starts, neighbours), preference.data(), y.data(), alphas.data(), static_cast<int64_t>(y.shape(1)),
+            n_iterations, static_cast<int64_t>(y.shape(0)), again, data_of(d_out), d_scores.data(),
             data_of(at), data_of(d_out_at), data_of(d_preference_at), d_preference.data(), d_y.data()};
         const int64_t n_rows = task.edges.n_rows, n_at = d_out_at ? d_out_at->shape(0) : 0;
         require_shape(preference, n_rows, task.width, "preference must be [n_rows, width of y]");
@@ -140,13 +143,14 @@ NB_MODULE(_native, m) {
         require_shape(d_preference, n_rows, task.width, "d_preference has another shape");
         require_shape(d_y, task.n_nodes, task.width, "d_y has another shape");
         require_length(d_scores, neighbours.shape(0), "a score an edge is needed");
+        require_length(alphas, n_iterations * neighbours.shape(0), "an alpha an edge and iteration is needed");
         require_length(at, n_rows, "at must have a place for every row");
         require(!at || (d_out_at && d_preference_at), "at goes with both of its tables");
         require_shape(d_out_at, n_at, task.width, "d_out_at has another shape");
         require_shape(d_preference_at, n_at, task.width, "d_preference_at has another shape");
         nb::gil_scoped_release released;
         chosen->route_back(task, threads);
-    }, "starts"_a, "neighbours"_a, "preference"_a, "y"_a, "n_iterations"_a, "d_out"_a.none(), "d_scores"_a,
+    }, "starts"_a, "neighbours"_a, "preference"_a, "y"_a, "n_iterations"_a, "alphas"_a, "again"_a, "d_out"_a.none(), "d_scores"_a,
        "at"_a.none(), "d_out_at"_a.none(), "d_preference_at"_a.none(), "d_preference"_a.noconvert(), "d_y"_a.noconvert(), "threads"_a);
 
     m.def("softmax", [](Rows<const int32_t> starts, Rows<const int32_t> neighbours, MaybeRows<const int32_t> places,

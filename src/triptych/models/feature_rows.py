@@ -69,12 +69,12 @@ class FeatureRows(nn.Module):
     ) -> tuple[Tensor, Tensor]:
         """W f + b of some items int64 [n], or of all (None): [n, d], and 1 where an item has features, else 0, [n, 1].
 
-        weight W [d, width], bias b [d]. Rows of items without features are b. keep: where all items are projected in
+        weight W [d, width], bias b [d]. Rows of items without features are zeros. keep: where all items are projected in
         bfloat16, keep the table in it, which costs its memory, instead of converting it again at every step.
         """
         if weight.dtype == torch.float64:
             features, has = self(items, weight.dtype)
-            return functional.linear(features, weight, bias), has
+            return functional.linear(features, weight, bias) * has, has
         if items is not None:
             present = self.present[items]
             table = self._masked(self.features[items], present)
@@ -89,7 +89,8 @@ class FeatureRows(nn.Module):
                         self._all_in_bfloat16[rows] = self._read(rows)
                 read = self._all_in_bfloat16.__getitem__
         projected: Tensor = _Projection.apply(read, len(present), weight, bias, self.products)  # type: ignore[no-untyped-call]
-        return projected, present[:, None].to(weight.dtype)
+        has = present[:, None].to(weight.dtype)
+        return projected if self.complete else projected * has, has
 
     def _read(self, rows: slice) -> Tensor:
         """Some rows as products take them."""

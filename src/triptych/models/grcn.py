@@ -35,7 +35,7 @@ from triptych.data.features import Features
 from triptych.graph.edges import Edges, unit_rows
 from triptych.models.feature_rows import FeatureRows
 from triptych.models.model import Batch, LearntModel
-from triptych.models.parts import bpr, id_penalty, xavier_linear, xavier_table
+from triptych.models.parts import bpr, xavier_linear, xavier_table
 from triptych.ranking.scorer import Factors
 
 
@@ -75,21 +75,22 @@ class GRCN(LearntModel):
     def representations(self, at_users: Tensor, at_items: Tensor) -> Representations:
         """[ID ‖ content of every modality] of some users and items, rows int64 [n] and [m]."""
         edges = self.edges
-        E_users, E_items = self._halves(self.id_embedding)
         content = [modality(edges, at_users, at_items) for modality in self.modalities.values()]
         if self.modality_confidence is None:
-            even = E_users.new_zeros(len(edges))
+            even = self.id_embedding.new_zeros(len(edges))
             to_users, to_items = edges.softmax_over_items(even), edges.softmax_over_users(even)
         else:
             c_users, c_items = self._halves(self.modality_confidence)
             to_users = edges.strongest_from_items([each.to_users for each in content], c_items)
             to_items = edges.strongest_from_users([each.to_items for each in content], c_users)
-        x = unit_rows(E_users), unit_rows(E_items)
-        id_users, id_items = edges.two_layers_at(to_users, to_items, x, at_users, at_items)
+        E = self._halves(self.id_embedding)
+        id_users, id_items, e_users, e_items = edges.two_layers_at(to_users, to_items, E, at_users, at_items)
         return Representations(
             torch.cat([id_users, *(each.users for each in content)], dim=1),
             torch.cat([id_items, *(each.items for each in content)], dim=1),
+            (e_users, e_items),
             [each.preferences for each in content],
+            content[0].square if content else e_users.new_zeros(()),
         )
 
     def loss(self, batch: Batch, generator: Generator) -> dict[str, Tensor]:
@@ -97,13 +98,9 @@ class GRCN(LearntModel):
         assert j is not None
         h = self.representations(u, torch.cat([i, j]))
         h_i, h_j = h.items.chunk(2)
-        penalty = id_penalty(self.id_embedding, self.n_users, u, i, j)
-        for preferences_u in h.preferences:
-            penalty = penalty + preferences_u.square().mean()
-        for modality in list(self.modalities.values())[:1]:
-            P = modality.preference
-            assert isinstance(P, Tensor)
-            penalty = penalty + P.norm().square() / P.numel()
+        penalty = h.square
+        for rows in (*h.ids, *h.preferences):
+            penalty = penalty + rows.square().mean()
         return {
             "bpr": bpr((h.users * h_i).sum(-1), (h.users * h_j).sum(-1)),
             "penalty": self.settings.reg_weight * penalty,
@@ -123,22 +120,31 @@ class GRCN(LearntModel):
 
 @dataclass(frozen=True)
 class Representations:
-    """Of the users [n, ·] and items [m, ·] asked for; preferences: every modality's P of the users, [n, d] each."""
+    """Of the users [n, ·] and items [m, ·] asked for, their rows of E, and every modality's P of the users, [n, d].
+
+    square: the mean square of P of the first modality, 0 without any.
+    """
 
     users: Tensor
     items: Tensor
+    ids: tuple[Tensor, Tensor]
     preferences: list[Tensor]
+    square: Tensor
 
 
 @dataclass(frozen=True)
 class Content:
-    """What a modality says: a_{i→u} and a_{u→i} of every edge; of the users and items asked for content, and P."""
+    """What a modality says: a_{i→u} and a_{u→i} of every edge; of the users and items asked for content, and P.
+
+    square: the mean square of all of P.
+    """
 
     to_users: Tensor
     to_items: Tensor
     users: Tensor
     items: Tensor
     preferences: Tensor
+    square: Tensor
 
 
 class ModalityContent(nn.Module):
@@ -153,10 +159,11 @@ class ModalityContent(nn.Module):
 
     def forward(self, edges: Edges, at_users: Tensor, at_items: Tensor) -> Content:
         """See the module; at_users, at_items: rows int64 whose content is asked for."""
-        projected, has = self.rows.project(self.projection.weight, self.projection.bias, None)
-        f = unit_rows(leaky_relu(projected)) * has
-        p, affinity, p_u, preferences = edges.route(self.preference, f, self.n_routing, at_users)
+        projected, _ = self.rows.project(self.projection.weight, self.projection.bias, None)
+        f = unit_rows(leaky_relu(projected))
+        p, affinity, p_u, preferences, square = edges.route(self.preference, f, self.n_routing, at_users)
         to_users, to_items = edges.softmax_over_items(affinity), edges.softmax_over_users(affinity)
         content_users = p_u + edges.to_users(to_users, f, at_users)
         content_items = f[at_items] + edges.to_items(to_items, p, at_items)
-        return Content(to_users, to_items, content_users, content_items, preferences)
+        square = square / self.preference.numel()
+        return Content(to_users, to_items, content_users, content_items, preferences, square)

@@ -133,8 +133,7 @@ class ModalityNetwork(nn.Module):
         if self.projection is None:
             g = self.rows.table()
         else:
-            g, has = self.rows.project(self.projection.weight, self.projection.bias, None, keep=False)
-            g = g if self.rows.complete else g * has
+            g, _ = self.rows.project(self.projection.weight, self.projection.bias, None, keep=False)
         weights = [LayerWeights(W["weight"], S.weight, S.bias, C.weight, C.bias) for W, S, C in self.layers]
         users, items, square = graph_layers(edges, (self.preference, g), e, weights, self.rows.products, at)
         return users, items, square / self.preference.numel()
