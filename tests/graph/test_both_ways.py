@@ -96,11 +96,11 @@ def test_routing_and_what_follows_from_it(n_iterations: int, monkeypatch: pytest
 def test_the_strongest_modality_and_two_layers_on_the_edges_it_weighs(monkeypatch: pytest.MonkeyPatch) -> None:
     edges = Edges(random_dataset().interactions)
 
-    def compute(x_users: Tensor, x_items: Tensor, a: Tensor, b: Tensor, c_u: Tensor, c_i: Tensor) -> tuple[Tensor, ...]:
+    def compute(E: Tensor, a: Tensor, b: Tensor, c_u: Tensor, c_i: Tensor) -> tuple[Tensor, ...]:
         to_users, to_items = edges.strongest_from_items([a, b], c_i), edges.strongest_from_users([b, a], c_u)
-        return to_users, to_items, *edges.two_layers_at(to_users, to_items, (x_users, x_items), AT_USERS, AT_ITEMS)
+        return to_users, to_items, *edges.two_layers_at(to_users, to_items, E, AT_USERS, AT_ITEMS)
 
-    inputs = [drawn(5, N_USERS, WIDTH), drawn(6, N_ITEMS, WIDTH), drawn(7, len(edges)), drawn(8, len(edges))]
+    inputs = [drawn(5, N_USERS + N_ITEMS, WIDTH), drawn(7, len(edges)), drawn(8, len(edges))]
     assert_same_both_ways(compute, [*inputs, drawn(9, N_USERS, 2), drawn(10, N_ITEMS, 2)], monkeypatch)
 
 

@@ -112,8 +112,8 @@ class SumAt(torch.autograd.Function):
 class TwoLayersAt(torch.autograd.Function):
     """x + x₁ + x₂ at some users and items: x is E with rows of length 1, x₁ and x₂ one and two weighted sums of it.
 
-    (of_users, of_items, weights to users, weights to items [n_edges], E_users, E_items, at_users, at_items) -> the rows
-    asked for, and those of E: so that E has one gradient. As x + W (x + W x), the outer sum for those rows alone.
+    (of_users, of_items, weights to users, weights to items [n_edges], E [n_users + n_items, d], at_users, at_items) ->
+    the rows asked for, and those of E: so that E has one gradient. As x + W (x + W x), the outer sum for those alone.
     """
 
     @staticmethod
@@ -123,28 +123,26 @@ class TwoLayersAt(torch.autograd.Function):
         of_items: Adjacency,
         to_users: Tensor,
         to_items: Tensor,
-        E_users: Tensor,
-        E_items: Tensor,
+        E: Tensor,
         at_users: Tensor,
         at_items: Tensor,
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        x_users, x_items = kernels.unit_rows(E_users), kernels.unit_rows(E_items)
+        n_users = of_users.n_rows
+        x_users, x_items = kernels.unit_rows(E[:n_users]), kernels.unit_rows(E[n_users:])
         y_users = kernels.product(of_users, to_users, x_items, base=x_users)
         y_items = kernels.product(of_items, to_items, x_users, base=x_items)
         users, where_users = distinct(at_users, of_users.n_rows)
         items, where_items = distinct(at_items, of_items.n_rows)
         ctx.edges = of_users, of_items
         ctx.tables = x_users, x_items, y_users, y_items
-        ctx.save_for_backward(
-            to_users, to_items, E_users, E_items, at_users, at_items, users, where_users, items, where_items
-        )
+        ctx.save_for_backward(to_users, to_items, E, at_users, at_items, users, where_users, items, where_items)
         h_users = kernels.product(of_users, to_users, y_items, base=x_users, rows=users.int())
         h_items = kernels.product(of_items, to_items, y_users, base=x_items, rows=items.int())
-        return h_users[where_users], h_items[where_items], E_users[at_users], E_items[at_items]
+        return h_users[where_users], h_items[where_items], E[at_users], E[n_users + at_items]
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Any, ...]:
-        to_users, to_items, E_users, E_items, at_users, at_items, *chosen = ctx.saved_tensors
+        to_users, to_items, E, at_users, at_items, *chosen = ctx.saved_tensors
         users, where_users, items, where_items = chosen
         x_users, x_items, y_users, y_items = ctx.tables
         of_users, of_items = ctx.edges
@@ -161,6 +159,10 @@ class TwoLayersAt(torch.autograd.Function):
         d_x_items = kernels.product(of_items, to_users, d_y_users, base=d_y_items)
         d_x_users.index_add_(0, users, g_users.rows)
         d_x_items.index_add_(0, items, g_items.rows)
-        d_users = kernels.unit_rows_back(E_users, d_x_users).index_add_(0, at_users, gradients[2])
-        d_items = kernels.unit_rows_back(E_items, d_x_items).index_add_(0, at_items, gradients[3])
-        return None, None, d_to_users, d_to_items, d_users, d_items, None, None
+        d_E, n_users = torch.empty_like(E), of_users.n_rows
+        for rows, d_x, at, d in (
+            (slice(n_users), d_x_users, at_users, gradients[2]),
+            (slice(n_users, None), d_x_items, at_items, gradients[3]),
+        ):
+            kernels.unit_rows_back(E[rows], d_x, out=d_E[rows]).index_add_(0, at, d)
+        return None, None, d_to_users, d_to_items, d_E, None, None

@@ -83,25 +83,24 @@ class Edges(nn.Module):
         self,
         to_users: Tensor,
         to_items: Tensor,
-        E: tuple[Tensor, Tensor],
+        E: Tensor,
         at_users: Tensor,
         at_items: Tensor,
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """x + x₁ + x₂ of some users and items, x being E with rows of length 1, x₁ and x₂ weighted sums along the edges.
+        """x + x₁ + x₂ of some users and items: x is E with rows of length 1, x₁ and x₂ weighted sums along the edges.
 
-        to_users, to_items: the weights of every edge in each direction [n_edges]; E: [n_users, d] and [n_items, d].
-        And the rows of E of those users and items.
+        to_users, to_items: the weights of every edge in each direction [n_edges]; E [n_users + n_items, d]. And E's rows
+        of those users and items.
         """
-        E_users, E_items = E
-        if kernels.serves(to_users, to_items, *E):
+        if kernels.serves(to_users, to_items, E):
             rows: tuple[Tensor, Tensor, Tensor, Tensor] = TwoLayersAt.apply(  # type: ignore[no-untyped-call]
-                self.of_users, self.of_items, to_users, to_items, E_users, E_items, at_users, at_items
+                self.of_users, self.of_items, to_users, to_items, E, at_users, at_items
             )
             return rows
-        x_users, x_items = unit_rows(E_users), unit_rows(E_items)
+        x_users, x_items = unit_rows(E[: self.n_users]), unit_rows(E[self.n_users :])
         y_users, y_items = x_users + self.to_users(to_users, x_items), x_items + self.to_items(to_items, x_users)
         h_users, h_items = x_users + self.to_users(to_users, y_items), x_items + self.to_items(to_items, y_users)
-        return h_users[at_users], h_items[at_items], E_users[at_users], E_items[at_items]
+        return h_users[at_users], h_items[at_items], E[at_users], E[self.n_users + at_items]
 
     def strongest_from_items(self, alphas: Sequence[Tensor], confidence: Tensor) -> Tensor:
         """relu(max over m of α^m_e c[item of e, m]), [n_edges]; alphas [n_edges] each, confidence [n_items, m]."""

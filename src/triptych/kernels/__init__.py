@@ -150,7 +150,11 @@ def route(edges: Adjacency, preference: Tensor, y: Tensor, n_iterations: int) ->
     [n_edges], and every softmax [n · n_edges], which `route_back` takes).
     """
     n_edges = len(edges.neighbours)
-    out, scores, alphas = preference.new_empty(preference.shape), y.new_empty(n_edges), y.new_empty(n_iterations * n_edges)
+    out, scores, alphas = (
+        preference.new_empty(preference.shape),
+        y.new_empty(n_edges),
+        y.new_empty(n_iterations * n_edges),
+    )
     own = (edges.starts, edges.neighbours, _plain(preference), _plain(y), n_iterations)
     _native.route(*own, out, scores, alphas, torch.get_num_threads())
     return out, scores, alphas

@@ -80,10 +80,10 @@ class GRCN(LearntModel):
             even = self.id_embedding.new_zeros(len(edges))
             to_users, to_items = edges.softmax_over_items(even), edges.softmax_over_users(even)
         else:
-            c_users, c_items = self._halves(self.modality_confidence)
+            c_users, c_items = self.modality_confidence[: self.n_users], self.modality_confidence[self.n_users :]
             to_users = edges.strongest_from_items([each.to_users for each in content], c_items)
             to_items = edges.strongest_from_users([each.to_items for each in content], c_users)
-        E = self._halves(self.id_embedding)
+        E = self.id_embedding
         id_users, id_items, e_users, e_items = edges.two_layers_at(to_users, to_items, E, at_users, at_items)
         return Representations(
             torch.cat([id_users, *(each.users for each in content)], dim=1),
@@ -112,10 +112,6 @@ class GRCN(LearntModel):
         everyone, everything = (torch.arange(n, device=self.id_embedding.device) for n in (self.n_users, n_items))
         h = self.representations(everyone, everything)
         return Factors(h.users, h.items)
-
-    def _halves(self, table: Tensor) -> tuple[Tensor, Tensor]:
-        users, items = table.split([self.n_users, len(table) - self.n_users])  # type: ignore[no-untyped-call]
-        return users, items
 
 
 @dataclass(frozen=True)
