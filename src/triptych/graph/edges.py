@@ -89,8 +89,8 @@ class Edges(nn.Module):
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """x + x₁ + x₂ of some users and items: x is E with rows of length 1, x₁ and x₂ weighted sums along the edges.
 
-        to_users, to_items: the weights of every edge in each direction [n_edges]; E [n_users + n_items, d]. And E's rows
-        of those users and items.
+        to_users, to_items: the weights of every edge in each direction [n_edges]; E [n_users + n_items, d]. The last
+        two are E's rows of those users and items.
         """
         if kernels.serves(to_users, to_items, E):
             rows: tuple[Tensor, Tensor, Tensor, Tensor] = TwoLayersAt.apply(  # type: ignore[no-untyped-call]

@@ -69,8 +69,8 @@ class FeatureRows(nn.Module):
     ) -> tuple[Tensor, Tensor]:
         """W f + b of some items int64 [n], or of all (None): [n, d], and 1 where an item has features, else 0, [n, 1].
 
-        weight W [d, width], bias b [d]. Rows of items without features are zeros. keep: where all items are projected in
-        bfloat16, keep the table in it, which costs its memory, instead of converting it again at every step.
+        weight W [d, width], bias b [d]. Rows of items without features are zeros. keep: where all items are projected
+        in bfloat16, keep the table in it, which costs its memory, instead of converting it again at every step.
         """
         if weight.dtype == torch.float64:
             features, has = self(items, weight.dtype)
