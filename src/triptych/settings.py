@@ -33,6 +33,24 @@ class Setting:
     meaning: str
 
 
+@dataclasses.dataclass(frozen=True)
+class Choices:
+    """What a setting may be in a search: one of some values."""
+
+    values: tuple[object, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Span:
+    """What a setting may be in a search: any number from low to high, drawn on a logarithmic scale. 0 < low < high."""
+
+    low: float
+    high: float
+
+
+Search = Mapping[str, Choices | Span]
+
+
 def parse(kind: type[T], values: Mapping[str, object], *, of: str = "") -> T:
     """`values` (text or typed) as an instance of the frozen dataclass `kind`.
 
@@ -90,6 +108,25 @@ def assignments(pairs: list[str]) -> dict[str, object]:
             raise SettingsError(f'setting "{name.strip()}" is given twice', mend="give it once")
         values[name.strip()] = value.strip()
     return values
+
+
+def searches(pairs: list[str]) -> dict[str, Choices | Span]:
+    """`["n_layers=1,2", "reg_weight=1e-4..1e-1"]` as what a search goes through. Raises SettingsError."""
+    space: dict[str, Choices | Span] = {}
+    for name, value in assignments(pairs).items():
+        text = str(value)
+        low, dots, high = text.partition("..")
+        if not dots:
+            space[name] = Choices(tuple(each.strip() for each in text.split(",")))
+            continue
+        try:
+            span = Span(float(low), float(high))
+        except ValueError:
+            span = Span(0.0, 0.0)
+        if not 0 < span.low < span.high < math.inf:
+            raise SettingsError(f'"{name}={text}" is no span', mend="write for example reg_weight=1e-4..1e-1")
+        space[name] = span
+    return space
 
 
 def read_toml(path: Path) -> dict[str, Any]:

@@ -27,7 +27,7 @@ equation, and helps where most users and items have a handful of interactions.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import torch
 from annotated_types import Interval
@@ -42,6 +42,7 @@ from triptych.models.feature_rows import FeatureRows, random_projection, table_o
 from triptych.models.model import Batch, LearntModel
 from triptych.models.parts import cosine_distances, dropout, xavier_linear, xavier_table
 from triptych.ranking.scorer import Factors
+from triptych.settings import Choices, Search
 
 
 class BM3(LearntModel):
@@ -65,6 +66,11 @@ class BM3(LearntModel):
     paper = 'X. Zhou et al., "Bootstrap Latent Representations for Multi-modal Recommendation", WWW 2023'
     needs_negatives = False
     needs_features = True
+    search: ClassVar[Search] = {
+        "n_layers": Choices((1, 2)),
+        "dropout": Choices((0.3, 0.5)),
+        "reg_weight": Choices((0.1, 0.01)),
+    }
 
     def __init__(self, dataset: Dataset, settings: BM3.Settings, generator: Generator) -> None:
         super().__init__(dataset, settings, generator)

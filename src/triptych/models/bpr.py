@@ -7,7 +7,7 @@ loss = −mean log σ(s(u, i⁺) − s(u, i⁻)) + λ (‖e_u‖ + ‖e_i⁺‖ 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import torch
 from annotated_types import Interval
@@ -18,6 +18,7 @@ from triptych.data.dataset import Dataset
 from triptych.models.model import Batch, LearntModel
 from triptych.models.parts import BPR_FLOOR, bpr, norm_penalty, xavier_table
 from triptych.ranking.scorer import Factors
+from triptych.settings import Choices, Search
 
 
 class BPR(LearntModel):
@@ -33,6 +34,7 @@ class BPR(LearntModel):
     paper = 'S. Rendle et al., "BPR: Bayesian Personalized Ranking from Implicit Feedback", UAI 2009'
     needs_negatives = True
     needs_features = False
+    search: ClassVar[Search] = {"reg_weight": Choices((2.0, 1.0, 1e-1, 1e-2, 1e-3, 1e-4, 1e-5))}
 
     def __init__(self, dataset: Dataset, settings: BPR.Settings, generator: Generator) -> None:
         super().__init__(dataset, settings, generator)

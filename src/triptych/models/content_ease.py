@@ -13,7 +13,7 @@ entries of B. Without any modality this is EASE.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from annotated_types import Interval
@@ -28,6 +28,7 @@ from triptych.graph.ridge import item_weights
 from triptych.models.model import SolvedModel
 from triptych.progress import Listener, silent
 from triptych.ranking.scorer import ItemWeights
+from triptych.settings import Choices, Search, Span
 
 SAMPLE = 2048  # users that the sizes of scores are taken from
 
@@ -57,6 +58,12 @@ class ContentEASE(SolvedModel):
 
     paper = ""
     needs_features = True
+    search: ClassVar[Search] = {
+        "reg_weight": Span(10.0, 1000.0),
+        "smoothing": Span(0.1, 1.5),
+        "content_weight": Span(0.05, 1.0),
+        "image_weight": Choices((0.1, 0.2, 0.3, 0.4, 0.5)),
+    }
 
     def __init__(self, settings: ContentEASE.Settings) -> None:
         self.settings = settings

@@ -9,7 +9,7 @@ n_items · n_neighbours, not n_items². With all others, were they taken togethe
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from annotated_types import Interval
 from typing_extensions import Doc
@@ -19,6 +19,7 @@ from triptych.graph.ridge import item_weights
 from triptych.models.model import SolvedModel
 from triptych.progress import Listener, silent
 from triptych.ranking.scorer import ItemWeights
+from triptych.settings import Search, Span
 
 
 class EASE(SolvedModel):
@@ -38,6 +39,7 @@ class EASE(SolvedModel):
 
     paper = 'H. Steck, "Embarrassingly Shallow Autoencoders for Sparse Data", WWW 2019'
     needs_features = False
+    search: ClassVar[Search] = {"reg_weight": Span(10.0, 3000.0)}
 
     def __init__(self, settings: EASE.Settings) -> None:
         self.settings = settings

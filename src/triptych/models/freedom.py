@@ -16,7 +16,7 @@ LightGCN on a thinned graph.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import numpy as np
 import torch
@@ -35,6 +35,7 @@ from triptych.models.feature_rows import FeatureRows
 from triptych.models.model import Batch, LearntModel
 from triptych.models.parts import bpr, xavier_linear, xavier_table
 from triptych.ranking.scorer import Factors
+from triptych.settings import Choices, Search
 
 COUNT_OFFSET = 1e-7  # added to every row count, as the literature's codes do; the reference vectors have it too
 
@@ -62,6 +63,7 @@ class FREEDOM(LearntModel):
     )
     needs_negatives = True
     needs_features = True
+    search: ClassVar[Search] = {"edge_dropout": Choices((0.8, 0.9)), "reg_weight": Choices((0.0, 1e-5, 1e-4, 1e-3))}
 
     def __init__(self, dataset: Dataset, settings: FREEDOM.Settings, generator: Generator) -> None:
         super().__init__(dataset, settings, generator)

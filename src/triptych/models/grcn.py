@@ -22,7 +22,7 @@ any modality edges weigh one over the number of neighbours.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import torch
 from annotated_types import Interval
@@ -37,6 +37,7 @@ from triptych.models.feature_rows import FeatureRows
 from triptych.models.model import Batch, LearntModel
 from triptych.models.parts import bpr, xavier_linear, xavier_table
 from triptych.ranking.scorer import Factors
+from triptych.settings import Choices, Search
 
 
 class GRCN(LearntModel):
@@ -57,6 +58,10 @@ class GRCN(LearntModel):
     )
     needs_negatives = True
     needs_features = True
+    search: ClassVar[Search] = {
+        "reg_weight": Choices((1e-1, 1e-2, 1e-3, 1e-4, 1e-5)),
+        "learning_rate": Choices((1.0, 1e-1, 1e-2, 1e-3, 1e-4)),
+    }
 
     def __init__(self, dataset: Dataset, settings: GRCN.Settings, generator: Generator) -> None:
         super().__init__(dataset, settings, generator)

@@ -7,7 +7,7 @@ s(u, i) = Σ over j ∈ N(u) of sim(j, i)
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import numpy as np
 from annotated_types import Interval
@@ -19,6 +19,7 @@ from triptych.graph.ridge import taken_matrix
 from triptych.models.model import SolvedModel
 from triptych.progress import Listener, silent
 from triptych.ranking.scorer import ItemWeights
+from triptych.settings import Choices, Search, Span
 
 
 class ItemKNN(SolvedModel):
@@ -35,6 +36,7 @@ class ItemKNN(SolvedModel):
 
     paper = 'M. Deshpande and G. Karypis, "Item-Based Top-N Recommendation Algorithms", TOIS 2004'
     needs_features = False
+    search: ClassVar[Search] = {"n_neighbours": Choices((50, 100, 200, 400)), "shrink": Span(1.0, 1000.0)}
 
     def __init__(self, settings: ItemKNN.Settings) -> None:
         self.settings = settings

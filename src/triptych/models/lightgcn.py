@@ -8,7 +8,7 @@ loss = −mean log σ(s(u, i⁺) − s(u, i⁻)) + λ (‖e_u‖ + ‖e_i⁺‖ 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import torch
 from annotated_types import Interval
@@ -20,6 +20,7 @@ from triptych.graph.bipartite import BipartiteGraph
 from triptych.models.model import Batch, LearntModel
 from triptych.models.parts import BPR_FLOOR, bpr, norm_penalty, xavier_table
 from triptych.ranking.scorer import Factors
+from triptych.settings import Choices, Search
 
 
 class LightGCN(LearntModel):
@@ -38,6 +39,10 @@ class LightGCN(LearntModel):
     )
     needs_negatives = True
     needs_features = False
+    search: ClassVar[Search] = {
+        "n_layers": Choices((1, 2, 3, 4)),
+        "reg_weight": Choices((1e-2, 1e-3, 1e-4, 1e-5, 1e-6)),
+    }
 
     def __init__(self, dataset: Dataset, settings: LightGCN.Settings, generator: Generator) -> None:
         super().__init__(dataset, settings, generator)

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import torch
 from annotated_types import Interval
@@ -35,6 +35,7 @@ from triptych.models.feature_rows import FeatureRows
 from triptych.models.model import Batch, LearntModel
 from triptych.models.parts import bpr, id_penalty, xavier_linear, xavier_table
 from triptych.ranking.scorer import Factors
+from triptych.settings import Choices, Search
 
 WIDE = 1024  # a modality as wide as it is has P of that width too, and a square matrix
 
@@ -63,6 +64,10 @@ class MMGCN(LearntModel):
     )
     needs_negatives = True
     needs_features = True
+    search: ClassVar[Search] = {
+        "reg_weight": Choices((0.0, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1)),
+        "learning_rate": Choices((1e-4, 5e-4, 1e-3, 5e-3, 1e-2)),
+    }
 
     def __init__(self, dataset: Dataset, settings: MMGCN.Settings, generator: Generator) -> None:
         super().__init__(dataset, settings, generator)

@@ -14,6 +14,7 @@ from triptych.graph.bipartite import BipartiteGraph
 from triptych.models.feature_rows import FeatureRows
 from triptych.progress import Listener, silent
 from triptych.ranking.scorer import Factors, ItemWeights
+from triptych.settings import Search
 
 
 @dataclass(frozen=True)
@@ -29,10 +30,14 @@ class Batch:
 
 
 class SolvedModel(ABC):
-    """A model that is computed at once. Made from its settings; `solve` does the work. paper: its citation, or ""."""
+    """A model that is computed at once. Made from its settings; `solve` does the work.
+
+    paper: its citation, or "". search: the settings that are worth tuning, and what they may be.
+    """
 
     Settings: ClassVar[type[Any]]
     paper: ClassVar[str]
+    search: ClassVar[Search]
     needs_features: ClassVar[bool]
 
     @abstractmethod
@@ -44,10 +49,14 @@ class SolvedModel(ABC):
 
 
 class LearntModel(nn.Module, ABC):
-    """A model that Adam trains. Made from a data set (training interactions only), its settings and a generator."""
+    """A model that Adam trains. Made from a data set (training interactions only), its settings and a generator.
+
+    paper: its citation. search: the settings, of its own or of training, that are worth tuning, and what they may be.
+    """
 
     Settings: ClassVar[type[Any]]
     paper: ClassVar[str]
+    search: ClassVar[Search]
     needs_negatives: ClassVar[bool]
     needs_features: ClassVar[bool]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 
@@ -10,6 +11,7 @@ from triptych.data.dataset import Dataset
 from triptych.models.model import SolvedModel
 from triptych.progress import Listener, silent
 from triptych.ranking.scorer import Factors
+from triptych.settings import Search
 
 
 class Popularity(SolvedModel):
@@ -21,6 +23,7 @@ class Popularity(SolvedModel):
 
     paper = ""
     needs_features = False
+    search: ClassVar[Search] = {}
 
     def __init__(self, settings: Popularity.Settings) -> None:
         pass

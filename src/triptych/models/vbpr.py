@@ -11,7 +11,7 @@ batch's items are projected.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import torch
 from annotated_types import Interval
@@ -23,6 +23,7 @@ from triptych.models.feature_rows import FeatureRows
 from triptych.models.model import Batch, LearntModel
 from triptych.models.parts import BPR_FLOOR, bpr, norm_penalty, xavier_linear, xavier_table
 from triptych.ranking.scorer import Factors
+from triptych.settings import Choices, Search
 
 CHUNK = 4096  # items projected at a time when all of them are
 
@@ -40,6 +41,7 @@ class VBPR(LearntModel):
     paper = 'R. He and J. McAuley, "VBPR: Visual Bayesian Personalized Ranking from Implicit Feedback", AAAI 2016'
     needs_negatives = True
     needs_features = True
+    search: ClassVar[Search] = {"reg_weight": Choices((2.0, 1.0, 1e-1, 1e-2, 1e-3, 1e-4, 1e-5))}
 
     def __init__(self, dataset: Dataset, settings: VBPR.Settings, generator: Generator) -> None:
         super().__init__(dataset, settings, generator)

@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from tempfile import TemporaryFile
 from typing import Literal
 
 from triptych.errors import TriptychError
 from triptych.progress import Listener, silent
 from triptych.ranking.metrics import metric_of
 from triptych.ranking.recommender import Mask, check_part_and_mask, open_recommender
+from triptych.studies.processes import in_one_line, run_each
 
 COST = "cost.json"
-FOREVER = (
-    1e9  # seconds; a wait without any is not interrupted by Ctrl-C once polars has set a signal handler of its own
-)
 
 
 @dataclass(frozen=True)
@@ -60,56 +55,17 @@ def compare(
     check_part_and_mask(part, mask)
     asked = [str(metric_of(metric)) for metric in metrics]
     lines = []
-    for model in models:
+    commands = ((model, train(model, folder / model)) for model in models)
+    for model, failed in run_each(commands):
         run = folder / model
-        reason = _trained(train(model, run))
-        if reason is not None:
-            lines.append(Line(model, run, failed=reason))
+        if failed is not None:
+            lines.append(Line(model, run, failed=failed))
             continue
         try:
             report = open_recommender(run).evaluate(part, mask=mask, metrics=asked, listener=listener)
         except TriptychError as error:
-            lines.append(Line(model, run, failed=_sentence(error.what, error.where, error.mend)))
+            lines.append(Line(model, run, failed=in_one_line(error)))
             continue
         cost = json.loads((run / COST).read_text(encoding="utf-8"))
         lines.append(Line(model, run, report.means, **cost))
     return lines
-
-
-def _trained(arguments: list[str]) -> str | None:
-    """Run `triptych …`, its progress where ours goes; why it failed, or None.
-
-    It reads from us and stops when that ends: on Ctrl-C, and when this process is killed, it writes its checkpoint.
-    """
-    command = [sys.executable, "-m", "triptych", *arguments, "--until-stdin-closes", "--json"]
-    with TemporaryFile("w+") as told, subprocess.Popen(command, stdin=subprocess.PIPE, stdout=told) as process:
-        assert process.stdin
-        try:
-            process.wait(FOREVER)
-        except KeyboardInterrupt:
-            process.stdin.close()
-            try:
-                process.wait(FOREVER)
-            except KeyboardInterrupt:  # again: at once
-                process.kill()
-            raise
-        told.seek(0)
-        answer = told.read()
-    if process.returncode == 130:
-        raise KeyboardInterrupt
-    return None if process.returncode == 0 else _reason(answer, process.returncode)
-
-
-def _reason(answer: str, code: int) -> str:
-    try:
-        error = json.loads(answer)["error"]
-        return _sentence(error["what"], error["where"], error["mend"])
-    except (ValueError, KeyError, TypeError):
-        if code == -9:
-            return "was killed, as systems do when memory runs out"
-        return f"ended by signal {-code}" if code < 0 else f"ended with code {code}"
-
-
-def _sentence(what: str, where: str | None, mend: str | None) -> str:
-    sentence = f"{where}: {what}" if where else what
-    return f"{sentence} ({mend})" if mend else sentence

@@ -1,0 +1,104 @@
+"""`triptych …` in processes of their own, some at a time: peak memory is the model's own, a crash stays where it is."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Hashable, Iterator
+from dataclasses import dataclass
+from tempfile import TemporaryFile
+from typing import IO, TypeVar
+
+from triptych.errors import TriptychError
+
+K = TypeVar("K", bound=Hashable)
+
+GLANCE = 0.05  # seconds between looks at what is running
+
+
+@dataclass(frozen=True)
+class Running:
+    """A process at work, and what it tells on its standard output."""
+
+    process: subprocess.Popen[bytes]
+    told: IO[str]
+
+    def ended(self) -> bool:
+        return self.process.poll() is not None
+
+    def why(self) -> str | None:
+        """Of one that has ended: why it failed, or None. Raises KeyboardInterrupt if it was interrupted."""
+        self.told.seek(0)
+        answer, code = self.told.read(), self.process.returncode
+        self.told.close()
+        if self.process.stdin:
+            self.process.stdin.close()
+        if code == 130:
+            raise KeyboardInterrupt
+        return None if code == 0 else _reason(answer, code)
+
+
+def run_each(
+    commands: Iterator[tuple[K, list[str]]], jobs: int = 1, *, loud: bool = True
+) -> Iterator[tuple[K, str | None]]:
+    """Run `triptych` with each list of arguments, `jobs` at a time: yields each key as its run ends, and why it failed.
+
+    The next command is asked for when there is room for it, after the last results were taken. loud: their progress
+    goes where ours goes. They read from us and stop when that ends: on Ctrl-C, and when this process is killed, they
+    write their checkpoints. Raises KeyboardInterrupt when all have stopped.
+    """
+    at_work: dict[K, Running] = {}
+    waiting = True
+    try:
+        while waiting or at_work:
+            while waiting and len(at_work) < jobs:
+                key, arguments = next(commands, (None, None))
+                if key is None or arguments is None:
+                    waiting = False
+                else:
+                    at_work[key] = _start(arguments, loud=loud)
+            for key in [key for key, running in at_work.items() if running.ended()]:
+                yield key, at_work.pop(key).why()
+            time.sleep(GLANCE if at_work else 0)
+    finally:
+        _stop(list(at_work.values()))
+
+
+def _start(arguments: list[str], *, loud: bool) -> Running:
+    command = [sys.executable, "-m", "triptych", *arguments, "--until-stdin-closes", "--json"]
+    told = TemporaryFile("w+")  # noqa: SIM115 - closed when it has been read
+    return Running(
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=told, stderr=None if loud else subprocess.DEVNULL), told
+    )
+
+
+def _stop(running: list[Running]) -> None:
+    """Let them write their checkpoints and end; a second Ctrl-C ends them at once."""
+    try:
+        for each in running:
+            if each.process.stdin:
+                each.process.stdin.close()
+        while not all(each.ended() for each in running):
+            time.sleep(GLANCE)
+    except KeyboardInterrupt:
+        for each in running:
+            each.process.kill()
+        raise
+
+
+def _reason(answer: str, code: int) -> str:
+    try:
+        error = json.loads(answer)["error"]
+        return in_one_line(TriptychError(error["what"], where=error["where"], mend=error["mend"]))
+    except (ValueError, KeyError, TypeError):
+        if code == -9:
+            return "was killed, as systems do when memory runs out"
+        return f"ended by signal {-code}" if code < 0 else f"ended with code {code}"
+
+
+def in_one_line(error: TriptychError) -> str:
+    """An error as a cell of a table holds it."""
+    told = f"{error.where}: {error.what}" if error.where else error.what
+    return f"{told} ({error.mend})" if error.mend else told
