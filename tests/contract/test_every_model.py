@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from triptych.cli.train import divide
 from triptych.data.dataset import Dataset
 from triptych.data.features import Features
 from triptych.data.interactions import Interactions
@@ -19,7 +20,7 @@ from triptych.errors import UnknownIdError
 from triptych.models.model import LearntModel
 from triptych.models.registry import MODELS
 from triptych.ranking.recommender import Recommender, open_recommender
-from triptych.settings import describe
+from triptych.settings import Choices, describe, parse
 from triptych.training.fit import fit
 from triptych.training.settings import TrainingSettings
 from worlds import checkerboard, random_split
@@ -175,3 +176,13 @@ def test_a_user_an_item_and_a_modality_with_nothing_in_them_break_nothing(name: 
     recommender = fit(name, split(lonely, "ratio", seed=0), small(name), QUICK)
     assert torch.isfinite(recommender.scorer.score(np.arange(31))).all()
     assert len(recommender.recommend(["lonely"], k=5).to_polars()) == 5
+
+
+@every_model
+def test_what_is_worth_tuning_is_a_setting_and_may_be_what_is_said(name: str) -> None:
+    kind = MODELS[name]
+    for setting, span in kind.search.items():
+        for value in span.values if isinstance(span, Choices) else (span.low, span.high):
+            training, own = divide(name, {setting: value})
+            parse(TrainingSettings, training)
+            parse(kind.Settings, own)

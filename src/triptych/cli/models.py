@@ -14,7 +14,7 @@ def command(
     names: Annotated[list[str] | None, typer.Argument(metavar="[MODEL]...", help="Which ones [default: all].")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
-    """List the models: paper, what they need, settings with their ranges, defaults and meanings.
+    """List the models: paper, what they need, settings with their ranges, defaults and meanings, what `tune` searches.
 
     Example:  triptych models bm3 content-ease
     """
@@ -31,18 +31,24 @@ def command(
         show.show(f"    needs: {model['needs']}; {model['kind']}")
         for setting in model["settings"]:
             show.show(f"    {setting['name']} = {setting['default']}  ({setting['kind']})  {setting['meaning']}")
+        for setting, values in model["search"].items():
+            show.show(f"    tune searches {setting}: {values}")
 
 
 def _described(model: type[Any]) -> dict[str, Any]:
     from sys import modules
 
     from triptych.models.model import LearntModel
-    from triptych.settings import describe
+    from triptych.settings import Choices, describe
 
     return {
         "about": (modules[model.__module__].__doc__ or "").splitlines()[0],
         "paper": model.paper or None,
         "needs": "interactions; learns from any number of modalities too" if model.needs_features else "interactions",
         "kind": "trained by gradients" if issubclass(model, LearntModel) else "solved at once",
+        "search": {
+            name: ", ".join(map(str, each.values)) if isinstance(each, Choices) else f"{each.low:g}..{each.high:g}"
+            for name, each in model.search.items()
+        },
         "settings": [asdict(setting) for setting in describe(model.Settings)],
     }

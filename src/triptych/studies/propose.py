@@ -1,0 +1,83 @@
+"""What a search tries next, from what it has tried: a finite space whole, else Optuna's TPE.
+
+TPE: S. Watanabe, "Tree-Structured Parzen Estimator: Understanding Its Algorithm Components and Their Roles", 2023.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from triptych.errors import SettingsError
+from triptych.settings import Choices, Search
+
+LISTED = 100_000  # points of a finite space that are written down
+
+
+@dataclass(frozen=True)
+class Tried:
+    """Settings, and what they are worth: None while that is not known; failed: why it never will be."""
+
+    settings: Mapping[str, Any]
+    value: float | None = None
+    failed: str | None = None
+
+
+def size(search: Search) -> float:
+    """How many points a search has; infinite with a span."""
+    return math.prod(len(each.values) if isinstance(each, Choices) else math.inf for each in search.values())
+
+
+def propose(search: Search, tried: Sequence[Tried], seed: int, n_trials: int) -> Mapping[str, Any] | None:
+    """The next settings, None when every point of the space was tried.
+
+    A space of no more points than there are trials is gone through in a random order; in a larger one TPE proposes, and
+    no point twice. The same arguments, the same proposal. Raises SettingsError if Optuna is not installed.
+    """
+    finite = size(search) <= LISTED
+    left = (
+        [point for point in _points(search, seed) if point not in [each.settings for each in tried]] if finite else []
+    )
+    if finite and not left:
+        return None
+    if size(search) <= n_trials:
+        return left[0]
+    point = _by_tpe(search, tried, int(np.random.SeedSequence((seed, len(tried))).generate_state(1)[0]))
+    return left[0] if finite and point not in left else point
+
+
+def _points(search: Search, seed: int) -> list[dict[str, Any]]:
+    values = [each.values for each in search.values() if isinstance(each, Choices)]
+    points = [dict(zip(search, point, strict=True)) for point in itertools.product(*values)]
+    return [points[place] for place in np.random.default_rng(seed).permutation(len(points))]
+
+
+def _by_tpe(search: Search, tried: Sequence[Tried], seed: int) -> dict[str, Any]:
+    try:
+        import optuna
+    except ModuleNotFoundError:
+        raise SettingsError(
+            "tuning needs Optuna, which is not installed", mend='pip install "triptych[search]"'
+        ) from None
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    space: dict[str, optuna.distributions.BaseDistribution] = {
+        name: optuna.distributions.CategoricalDistribution(each.values)  # type: ignore[arg-type]
+        if isinstance(each, Choices)
+        else optuna.distributions.FloatDistribution(each.low, each.high, log=True)
+        for name, each in search.items()
+    }
+    sampler = optuna.samplers.TPESampler(seed=seed, multivariate=True)
+    study = optuna.create_study(direction="maximize", sampler=sampler)
+    known = [each.value for each in tried if each.value is not None]
+    for each in tried:
+        if each.failed is not None or not known:
+            continue
+        # what is still running counts as the worst so far, so that nobody else goes there
+        value = each.value if each.value is not None else min(known)
+        study.add_trial(optuna.create_trial(params=dict(each.settings), distributions=space, value=value))
+    return dict(study.ask(space).params)

@@ -1,0 +1,156 @@
+"""Search for a model's settings: on the validation part only, every trial a run folder, resumable."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from triptych.artefacts import json_bytes, make_folder, write_file
+from triptych.errors import SettingsError, TrainingError, TriptychError, place
+from triptych.progress import Listener, Progress, silent
+from triptych.ranking.recommender import open_recommender
+from triptych.settings import Search
+from triptych.studies.processes import in_one_line, run_each
+from triptych.studies.propose import Tried, propose, size
+
+ABOUT, TRIALS, BEST = "tune.json", "trials.json", "best.toml"
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One run of a search: its folder, and what was tried."""
+
+    run: Path
+    tried: Tried
+
+
+def tune(
+    folder: Path,
+    search: Search,
+    train: Callable[[Mapping[str, Any], Path], list[str]],
+    about: Mapping[str, Any],
+    *,
+    metric: str = "ndcg@50",
+    n_trials: int = 20,
+    jobs: int = 1,
+    seed: int = 0,
+    listener: Listener = silent,
+) -> list[Trial]:
+    """Try `n_trials` settings of the search, `jobs` at a time: all trials, the best first, those that failed last.
+
+    train: (settings, run folder) -> the arguments of `triptych` that train there. about: what is tuned, in plain
+    values; a folder of another search is refused. Interrupted, the same call goes on: finished trials are kept, begun
+    ones go on from their checkpoints; with a larger n_trials a finished search goes on too. The test part is never
+    looked at. `folder/best.toml` holds the best settings so far, for `triptych train --settings`. Raises SettingsError
+    on an empty search, TrainingError if every trial failed.
+    """
+    if not search:
+        raise SettingsError(
+            "there is nothing to search", mend="name settings, for example --search reg_weight=1e-4..1e-1"
+        )
+    described = {name: repr(each) for name, each in search.items()}
+    _claim(folder, {**about, "metric": metric, "seed": seed, "search": described})
+    tried = _read(folder / TRIALS)
+    n_trials = int(min(n_trials, size(search)))
+
+    def commands() -> Iterator[tuple[int, list[str]]]:
+        for number, each in enumerate(list(tried)):
+            if each.value is None and each.failed is None:  # begun by whoever was interrupted
+                yield number, train(each.settings, run_of(folder, number))
+        while len(tried) < n_trials and (settings := propose(search, tried, seed, n_trials)) is not None:
+            tried.append(Tried(settings))
+            _write(folder, tried)
+            yield len(tried) - 1, train(settings, run_of(folder, len(tried) - 1))
+
+    listener(Progress("tuning", sum(each.value is not None for each in tried), n_trials))
+    for number, failed in run_each(commands(), jobs, loud=False):
+        tried[number] = _concluded(tried[number].settings, run_of(folder, number), metric, failed)
+        _write(folder, tried)
+        best = max((each for each in tried if each.value is not None), key=_worth, default=None)
+        if best is not None:
+            write_file(folder / BEST, _toml(best, metric, tried.index(best)).encode())
+        listener(
+            Progress("tuning", sum(_is_done(each) for each in tried), n_trials, _news(number, tried[number], best))
+        )
+    if all(each.value is None for each in tried):
+        raise TrainingError(
+            f"all {len(tried)} trials failed, the first: {tried[0].failed}",
+            where=place(folder),
+            mend="mend that and take another output folder",
+        )
+    return sorted((Trial(run_of(folder, n), each) for n, each in enumerate(tried)), key=lambda t: -_worth(t.tried))
+
+
+def run_of(folder: Path, number: int) -> Path:
+    """The run folder of a trial."""
+    return folder / "runs" / f"{number:03d}"
+
+
+def _claim(folder: Path, about: Mapping[str, Any]) -> None:
+    """Make the folder, or make sure that it is of the same search."""
+    path, now = folder / ABOUT, json.loads(json.dumps(about))
+    if path.is_file():
+        before = json.loads(path.read_text(encoding="utf-8"))
+        for key in sorted(now.keys() | before.keys()):
+            if now.get(key) != before.get(key):
+                raise TrainingError(
+                    f"holds a search of another {key}: {before.get(key)!r}, now {now.get(key)!r}",
+                    where=place(folder),
+                    mend="choose another output folder, or delete that one",
+                )
+        return
+    if folder.is_dir() and any(folder.iterdir()):
+        raise TrainingError("exists and holds no search", where=place(folder), mend="choose another output folder")
+    make_folder(folder)
+    write_file(path, json_bytes(now))
+
+
+def _read(path: Path) -> list[Tried]:
+    return [Tried(**each) for each in json.loads(path.read_text(encoding="utf-8"))] if path.is_file() else []
+
+
+def _write(folder: Path, tried: Sequence[Tried]) -> None:
+    write_file(folder / TRIALS, json_bytes([asdict(each) for each in tried]))
+
+
+def _concluded(settings: Mapping[str, Any], run: Path, metric: str, failed: str | None) -> Tried:
+    if failed is not None:
+        return Tried(settings, failed=failed)
+    try:
+        recommender = open_recommender(run)
+        value = recommender.about.get(f"validation/{metric}")  # of a learnt model, from its training
+        if value is None:
+            value = recommender.evaluate("validation", metrics=[metric])[metric]
+    except TriptychError as error:
+        return Tried(settings, failed=in_one_line(error))
+    return Tried(settings, float(value))
+
+
+def _worth(tried: Tried) -> float:
+    return -1.0 if tried.value is None else tried.value
+
+
+def _is_done(tried: Tried) -> bool:
+    return tried.value is not None or tried.failed is not None
+
+
+def _news(number: int, tried: Tried, best: Tried | None) -> str:
+    result = f"failed, {tried.failed}" if tried.value is None else f"{tried.value:.4f}"
+    told = f"trial {number}, {in_words(tried.settings)}: {result}"
+    return told if best is None or best == tried else f"{told} (best {best.value:.4f})"
+
+
+def in_words(settings: Mapping[str, Any]) -> str:
+    """`n_layers=1 dropout=0.3`"""
+    return " ".join(
+        f"{name}={value:.4g}" if isinstance(value, float) else f"{name}={value}" for name, value in settings.items()
+    )
+
+
+def _toml(best: Tried, metric: str, number: int) -> str:
+    lines = [f"# {metric} {best.value:.4f} on validation, trial {number}"]
+    lines += [f"{name} = {json.dumps(value)}" for name, value in best.settings.items()]
+    return "\n".join(lines) + "\n"
