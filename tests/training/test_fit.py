@@ -37,6 +37,20 @@ def test_early_stopping_keeps_the_best_epoch_not_the_last(tmp_path: Path) -> Non
     assert {"seconds", "peak_megabytes", "loss/bpr", "loss/penalty"} <= set(lines[0])
 
 
+def test_gains_too_small_to_wait_for_end_training_and_the_best_is_kept_anyway(tmp_path: Path) -> None:
+    training = TrainingSettings(epochs=40, batch_size=32, learning_rate=0.01, patience=2, min_gain=0.2)
+    recommender = fit("lightgcn", random_split(), small("lightgcn"), training, run=tmp_path / "run")
+    lines = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
+    told = [line["validation/ndcg@50"] for line in lines]
+    to_beat, waited = 0.0, 0
+    for value in told:
+        assert waited < 2
+        to_beat, waited = (value, 0) if value > 1.2 * to_beat else (to_beat, waited + 1)
+    assert waited == 2
+    assert max(told) > to_beat, "no small gain came, so the test says nothing"
+    assert recommender.about["validation/ndcg@50"] == max(told)
+
+
 def test_a_loss_that_is_not_finite_stops_with_epoch_batch_and_checkpoint(tmp_path: Path) -> None:
     split = random_split()
     image = split.train.features["image"]

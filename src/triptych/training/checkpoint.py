@@ -29,6 +29,7 @@ class Standing:
     seconds: float = 0.0  # spent in this epoch
     best: float | None = None
     best_epoch: int = -1
+    to_beat: float | None = None  # the best, as far as patience is concerned
     without_better: int = 0
     lines: int = 0  # of metrics.jsonl that belong to this standing
     finished: bool = False

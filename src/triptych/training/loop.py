@@ -68,6 +68,8 @@ def train(
 ) -> Standing:
     """Train until validation has not improved for `patience` evaluations; the model is left with its best parameters.
 
+    An improvement is a gain of more than `min_gain` of the last one.
+
     With `files`, training goes on from the checkpoint there, and ends with the same bytes as if it had never stopped.
     `should_stop` is asked after every step: on true, a checkpoint is written and KeyboardInterrupt raised.
     Raises TrainingError on a loss that is not finite, SettingsError if there is nothing to validate or train on.
@@ -122,8 +124,10 @@ def train(
             line |= {f"validation/{name}": value for name, value in report.means.items()}
             line["evaluation_seconds"] = round(time.perf_counter() - began, 4)
             if standing.best is None or report[metric] > standing.best:
-                standing.best, standing.best_epoch, standing.without_better = report[metric], standing.epoch, 0
+                standing.best, standing.best_epoch = report[metric], standing.epoch
                 best = {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
+            if standing.to_beat is None or report[metric] > standing.to_beat * (1 + training.min_gain):
+                standing.to_beat, standing.without_better = report[metric], 0
             else:
                 standing.without_better += 1
         line["peak_megabytes"] = _peak_megabytes(device)
@@ -195,10 +199,8 @@ def _cut_lines(path: Path, lines: int) -> None:
 def _news(line: dict[str, object], standing: Standing, metric: str, training: TrainingSettings) -> str:
     parts = [f"{name[5:]} {value:.4f}" for name, value in line.items() if name.startswith("loss/")]
     if f"validation/{metric}" in line:
-        star = (
-            "*"
-            if standing.without_better == 0
-            else f" (best {standing.best:.4f}, patience {training.patience - standing.without_better})"
-        )
+        left = f" (best {standing.best:.4f}, patience {training.patience - standing.without_better})"
+        star = "" if standing.best_epoch + 1 < standing.epoch else "*"
+        star += left if standing.without_better else ""
         parts.append(f"{metric} {line[f'validation/{metric}']:.4f}{star}")
     return " · ".join([*parts, f"{line['seconds']:.2f} s", f"{line['peak_megabytes']:.0f} MB"])

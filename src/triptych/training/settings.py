@@ -18,6 +18,9 @@ class TrainingSettings:
     learning_rate: Annotated[float, Interval(gt=0), Doc("Adam's learning rate")] = 1e-3
     metric: Annotated[str, Doc("what early stopping looks at, on the validation interactions")] = "ndcg@50"
     patience: Annotated[int, Interval(ge=1), Doc("stop after this many evaluations without a better one")] = 20
+    min_gain: Annotated[
+        float, Interval(ge=0), Doc("share by which an evaluation must be better for patience; the best is kept anyway")
+    ] = 0.0
     evaluate_every: Annotated[int, Interval(ge=1), Doc("epochs between evaluations")] = 1
     checkpoint_seconds: Annotated[
         float, Interval(ge=0), Doc("seconds between checkpoints; 0 writes one every step")
