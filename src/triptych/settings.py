@@ -75,6 +75,20 @@ def parse(kind: type[T], values: Mapping[str, object], *, of: str = "") -> T:
     return parsed
 
 
+def divide(
+    values: Mapping[str, Any], one: type[Any], other: type[Any], *, of: str
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Values as (those that `one` has, those that `other` has). Raises SettingsError on a name that neither knows."""
+    ours, theirs = ({field.name for field in dataclasses.fields(kind)} for kind in (one, other))
+    for name in values:
+        if name not in ours | theirs:
+            raise SettingsError(f'unknown setting "{name}" of {of}', mend=did_you_mean(name, ours | theirs))
+    return (
+        {name: value for name, value in values.items() if name in ours},
+        {name: value for name, value in values.items() if name in theirs},
+    )
+
+
 def _refused(kind: type[Any], name: str, value: object, why: str, whose: str) -> SettingsError:
     setting = {setting.name: setting for setting in describe(kind)}[name]
     return SettingsError(

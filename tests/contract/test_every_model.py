@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 import torch
 
-from triptych.cli.train import divide
 from triptych.data.dataset import Dataset
 from triptych.data.features import Features
 from triptych.data.interactions import Interactions
@@ -20,7 +19,7 @@ from triptych.errors import UnknownIdError
 from triptych.models.model import LearntModel
 from triptych.models.registry import MODELS
 from triptych.ranking.recommender import Recommender, open_recommender
-from triptych.settings import Choices, describe, parse
+from triptych.settings import Choices, describe, divide, parse
 from triptych.training.fit import fit
 from triptych.training.settings import TrainingSettings
 from worlds import checkerboard, random_split
@@ -183,6 +182,6 @@ def test_what_is_worth_tuning_is_a_setting_and_may_be_what_is_said(name: str) ->
     kind = MODELS[name]
     for setting, span in kind.search.items():
         for value in span.values if isinstance(span, Choices) else (span.low, span.high):
-            training, own = divide(name, {setting: value})
+            training, own = divide({setting: value}, TrainingSettings, kind.Settings, of=name)
             parse(TrainingSettings, training)
             parse(kind.Settings, own)

@@ -57,6 +57,18 @@ def test_mmgcns_id_embeddings_and_preferences_are_trained() -> None:
         assert (moved > 0.01).all(), f"{int((moved <= 0.01).sum())} rows of {name} stay where they began"
 
 
+@pytest.mark.parametrize("products", [torch.float32, torch.bfloat16])
+def test_the_released_form_leaves_them_as_drawn_and_trains_all_else(products: torch.dtype) -> None:
+    dataset = world()
+    model = MMGCN(dataset, replace(SETTINGS, form="released"), torch.Generator().manual_seed(0))
+    model.compute_products_in(products)
+    before = {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
+    losses = trained(model, dataset, list(before))
+    assert losses[-1] < losses[0]
+    stayed = {name for name, parameter in model.named_parameters() if torch.equal(parameter, before[name])}
+    assert stayed == {ID, *PREFERENCES}
+
+
 @pytest.mark.parametrize("name", [ID, *PREFERENCES])
 def test_each_of_them_learns_something_even_alone(name: str) -> None:
     dataset = world()

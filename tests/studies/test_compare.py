@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import signal
 import subprocess
@@ -31,28 +32,36 @@ def test_every_cell_comes_from_a_run_folder_and_nothing_is_done_twice(
     arguments = ["compare", str(data), "--models", "popularity,ease,lightgcn", "-o", str(tmp_path / "c"), *COMMON]
     assert run([*arguments, "--set", "lightgcn.embedding_size=8"]) == 0
     lines = json.loads(capsys.readouterr().out)
-    values = [line["metrics"]["ndcg@50"] for line in lines]
+    values = [line["metrics"]["ndcg@50"]["mean"] for line in lines]
     assert values == sorted(values, reverse=True)
     for line in lines:
-        means = open_recommender(line["run"]).evaluate(metrics=["ndcg@50", "recall@20"]).means
-        assert {name: line["metrics"][name] for name in means} == means
-        assert line["seconds"] >= 0
-        assert line["peak_megabytes"] > 10
-        assert (line["epochs"] is None) == (line["model"] != "lightgcn")
-    before = {file: file.stat().st_mtime_ns for file in (tmp_path / "c").rglob("*") if file.is_file()}
+        (run_folder,) = line["runs"]
+        means = open_recommender(run_folder).evaluate(metrics=["ndcg@50", "recall@20"]).means
+        assert {name: line["metrics"][name]["mean"] for name in means} == pytest.approx(means, abs=1e-12)
+        assert line["cost"]["seconds"] >= line["cost"]["seconds_to_best"] >= 0
+        assert line["cost"]["peak_megabytes"] > 10
+        assert (line["cost"]["epochs"] is None) == (line["model"] != "lightgcn")
+        assert (
+            line["metrics"]["ndcg@50"]["low"]
+            <= line["metrics"]["ndcg@50"]["mean"]
+            <= line["metrics"]["ndcg@50"]["high"]
+        )
+    assert [line["p"] is None for line in lines] == [True, False, False]
+    before = {file: file.stat().st_mtime_ns for file in (tmp_path / "c" / "data").rglob("*") if file.is_file()}
     assert run([*arguments, "--set", "lightgcn.embedding_size=8"]) == 0
     assert json.loads(capsys.readouterr().out) == lines
-    assert before == {file: file.stat().st_mtime_ns for file in (tmp_path / "c").rglob("*") if file.is_file()}
+    assert before == {file: file.stat().st_mtime_ns for file in (tmp_path / "c" / "data").rglob("*") if file.is_file()}
 
 
 def test_a_model_that_fails_leaves_its_reason_and_the_others_go_on(
     data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (tmp_path / "c" / "lightgcn").mkdir(parents=True)
-    (tmp_path / "c" / "lightgcn" / "precious.txt").write_text("mine")
+    mine = tmp_path / "c" / "data" / "lightgcn" / "seed-0"
+    mine.mkdir(parents=True)
+    (mine / "precious.txt").write_text("mine")
     assert run(["compare", str(data), "--models", "lightgcn,popularity", "-o", str(tmp_path / "c"), *COMMON]) == 1
     told = capsys.readouterr()
-    assert f"lightgcn failed: {tmp_path / 'c' / 'lightgcn'}: exists and holds no run" in told.err
+    assert f"lightgcn on data failed: {mine}: exists and holds no run" in told.err
     good, bad = json.loads(told.out)  # one JSON value, whatever failed
     assert good["model"] == "popularity"
     assert good["failed"] is None
@@ -63,7 +72,7 @@ def test_a_model_that_fails_leaves_its_reason_and_the_others_go_on(
 def test_a_damaged_run_fails_alone(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ["compare", str(data), "--models", "ease,popularity", "-o", str(tmp_path / "c"), *COMMON]
     assert run(arguments) == 0
-    (tmp_path / "c" / "ease" / "model" / "weights.safetensors").write_bytes(b"")
+    (tmp_path / "c" / "data" / "ease" / "seed-0" / "model" / "weights.safetensors").write_bytes(b"")
     capsys.readouterr()
     assert run(arguments) == 1
     good, bad = json.loads(capsys.readouterr().out)
@@ -88,8 +97,59 @@ def test_the_table_says_where_its_cells_come_from(
     metrics = ",".join(f"{name}@{k}" for name in ("ndcg", "recall", "map") for k in (10, 20, 50))
     assert run(["compare", str(data), "--models", "popularity", "-o", str(tmp_path / "c"), "--metrics", metrics]) == 0
     shown = capsys.readouterr().out
-    assert f"run folders: {tmp_path / 'c'}/MODEL" in shown
+    assert f"run folders: {tmp_path / 'c'}/DATA/LINE/seed-N" in shown
     assert "…" not in shown  # wide as it is, every name is shown whole
+
+
+def test_several_seeds_are_one_line_and_every_subset_of_modalities_a_line_of_its_own(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["compare", str(data), "--models", "vbpr,bpr", "-o", str(tmp_path / "c"), *COMMON, "--jobs", "2"]
+    small = ["--set", "embedding_size=8", "--metrics", "recall@5,ndcg@5"]
+    assert run([*arguments, *small, "--seeds", "0,1", "--subsets"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    lines = {(row["line"], row["modalities"]): row for row in rows}
+    assert set(lines) == {("bpr", None), ("vbpr", None), ("vbpr", "image"), ("vbpr", "text"), ("vbpr", "none")}
+    for row in rows:
+        means = [open_recommender(each).evaluate(metrics=["recall@5"])["recall@5"] for each in row["runs"]]
+        assert len(means) == 2
+        assert row["metrics"]["recall@5"]["mean"] == pytest.approx(sum(means) / 2)
+        assert row["spread"]["recall@5"] == pytest.approx(abs(means[0] - means[1]) / 2**0.5)
+    assert open_recommender(lines["vbpr", "text"]["runs"][0]).about["modalities"] == {"text": 7}
+
+
+def test_tables_for_programs_and_papers_hold_every_line(data: Path, tmp_path: Path) -> None:
+    assert run(["compare", str(data), "--models", "popularity,ease", "-o", str(tmp_path / "c")]) == 0
+    with (tmp_path / "c" / "comparison.csv").open() as file:
+        rows = {row["line"]: row for row in csv.DictReader(file)}
+    assert set(rows) == {"popularity", "ease"}
+    for name, row in rows.items():
+        mean = f"{float(row['ndcg@50']):.4f}"
+        assert f"| {name} | {mean} [" in (tmp_path / "c" / "comparison.md").read_text()
+        assert f"{name} & {mean} [" in (tmp_path / "c" / "comparison.tex").read_text()
+        assert float(row["long-tail items"]) >= 0
+
+
+def test_tuned_lines_are_fitted_with_their_best_settings_by_validation(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "e.toml").write_text(
+        """
+        trials = 3
+        [data.small]
+        folder = "data"
+        [models.ease]
+        [models.popularity]
+        trials = 0
+        """
+    )
+    assert run(["compare", str(tmp_path / "e.toml"), "-o", str(tmp_path / "c"), "--json"]) == 0
+    rows = {row["line"]: row for row in json.loads(capsys.readouterr().out)}
+    tried = json.loads((tmp_path / "c" / "small" / "ease" / "tune" / "trials.json").read_text())
+    best = max(tried, key=lambda each: each["value"])["settings"]
+    assert len(tried) == 3
+    assert open_recommender(rows["ease"]["runs"][0]).about["settings"]["reg_weight"] == best["reg_weight"]
+    assert not (tmp_path / "c" / "small" / "popularity" / "tune").exists()
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are POSIX's")
@@ -101,7 +161,7 @@ def test_interrupted_or_killed_its_training_stops_too_and_the_same_command_goes_
 
     settings = ["--set", "epochs=20", "--set", "patience=20", "--set", "batch_size=4"]
     compare = ["compare", str(data), "--models", "lightgcn", "-o", str(tmp_path / "c"), *settings, "--json"]
-    folder = tmp_path / "c" / "lightgcn"
+    folder = tmp_path / "c" / "data" / "lightgcn" / "seed-0"
     process = subprocess.Popen([sys.executable, "-m", "triptych", *compare], stderr=subprocess.DEVNULL)
     while process.poll() is None and not (folder / "metrics.jsonl").exists():
         time.sleep(0.01)
@@ -112,7 +172,7 @@ def test_interrupted_or_killed_its_training_stops_too_and_the_same_command_goes_
     assert not (folder / "cost.json").exists(), "it was not interrupted"
     assert (folder / "checkpoint.safetensors").exists()
     assert run(compare) == 0
-    assert json.loads(capsys.readouterr().out)[0]["epochs"] == 20
+    assert json.loads(capsys.readouterr().out)[0]["cost"]["epochs"] == 20
     lines = (folder / "metrics.jsonl").read_text().splitlines()
     assert [json.loads(line)["epoch"] for line in lines] == list(range(1, 21))
     assert run(["train", str(data), "--model", "lightgcn", "--run", str(tmp_path / "whole"), *settings]) == 0
@@ -141,8 +201,10 @@ def test_a_run_of_other_settings_is_not_taken_for_this_one(
         (["--models", "ease", "--mask", "nothing"], 'unknown mask "nothing"'),
         (["--models", "lightgcn", "--set", "lightgcn.n_layers=99"], "less than or equal to 16"),
         (["--models", "lightgcn", "--set", "metric=ndgc@50"], 'did you mean "ndcg"'),
-        (["--models", "lightgcn", "--set", "seed=3"], "--seed"),
-        (["--models", "lightgcn", "--set", "lightgcn.seed=3"], "--seed"),
+        (["--models", "lightgcn", "--set", "seed=3"], "--seeds"),
+        (["--models", "lightgcn", "--set", "lightgcn.seed=3"], "--seeds"),
+        (["--models", "lightgcn", "--seeds", "0,x"], "is no seed"),
+        (["--models", "lightgcn", "--seeds", "1,1"], "one twice"),
     ],
 )
 def test_a_mistake_is_refused_before_anything_is_trained(

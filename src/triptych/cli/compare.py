@@ -2,29 +2,34 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from triptych.cli import show
-from triptych.cli.train import divide
 from triptych.errors import SettingsError, did_you_mean
-from triptych.settings import assignments, parse
-from triptych.training.settings import TrainingSettings
+from triptych.settings import assignments
 
 if TYPE_CHECKING:
-    from triptych.studies.compare import Line
+    from triptych.studies.experiment import Experiment
+    from triptych.studies.rows import Row
+
+MODELS = "popularity,item-knn,ease,content-ease,lightgcn,bm3"
+CERTAIN = 0.05  # a p below it is no chance
 
 
 def command(
-    data: Annotated[Path, typer.Argument(help="A data set folder that `triptych prepare` wrote.")],
+    data: Annotated[
+        Path, typer.Argument(help="A data set folder that `triptych prepare` wrote, or an experiment's TOML.")
+    ],
     models: Annotated[
-        str, typer.Option("--models", "-m", help="Separated by commas; `triptych models` lists them.")
-    ] = "popularity,item-knn,ease,content-ease,lightgcn,bm3",
+        str | None,
+        typer.Option("--models", "-m", help=f"Separated by commas; `triptych models` lists them [default: {MODELS}]."),
+    ] = None,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Folder of the runs [default: runs/compare-DATA-seedSEED].")
+        Path | None, typer.Option("--output", "-o", help="Folder of the runs and tables [default: runs/compare-NAME].")
     ] = None,
     settings: Annotated[
         list[str] | None,
@@ -35,102 +40,146 @@ def command(
             help="A setting of training, or of one model (bm3.dropout=0.5). Repeatable.",
         ),
     ] = None,
+    seeds: Annotated[
+        str | None, typer.Option(help="Every model is fitted once with each; separated by commas [default: 0].")
+    ] = None,
+    trials: Annotated[
+        int | None,
+        typer.Option(min=0, help="Tune every model before, with so many trials, on validation [default: 0]."),
+    ] = None,
     modalities: Annotated[
         str | None, typer.Option(help="Use only these, separated by commas; 'none' for none [default: all].")
     ] = None,
-    part: Annotated[str, typer.Option(help="Held-out interactions to measure on: test or validation.")] = "test",
-    mask: Annotated[str, typer.Option(help="Items left out of the ranking: train or known, as in evaluate.")] = "train",
+    subsets: Annotated[
+        bool | None, typer.Option("--subsets", help="Fit models of content with every subset of the modalities too.")
+    ] = None,
+    part: Annotated[
+        str | None, typer.Option(help="Held-out interactions to measure on: test or validation [default: test].")
+    ] = None,
+    mask: Annotated[
+        str | None, typer.Option(help="Items left out of the ranking: train or known, as in evaluate [default: train].")
+    ] = None,
     metrics: Annotated[
-        str, typer.Option(help="Separated by commas; the table is in the order of the first.")
-    ] = "ndcg@50,ndcg@10,recall@20,recall@50",
-    seed: Annotated[int, typer.Option(help="The number that decides everything random.")] = 0,
-    threads: Annotated[int | None, typer.Option(min=1, help="Processor threads [default: all].")] = None,
+        str | None, typer.Option(help="Separated by commas; the first orders the table and is tested.")
+    ] = None,
+    jobs: Annotated[int, typer.Option(min=1, help="Fits at a time, each a process.")] = 1,
+    threads: Annotated[int | None, typer.Option(min=1, help="Processor threads of a fit [default: all].")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
-    """Train several models and print one table: quality, seconds per epoch, peak memory.
+    """Fit several models and print one table a data set: quality with intervals and tests, coverage, cost.
 
-    Every cell comes from a run folder, OUTPUT/MODEL, that `evaluate` and `recommend` take. Interrupted, the same
-    command goes on: finished models are not trained again. A model that fails has its reason in the table; the others
-    go on, and the exit code is 1.
+    Intervals are 95 % bootstrap intervals over users; ● marks the best and what paired tests, corrected for the number
+    of models, cannot tell from it. Every cell comes from run folders, OUTPUT/DATA/LINE/seed-N, that `evaluate` and
+    `recommend` take; OUTPUT gets the tables as comparison.json, .csv, .md and .tex, kinds of users and items included.
+    Interrupted, the same command goes on: what is finished is not fitted again. A model that fails has its reason in
+    the table; the others go on, and the exit code is 1.
 
-    Example:  triptych compare shop/ --models popularity,ease,lightgcn,bm3 --set patience=10 --set bm3.dropout=0.5
+    Example:  triptych compare shop/ --models popularity,ease,lightgcn,bm3 --seeds 0,1,2 --set patience=10
+
+              triptych compare experiment.toml      (data, models, settings, seeds, tuning: all in one file)
     """
-    from triptych.data.dataset import open_dataset
-    from triptych.models.registry import model_class
-    from triptych.ranking.metrics import metric_of
     from triptych.studies.compare import compare
+    from triptych.studies.experiment import checked
+    from triptych.studies.tables import to_json, write_tables
 
-    dataset = open_dataset(data)
-    names = list(dict.fromkeys(name.strip() for name in models.split(",") if name.strip()))
-    if not names:
-        raise SettingsError("no model is named", mend="for example --models lightgcn,bm3")
-    for name in names:
-        model_class(name)
-    given = {name: _settings_of(name, names, assignments(settings or [])) for name in names}
-    asked = [str(metric_of(metric.strip())) for metric in metrics.split(",")]
-    if modalities is not None and modalities != "none":
-        dataset.with_modalities([name.strip() for name in modalities.split(",")])
-    folder = output or Path("runs") / f"compare-{data.resolve().name}-seed{seed}"
-
-    def train(model: str, run: Path) -> list[str]:
-        arguments = ["train", str(data), "--model", model, "--run", str(run), "--seed", str(seed)]
-        arguments += [word for pair in given[model] for word in ("--set", pair)]
-        arguments += ["--modalities", modalities] if modalities is not None else []
-        return arguments + (["--threads", str(threads)] if threads is not None else [])
-
+    experiment = _of_file(data, models, settings) if data.suffix == ".toml" else _of_words(data, models, settings)
+    given: dict[str, Any] = {
+        "seeds": None if seeds is None else tuple(_seed(each) for each in seeds.split(",")),
+        "trials": trials,
+        "modalities": modalities,
+        "subsets": subsets,
+        "part": part,
+        "mask": mask,
+        "metrics": None if metrics is None else tuple(each.strip() for each in metrics.split(",")),
+    }
+    experiment = checked(replace(experiment, **{key: value for key, value in given.items() if value is not None}))
+    name = data.stem if data.suffix == ".toml" else data.resolve().name
+    folder = output or Path("runs") / f"compare-{name}"
     with show.listening() as listener:
-        lines = compare(
-            names,
-            folder,
-            train,
-            part=cast(Any, part),
-            mask=cast(Any, mask),
-            metrics=asked,
-            listener=listener,
-        )
-    lines.sort(key=lambda line: -line.metrics.get(asked[0], -1.0))
-    failed = [line for line in lines if line.failed]
+        rows = compare(experiment, folder, jobs=jobs, threads=threads, listener=listener)
+    write_tables(rows, folder)
     if json:
-        show.show_json([{**asdict(line), "run": str(line.run)} for line in lines])
+        show.show_json(to_json(rows))
     else:
-        _show(lines, asked, f"{part} of {data}, full ranking, seed {seed}")
-        show.show(f"run folders: {folder}/MODEL")
-    for line in failed:
-        show.say(f"{line.model} failed: {line.failed}")
+        for of in experiment.data:
+            title = f"{experiment.part} of {of}, full ranking, {_seeds_in_words(experiment.seeds)}"
+            _show([row for row in rows if row.data == of], title)
+        show.show(f"● the best, and what cannot be told from it (p ≥ {CERTAIN:g}, corrected)")
+        show.show(f"tables: {folder}/comparison.json, .csv, .md, .tex; run folders: {folder}/DATA/LINE/seed-N")
+    failed = [row for row in rows if row.failed]
+    for row in failed:
+        show.say(f"{row.line} on {row.data} failed: {row.failed}")
     if failed:
         show.say("mend that and run the same command again; the others are kept")
         raise typer.Exit(1)
 
 
-def _show(lines: list[Line], metrics: list[str], title: str) -> None:
-    header = ["", *metrics, "epochs", "s/epoch", "seconds", "peak MB"]
-    rows = []
-    for line in lines:
-        cost = [
-            "" if line.epochs is None else line.epochs,
-            "" if line.seconds_per_epoch is None else f"{line.seconds_per_epoch:.2f}",
-            "" if line.seconds is None else f"{line.seconds:.1f}",
-            "" if line.peak_megabytes is None else f"{line.peak_megabytes:.0f}",
-        ]
-        rows.append([line.model, *(line.metrics.get(name, "failed") for name in metrics), *cost])
-    show.show_table(title, header, rows)
+def _show(rows: list[Row], title: str) -> None:
+    from triptych.studies.tables import HEADS, cells
+
+    names = next((list(row.metrics) for row in rows if row.metrics), [])
+    table = []
+    for row in rows:
+        told = cells(row)
+        first = "failed" if row.failed else f"{told[names[0]]} {'●' if row.p is None or row.p >= CERTAIN else ''}"
+        table.append([row.line_in_words, first, *(told.get(name, "") for name in (*names[1:], *HEADS))])
+    show.show_table(title, ["", *names[:1], *names[1:], *HEADS], table)
 
 
-def _settings_of(model: str, models: list[str], values: dict[str, object]) -> list[str]:
-    """The --set pairs of one model: training's, and those that name it. Raises SettingsError on a wrong one."""
+def _of_file(path: Path, models: str | None, settings: list[str] | None) -> Experiment:
+    from triptych.studies.experiment import read_experiment
+
+    experiment = read_experiment(path)
+    if settings:
+        raise SettingsError("--set goes with a data set; an experiment's settings are in its file", mend=f"edit {path}")
+    if models is None:
+        return experiment
+    chosen = _names(models)
+    for name in chosen:
+        if name not in experiment.models:
+            raise SettingsError(f'"{name}" names no line of {path}', mend=did_you_mean(name, experiment.models))
+    return replace(experiment, models={name: experiment.models[name] for name in chosen})
+
+
+def _of_words(data: Path, models: str | None, settings: list[str] | None) -> Experiment:
+    from triptych.data.dataset import open_dataset
     from triptych.models.registry import model_class
-    from triptych.ranking.metrics import metric_of
+    from triptych.studies.experiment import Contender, Experiment, Source
 
-    own: dict[str, Any] = {}
-    for name, value in values.items():
+    open_dataset(data)
+    names = _names(models or MODELS)
+    for name in names:
+        model_class(name)
+    shared: dict[str, Any] = {}
+    own: dict[str, dict[str, Any]] = {name: {} for name in names}
+    for name, value in assignments(settings or []).items():
         whose, dot, setting = name.rpartition(".")
-        if dot and whose not in models:
-            raise SettingsError(f'"{name}" names no model of the comparison', mend=did_you_mean(whose, models))
+        if dot and whose not in names:
+            raise SettingsError(f'"{name}" names no model of the comparison', mend=did_you_mean(whose, names))
         if setting == "seed":
-            raise SettingsError("all models of a comparison have one seed", mend="write --seed NUMBER")
-        if not dot or whose == model:
-            own[setting] = value
-    training, theirs = divide(model, own)
-    metric_of(parse(TrainingSettings, training, of="training").metric)
-    parse(model_class(model).Settings, theirs, of=model)
-    return [f"{name}={value}" for name, value in own.items()]
+            raise SettingsError("all models of a comparison have the same seeds", mend="write --seeds 0,1,2")
+        (own[whose] if dot else shared)[setting] = value
+    return Experiment(
+        data={data.resolve().name: Source(str(data))},
+        models={name: Contender(settings=own[name]) for name in names},
+        training=shared,
+        metrics=("ndcg@50", "ndcg@10", "recall@20", "recall@50"),
+    )
+
+
+def _names(models: str) -> list[str]:
+    names = list(dict.fromkeys(name.strip() for name in models.split(",") if name.strip()))
+    if not names:
+        raise SettingsError("no model is named", mend="for example --models lightgcn,bm3")
+    return names
+
+
+def _seed(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise SettingsError(f'"{text}" is no seed', mend="write numbers, for example --seeds 0,1,2") from None
+
+
+def _seeds_in_words(seeds: tuple[int, ...]) -> str:
+    return f"seed {seeds[0]}" if len(seeds) == 1 else f"mean of seeds {', '.join(map(str, seeds))}"

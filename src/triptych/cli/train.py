@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from triptych.cli import show
-from triptych.errors import SettingsError, did_you_mean
-from triptych.settings import assignments, describe, parse, read_toml
+from triptych.settings import assignments, describe, divide, parse, read_toml
 from triptych.training.settings import TrainingSettings
 
 if TYPE_CHECKING:
@@ -56,6 +55,7 @@ def command(
     Example:  triptych train shop/ --model bm3 --set n_layers=1 --set patience=10 --seed 1
     """
     from triptych.data.dataset import open_dataset
+    from triptych.models.registry import model_class
 
     dataset = open_dataset(data)
     if modalities is not None:
@@ -65,7 +65,7 @@ def command(
     values |= assignments(settings or [])
     if seed is not None:
         values["seed"] = seed
-    ours, theirs = divide(model, values)
+    ours, theirs = divide(values, TrainingSettings, model_class(model).Settings, of=f"{model} or training")
     training = parse(TrainingSettings, ours, of="training")
     folder = run or Path("runs") / f"{model}-{data.resolve().name}-seed{training.seed}"
     with _asked_to_stop(model, until_stdin_closes) as should_stop:
@@ -77,23 +77,6 @@ def command(
     for key in sorted(key for key in told if key.startswith("validation/")):
         show.show(f"{key} {told[key]:.4f} at epoch {told['best_epoch']} of {told['epochs']}")
     show.show(f"run folder: {folder}\nnext: triptych evaluate {folder}")
-
-
-def divide(model: str, values: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Settings as (training's, the model's). Raises SettingsError on a name that neither knows."""
-    from triptych.models.registry import model_class
-
-    training = {setting.name for setting in describe(TrainingSettings)}
-    theirs = {setting.name for setting in describe(model_class(model).Settings)}
-    for name in values:
-        if name not in training | theirs:
-            raise SettingsError(
-                f'unknown setting "{name}" of {model} or training', mend=did_you_mean(name, training | theirs)
-            )
-    return (
-        {name: value for name, value in values.items() if name in training},
-        {name: value for name, value in values.items() if name in theirs},
-    )
 
 
 def _fit(

@@ -10,9 +10,8 @@ from typing import Annotated, Any
 import typer
 
 from triptych.cli import show
-from triptych.cli.train import divide
 from triptych.errors import SettingsError
-from triptych.settings import Choices, Search, assignments, parse, searches
+from triptych.settings import Choices, Search, assignments, divide, parse, searches
 from triptych.training.settings import TrainingSettings
 
 SHOWN = 10  # trials in the table
@@ -61,6 +60,7 @@ def command(
     """
     from triptych.data.dataset import open_dataset
     from triptych.models.registry import model_class
+    from triptych.studies.processes import training
     from triptych.studies.tune import BEST, in_words, tune
 
     dataset = open_dataset(data)
@@ -74,20 +74,7 @@ def command(
     shared = threads or max(1, (os.cpu_count() or 1) // jobs)
 
     def train(chosen: Any, run: Path) -> list[str]:
-        arguments = [
-            "train",
-            str(data),
-            "--model",
-            model,
-            "--run",
-            str(run),
-            "--seed",
-            str(seed),
-            "--threads",
-            str(shared),
-        ]
-        arguments += [word for name, value in {**fixed, **chosen}.items() for word in ("--set", f"{name}={value}")]
-        return arguments + (["--modalities", modalities] if modalities is not None else [])
+        return training(data, model, run, seed, {**fixed, **chosen}, modalities=modalities, threads=shared)
 
     about = {"model": model, "data": dataset.fingerprint, "fixed": fixed, "modalities": modalities}
     with show.listening() as listener:
@@ -115,14 +102,15 @@ def _checked(model: str, fixed: dict[str, object], space: Search) -> str:
     for name in ("seed", "threads"):
         if name in fixed or name in space:
             raise SettingsError(f'"{name}" is no setting to search or set here', mend=f"write --{name} NUMBER")
-    training, theirs = divide(model, fixed)
+    kind = model_class(model).Settings
+    training, theirs = divide(fixed, TrainingSettings, kind, of=f"{model} or training")
     parsed = parse(TrainingSettings, training, of="training")
-    parse(model_class(model).Settings, theirs, of=model)
+    parse(kind, theirs, of=model)
     for name, each in space.items():
         for value in each.values if isinstance(each, Choices) else (each.low, each.high):
-            training, theirs = divide(model, {name: value})
+            training, theirs = divide({name: value}, TrainingSettings, kind, of=f"{model} or training")
             parse(TrainingSettings, training, of="training")
-            parse(model_class(model).Settings, theirs, of=model)
+            parse(kind, theirs, of=model)
     return str(metric_of(parsed.metric))
 
 

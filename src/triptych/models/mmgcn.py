@@ -11,7 +11,8 @@ For every modality m, with preferences P_m of the users and ID embeddings e shar
     representation = mean over modalities of the last X          s(u, i) = inner product
     loss = BPR + λ (mean square of the batch's ID rows + mean square of P of the first modality)
 
-e and P are parameters like any other: they are trained. An item without a modality enters its network as zeros;
+e and P are parameters like any other: they are trained. `form = released` is what a widely used code computes: in it
+they stay as they were drawn, and W, S, C alone are trained. It is here to reproduce runs of that code. An item without a modality enters its network as zeros;
 without any modality the representation is e.
 """
 
@@ -19,7 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 import torch
 from annotated_types import Interval
@@ -56,6 +57,9 @@ class MMGCN(LearntModel):
                 f"paper has it, and all wider than {WIDE:,}"
             ),
         ] = "auto"
+        form: Annotated[Literal["paper", "released"], Doc("e and P trained, or as drawn, as in the released code")] = (
+            "paper"
+        )
         reg_weight: Annotated[float, Interval(ge=0), Doc("weight λ of the penalty")] = 1e-3
 
     paper = (
@@ -82,6 +86,10 @@ class MMGCN(LearntModel):
             self.modalities[name] = ModalityNetwork(
                 features, dataset.n_users, settings.embedding_size, latent, generator
             )
+        if settings.form == "released" and self.modalities:
+            for drawn in (self.id_embedding, *(network.preference for network in self.modalities.values())):
+                assert isinstance(drawn, Tensor)
+                drawn.requires_grad_(False)
 
     def representations(self, at: tuple[Tensor, Tensor] | None = None) -> tuple[Tensor, Tensor, Tensor]:
         """All users and items, or those `at` alone, int64 [n_u] and [n_i]: [n_users or n_u, d], [n_items or n_i, d].

@@ -78,14 +78,15 @@ def evaluate(
     k = max(metric.k for metric in asked)
     pieces: dict[str, list[NDArray[np.float64]]] = {str(metric): [] for metric in asked}
     for chunk, items, _ in rank_all(scorer, users, k, seen, listener, "evaluating"):
-        hits = _hits(chunk, items, relevant)
+        hits = hits_of(chunk, items, relevant)
         for metric in asked:
             pieces[str(metric)].append(METRICS[metric.name](hits.at(metric.k)))
     per_user = {name: np.concatenate(values) for name, values in pieces.items()}
     return Report(users, per_user, relevant.n_users - len(users), masked)
 
 
-def _hits(users: NDArray[np.int64], items: NDArray[np.int64], relevant: Interactions) -> Hits:
+def hits_of(users: NDArray[np.int64], items: NDArray[np.int64], relevant: Interactions) -> Hits:
+    """Which places of the lists items int64 [n, k] (-1: none) of users int64 [n] hold a relevant item."""
     real = items >= 0
     found = relevant.contain(np.repeat(users, items.shape[1]), np.where(real, items, 0).reshape(-1))
     return Hits(found.reshape(items.shape) & real, relevant.user_degrees[users])

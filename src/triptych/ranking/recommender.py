@@ -70,13 +70,20 @@ class Recommender:
         all that is known but the part itself ("known": at test time validation items too).
         Raises SettingsError on an unknown part, mask or metric, InputError if nothing is held out.
         """
+        held_out, seen, words = self.held_out_and_seen(part, mask)
+        return evaluate(self.scorer, held_out, seen, metrics, masked=words, listener=listener)
+
+    def held_out_and_seen(
+        self, part: Literal["validation", "test"], mask: Mask
+    ) -> tuple[Interactions, Interactions, str]:
+        """What is measured on, what is left out of the ranking, and that in words; see `evaluate`."""
         check_part_and_mask(part, mask)
         split = self.split
         held_out, other = (split.test, split.validation) if part == "test" else (split.validation, split.test)
         seen, words = split.train.interactions, "training items"
         if mask == "known" and part == "test":
             seen, words = seen.union(other), "training and validation items"
-        return evaluate(self.scorer, held_out, seen, metrics, masked=words, listener=listener)
+        return held_out, seen, words
 
     def recommend(
         self,

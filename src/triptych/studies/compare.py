@@ -1,71 +1,189 @@
-"""Several models on one data set, each in a run folder and a process of its own; one table of quality and cost."""
+"""An experiment carried out: every model, data set and seed, each in a run folder and a process of its own."""
 
 from __future__ import annotations
 
+import itertools
 import json
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any
 
+from triptych.data.dataset import open_dataset
 from triptych.errors import TriptychError
-from triptych.progress import Listener, silent
-from triptych.ranking.metrics import metric_of
-from triptych.ranking.recommender import Mask, check_part_and_mask, open_recommender
-from triptych.studies.processes import in_one_line, run_each
+from triptych.models.registry import model_class
+from triptych.progress import Listener, Progress, silent
+from triptych.ranking.recommender import Recommender, open_recommender
+from triptych.ranking.scorer import ItemWeights
+from triptych.studies.experiment import Experiment
+from triptych.studies.measure import measure
+from triptych.studies.processes import in_one_line, run_each, training
+from triptych.studies.rows import Cost, Found, Row, ranked
+from triptych.studies.tune import BEST, tune
 
 COST = "cost.json"
 
 
 @dataclass(frozen=True)
-class Line:
-    """One model of the comparison.
+class Task:
+    """One fit: which data set and line, by their names in the table; modalities, None: all; the seed; where it runs."""
 
-    metrics: on the held-out part. epochs, seconds_per_epoch (median): None for models that are solved. seconds: of
-    training or solving, evaluation left out. peak_megabytes: of the process that fitted it. failed: why there is no
-    result, in which case all else is empty.
-    """
-
-    model: str
+    data: str
+    line: str
+    modalities: str | None
+    seed: int
     run: Path
-    metrics: Mapping[str, float] = field(default_factory=dict)
-    epochs: int | None = None
-    seconds_per_epoch: float | None = None
-    seconds: float | None = None
-    peak_megabytes: float | None = None
-    failed: str | None = None
 
 
 def compare(
-    models: Sequence[str],
+    experiment: Experiment,
     folder: Path,
-    train: Callable[[str, Path], list[str]],
     *,
-    part: Literal["validation", "test"] = "test",
-    mask: Mask = "train",
-    metrics: Sequence[str] = ("ndcg@10", "ndcg@50", "recall@20", "recall@50"),
+    jobs: int = 1,
+    threads: int | None = None,
     listener: Listener = silent,
-) -> list[Line]:
-    """Fit every model and measure it; a run that is finished is kept, one that was begun goes on.
+) -> list[Row]:
+    """Fit what the experiment names, `jobs` at a time, and measure it: a row a data set and line, the best first.
 
-    train: (model, run folder) -> the arguments of `triptych` that train it there. A process a model, so that peak
-    memory is the model's own. A model that fails leaves its reason in its line, and the others go on. Raises
-    SettingsError on an unknown part, mask or metric, before anything is trained.
+    What is finished is kept, what was begun goes on. A run is in folder/DATA/LINE/seed-N, a search in
+    folder/DATA/LINE/tune. A model that fails leaves its reason in its row, and the others go on. Raises TriptychError
+    if a data set cannot be opened or made.
     """
-    check_part_and_mask(part, mask)
-    asked = [str(metric_of(metric)) for metric in metrics]
-    lines = []
-    commands = ((model, train(model, folder / model)) for model in models)
-    for model, failed in run_each(commands):
-        run = folder / model
+    _prepare(experiment, listener)
+    tasks = list(_tasks(experiment, folder))
+    tuned = {
+        (task.data, task.line): _tuned(experiment, task, folder, jobs, threads, listener)
+        for task in {(task.data, task.line): task for task in tasks}.values()
+        if experiment.trials_of(task.line)
+    }
+    found: dict[Task, Found | str] = dict.fromkeys(tasks, "")
+
+    def commands() -> Iterator[tuple[Task, list[str]]]:
+        for task in tasks:
+            best = tuned.get((task.data, task.line))
+            if isinstance(best, str):
+                found[task] = best
+            else:
+                yield task, _training(experiment, task, best, threads)
+
+    for done, (task, failed) in enumerate(run_each(commands(), jobs, loud=jobs == 1), start=1):
+        found[task] = failed if failed is not None else _found(experiment, task, listener)
+        listener(Progress("fits", done, len(tasks), _news(task, found[task], experiment)))
+    rows: dict[tuple[str, str, str | None], list[Task]] = {}
+    for task in tasks:
+        rows.setdefault((task.data, task.line, task.modalities), []).append(task)
+    return [
+        row
+        for data in experiment.data
+        for row in ranked(
+            [
+                (
+                    Row(data, line, experiment.model_of(line), modalities, [task.run for task in own]),
+                    [found[task] for task in own],
+                )
+                for (of, line, modalities), own in rows.items()
+                if of == data
+            ]
+        )
+    ]
+
+
+def _prepare(experiment: Experiment, listener: Listener) -> None:
+    missing = [source for source in experiment.data.values() if source.prepare and not Path(source.folder).exists()]
+    commands = ((n, ["prepare", *source.prepare, "--output", source.folder]) for n, source in enumerate(missing))
+    for number, failed in run_each(commands):
         if failed is not None:
-            lines.append(Line(model, run, failed=failed))
-            continue
-        try:
-            report = open_recommender(run).evaluate(part, mask=mask, metrics=asked, listener=listener)
-        except TriptychError as error:
-            lines.append(Line(model, run, failed=in_one_line(error)))
-            continue
-        cost = json.loads((run / COST).read_text(encoding="utf-8"))
-        lines.append(Line(model, run, report.means, **cost))
-    return lines
+            raise TriptychError(failed, where=missing[number].folder)
+        listener(Progress("preparing", number + 1, len(missing), missing[number].folder))
+
+
+def _tasks(experiment: Experiment, folder: Path) -> Iterator[Task]:
+    for data, source in experiment.data.items():
+        available = list(open_dataset(Path(source.folder)).features)
+        for line in experiment.models:
+            for chosen in _subsets(experiment, line, available):
+                name = line if chosen == experiment.modalities else f"{line} ({str(chosen).replace(',', ' + ')})"
+                for seed in experiment.seeds_of(line):
+                    yield Task(data, line, chosen, seed, folder / data / name / f"seed-{seed}")
+
+
+def _subsets(experiment: Experiment, line: str, available: Sequence[str]) -> list[str | None]:
+    """What to train a line with: the modalities asked for and, if wished, every smaller subset of them."""
+    asked = experiment.modalities
+    if not (experiment.subsets and model_class(experiment.model_of(line)).needs_features):
+        return [asked]
+    of = available if asked is None else [name.strip() for name in asked.split(",")]
+    smaller = [some for n in range(1, len(of)) for some in itertools.combinations(of, n)]
+    return [asked, *(",".join(some) for some in smaller), "none"]
+
+
+def _training(experiment: Experiment, task: Task, best: Path | None, threads: int | None) -> list[str]:
+    return training(
+        Path(experiment.data[task.data].folder),
+        experiment.model_of(task.line),
+        task.run,
+        task.seed,
+        experiment.settings_of(task.line),
+        settings_file=best,
+        modalities=task.modalities,
+        threads=threads,
+    )
+
+
+def _tuned(
+    experiment: Experiment, task: Task, folder: Path, jobs: int, threads: int | None, listener: Listener
+) -> Path | str:
+    """The file of the best settings of a line, searched with all modalities and the line's first seed; or why not."""
+    fixed, model = experiment.settings_of(task.line), experiment.model_of(task.line)
+    data, where = Path(experiment.data[task.data].folder), folder / task.data / task.line / "tune"
+    search = {name: each for name, each in model_class(model).search.items() if name not in fixed}
+
+    def train(chosen: Mapping[str, Any], run: Path) -> list[str]:
+        settings, modalities = {**fixed, **chosen}, experiment.modalities
+        return training(data, model, run, task.seed, settings, modalities=modalities, threads=threads)
+
+    about = {"model": model, "data": open_dataset(data).fingerprint, "fixed": fixed, "modalities": task.modalities}
+    try:
+        tune(
+            where,
+            search,
+            train,
+            about,
+            metric=str(fixed.get("metric", experiment.metrics[0])),
+            n_trials=experiment.trials_of(task.line),
+            jobs=jobs,
+            seed=task.seed,
+            listener=listener,
+        )
+    except TriptychError as error:
+        return in_one_line(error)
+    return where / BEST
+
+
+def _found(experiment: Experiment, task: Task, listener: Listener) -> Found | str:
+    try:
+        recommender = open_recommender(task.run)
+        held_out, seen, _ = recommender.held_out_and_seen(experiment.part, experiment.mask)
+        train = recommender.split.train.interactions
+        measured = measure(recommender.scorer, held_out, seen, train, experiment.metrics, listener)
+    except TriptychError as error:
+        return in_one_line(error)
+    return Found(measured, _cost(task.run, recommender))
+
+
+def _cost(run: Path, recommender: Recommender) -> Cost:
+    told = json.loads((run / COST).read_text(encoding="utf-8"))
+    best, lines, to_best = recommender.about.get("best_epoch"), run / "metrics.jsonl", told["seconds"]
+    if best is not None:
+        epochs = [json.loads(line) for line in lines.read_text(encoding="utf-8").splitlines()]
+        to_best = sum(epoch["seconds"] for epoch in epochs if epoch["epoch"] <= best)
+    arrays = recommender.scorer.arrays() if isinstance(recommender.scorer, ItemWeights) else {}
+    numbers = sum(array.size for name, array in arrays.items() if name.endswith(("weights", "data")))
+    numbers += sum(parameter.numel() for parameter in recommender.parameters.values())
+    return Cost(numbers=numbers, seconds_to_best=to_best, **told)
+
+
+def _news(task: Task, found: Found | str, experiment: Experiment) -> str:
+    metric = experiment.metrics[0]
+    told = f"failed, {found}" if isinstance(found, str) else f"{metric} {found.measured.per_user[metric].mean():.4f}"
+    return f"{task.run}: {told}"

@@ -6,10 +6,11 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from tempfile import TemporaryFile
-from typing import IO, TypeVar
+from typing import IO, Any, TypeVar
 
 from triptych.errors import TriptychError
 
@@ -46,8 +47,8 @@ def run_each(
     """Run `triptych` with each list of arguments, `jobs` at a time: yields each key as its run ends, and why it failed.
 
     The next command is asked for when there is room for it, after the last results were taken. loud: their progress
-    goes where ours goes. They read from us and stop when that ends: on Ctrl-C, and when this process is killed, they
-    write their checkpoints. Raises KeyboardInterrupt when all have stopped.
+    goes where ours goes. Trainings (see `training`) read from us and stop when that ends: on Ctrl-C, and when this
+    process is killed, they write their checkpoints. Raises KeyboardInterrupt when all have stopped.
     """
     at_work: dict[K, Running] = {}
     waiting = True
@@ -66,8 +67,26 @@ def run_each(
         _stop(list(at_work.values()))
 
 
+def training(
+    data: Path,
+    model: str,
+    run: Path,
+    seed: int,
+    settings: Mapping[str, Any],
+    *,
+    settings_file: Path | None = None,
+    modalities: str | None = None,
+    threads: int | None = None,
+) -> list[str]:
+    """The arguments of `triptych` that train a model in a run folder, and stop when nobody waits for it any more."""
+    arguments = ["train", str(data), "--model", model, "--run", str(run), "--seed", str(seed), "--until-stdin-closes"]
+    for option, value in (("--settings", settings_file), ("--modalities", modalities), ("--threads", threads)):
+        arguments += [option, str(value)] if value is not None else []
+    return arguments + [word for name, value in settings.items() for word in ("--set", f"{name}={value}")]
+
+
 def _start(arguments: list[str], *, loud: bool) -> Running:
-    command = [sys.executable, "-m", "triptych", *arguments, "--until-stdin-closes", "--json"]
+    command = [sys.executable, "-m", "triptych", *arguments, "--json"]
     told = TemporaryFile("w+")  # noqa: SIM115 - closed when it has been read
     return Running(
         subprocess.Popen(command, stdin=subprocess.PIPE, stdout=told, stderr=None if loud else subprocess.DEVNULL), told

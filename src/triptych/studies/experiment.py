@@ -1,0 +1,148 @@
+"""An experiment: which data, which models with which settings and seeds, and what is measured. One TOML file says it.
+
+seeds = [0, 1, 2]
+trials = 20                      # of tuning, the same for every model; 0: settings as they stand
+
+[data.baby]
+folder = "data/baby"             # beside this file; made by `triptych prepare` with these arguments if it is absent
+prepare = ["$TRIPTYCH_DATA/amazon_baby/interactions.parquet", "--split-column", "split_mmrec"]
+
+[training]                       # of all models
+patience = 10
+
+[models.bm3]                     # a line of the table, named as the model, or with model = "bm3"
+settings = { n_layers = 1 }
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from annotated_types import Interval
+from typing_extensions import Doc
+
+from triptych.errors import SettingsError, place
+from triptych.models.registry import model_class
+from triptych.ranking.metrics import metric_of
+from triptych.ranking.recommender import Mask
+from triptych.settings import divide, parse, read_toml
+from triptych.training.settings import TrainingSettings
+
+METRICS = ("ndcg@50", "ndcg@20", "ndcg@10", "recall@50", "recall@20", "recall@10", "precision@50")
+
+
+@dataclass(frozen=True)
+class Source:
+    """A data set: its folder, and the arguments of `triptych prepare` that make it where it is absent."""
+
+    folder: Annotated[str, Doc("data set folder")]
+    prepare: Annotated[tuple[str, ...], Doc("arguments of triptych prepare that make it")] = ()
+
+
+@dataclass(frozen=True)
+class Contender:
+    """A line of the table: a model with settings of its own and of training, fitted once a seed."""
+
+    model: Annotated[str, Doc("which model; empty: the line's own name")] = ""
+    settings: Annotated[Mapping[str, Any], Doc("settings of the model and of its training")] = field(
+        default_factory=dict
+    )
+    seeds: Annotated[tuple[int, ...] | None, Doc("its own seeds")] = None
+    trials: Annotated[int | None, Interval(ge=0), Doc("its own number of tuning trials")] = None
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """See the module. data and models by the names that the table has."""
+
+    data: Annotated[Mapping[str, Source], Doc("the data sets")]
+    models: Annotated[Mapping[str, Contender], Doc("the lines of the table")]
+    training: Annotated[Mapping[str, Any], Doc("settings of training of all models")] = field(default_factory=dict)
+    seeds: Annotated[tuple[int, ...], Doc("every model is fitted once with each")] = (0,)
+    trials: Annotated[int, Interval(ge=0), Doc("of tuning before, on validation; 0: none")] = 0
+    part: Annotated[Literal["validation", "test"], Doc("what is measured on")] = "test"
+    mask: Annotated[Mask, Doc("items left out of the ranking")] = "train"
+    metrics: Annotated[tuple[str, ...], Doc("the first orders the table")] = METRICS
+    modalities: Annotated[str | None, Doc("use only these, separated by commas")] = None
+    subsets: Annotated[bool, Doc("fit every model of content with every subset of the modalities")] = False
+
+    def seeds_of(self, name: str) -> tuple[int, ...]:
+        """The seeds of a line."""
+        own = self.models[name].seeds
+        return self.seeds if own is None else own
+
+    def trials_of(self, name: str) -> int:
+        """How many trials of tuning a line gets."""
+        own = self.models[name].trials
+        return self.trials if own is None else own
+
+    def model_of(self, name: str) -> str:
+        """The model of a line."""
+        return self.models[name].model or name
+
+    def settings_of(self, name: str) -> dict[str, Any]:
+        """Settings of a line: training's of all, then its own."""
+        return {**self.training, **self.models[name].settings}
+
+
+def read_experiment(path: Path) -> Experiment:
+    """The experiment in a TOML file; its paths are relative to the file, $NAME is taken from the environment.
+
+    Raises SettingsError that names the file, and what is wrong in it.
+    """
+    table = read_toml(path)
+    try:
+        for kind, of in ((Source, "data"), (Contender, "models")):
+            for name, values in table.get(of, {}).items():
+                table[of][name] = parse(kind, values, of=f"{of}.{name}")
+        table["data"] = {name: _placed(source, path.parent) for name, source in table.get("data", {}).items()}
+        return checked(parse(Experiment, {"models": {}, **table}, of="the experiment"))
+    except SettingsError as error:
+        raise SettingsError(error.what, where=place(path), mend=error.mend) from None
+
+
+def checked(experiment: Experiment) -> Experiment:
+    """The same, if it can be carried out as far as can be told beforehand. Raises SettingsError."""
+    if not experiment.data:
+        raise SettingsError("no data set is named", mend='write for example [data.shop] and folder = "shop"')
+    if not experiment.models:
+        raise SettingsError("no model is named", mend="name some, for example lightgcn and bm3")
+    for metric in experiment.metrics:
+        metric_of(metric)
+    for name in experiment.models:
+        if not re.fullmatch(r"[\w .,=+-]+", name):
+            raise SettingsError(
+                f'"{name}" cannot be the name of a line: it names a folder', mend="use letters and digits"
+            )
+        model, settings = experiment.model_of(name), experiment.settings_of(name)
+        kind = model_class(model)
+        if "seed" in settings:
+            raise SettingsError("seeds are the experiment's, not a setting", mend="write seeds = [0, 1, 2]")
+        training, own = divide(settings, TrainingSettings, kind.Settings, of=f"{model} or training")
+        metric_of(parse(TrainingSettings, training, of="training").metric)
+        parse(kind.Settings, own, of=model)
+        if len(set(experiment.seeds_of(name))) != len(experiment.seeds_of(name)) or not experiment.seeds_of(name):
+            raise SettingsError(
+                f"the seeds of {name} are none, or one twice", mend="write for example seeds = [0, 1, 2]"
+            )
+    return experiment
+
+
+def _placed(source: Source, folder: Path) -> Source:
+    """Paths beside the file; `prepare`'s arguments that are no paths stay."""
+    where = folder / _expanded(source.folder)
+    return Source(str(where), tuple(_expanded(word) for word in source.prepare))
+
+
+def _expanded(text: str) -> str:
+    expanded = os.path.expandvars(text)
+    if missing := re.search(r"\$(\w+)", expanded):
+        raise SettingsError(
+            f'"{text}" needs {missing.group(1)}, which the environment lacks', mend=f"export {missing.group(1)}=…"
+        )
+    return expanded

@@ -1,0 +1,83 @@
+"""An experiment's file says everything, and what is wrong in it is said with the file's name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from triptych.errors import SettingsError
+from triptych.studies.experiment import read_experiment
+
+GOOD = """
+seeds = [0, 1]
+trials = 5
+[data.shop]
+folder = "shop"
+prepare = ["$RAW/log.csv", "--items", "$RAW/items.csv"]
+[training]
+patience = 3
+[models.lightgcn]
+[models."bm3, frozen"]
+model = "bm3"
+settings = { features = "frozen", patience = 7 }
+seeds = [4]
+trials = 0
+"""
+
+
+def read(tmp_path: Path, text: str) -> object:
+    (tmp_path / "e.toml").write_text(text)
+    return read_experiment(tmp_path / "e.toml")
+
+
+def test_paths_are_beside_the_file_and_the_environment_is_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RAW", "/raw")
+    (tmp_path / "e.toml").write_text(GOOD)
+    experiment = read_experiment(tmp_path / "e.toml")
+    assert experiment.data["shop"].folder == str(tmp_path / "shop")
+    assert experiment.data["shop"].prepare == ("/raw/log.csv", "--items", "/raw/items.csv")
+    assert experiment.settings_of("bm3, frozen") == {"patience": 7, "features": "frozen"}
+    assert experiment.settings_of("lightgcn") == {"patience": 3}
+    assert [experiment.model_of(name) for name in experiment.models] == ["lightgcn", "bm3"]
+    assert [experiment.seeds_of(name) for name in experiment.models] == [(0, 1), (4,)]
+    assert [experiment.trials_of(name) for name in experiment.models] == [5, 0]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "message"),
+    [
+        ("seeds = [0, 1]", "seds = [0]", 'did you mean "seeds"'),
+        ("seeds = [0, 1]", "seeds = [0, 0]", "one twice"),
+        ("seeds = [0, 1]", 'metrics = ["ndgc@50"]', "ndcg"),
+        ("seeds = [0, 1]", 'part = "tset"', "part"),
+        ('folder = "shop"', 'foldr = "shop"', 'did you mean "folder"'),
+        ('folder = "shop"', "", "folder"),
+        ("[models.lightgcn]", "[models.lightgnc]", 'did you mean "lightgcn"'),
+        ('features = "frozen"', 'featurs = "frozen"', 'did you mean "features"'),
+        ('features = "frozen"', "n_layers = 99", "less than or equal to 16"),
+        ("patience = 3", "seed = 3", "write seeds"),
+        ("[models.lightgcn]", '[models."../x"]\nmodel = "ease"', "names a folder"),
+        ("trials = 5", "trials = -5", "greater than or equal"),
+        ("trials = 5", "trials = ", "is not TOML"),
+        ("$RAW/log.csv", "$ABSENT/log.csv", "ABSENT"),
+    ],
+)
+def test_a_mistake_is_told_with_the_file_and_a_mend(
+    before: str, after: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RAW", "/raw")
+    with pytest.raises(SettingsError, match=message) as caught:
+        read(tmp_path, GOOD.replace(before, after))
+    assert caught.value.where is not None
+    assert "e.toml" in caught.value.where
+    assert caught.value.mend
+
+
+def test_an_experiment_without_models_or_data_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="no data set"):
+        read(tmp_path, "[models.ease]")
+    with pytest.raises(SettingsError, match="no model"):
+        read(tmp_path, '[data.shop]\nfolder = "shop"')
