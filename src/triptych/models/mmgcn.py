@@ -12,8 +12,8 @@ For every modality m, with preferences P_m of the users and ID embeddings e shar
     loss = BPR + λ (mean square of the batch's ID rows + mean square of P of the first modality)
 
 e and P are parameters like any other: they are trained. `form = released` is what a widely used code computes: in it
-they stay as they were drawn, and W, S, C alone are trained. It is here to reproduce runs of that code. An item without a modality enters its network as zeros;
-without any modality the representation is e.
+they stay as they were drawn, and W, S, C and g alone are trained. It is here to reproduce runs of that code. An item
+without a modality enters its network as zeros; without any modality the representation is e, trained in both forms.
 """
 
 from __future__ import annotations
