@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from triptych.studies.rows import Row
 
 MODELS = "popularity,item-knn,ease,content-ease,lightgcn,bm3"
-CERTAIN = 0.05  # a p below it is no chance
 
 
 def command(
@@ -80,7 +79,7 @@ def command(
     """
     from triptych.studies.compare import compare
     from triptych.studies.experiment import checked
-    from triptych.studies.tables import to_json, write_tables
+    from triptych.studies.tables import CERTAIN, to_json, write_tables
 
     experiment = _of_file(data, models, settings) if data.suffix == ".toml" else _of_words(data, models, settings)
     given: dict[str, Any] = {
@@ -106,6 +105,7 @@ def command(
             _show([row for row in rows if row.data == of], title)
         show.show(f"● the best, and what cannot be told from it (p ≥ {CERTAIN:g}, corrected)")
         show.show(f"tables: {folder}/comparison.json, .csv, .md, .tex; run folders: {folder}/DATA/LINE/seed-N")
+        show.show(f"next: triptych report {folder}")
     failed = [row for row in rows if row.failed]
     for row in failed:
         show.say(f"{row.line} on {row.data} failed: {row.failed}")
@@ -115,13 +115,13 @@ def command(
 
 
 def _show(rows: list[Row], title: str) -> None:
-    from triptych.studies.tables import HEADS, cells
+    from triptych.studies.tables import HEADS, cells, dot
 
     names = next((list(row.metrics) for row in rows if row.metrics), [])
     table = []
     for row in rows:
         told = cells(row)
-        first = "failed" if row.failed else f"{told[names[0]]} {'●' if row.p is None or row.p >= CERTAIN else ''}"
+        first = "failed" if row.failed else f"{told[names[0]]}{dot(row)}"
         table.append([row.line_in_words, first, *(told.get(name, "") for name in (*names[1:], *HEADS))])
     show.show_table(title, ["", *names[:1], *names[1:], *HEADS], table)
 

@@ -6,6 +6,7 @@ had, say more; they are read like any other table.
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -48,6 +49,24 @@ def picture_features(paths: Sequence[Path | None], *, width: int = 192, listener
     table = np.zeros((len(paths), reduced.shape[1]), dtype=np.float32)
     table[present] = reduced
     return Features("image", table, present, provenance)
+
+
+def thumbnail(path: Path, width: int, height: int) -> bytes:
+    """A picture as a JPEG that fits into width x height pixels. Raises InputError."""
+    try:
+        with Image.open(path) as opened:
+            opened.draft("RGB", (width, height))
+            picture = opened.convert("RGB")
+            picture.thumbnail((width, height))
+    except FileNotFoundError:
+        raise InputError("no such picture", where=place(path), mend="check the path") from None
+    except (UnidentifiedImageError, OSError, Image.DecompressionBombError):
+        raise InputError(
+            "is not a picture that can be read", where=place(path), mend="save it as PNG or JPEG"
+        ) from None
+    made = io.BytesIO()
+    picture.save(made, "JPEG", quality=78)
+    return made.getvalue()
 
 
 def describe_picture(path: Path) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:

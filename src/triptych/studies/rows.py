@@ -105,11 +105,11 @@ def _summed(row: Row, found: Sequence[Found], generator: np.random.Generator) ->
         Band(band.what, len(band.users), interval(np.mean([m.strata[n].values for m in measured], axis=0), generator))
         for n, band in enumerate(measured[0].strata)
     ]
-    spread = {name: float(np.std([m.per_user[name].mean() for m in measured], ddof=1)) for name in per_user}
+    several = per_user if len(measured) > 1 else ()
     return replace(
         row,
         metrics={name: interval(values, generator) for name, values in per_user.items()},
-        spread=spread if len(measured) > 1 else {},
+        spread={name: float(np.std([m.per_user[name].mean() for m in measured], ddof=1)) for name in several},
         coverage=float(np.mean([m.coverage for m in measured])),
         novelty=float(np.mean([m.novelty for m in measured])),
         long_tail=float(np.mean([m.long_tail for m in measured])),

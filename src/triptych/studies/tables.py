@@ -13,6 +13,7 @@ from triptych.artefacts import json_bytes, write_file
 from triptych.studies.rows import Row
 
 HEADS = ("coverage", "novelty", "long tail", "s/epoch", "s to best", "peak MB", "numbers")
+CERTAIN = 0.05  # a corrected p below it is no chance
 ESCAPED = str.maketrans({"_": r"\_", "%": r"\%", "&": r"\&", "#": r"\#"})
 
 
@@ -30,6 +31,11 @@ def cells(row: Row) -> dict[str, str]:
         told |= {"numbers": f"{cost.numbers:,.0f}"}
         told |= {"s/epoch": f"{cost.seconds_per_epoch:.2f}"} if cost.seconds_per_epoch is not None else {}
     return told
+
+
+def dot(row: Row) -> str:
+    """A mark at the best of a table, and at what a test cannot tell from it."""
+    return " ●" if not row.failed and (row.p is None or row.p >= CERTAIN) else ""
 
 
 def to_json(rows: Sequence[Row]) -> list[dict[str, Any]]:

@@ -1,0 +1,133 @@
+"""comparison.json and the run folders it names -> one self-contained HTML page."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Literal
+
+from triptych.artefacts import write_file
+from triptych.errors import ArtefactError, TriptychError, place
+from triptych.progress import Listener, silent, told
+from triptych.ranking.recommender import Mask, open_recommender
+from triptych.settings import parse
+from triptych.studies.report import plots
+from triptych.studies.report.people import Look, Person, people
+from triptych.studies.rows import Row
+from triptych.studies.tables import CERTAIN, HEADS, cells, dot
+
+Curves = Mapping[str, Sequence[Mapping[str, float]]]
+
+
+@dataclass(frozen=True)
+class Section:
+    """What the page shows of one data set: plots as SVG, the table as text."""
+
+    name: str
+    lead: str
+    best: str
+    heads: Sequence[str]
+    table: Sequence[Sequence[str]]
+    failed: Sequence[tuple[str, str]]
+    quality: str
+    cost: str
+    bands: str
+    subsets: str | None
+    learning: str | None
+    losses: str | None
+    people: Sequence[Person]
+
+
+def read_rows(folder: Path) -> list[Row]:
+    """The rows of the comparison in a folder. Raises ArtefactError where there is none."""
+    path = folder / "comparison.json"
+    if not path.is_file():
+        raise ArtefactError("holds no comparison", where=place(folder), mend="run: triptych compare … --output FOLDER")
+    return [parse(Row, each) for each in json.loads(path.read_text(encoding="utf-8"))]
+
+
+def write_report(
+    folder: Path,
+    *,
+    title: str = "",
+    n_users: int = 4,
+    look: Look | None = None,
+    part: Literal["validation", "test"] = "test",
+    mask: Mask = "train",
+    listener: Listener = silent,
+) -> Path:
+    """Write folder/report.html of the comparison there; returns its path.
+
+    n_users: how many users' lists are shown, of each data set, by its best model. Raises ArtefactError, SettingsError.
+    """
+    from jinja2 import Environment
+
+    rows, look = read_rows(folder), look or Look()
+    names = list(dict.fromkeys(row.data for row in rows))
+    sections = [
+        _section(name, [row for row in rows if row.data == name], n_users, look, part, mask)
+        for name in told("drawing", names, listener)
+    ]
+    template = Environment(autoescape=True).from_string(files(__package__).joinpath("page.html").read_text("utf-8"))
+    page = template.render(title=title or f"Comparison: {', '.join(names)}", sets=sections, certain=f"{CERTAIN:g}")
+    write_file(folder / "report.html", page.encode())
+    return folder / "report.html"
+
+
+def _section(
+    name: str, rows: Sequence[Row], n_users: int, look: Look, part: Literal["validation", "test"], mask: Mask
+) -> Section:
+    good = [row for row in rows if not row.failed]
+    if not good:
+        raise TriptychError(f"no model of {name} has a result", mend="run the comparison again")
+    metric, looks = next(iter(good[0].metrics)), plots.looks(good)
+    whole = {row.line: row.modalities for row in good if row.modalities is None}
+    main = [row for row in good if row.line not in whole or row.modalities is None]
+    content = [row for row in good if any(o.line == row.line and o.modalities != row.modalities for o in good)]
+    best, curves = good[0], _curves(main)
+    recommender = open_recommender(best.runs[0])
+    held_out, seen, _ = recommender.held_out_and_seen(part, mask)
+    heads = ["", *good[0].metrics, *HEADS]
+    return Section(
+        name=name,
+        lead=_lead(main, metric),
+        best=best.line_in_words,
+        heads=heads,
+        table=[_told(row, heads) for row in good],
+        failed=[(row.line_in_words, row.failed) for row in rows if row.failed],
+        quality=plots.quality(main, metric, looks),
+        cost=plots.against_cost(main, metric, looks),
+        bands=plots.bands(main, metric, looks),
+        subsets=plots.subsets(content, metric) if content else None,
+        learning=plots.learning(curves, metric, looks) if curves else None,
+        losses=plots.loss_terms(curves) if curves else None,
+        people=people(recommender, held_out, seen, n_users, look) if n_users else [],
+    )
+
+
+def _told(row: Row, heads: Sequence[str]) -> list[str]:
+    shown = cells(row)
+    return [f"{row.line_in_words}{dot(row)}", *(shown.get(head, "") for head in heads[1:])]
+
+
+def _lead(rows: Sequence[Row], metric: str) -> str:
+    """The result in a sentence."""
+    best = rows[0]
+    equal = [row.line_in_words for row in rows[1:] if row.p is not None and row.p >= CERTAIN]
+    told = f"{best.line_in_words} is best of {len(rows)}: {metric} {cells(best)[metric]}."
+    if equal:
+        return f"{told} {', '.join(equal)} cannot be told from it."
+    return told if len(rows) == 1 else f"{told} All others are worse beyond doubt (corrected p < {CERTAIN:g})."
+
+
+def _curves(rows: Sequence[Row]) -> Curves:
+    """What every trained model's first run told of its epochs."""
+    curves: dict[str, Any] = {}
+    for row in rows:
+        path = row.runs[0] / "metrics.jsonl"
+        if path.is_file():
+            curves[row.line_in_words] = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    return curves

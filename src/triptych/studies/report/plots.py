@@ -1,0 +1,181 @@
+"""Plots of a comparison as SVG: quality with intervals, against cost, while training, for kinds of users and items.
+
+Colours are Okabe and Ito's, which colour-blind readers tell apart; every line and point has its own marker too, and is
+named.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from triptych.errors import SettingsError
+from triptych.studies.rows import Row
+
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#999999")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*", "<", ">", "h", "p")
+STYLE = {
+    "svg.hashsalt": "triptych",  # the same results draw the same bytes
+    "svg.fonttype": "none",
+    "font.family": "sans-serif",
+    "font.size": 10,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.color": "#e6e6e6",
+    "axes.axisbelow": True,
+    "figure.facecolor": "white",
+}
+LINES = 12  # of a plot of curves; more cannot be told apart
+
+
+def looks(rows: Sequence[Row]) -> dict[str, tuple[str, str]]:
+    """Line -> (colour, marker), the same in every plot of a page."""
+    names = list(dict.fromkeys(row.line_in_words for row in rows))
+    return {name: (COLOURS[n % len(COLOURS)], MARKERS[n % len(MARKERS)]) for n, name in enumerate(names)}
+
+
+def quality(rows: Sequence[Row], metric: str, look: Mapping[str, tuple[str, str]]) -> str:
+    """Every line's metric with its interval, the best on top."""
+    with _figure(1, (7.5, 0.36 * len(rows) + 1.1)) as (figure, (axes,)):
+        for place, row in enumerate(rows):
+            each, (colour, marker) = row.metrics[metric], look[row.line_in_words]
+            error = [[each.mean - each.low], [each.high - each.mean]]
+            axes.errorbar(each.mean, place, xerr=error, color=colour, marker=marker, capsize=3, linewidth=1.6)
+            axes.annotate(f"{each.mean:.4f}", (each.high, place), (6, -4), textcoords="offset points", color="#444444")
+        axes.set_yticks(range(len(rows)), [row.line_in_words for row in rows])
+        axes.invert_yaxis()
+        axes.set_xlabel(f"{metric}, 95 % interval over users")
+        axes.margins(x=0.12)
+        return _svg(figure, f"{metric} of every model with its 95 % interval")
+
+
+def against_cost(rows: Sequence[Row], metric: str, look: Mapping[str, tuple[str, str]]) -> str:
+    """Quality against seconds to the best epoch and against peak memory."""
+    with _figure(2, (9.5, 4.2)) as (figure, panels):
+        for axes, name, words in zip(
+            panels, ("seconds_to_best", "peak_megabytes"), ("seconds to the best epoch", "peak memory, MB"), strict=True
+        ):
+            for row in rows:
+                cost, (colour, marker) = max(getattr(row.cost, name), 0.01), look[row.line_in_words]
+                axes.scatter(cost, row.metrics[metric].mean, color=colour, marker=marker, s=48, label=row.line_in_words)
+            axes.set_xscale("log")
+            axes.set_xlabel(words)
+        panels[0].set_ylabel(metric)
+        figure.legend(*panels[0].get_legend_handles_labels(), loc="upper center", ncols=4, frameon=False, fontsize=9)
+        figure.subplots_adjust(top=0.99 - 0.075 * -(-len(rows) // 4), wspace=0.25)
+        return _svg(figure, f"{metric} against seconds to the best epoch, and against peak memory")
+
+
+def learning(
+    curves: Mapping[str, Sequence[Mapping[str, float]]], metric: str, look: Mapping[str, tuple[str, str]]
+) -> str:
+    """Validation while training: curves, line -> epochs as metrics.jsonl has them; only evaluated epochs are drawn."""
+    with _figure(1, (7.5, 4.0)) as (figure, (axes,)):
+        key = f"validation/{metric}"
+        for line, epochs in list(curves.items())[:LINES]:
+            points = [(each["epoch"], each[key]) for each in epochs if key in each]
+            colour, marker = look[line]
+            axes.plot(
+                *zip(*points, strict=True), color=colour, marker=marker, markevery=max(1, len(points) // 8), label=line
+            )
+        axes.set_xlabel("epoch")
+        axes.set_ylabel(f"{metric} on validation")
+        axes.legend(frameon=False, fontsize=9)
+        return _svg(figure, f"{metric} on validation while training")
+
+
+def loss_terms(curves: Mapping[str, Sequence[Mapping[str, float]]]) -> str:
+    """Every term of every trained model's loss, a panel a model; terms as shares of what they were at first."""
+    shown = list(curves.items())[:LINES]
+    columns = min(3, len(shown))
+    n_rows = -(-len(shown) // columns)
+    with _figure(columns, (3.3 * columns, 2.5 * n_rows), n_rows) as (figure, panels):
+        for axes, (line, epochs) in zip(panels, shown, strict=False):
+            for n, name in enumerate(key for key in epochs[0] if key.startswith("loss/")):
+                values = [each[name] for each in epochs]
+                axes.plot(
+                    [each["epoch"] for each in epochs],
+                    [value / (abs(values[0]) or 1) for value in values],
+                    color=COLOURS[n % len(COLOURS)],
+                    linestyle=("-", "--", ":", "-.")[n % 4],
+                    label=name.removeprefix("loss/"),
+                )
+            axes.set_title(line, fontsize=10)
+            axes.legend(frameon=False, fontsize=8)
+            axes.set_xlabel("epoch")
+        for axes in panels[len(shown) :]:
+            axes.set_visible(False)
+        figure.subplots_adjust(hspace=0.65, wspace=0.3)
+        return _svg(figure, "the terms of every model's loss while training, as shares of their first values")
+
+
+def bands(rows: Sequence[Row], metric: str, look: Mapping[str, tuple[str, str]]) -> str:
+    """The metric by users' activity and by items' popularity."""
+    kinds = [[band.what for band in rows[0].bands if band.what.startswith("users") is users] for users in (True, False)]
+    with _figure(2, (9.5, 4.2)) as (figure, panels):
+        for axes, kind in zip(panels, kinds, strict=True):
+            for row in rows[:LINES]:
+                told = {band.what: band for band in row.bands}
+                colour, marker = look[row.line_in_words]
+                values = [told[what].metric.mean for what in kind]
+                axes.plot(range(len(kind)), values, color=colour, marker=marker, label=row.line_in_words)
+            counts = {band.what: band.n_users for band in rows[0].bands}
+            labels = [f"{what.removeprefix('users with ').removesuffix(' items')}\n({counts[what]:,})" for what in kind]
+            axes.set_xticks(range(len(kind)), labels, fontsize=9)
+        panels[0].set_xlabel("training interactions of a user (users)")
+        panels[1].set_xlabel("popularity of the items (users who have such held out)")
+        panels[0].set_ylabel(metric)
+        figure.legend(*panels[0].get_legend_handles_labels(), loc="upper center", ncols=4, frameon=False, fontsize=9)
+        figure.subplots_adjust(top=0.99 - 0.075 * -(-min(LINES, len(rows)) // 4), wspace=0.25)
+        return _svg(figure, f"{metric} by users' activity and by items' popularity")
+
+
+def subsets(rows: Sequence[Row], metric: str) -> str:
+    """Every model of content with every subset of the modalities; rows of one model stand together."""
+    lines = list(dict.fromkeys(row.line for row in rows))
+    names = list(dict.fromkeys(row.modalities or "all" for row in rows))
+    with _figure(1, (7.5, 0.28 * len(rows) + 0.5 * len(lines) + 1.0)) as (figure, (axes,)):
+        place, ticks, labels = 0.0, list[float](), list[str]()
+        for line in lines:
+            for row in (row for row in rows if row.line == line):
+                each, name = row.metrics[metric], row.modalities or "all"
+                n = names.index(name)
+                error = [[each.mean - each.low], [each.high - each.mean]]
+                axes.errorbar(each.mean, place, xerr=error, color=COLOURS[n % 8], marker=MARKERS[n % 12], capsize=3)
+                ticks.append(place)
+                labels.append(f"{line}: {name.replace(',', ' + ')}")
+                place += 1
+            place += 0.6
+        axes.set_yticks(ticks, labels, fontsize=9)
+        axes.invert_yaxis()
+        axes.set_xlabel(f"{metric}, 95 % interval over users")
+        return _svg(figure, f"{metric} with every subset of the modalities")
+
+
+@contextmanager
+def _figure(columns: int, size: tuple[float, float], n_rows: int = 1) -> Any:
+    """A figure and its panels, in this style, closed afterwards. Raises SettingsError without matplotlib."""
+    try:
+        import matplotlib as mpl
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+    except ModuleNotFoundError:
+        raise SettingsError(
+            "a report needs matplotlib, which is not installed", mend='pip install "triptych[report]"'
+        ) from None
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=size)
+        FigureCanvasAgg(figure)
+        yield figure, list(figure.subplots(n_rows, columns, squeeze=False).flat)
+
+
+def _svg(figure: Any, words: str) -> str:
+    """The figure as an SVG element that says in words what it shows."""
+    text = io.StringIO()
+    figure.savefig(text, format="svg", metadata={"Date": None}, bbox_inches="tight")
+    svg = text.getvalue()
+    svg = svg[svg.index("<svg") :]
+    return svg.replace("<svg", f'<svg role="img" aria-label="{words}"', 1)
