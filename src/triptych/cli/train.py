@@ -16,6 +16,7 @@ import typer
 
 from triptych.cli import show
 from triptych.settings import assignments, describe, divide, parse, read_toml
+from triptych.training.destinations import Destination, destinations
 from triptych.training.settings import TrainingSettings
 
 if TYPE_CHECKING:
@@ -42,6 +43,10 @@ def command(
     ] = None,
     seed: Annotated[int | None, typer.Option(help="The number that decides everything random.")] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="Processor threads [default: all].")] = None,
+    tell: Annotated[
+        list[str] | None,
+        typer.Option(metavar="KIND:PLACE", help="Metrics also to tensorboard:FOLDER or mlflow:URI; repeatable."),
+    ] = None,
     until_stdin_closes: Annotated[
         bool, typer.Option("--until-stdin-closes", hidden=True, help="Stop, as by Ctrl-C, when standard input ends.")
     ] = False,
@@ -68,8 +73,11 @@ def command(
     ours, theirs = divide(values, TrainingSettings, model_class(model).Settings, of=f"{model} or training")
     training = parse(TrainingSettings, ours, of="training")
     folder = run or Path("runs") / f"{model}-{data.resolve().name}-seed{training.seed}"
-    with _asked_to_stop(model, until_stdin_closes) as should_stop:
-        recommender = _fit(model, dataset, theirs, training, folder, threads, should_stop)
+    with (
+        _asked_to_stop(model, until_stdin_closes) as should_stop,
+        destinations(tell or [], folder.name, {"model": model, "data": str(data), **values}) as told_to,
+    ):
+        recommender = _fit(model, dataset, theirs, training, folder, threads, should_stop, told_to)
     told = {key: value for key, value in recommender.about.items() if key not in ("settings", "training")}
     if json:
         show.show_json({"run": str(folder), **told})
@@ -87,6 +95,7 @@ def _fit(
     folder: Path,
     threads: int | None,
     should_stop: Callable[[], bool],
+    tell: Destination,
 ) -> Recommender:
     import torch
 
@@ -95,7 +104,9 @@ def _fit(
     if threads is not None:
         torch.set_num_threads(threads)
     with show.listening() as listener:
-        return fit(model, dataset, settings, training, run=folder, listener=listener, should_stop=should_stop)
+        return fit(
+            model, dataset, settings, training, run=folder, listener=listener, should_stop=should_stop, tell=tell
+        )
 
 
 @contextmanager

@@ -25,6 +25,7 @@ from triptych.ranking.recommender import Recommender, open_recommender
 from triptych.ranking.scorer import Factors, ItemWeights
 from triptych.settings import parse
 from triptych.training.batches import torch_generator
+from triptych.training.destinations import Destination, nowhere
 from triptych.training.loop import RunFiles, never, train
 from triptych.training.run_folder import claimed
 from triptych.training.settings import TrainingSettings
@@ -41,10 +42,12 @@ def fit(
     run: Path | str | None = None,
     listener: Listener = silent,
     should_stop: Callable[[], bool] = never,
+    tell: Destination = nowhere,
 ) -> Recommender:
     """Fit the model called `name` to the training part of `data`, stopping by its validation part.
 
     data: a Split, or a data set that carries one. settings: the model's, as text or values; the rest are defaults.
+    tell: gets what every epoch of a learnt model writes to metrics.jsonl; see `destinations`.
     run: a folder for checkpoints, `metrics.jsonl` and the result (`run/model`); an interrupted run found there goes on.
     Raises SettingsError, InputError, TrainingError.
     """
@@ -62,11 +65,11 @@ def fit(
         "split": split.how,
     }
     if run is None:
-        return _fitted(split, values, training, device, about, None, listener, should_stop)
+        return _fitted(split, values, training, device, about, None, listener, should_stop, tell)
     with claimed(Path(run), about, listener) as files:
         if files.cost.is_file() and (files.folder / "model").is_dir():
             return open_recommender(files.folder)  # finished before
-        return _fitted(split, values, training, device, about, files, listener, should_stop)
+        return _fitted(split, values, training, device, about, files, listener, should_stop, tell)
 
 
 def _fitted(
@@ -78,6 +81,7 @@ def _fitted(
     files: RunFiles | None,
     listener: Listener,
     should_stop: Callable[[], bool],
+    tell: Destination,
 ) -> Recommender:
     began, kind = time.perf_counter(), model_class(about["model"])
     outcome: dict[str, Any] = {}
@@ -89,7 +93,7 @@ def _fitted(
         first = torch_generator(torch.device("cpu"), training.seed, INITIALISATION)
         model = kind(split.train, settings, first)
         model.compute_products_in(chosen_precision(training.precision, device))
-        scorer, outcome = _learn(model, split, training, device, files, listener, should_stop)
+        scorer, outcome = _learn(model, split, training, device, files, listener, should_stop, tell)
         parameters = {key: parameter.detach().cpu() for key, parameter in model.named_parameters()}
     seconds = time.perf_counter() - began
     recommender = Recommender(scorer, _known(split), parameters, {**about, **outcome})
@@ -126,8 +130,11 @@ def _learn(
     files: RunFiles | None,
     listener: Listener,
     should_stop: Callable[[], bool],
+    tell: Destination,
 ) -> tuple[Factors, dict[str, Any]]:
-    standing = train(model, split, training, device=device, files=files, listener=listener, should_stop=should_stop)
+    standing = train(
+        model, split, training, device=device, files=files, listener=listener, should_stop=should_stop, tell=tell
+    )
     factors = model.factors()
     outcome = {
         "best_epoch": standing.best_epoch + 1,

@@ -26,6 +26,7 @@ from triptych.ranking.metrics import metric_of
 from triptych.training.adam import Adam
 from triptych.training.batches import EPOCH, LOSS, Batches, torch_generator
 from triptych.training.checkpoint import Standing, load_checkpoint, save_checkpoint
+from triptych.training.destinations import Destination, nowhere
 from triptych.training.settings import TrainingSettings
 
 ALSO = ("recall@20", "ndcg@20")  # validation metrics told beside the chosen one
@@ -65,13 +66,15 @@ def train(
     files: RunFiles | None = None,
     listener: Listener = silent,
     should_stop: Callable[[], bool] = never,
+    tell: Destination = nowhere,
 ) -> Standing:
     """Train until validation has not improved for `patience` evaluations; the model is left with its best parameters.
 
     An improvement is a gain of more than `min_gain` of the last one.
 
     With `files`, training goes on from the checkpoint there, and ends with the same bytes as if it had never stopped.
-    `should_stop` is asked after every step: on true, a checkpoint is written and KeyboardInterrupt raised.
+    `should_stop` is asked after every step: on true, a checkpoint is written and KeyboardInterrupt raised. `tell` gets
+    what every epoch writes to metrics.jsonl.
     Raises TrainingError on a loss that is not finite, SettingsError if there is nothing to validate or train on.
     """
     metric = str(metric_of(training.metric))
@@ -137,6 +140,7 @@ def train(
         if files is not None:
             with files.metrics.open("a", encoding="utf-8") as lines:
                 lines.write(json.dumps(line) + "\n")
+        tell(line)
         listener(Progress("training", standing.epoch, training.epochs, _news(line, standing, metric, training)))
         if standing.finished or time.monotonic() - saved_at >= training.checkpoint_seconds:
             checkpoint()

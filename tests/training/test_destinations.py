@@ -1,0 +1,61 @@
+"""Metrics that go elsewhere too are those of metrics.jsonl."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from triptych.cli.app import run
+from triptych.data.split import with_parts
+from worlds import random_dataset
+
+TRAIN = ["--model", "lightgcn", "--set", "epochs=3", "--set", "embedding_size=8"]
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    with_parts(random_dataset(), "ratio", ratios=(0.8, 0.1, 0.1), seed=0).save(tmp_path / "data")
+    return tmp_path / "data"
+
+
+def lines_of(folder: Path) -> list[dict[str, float]]:
+    return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+
+
+def test_tensorboard_gets_every_line(data: Path, tmp_path: Path) -> None:
+    pytest.importorskip("tensorboard", reason="TensorBoard is not installed")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    assert (
+        run(["train", str(data), *TRAIN, "--run", str(tmp_path / "r"), "--tell", f"tensorboard:{tmp_path / 'tb'}"]) == 0
+    )
+    events = EventAccumulator(str(tmp_path / "tb" / "r"))
+    events.Reload()
+    told = [(event.step, event.value) for event in events.Scalars("validation/ndcg@50")]
+    assert told == [(line["epoch"], pytest.approx(line["validation/ndcg@50"])) for line in lines_of(tmp_path / "r")]
+
+
+def test_mlflow_gets_every_line_in_one_run(data: Path, tmp_path: Path) -> None:
+    mlflow = pytest.importorskip("mlflow", reason="MLflow is not installed")
+    uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
+    assert run(["train", str(data), *TRAIN, "--run", str(tmp_path / "r"), "--tell", f"mlflow:{uri}"]) == 0
+    client = mlflow.MlflowClient(tracking_uri=uri)
+    (found,) = client.search_runs([client.get_experiment_by_name("triptych").experiment_id])
+    assert found.data.params["model"] == "lightgcn"
+    told = client.get_metric_history(found.info.run_id, "loss/bpr")
+    assert [(each.step, each.value) for each in told] == [
+        (line["epoch"], line["loss/bpr"]) for line in lines_of(tmp_path / "r")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("named", "message"), [("tensorbord:x", 'did you mean "tensorboard"'), ("mlflow", "mlflow:sqlite:///mlflow.db")]
+)
+def test_a_destination_that_is_none_is_refused_before_training(
+    named: str, message: str, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["train", str(data), *TRAIN, "--run", str(tmp_path / "r"), "--tell", named]) == 2
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "r").exists()
