@@ -125,8 +125,8 @@ def test_tables_for_programs_and_papers_hold_every_line(data: Path, tmp_path: Pa
     assert set(rows) == {"popularity", "ease"}
     for name, row in rows.items():
         mean = f"{float(row['ndcg@50']):.4f}"
-        assert f"| {name} | {mean} [" in (tmp_path / "c" / "comparison.md").read_text()
-        assert f"{name} & {mean} [" in (tmp_path / "c" / "comparison.tex").read_text()
+        assert f"| {name} | {mean} ±" in (tmp_path / "c" / "comparison.md").read_text()
+        assert f"{name} & {mean} ±" in (tmp_path / "c" / "comparison.tex").read_text()
         assert float(row["long-tail items"]) >= 0
 
 

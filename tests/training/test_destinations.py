@@ -37,6 +37,7 @@ def test_tensorboard_gets_every_line(data: Path, tmp_path: Path) -> None:
     assert told == [(line["epoch"], pytest.approx(line["validation/ndcg@50"])) for line in lines_of(tmp_path / "r")]
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # MLflow's own, of what it stands on
 def test_mlflow_gets_every_line_in_one_run(data: Path, tmp_path: Path) -> None:
     mlflow = pytest.importorskip("mlflow", reason="MLflow is not installed")
     uri = f"sqlite:///{tmp_path / 'mlflow.db'}"

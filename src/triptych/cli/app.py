@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from triptych.cli import compare, demo, evaluate, models, prepare, recommend, report, show, train, tune
+from triptych.cli import blend, compare, demo, evaluate, models, prepare, recommend, report, show, train, tune
 from triptych.errors import SettingsError, TriptychError
 
 OK, FAILED, MISUSED, INTERRUPTED = 0, 1, 2, 130
@@ -55,6 +55,7 @@ app.command("evaluate")(evaluate.command)
 app.command("recommend")(recommend.command)
 app.command("tune")(tune.command)
 app.command("compare")(compare.command)
+app.command("blend")(blend.command)
 app.command("report")(report.command)
 app.command("models")(models.command)
 app.command("demo")(demo.command)

@@ -115,15 +115,15 @@ def command(
 
 
 def _show(rows: list[Row], title: str) -> None:
-    from triptych.studies.tables import HEADS, cells, dot
+    from triptych.studies.tables import COST, LISTS, cells, dot
 
-    names = next((list(row.metrics) for row in rows if row.metrics), [])
-    table = []
-    for row in rows:
-        told = cells(row)
-        first = "failed" if row.failed else f"{told[names[0]]}{dot(row)}"
-        table.append([row.line_in_words, first, *(told.get(name, "") for name in (*names[1:], *HEADS))])
-    show.show_table(title, ["", *names[:1], *names[1:], *HEADS], table)
+    metrics = next((list(row.metrics) for row in rows if row.metrics), [])
+    for heads, of in (((*metrics, *LISTS), title), (COST, "what it costs")):
+        table = []
+        for row in rows:
+            told = {**cells(row), **({heads[0]: "failed"} if row.failed else {})}
+            table.append([f"{row.line_in_words}{dot(row)}", *(told.get(head, "") for head in heads)])
+        show.show_table(of, ["", *heads], table)
 
 
 def _of_file(path: Path, models: str | None, settings: list[str] | None) -> Experiment:

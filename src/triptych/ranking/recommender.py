@@ -21,11 +21,12 @@ from triptych.data.split import Split, of_parts
 from triptych.errors import InputError, SettingsError, did_you_mean
 from triptych.progress import Listener, silent
 from triptych.ranking.evaluate import STANDARD, Report, evaluate
-from triptych.ranking.scorer import Factors, ItemWeights
+from triptych.ranking.scorer import Blend, Factors, ItemWeights
 from triptych.ranking.topk import check_k, rank_all
 
 KIND = "recommender"
 FACTORS, WEIGHTS = "factors.safetensors", "weights.safetensors"  # one or the other, by the kind of scorer
+BLEND = "blend.safetensors"  # beside several of them, numbered
 Mask = Literal["train", "known"]
 Unknown = Literal["raise", "warn", "popular"]
 
@@ -39,7 +40,7 @@ class Recommender:
     about: model, settings, training, in plain values.
     """
 
-    scorer: Factors | ItemWeights
+    scorer: Factors | ItemWeights | Blend
     dataset: Dataset
     parameters: Mapping[str, Tensor] = field(default_factory=dict)
     about: Mapping[str, Any] = field(default_factory=dict)
@@ -155,11 +156,12 @@ class Recommender:
         """Write the folder that `open_recommender` opens, whole or not at all. Raises ArtefactError if it exists."""
         with writing_folder(Path(path), KIND, dict(self.about), overwrite=overwrite) as folder:
             save_tables(self.dataset, folder)
-            if isinstance(self.scorer, ItemWeights):
-                write_tensors(folder / WEIGHTS, self.scorer.arrays())
+            if isinstance(self.scorer, Blend):
+                for number, each in enumerate(self.scorer.scorers):
+                    _write_scorer(each, folder, f"{number}-")
+                write_tensors(folder / BLEND, {"weights": np.array(self.scorer.weights)})
             else:
-                factors = {"users": self.scorer.users.cpu().numpy(), "items": self.scorer.items.cpu().numpy()}
-                write_tensors(folder / FACTORS, factors)
+                _write_scorer(self.scorer, folder)
             parameters = {name: value.detach().cpu().numpy() for name, value in self.parameters.items()}
             write_tensors(folder / "parameters.safetensors", parameters)
 
@@ -197,13 +199,13 @@ def open_recommender(path: Path | str, *, verify: bool = False) -> Recommender:
         path = path / "model"  # a run folder: the recommender is inside
     manifest = open_folder(path, KIND, verify=verify)
     dataset = read_tables(path)
-    scorer: Factors | ItemWeights
-    if (path / WEIGHTS).is_file():
-        scorer = ItemWeights.of_arrays(of_parts(dataset).train.interactions, map_tensors(path / WEIGHTS))
+    train = of_parts(dataset).train.interactions
+    scorer: Factors | ItemWeights | Blend
+    if (path / BLEND).is_file():
+        weights = [float(weight) for weight in map_tensors(path / BLEND)["weights"]]
+        scorer = Blend(tuple(_read_scorer(train, path, f"{n}-") for n in range(len(weights))), tuple(weights))
     else:
-        factors = map_tensors(path / FACTORS)
-        users, items = (torch.from_numpy(np.array(factors[name])) for name in ("users", "items"))
-        scorer = Factors(users, items)
+        scorer = _read_scorer(train, path)
     parameters = map_tensors(path / "parameters.safetensors")
     return Recommender(
         scorer,
@@ -211,6 +213,22 @@ def open_recommender(path: Path | str, *, verify: bool = False) -> Recommender:
         {name: torch.from_numpy(np.array(value)) for name, value in parameters.items()},
         manifest.about,
     )
+
+
+def _write_scorer(scorer: Factors | ItemWeights, folder: Path, prefix: str = "") -> None:
+    if isinstance(scorer, ItemWeights):
+        write_tensors(folder / f"{prefix}{WEIGHTS}", scorer.arrays())
+    else:
+        factors = {"users": scorer.users.cpu().numpy(), "items": scorer.items.cpu().numpy()}
+        write_tensors(folder / f"{prefix}{FACTORS}", factors)
+
+
+def _read_scorer(train: Interactions, folder: Path, prefix: str = "") -> Factors | ItemWeights:
+    if (folder / f"{prefix}{WEIGHTS}").is_file():
+        return ItemWeights.of_arrays(train, map_tensors(folder / f"{prefix}{WEIGHTS}"))
+    factors = map_tensors(folder / f"{prefix}{FACTORS}")
+    users, items = (torch.from_numpy(np.array(factors[name])) for name in ("users", "items"))
+    return Factors(users, items)
 
 
 def _most_popular(interactions: Interactions, k: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:

@@ -1,4 +1,7 @@
-"""Scorer: all that ranking ever asks of a model. Factors: an inner product. ItemWeights: history times weights."""
+"""Scorer: all that ranking ever asks of a model. Factors: an inner product. ItemWeights: history times weights.
+
+Blend: several of them, weighed.
+"""
 
 from __future__ import annotations
 
@@ -122,3 +125,41 @@ class ItemWeights:
         if self.direct is not None:
             told = told + taken @ self.direct
         return np.ascontiguousarray(told if isinstance(told, np.ndarray) else told.toarray(), dtype=np.float32)
+
+
+@dataclass(frozen=True)
+class Blend:
+    """s(u, i) = Σ over scorers of weight · (its score − the mean of u's scores) / their standard deviation.
+
+    So that every scorer has the same say a unit of weight, whatever its scores are measured in.
+    """
+
+    scorers: tuple[Factors | ItemWeights, ...]
+    weights: tuple[float, ...]
+
+    @property
+    def n_users(self) -> int:
+        return self.scorers[0].n_users
+
+    @property
+    def n_items(self) -> int:
+        return self.scorers[0].n_items
+
+    def score(self, users: NDArray[np.int64]) -> Tensor:
+        """float32 [n, n_items]; see Scorer."""
+        parts = (weight * standardised(each.score(users)) for each, weight in self._weighed())
+        return torch.stack(list(parts)).sum(dim=0)
+
+    def similarity(self, item: int) -> Tensor:
+        """The scorers' similarities, blended as their scores are; see Scorer."""
+        parts = (weight * standardised(each.similarity(item)[None])[0] for each, weight in self._weighed())
+        return torch.stack(list(parts)).sum(dim=0)
+
+    def _weighed(self) -> list[tuple[Factors | ItemWeights, float]]:
+        return list(zip(self.scorers, self.weights, strict=True))
+
+
+def standardised(scores: Tensor) -> Tensor:
+    """Rows of scores [n, n_items] brought to mean 0 and standard deviation 1; a row of equal scores to zeros."""
+    centred = scores - scores.mean(dim=1, keepdim=True)
+    return centred / centred.square().mean(dim=1, keepdim=True).sqrt().clamp_min(1e-12)

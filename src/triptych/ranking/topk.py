@@ -43,7 +43,14 @@ def top_k(
     if _by_kernels(scorer, k):
         return kernels.top_k(scorer.users[torch.from_numpy(users)], scorer.items, k, _starts_and_items(seen, users))
     with torch.inference_mode():
-        scores = scorer.score(users)
+        return top_k_of(scorer.score(users), users, k, seen)
+
+
+def top_k_of(
+    scores: Tensor, users: NDArray[np.int64], k: int, seen: Interactions | None
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """The same from scores [n, n_items] that are already there, and are changed."""
+    with torch.inference_mode():
         if seen is not None:
             positions, items = (torch.from_numpy(rows).to(scores.device) for rows in seen.of(users))
             scores[positions, items] = -torch.inf

@@ -45,6 +45,7 @@ def compare(
 ) -> list[Row]:
     """Fit what the experiment names, `jobs` at a time, and measure it: a row a data set and line, the best first.
 
+    Subsets of the modalities follow after the lines, ordered and tested among themselves.
     What is finished is kept, what was begun goes on. A run is in folder/DATA/LINE/seed-N, a search in
     folder/DATA/LINE/tune. A model that fails leaves its reason in its row, and the others go on. Raises TriptychError
     if a data set cannot be opened or made.
@@ -72,18 +73,19 @@ def compare(
     rows: dict[tuple[str, str, str | None], list[Task]] = {}
     for task in tasks:
         rows.setdefault((task.data, task.line, task.modalities), []).append(task)
+    made = [
+        (
+            Row(data, line, experiment.model_of(line), modalities, [task.run for task in own]),
+            [found[task] for task in own],
+        )
+        for (data, line, modalities), own in rows.items()
+    ]
     return [
         row
         for data in experiment.data
+        for whole in (True, False)  # subsets of the modalities are ordered and tested among themselves
         for row in ranked(
-            [
-                (
-                    Row(data, line, experiment.model_of(line), modalities, [task.run for task in own]),
-                    [found[task] for task in own],
-                )
-                for (of, line, modalities), own in rows.items()
-                if of == data
-            ]
+            [each for each in made if each[0].data == data and (each[0].modalities == experiment.modalities) is whole]
         )
     ]
 

@@ -12,19 +12,20 @@ from typing import Any
 from triptych.artefacts import json_bytes, write_file
 from triptych.studies.rows import Row
 
-HEADS = ("coverage", "novelty", "long tail", "s/epoch", "s to best", "peak MB", "numbers")
+LISTS, COST = ("coverage", "novelty", "long tail"), ("s/epoch", "s to best", "peak MB", "numbers")
+HEADS = (*LISTS, *COST)
 CERTAIN = 0.05  # a corrected p below it is no chance
 ESCAPED = str.maketrans({"_": r"\_", "%": r"\%", "&": r"\&", "#": r"\#"})
 
 
 def cells(row: Row) -> dict[str, str]:
-    """What a table shows of a row: metric or head -> text; the first metric with its interval."""
+    """What a table shows of a row: metric or head -> text; the first metric with half the width of its interval."""
     told = {name: f"{each.mean:.4f}" for name, each in row.metrics.items()}
     if row.metrics:
         name, first = next(iter(row.metrics.items()))
-        told[name] = f"{first.mean:.4f} [{first.low:.4f}, {first.high:.4f}]"
+        told[name] = f"{first.mean:.4f} ±{(first.high - first.low) / 2:.4f}"
     values = (row.coverage, row.novelty, row.long_tail)
-    told |= {head: f"{value:.3f}" for head, value in zip(HEADS[:3], values, strict=True) if value is not None}
+    told |= {head: f"{value:.3f}" for head, value in zip(LISTS, values, strict=True) if value is not None}
     if row.cost is not None:
         cost = row.cost
         told |= {"s to best": f"{cost.seconds_to_best:.1f}", "peak MB": f"{cost.peak_megabytes:,.0f}"}

@@ -84,9 +84,9 @@ def _section(
     if not good:
         raise TriptychError(f"no model of {name} has a result", mend="run the comparison again")
     metric, looks = next(iter(good[0].metrics)), plots.looks(good)
-    whole = {row.line: row.modalities for row in good if row.modalities is None}
-    main = [row for row in good if row.line not in whole or row.modalities is None]
-    content = [row for row in good if any(o.line == row.line and o.modalities != row.modalities for o in good)]
+    first = {row.line: row for row in reversed(good)}  # a line's subsets of the modalities come after itself
+    main = [row for row in good if first[row.line] is row]
+    content = [row for row in good if any(o.line == row.line and o is not row for o in good)]
     best, curves = good[0], _curves(main)
     recommender = open_recommender(best.runs[0])
     held_out, seen, _ = recommender.held_out_and_seen(part, mask)

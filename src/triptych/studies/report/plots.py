@@ -61,8 +61,9 @@ def against_cost(rows: Sequence[Row], metric: str, look: Mapping[str, tuple[str,
             for row in rows:
                 cost, (colour, marker) = max(getattr(row.cost, name), 0.01), look[row.line_in_words]
                 axes.scatter(cost, row.metrics[metric].mean, color=colour, marker=marker, s=48, label=row.line_in_words)
-            axes.set_xscale("log")
             axes.set_xlabel(words)
+        panels[0].set_xscale("log")
+        panels[0].xaxis.set_major_formatter(lambda value, _: f"{value:g}")
         panels[0].set_ylabel(metric)
         figure.legend(*panels[0].get_legend_handles_labels(), loc="upper center", ncols=4, frameon=False, fontsize=9)
         figure.subplots_adjust(top=0.99 - 0.075 * -(-len(rows) // 4), wspace=0.25)

@@ -1,0 +1,51 @@
+"""`triptych blend`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from triptych.cli import show
+from triptych.errors import SettingsError
+
+
+def command(
+    runs: Annotated[list[Path], typer.Argument(help="Run folders of models fitted to one data set.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the blend.")],
+    metric: Annotated[str, typer.Option(help="What the weights are chosen by, on validation.")] = "ndcg@50",
+    users: Annotated[int, typer.Option(min=1, help="Users that are looked at to choose them.")] = 10_000,
+    seed: Annotated[int, typer.Option(help="The number that decides which users.")] = 0,
+    overwrite: Annotated[bool, typer.Option(help="Replace the output folder.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+) -> None:
+    """Blend several fitted models into one: weighed sums of their scores, each standardised a user.
+
+    Models that err differently make better lists together. The weights are chosen on the validation part only; the
+    result is what `evaluate` and `recommend` take.
+
+    Example:  triptych blend runs/content-ease runs/freedom runs/bm3 --output runs/blend
+    """
+    from triptych.ranking.metrics import metric_of
+    from triptych.ranking.recommender import open_recommender
+    from triptych.studies.blend import blend
+
+    metric_of(metric)
+    if len(runs) < 2:
+        raise SettingsError("a blend takes two models or more", mend="name another run folder")
+    if output.exists() and not overwrite:
+        raise SettingsError(f"{output} exists", mend="choose another --output, or say --overwrite")
+    with show.listening() as listener:
+        blended = blend(
+            [open_recommender(run) for run in runs], metric=metric, n_users=users, seed=seed, listener=listener
+        )
+    blended.save(output, overwrite=overwrite)
+    weights, alone = blended.about["weights"], blended.about["alone"]
+    if json:
+        about = {key: blended.about[key] for key in ("weights", "alone", "weights chosen")}
+        show.show_json({"output": str(output), "runs": [str(run) for run in runs], **about})
+        return
+    rows = [[str(run), weight, value] for run, weight, value in zip(runs, weights, alone, strict=True)]
+    show.show_table(f"the blend: {blended.about['weights chosen']}", ["", "weight", f"{metric} alone"], rows)
+    show.show(f"blend: {output}\nnext: triptych evaluate {output}")
