@@ -63,9 +63,8 @@ def test_saved_and_opened_it_gives_the_same_lists(parts: list[Recommender], tmp_
 
 def test_models_of_other_data_are_not_blended(parts: list[Recommender]) -> None:
     other = fit("popularity", split(random_dataset(seed=3), "ratio", seed=5), {}, QUICK)
-    strange = Recommender(other.scorer, other.dataset, {}, {**other.about, "data": "another"})
     with pytest.raises(InputError, match="not of one data set"):
-        blend([parts[0], strange])
+        blend([parts[0], other])
     with pytest.raises(InputError, match="cannot be blended again"):
         blend([parts[0], blend(parts[:2])])
 

@@ -140,7 +140,6 @@ def test_tuned_lines_are_fitted_with_their_best_settings_by_validation(
         folder = "data"
         [models.ease]
         [models.popularity]
-        trials = 0
         """
     )
     assert run(["compare", str(tmp_path / "e.toml"), "-o", str(tmp_path / "c"), "--json"]) == 0
@@ -149,7 +148,8 @@ def test_tuned_lines_are_fitted_with_their_best_settings_by_validation(
     best = max(tried, key=lambda each: each["value"])["settings"]
     assert len(tried) == 3
     assert open_recommender(rows["ease"]["runs"][0]).about["settings"]["reg_weight"] == best["reg_weight"]
-    assert not (tmp_path / "c" / "small" / "popularity" / "tune").exists()
+    assert not (tmp_path / "c" / "small" / "popularity" / "tune").exists()  # it has nothing to search
+    assert run(["compare", str(tmp_path / "e.toml"), "-o", str(tmp_path / "c"), "--seeds", "0,1", "--subsets"]) == 0
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are POSIX's")

@@ -63,6 +63,13 @@ def test_paths_are_beside_the_file_and_the_environment_is_asked(
         ("trials = 5", "trials = -5", "greater than or equal"),
         ("trials = 5", "trials = ", "is not TOML"),
         ("$RAW/log.csv", "$ABSENT/log.csv", "ABSENT"),
+        ("$RAW/log.csv", "${ABSENT}/log.csv", "ABSENT"),
+        ("[models.lightgcn]", "[models]\nlightgcn = 3", "models.lightgcn is no table"),
+        ("seeds = [0, 1]", "seeds = [-1]", "negative"),
+        ("seeds = [0, 1]", "metrics = []", "no metric"),
+        ("[data.shop]", '[data."../shop"]', "names a folder"),
+        ("[models.lightgcn]", '[models.".."]\nmodel = "ease"', "names a folder"),
+        ("seeds = [0, 1]", 'mask = "nothing"', "mask"),
     ],
 )
 def test_a_mistake_is_told_with_the_file_and_a_mend(

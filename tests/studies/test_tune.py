@@ -132,6 +132,22 @@ def test_interrupted_it_goes_on_with_the_trial_that_was_begun(
     )
 
 
+def test_the_best_settings_hold_what_all_trials_had_and_what_failed_is_tried_again(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tune = ["tune", str(data), "--model", "bpr", "--set", "epochs=2", "-o", str(tmp_path / "t"), "--json"]
+    assert run([*tune, "--search", "reg_weight=0.1,0.2"]) == 0
+    trials = json.loads((tmp_path / "t" / "trials.json").read_text())
+    assert 'epochs = "2"' in (tmp_path / "t" / "best.toml").read_text()
+    trials[0] |= {"value": None, "failed": "the disk was full"}
+    (tmp_path / "t" / "trials.json").write_text(json.dumps(trials))
+    (tmp_path / "t" / "best.toml").unlink()
+    capsys.readouterr()
+    assert run([*tune, "--search", "reg_weight=0.1,0.2"]) == 0
+    assert all(trial["value"] is not None for trial in json.loads(capsys.readouterr().out))
+    assert (tmp_path / "t" / "best.toml").exists()
+
+
 def test_a_folder_of_another_search_is_refused(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     tune = ["tune", str(data), "--model", "ease", "-o", str(tmp_path / "t")]
     assert run([*tune, "--search", "reg_weight=1,10"]) == 0
@@ -150,6 +166,7 @@ def test_a_folder_of_another_search_is_refused(data: Path, tmp_path: Path, capsy
         (["--search", "dropuot=0.1,0.2"], 'did you mean "dropout"'),
         (["--search", "dropout=0.1,2"], "less than"),
         (["--search", "reg_weight=1..0"], "is no span"),
+        (["--search", "n_layers=1..4"], "takes whole numbers"),
         (["--search", "reg_weight=0..1"], "is no span"),
         (["--search", "reg_weight"], "is not NAME=VALUE"),
         (["--search", "seed=1,2"], "--seed"),

@@ -31,7 +31,7 @@ def test_tensorboard_gets_every_line(data: Path, tmp_path: Path) -> None:
     assert (
         run(["train", str(data), *TRAIN, "--run", str(tmp_path / "r"), "--tell", f"tensorboard:{tmp_path / 'tb'}"]) == 0
     )
-    events = EventAccumulator(str(tmp_path / "tb" / "r"))
+    events = EventAccumulator(str(tmp_path / "tb" / str(tmp_path / "r").strip("/")))
     events.Reload()
     told = [(event.step, event.value) for event in events.Scalars("validation/ndcg@50")]
     assert told == [(line["epoch"], pytest.approx(line["validation/ndcg@50"])) for line in lines_of(tmp_path / "r")]

@@ -96,7 +96,8 @@ def command(
     folder = output or Path("runs") / f"compare-{name}"
     with show.listening() as listener:
         rows = compare(experiment, folder, jobs=jobs, threads=threads, listener=listener)
-    write_tables(rows, folder)
+    how = {"part": experiment.part, "mask": experiment.mask, "modalities": experiment.modalities}
+    write_tables(rows, folder, {**how, "seeds": list(experiment.seeds)})
     if json:
         show.show_json(to_json(rows))
     else:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import Annotated
 
 import typer
 
@@ -19,8 +19,6 @@ def command(
     ] = None,
     picture_column: Annotated[str | None, typer.Option(help="Column of the item table with picture files.")] = None,
     pictures: Annotated[Path | None, typer.Option(help="Folder that these files are in.")] = None,
-    part: Annotated[str, typer.Option(help="The part that was measured on: test or validation.")] = "test",
-    mask: Annotated[str, typer.Option(help="Items left out of the lists: train or known.")] = "train",
 ) -> None:
     """Draw a comparison as one HTML page, COMPARISON/report.html, that needs nothing beside it.
 
@@ -29,19 +27,15 @@ def command(
 
     Example:  triptych report runs/compare-films --picture-column poster --pictures films/posters
     """
-    from triptych.ranking.recommender import check_part_and_mask
     from triptych.studies.report.page import write_report
     from triptych.studies.report.people import Look
 
-    check_part_and_mask(part, mask)
     with show.listening() as listener:
         page = write_report(
             comparison,
             title=title,
             n_users=users,
             look=Look(title_column, picture_column, pictures),
-            part=cast(Any, part),
-            mask=cast(Any, mask),
             listener=listener,
         )
     show.show(f"report: {page}")

@@ -75,7 +75,7 @@ def command(
     folder = run or Path("runs") / f"{model}-{data.resolve().name}-seed{training.seed}"
     with (
         _asked_to_stop(model, until_stdin_closes) as should_stop,
-        destinations(tell or [], folder.name, {"model": model, "data": str(data), **values}) as told_to,
+        destinations(tell or [], folder, {"model": model, "data": str(data), **values}) as told_to,
     ):
         recommender = _fit(model, dataset, theirs, training, folder, threads, should_stop, told_to)
     told = {key: value for key, value in recommender.about.items() if key not in ("settings", "training")}

@@ -11,7 +11,7 @@ import typer
 
 from triptych.cli import show
 from triptych.errors import SettingsError
-from triptych.settings import Choices, Search, assignments, divide, parse, searches
+from triptych.settings import Choices, Search, Span, assignments, describe, divide, parse, searches
 from triptych.training.settings import TrainingSettings
 
 SHOWN = 10  # trials in the table
@@ -45,7 +45,7 @@ def command(
     threads: Annotated[
         int | None, typer.Option(min=1, help="Processor threads of a trial [default: all / jobs].")
     ] = None,
-    seed: Annotated[int, typer.Option(help="The number that decides everything random.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="The number that decides everything random.")] = 0,
     json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Search for a model's best settings, on the validation part only: the test part stays closed.
@@ -76,10 +76,19 @@ def command(
     def train(chosen: Any, run: Path) -> list[str]:
         return training(data, model, run, seed, {**fixed, **chosen}, modalities=modalities, threads=shared)
 
-    about = {"model": model, "data": dataset.fingerprint, "fixed": fixed, "modalities": modalities}
+    about = {"model": model, "data": dataset.fingerprint, "modalities": modalities}
     with show.listening() as listener:
         found = tune(
-            folder, space, train, about, metric=metric, n_trials=trials, jobs=jobs, seed=seed, listener=listener
+            folder,
+            space,
+            train,
+            about,
+            fixed=fixed,
+            metric=metric,
+            n_trials=trials,
+            jobs=jobs,
+            seed=seed,
+            listener=listener,
         )
     if json:
         show.show_json([{"run": str(trial.run), **asdict(trial.tried)} for trial in found])
@@ -91,7 +100,8 @@ def command(
     title = f"{model} on {data}: the best of {len(found)} trials, on validation"
     show.show_table(title, ["run", metric, *space], rows)
     show.show(f"best settings: {folder / BEST} ({in_words(found[0].tried.settings)})")
-    show.show(f"next: triptych train {data} --model {model} --settings {folder / BEST}")
+    also = f" --modalities {modalities}" if modalities is not None else ""
+    show.show(f"next: triptych train {data} --model {model} --settings {folder / BEST} --seed {seed}{also}")
 
 
 def _checked(model: str, fixed: dict[str, object], space: Search) -> str:
@@ -106,7 +116,12 @@ def _checked(model: str, fixed: dict[str, object], space: Search) -> str:
     training, theirs = divide(fixed, TrainingSettings, kind, of=f"{model} or training")
     parsed = parse(TrainingSettings, training, of="training")
     parse(kind, theirs, of=model)
+    whole = {
+        setting.name for setting in (*describe(TrainingSettings), *describe(kind)) if setting.kind.startswith("int")
+    }
     for name, each in space.items():
+        if isinstance(each, Span) and name in whole:
+            raise SettingsError(f'"{name}" takes whole numbers, not a span', mend=f"write for example {name}=1,2,3")
         for value in each.values if isinstance(each, Choices) else (each.low, each.high):
             training, theirs = divide({name: value}, TrainingSettings, kind, of=f"{model} or training")
             parse(TrainingSettings, training, of="training")

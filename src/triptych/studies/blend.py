@@ -45,7 +45,7 @@ def blend(
     for each in recommenders:
         if isinstance(each.scorer, Blend):
             raise InputError("a blend cannot be blended again", mend="name the runs that it was made of")
-        if each.about.get("data") != first.about.get("data") or each.about.get("split") != first.about.get("split"):
+        if not np.array_equal(each.split.train.interactions.keys, first.split.train.interactions.keys):
             raise InputError("the runs are not of one data set and split", mend="fit all of them to the same folder")
         scorers.append(each.scorer)
     relevant, seen, _ = first.held_out_and_seen("validation", "train")

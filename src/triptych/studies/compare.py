@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from triptych.models.registry import model_class
 from triptych.progress import Listener, Progress, silent
 from triptych.ranking.recommender import Recommender, open_recommender
 from triptych.ranking.scorer import ItemWeights
+from triptych.settings import Search
 from triptych.studies.experiment import Experiment
 from triptych.studies.measure import measure
 from triptych.studies.processes import in_one_line, run_each, training
@@ -50,12 +52,15 @@ def compare(
     folder/DATA/LINE/tune. A model that fails leaves its reason in its row, and the others go on. Raises TriptychError
     if a data set cannot be opened or made.
     """
+    if threads is None and jobs > 1:
+        threads = max(1, (os.cpu_count() or 1) // jobs)
     _prepare(experiment, listener)
     tasks = list(_tasks(experiment, folder))
     tuned = {
-        (task.data, task.line): _tuned(experiment, task, folder, jobs, threads, listener)
-        for task in {(task.data, task.line): task for task in tasks}.values()
-        if experiment.trials_of(task.line)
+        (data, line): _tuned(experiment, data, line, folder, jobs, threads, listener)
+        for data in experiment.data
+        for line in experiment.models
+        if experiment.trials_of(line) and _searched(experiment, line)
     }
     found: dict[Task, Found | str] = dict.fromkeys(tasks, "")
 
@@ -101,7 +106,10 @@ def _prepare(experiment: Experiment, listener: Listener) -> None:
 
 def _tasks(experiment: Experiment, folder: Path) -> Iterator[Task]:
     for data, source in experiment.data.items():
-        available = list(open_dataset(Path(source.folder)).features)
+        dataset = open_dataset(Path(source.folder))
+        available = list(dataset.features)
+        if experiment.modalities not in (None, "none"):
+            dataset.with_modalities([name.strip() for name in str(experiment.modalities).split(",")])
         for line in experiment.models:
             for chosen in _subsets(experiment, line, available):
                 name = line if chosen == experiment.modalities else f"{line} ({str(chosen).replace(',', ' + ')})"
@@ -116,7 +124,7 @@ def _subsets(experiment: Experiment, line: str, available: Sequence[str]) -> lis
         return [asked]
     of = available if asked is None else [name.strip() for name in asked.split(",")]
     smaller = [some for n in range(1, len(of)) for some in itertools.combinations(of, n)]
-    return [asked, *(",".join(some) for some in smaller), "none"]
+    return list(dict.fromkeys([asked, *(",".join(some) for some in smaller), "none"]))
 
 
 def _training(experiment: Experiment, task: Task, best: Path | None, threads: int | None) -> list[str]:
@@ -132,29 +140,41 @@ def _training(experiment: Experiment, task: Task, best: Path | None, threads: in
     )
 
 
+def _searched(experiment: Experiment, line: str) -> Search:
+    """What is searched for a line: what its model has to search and its settings do not fix."""
+    fixed = experiment.settings_of(line)
+    search = model_class(experiment.model_of(line)).search
+    return {name: each for name, each in search.items() if name not in fixed}
+
+
 def _tuned(
-    experiment: Experiment, task: Task, folder: Path, jobs: int, threads: int | None, listener: Listener
+    experiment: Experiment,
+    of: str,
+    line: str,
+    folder: Path,
+    jobs: int,
+    threads: int | None,
+    listener: Listener,
 ) -> Path | str:
-    """The file of the best settings of a line, searched with all modalities and the line's first seed; or why not."""
-    fixed, model = experiment.settings_of(task.line), experiment.model_of(task.line)
-    data, where = Path(experiment.data[task.data].folder), folder / task.data / task.line / "tune"
-    search = {name: each for name, each in model_class(model).search.items() if name not in fixed}
+    """The file of the best settings of a line, searched with all its modalities and its first seed; or why not."""
+    fixed, model, modalities = experiment.settings_of(line), experiment.model_of(line), experiment.modalities
+    data, where, seed = Path(experiment.data[of].folder), folder / of / line / "tune", experiment.seeds_of(line)[0]
 
     def train(chosen: Mapping[str, Any], run: Path) -> list[str]:
-        settings, modalities = {**fixed, **chosen}, experiment.modalities
-        return training(data, model, run, task.seed, settings, modalities=modalities, threads=threads)
+        return training(data, model, run, seed, {**fixed, **chosen}, modalities=modalities, threads=threads)
 
-    about = {"model": model, "data": open_dataset(data).fingerprint, "fixed": fixed, "modalities": task.modalities}
+    about = {"model": model, "data": open_dataset(data).fingerprint, "modalities": modalities}
     try:
         tune(
             where,
-            search,
+            _searched(experiment, line),
             train,
             about,
+            fixed=fixed,
             metric=str(fixed.get("metric", experiment.metrics[0])),
-            n_trials=experiment.trials_of(task.line),
+            n_trials=experiment.trials_of(line),
             jobs=jobs,
-            seed=task.seed,
+            seed=seed,
             listener=listener,
         )
     except TriptychError as error:
@@ -178,7 +198,7 @@ def _cost(run: Path, recommender: Recommender) -> Cost:
     best, lines, to_best = recommender.about.get("best_epoch"), run / "metrics.jsonl", told["seconds"]
     if best is not None:
         epochs = [json.loads(line) for line in lines.read_text(encoding="utf-8").splitlines()]
-        to_best = sum(epoch["seconds"] for epoch in epochs if epoch["epoch"] <= best)
+        to_best = min(to_best, sum(epoch["seconds"] for epoch in epochs if epoch["epoch"] <= best))  # one is rounded
     arrays = recommender.scorer.arrays() if isinstance(recommender.scorer, ItemWeights) else {}
     numbers = sum(array.size for name, array in arrays.items() if name.endswith(("weights", "data")))
     numbers += sum(parameter.numel() for parameter in recommender.parameters.values())

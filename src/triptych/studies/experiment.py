@@ -4,7 +4,7 @@ seeds = [0, 1, 2]
 trials = 20                      # of tuning, the same for every model; 0: settings as they stand
 
 [data.baby]
-folder = "data/baby"             # beside this file; made by `triptych prepare` with these arguments if it is absent
+folder = "data/baby"             # relative to this file; where it is absent, `triptych prepare` makes it
 prepare = ["$TRIPTYCH_DATA/amazon_baby/interactions.parquet", "--split-column", "split_mmrec"]
 
 [training]                       # of all models
@@ -29,7 +29,7 @@ from typing_extensions import Doc
 from triptych.errors import SettingsError, place
 from triptych.models.registry import model_class
 from triptych.ranking.metrics import metric_of
-from triptych.ranking.recommender import Mask
+from triptych.ranking.recommender import Mask, check_part_and_mask
 from triptych.settings import divide, parse, read_toml
 from triptych.training.settings import TrainingSettings
 
@@ -91,14 +91,17 @@ class Experiment:
 
 
 def read_experiment(path: Path) -> Experiment:
-    """The experiment in a TOML file; its paths are relative to the file, $NAME is taken from the environment.
+    """The experiment in a TOML file; data folders are relative to it, $NAME is taken from the environment.
 
     Raises SettingsError that names the file, and what is wrong in it.
     """
     table = read_toml(path)
     try:
+        for of in ("data", "models", "training"):
+            _check_table(table.get(of, {}), of)
         for kind, of in ((Source, "data"), (Contender, "models")):
             for name, values in table.get(of, {}).items():
+                _check_table(values, f"{of}.{name}")
                 table[of][name] = parse(kind, values, of=f"{of}.{name}")
         table["data"] = {name: _placed(source, path.parent) for name, source in table.get("data", {}).items()}
         return checked(parse(Experiment, {"models": {}, **table}, of="the experiment"))
@@ -112,13 +115,15 @@ def checked(experiment: Experiment) -> Experiment:
         raise SettingsError("no data set is named", mend='write for example [data.shop] and folder = "shop"')
     if not experiment.models:
         raise SettingsError("no model is named", mend="name some, for example lightgcn and bm3")
+    check_part_and_mask(experiment.part, experiment.mask)
+    if not experiment.metrics:
+        raise SettingsError("no metric is named", mend='write for example metrics = ["ndcg@50"]')
     for metric in experiment.metrics:
         metric_of(metric)
+    for name in (*experiment.data, *experiment.models):
+        if not re.fullmatch(r"[\w ,=+-][\w .,=+-]*", name):
+            raise SettingsError(f'"{name}" names a folder, so it cannot be a name here', mend="use letters and digits")
     for name in experiment.models:
-        if not re.fullmatch(r"[\w .,=+-]+", name):
-            raise SettingsError(
-                f'"{name}" cannot be the name of a line: it names a folder', mend="use letters and digits"
-            )
         model, settings = experiment.model_of(name), experiment.settings_of(name)
         kind = model_class(model)
         if "seed" in settings:
@@ -126,6 +131,8 @@ def checked(experiment: Experiment) -> Experiment:
         training, own = divide(settings, TrainingSettings, kind.Settings, of=f"{model} or training")
         metric_of(parse(TrainingSettings, training, of="training").metric)
         parse(kind.Settings, own, of=model)
+        if any(seed < 0 for seed in experiment.seeds_of(name)):
+            raise SettingsError(f"a seed of {name} is negative", mend="write for example seeds = [0, 1, 2]")
         if len(set(experiment.seeds_of(name))) != len(experiment.seeds_of(name)) or not experiment.seeds_of(name):
             raise SettingsError(
                 f"the seeds of {name} are none, or one twice", mend="write for example seeds = [0, 1, 2]"
@@ -133,15 +140,20 @@ def checked(experiment: Experiment) -> Experiment:
     return experiment
 
 
+def _check_table(values: object, name: str) -> None:
+    if not isinstance(values, dict):
+        raise SettingsError(f"{name} is no table", mend=f"write [{name}] above its settings, each NAME = VALUE")
+
+
 def _placed(source: Source, folder: Path) -> Source:
-    """Paths beside the file; `prepare`'s arguments that are no paths stay."""
+    """The folder beside the file, and the environment's names replaced in all of it."""
     where = folder / _expanded(source.folder)
     return Source(str(where), tuple(_expanded(word) for word in source.prepare))
 
 
 def _expanded(text: str) -> str:
     expanded = os.path.expandvars(text)
-    if missing := re.search(r"\$(\w+)", expanded):
+    if missing := re.search(r"\$\{?(\w+)", expanded):
         raise SettingsError(
             f'"{text}" needs {missing.group(1)}, which the environment lacks', mend=f"export {missing.group(1)}=…"
         )

@@ -77,8 +77,8 @@ def measure(
         users,
         {str(metric): _values(metric, hits) for metric in asked},
         coverage=len(np.unique(listed)) / train.n_items,
-        novelty=float(-np.log2(taken_by[listed]).mean()),
-        long_tail=float((~_head(degrees))[listed].mean()),
+        novelty=float(-np.log2(taken_by[listed]).mean()) if len(listed) else 0.0,
+        long_tail=float((~_head(degrees))[listed].mean()) if len(listed) else 0.0,
         strata=[
             *_by_activity(users, _values(asked[0], hits), train.user_degrees[users]),
             *_by_popularity(asked[0], users, items, hits, relevant, degrees),

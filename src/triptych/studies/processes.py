@@ -21,10 +21,11 @@ GLANCE = 0.05  # seconds between looks at what is running
 
 @dataclass(frozen=True)
 class Running:
-    """A process at work, and what it tells on its standard output."""
+    """A process at work; what it tells on its standard output, and on the other where nobody else hears that."""
 
     process: subprocess.Popen[bytes]
     told: IO[str]
+    said: IO[str]
 
     def ended(self) -> bool:
         return self.process.poll() is not None
@@ -32,13 +33,16 @@ class Running:
     def why(self) -> str | None:
         """Of one that has ended: why it failed, or None. Raises KeyboardInterrupt if it was interrupted."""
         self.told.seek(0)
+        self.said.seek(0)
         answer, code = self.told.read(), self.process.returncode
+        last = (self.said.read().strip().splitlines() or [""])[-1]
         self.told.close()
+        self.said.close()
         if self.process.stdin:
             self.process.stdin.close()
         if code == 130:
             raise KeyboardInterrupt
-        return None if code == 0 else _reason(answer, code)
+        return None if code == 0 else _reason(answer, code, last)
 
 
 def run_each(
@@ -87,10 +91,9 @@ def training(
 
 def _start(arguments: list[str], *, loud: bool) -> Running:
     command = [sys.executable, "-m", "triptych", *arguments, "--json"]
-    told = TemporaryFile("w+")  # noqa: SIM115 - closed when it has been read
-    return Running(
-        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=told, stderr=None if loud else subprocess.DEVNULL), told
-    )
+    told, said = TemporaryFile("w+"), TemporaryFile("w+")  # noqa: SIM115 - closed when they have been read
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=told, stderr=None if loud else said)
+    return Running(process, told, said)
 
 
 def _stop(running: list[Running]) -> None:
@@ -107,14 +110,16 @@ def _stop(running: list[Running]) -> None:
         raise
 
 
-def _reason(answer: str, code: int) -> str:
+def _reason(answer: str, code: int, last: str) -> str:
+    """last: the last line on standard error, where it was kept."""
     try:
         error = json.loads(answer)["error"]
         return in_one_line(TriptychError(error["what"], where=error["where"], mend=error["mend"]))
     except (ValueError, KeyError, TypeError):
         if code == -9:
             return "was killed, as systems do when memory runs out"
-        return f"ended by signal {-code}" if code < 0 else f"ended with code {code}"
+        why = f": {last}" if last else ""
+        return f"ended by signal {-code}" if code < 0 else f"ended with code {code}{why}"
 
 
 def in_one_line(error: TriptychError) -> str:

@@ -39,11 +39,11 @@ def interval(values: FloatArray, generator: np.random.Generator) -> Interval:
 
 
 def paired_p(one: FloatArray, other: FloatArray) -> float:
-    """The two-sided p of the users' differences [n] having the mean 0; 1 where no user differs."""
+    """The two-sided p of the users' differences [n] having the mean 0; 1 where none differs or is alone."""
     from scipy import stats
 
     difference = one - other
-    if not difference.any():
+    if len(difference) < 2 or not difference.any():
         return 1.0
     return float(stats.ttest_1samp(difference, 0.0).pvalue)
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+import os
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -44,9 +45,13 @@ def to_json(rows: Sequence[Row]) -> list[dict[str, Any]]:
     return [{**asdict(row), "runs": [str(run) for run in row.runs]} for row in rows]
 
 
-def write_tables(rows: Sequence[Row], folder: Path) -> None:
-    """Write comparison.json, .csv, .md and .tex, each whole or not at all."""
-    write_file(folder / "comparison.json", json_bytes(to_json(rows)))
+def write_tables(rows: Sequence[Row], folder: Path, how: Mapping[str, Any]) -> None:
+    """Write comparison.json, .csv, .md and .tex, each whole or not at all.
+
+    how: how it was measured, in plain values, told in the JSON; runs are told there relative to the folder.
+    """
+    told = [{**each, "runs": [os.path.relpath(run, folder) for run in each["runs"]]} for each in to_json(rows)]
+    write_file(folder / "comparison.json", json_bytes({**how, "rows": told}))
     write_file(folder / "comparison.csv", _csv(rows).encode())
     write_file(folder / "comparison.md", _markdown(rows).encode())
     write_file(folder / "comparison.tex", _latex(rows).encode())
@@ -106,7 +111,7 @@ def _latex(rows: Sequence[Row]) -> str:
                     f"% {data}",
                     r"\begin{tabular}{l" + "r" * len(heads) + "}",
                     r"\toprule",
-                    " & ".join(["", *heads]) + r" \\",
+                    " & ".join(head.translate(ESCAPED) for head in ["", *heads]) + r" \\",
                     r"\midrule",
                     *body,
                     r"\bottomrule",

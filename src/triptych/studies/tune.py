@@ -33,6 +33,7 @@ def tune(
     train: Callable[[Mapping[str, Any], Path], list[str]],
     about: Mapping[str, Any],
     *,
+    fixed: Mapping[str, Any] | None = None,
     metric: str = "ndcg@50",
     n_trials: int = 20,
     jobs: int = 1,
@@ -42,23 +43,24 @@ def tune(
     """Try `n_trials` settings of the search, `jobs` at a time: all trials, the best first, those that failed last.
 
     train: (settings, run folder) -> the arguments of `triptych` that train there. about: what is tuned, in plain
-    values; a folder of another search is refused. Interrupted, the same call goes on: finished trials are kept, begun
-    ones go on from their checkpoints; with a larger n_trials a finished search goes on too. The test part is never
-    looked at. `folder/best.toml` holds the best settings so far, for `triptych train --settings`. Raises SettingsError
-    on an empty search, TrainingError if every trial failed.
+    values; fixed: settings that all trials have; a folder of another search is refused. Interrupted, the same call goes
+    on: finished trials are kept, begun ones go on from their checkpoints, failed ones are tried again; with a larger
+    n_trials a finished search goes on too. The test part is never looked at. `folder/best.toml` holds the best settings
+    so far, the fixed ones included, for `triptych train --settings`. Raises SettingsError on an empty search,
+    TrainingError if every trial failed.
     """
     if not search:
         raise SettingsError(
             "there is nothing to search", mend="name settings, for example --search reg_weight=1e-4..1e-1"
         )
     described = {name: repr(each) for name, each in search.items()}
-    _claim(folder, {**about, "metric": metric, "seed": seed, "search": described})
+    _claim(folder, {**about, "fixed": fixed or {}, "metric": metric, "seed": seed, "search": described})
     tried = _read(folder / TRIALS)
     n_trials = int(min(n_trials, size(search)))
 
     def commands() -> Iterator[tuple[int, list[str]]]:
         for number, each in enumerate(list(tried)):
-            if each.value is None and each.failed is None:  # begun by whoever was interrupted
+            if each.value is None:  # begun by whoever was interrupted, or failed: what failed may have been mended
                 yield number, train(each.settings, run_of(folder, number))
         while len(tried) < n_trials and (settings := propose(search, tried, seed, n_trials)) is not None:
             tried.append(Tried(settings))
@@ -69,17 +71,16 @@ def tune(
     for number, failed in run_each(commands(), jobs, loud=False):
         tried[number] = _concluded(tried[number].settings, run_of(folder, number), metric, failed)
         _write(folder, tried)
-        best = max((each for each in tried if each.value is not None), key=_worth, default=None)
-        if best is not None:
-            write_file(folder / BEST, _toml(best, metric, tried.index(best)).encode())
+        best = _write_best(folder, tried, fixed or {}, metric)
         listener(
             Progress("tuning", sum(_is_done(each) for each in tried), n_trials, _news(number, tried[number], best))
         )
+    _write_best(folder, tried, fixed or {}, metric)
     if all(each.value is None for each in tried):
         raise TrainingError(
             f"all {len(tried)} trials failed, the first: {tried[0].failed}",
             where=place(folder),
-            mend="mend that and take another output folder",
+            mend="mend that and run the same command again",
         )
     return sorted((Trial(run_of(folder, n), each) for n, each in enumerate(tried)), key=lambda t: -_worth(t.tried))
 
@@ -116,6 +117,16 @@ def _write(folder: Path, tried: Sequence[Tried]) -> None:
     write_file(folder / TRIALS, json_bytes([asdict(each) for each in tried]))
 
 
+def _write_best(folder: Path, tried: Sequence[Tried], fixed: Mapping[str, Any], metric: str) -> Tried | None:
+    """The best so far, if there is one, also as a file of settings."""
+    best = max((each for each in tried if each.value is not None), key=_worth, default=None)
+    if best is not None:
+        lines = [f"# {metric} {best.value:.4f} on validation, trial {tried.index(best)}"]
+        lines += [f"{name} = {json.dumps(value)}" for name, value in {**fixed, **best.settings}.items()]
+        write_file(folder / BEST, ("\n".join(lines) + "\n").encode())
+    return best
+
+
 def _concluded(settings: Mapping[str, Any], run: Path, metric: str, failed: str | None) -> Tried:
     if failed is not None:
         return Tried(settings, failed=failed)
@@ -148,9 +159,3 @@ def in_words(settings: Mapping[str, Any]) -> str:
     return " ".join(
         f"{name}={value:.4g}" if isinstance(value, float) else f"{name}={value}" for name, value in settings.items()
     )
-
-
-def _toml(best: Tried, metric: str, number: int) -> str:
-    lines = [f"# {metric} {best.value:.4f} on validation, trial {number}"]
-    lines += [f"{name} = {json.dumps(value)}" for name, value in best.settings.items()]
-    return "\n".join(lines) + "\n"

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import Any
 
 from triptych.errors import SettingsError, did_you_mean
@@ -16,18 +18,22 @@ def nowhere(line: Mapping[str, Any]) -> None:
 
 
 @contextmanager
-def destinations(named: Sequence[str], run: str, settings: Mapping[str, Any]) -> Iterator[Destination]:
+def destinations(named: Sequence[str], run: Path, settings: Mapping[str, Any]) -> Iterator[Destination]:
     """One destination for all that are named: `tensorboard:FOLDER`, `mlflow:TRACKING-URI`.
 
-    run: the run's name there; settings: told once, in plain values. Lines told twice, as after an interruption, replace
-    each other. Raises SettingsError on an unknown kind, or if its package is not installed.
+    run: the run's folder, by which it is called there; settings: told once, in plain values. A destination that fails
+    while the model trains is warned of, and training goes on. After an interruption some lines are told twice. Raises
+    SettingsError on an unknown kind, or if its package is not installed.
     """
     with ExitStack() as open_ones:
-        tellers = [open_ones.enter_context(_opened(name, run, settings)) for name in named]
+        tellers = {name: open_ones.enter_context(_opened(name, str(run), settings)) for name in named}
 
         def tell(line: Mapping[str, Any]) -> None:
-            for each in tellers:
-                each(line)
+            for name, each in tellers.items():
+                try:
+                    each(line)
+                except Exception as error:  # a server that is away: the same lines are in metrics.jsonl
+                    warnings.warn(f"{name} did not take epoch {line['epoch']}: {error}", stacklevel=2)
 
         yield tell
 
@@ -47,7 +53,7 @@ def _tensorboard(folder: str, run: str, settings: Mapping[str, Any]) -> Iterator
         from torch.utils.tensorboard import SummaryWriter
     except ModuleNotFoundError:
         raise _not_installed("TensorBoard", "tensorboard") from None
-    writer: Any = SummaryWriter(f"{folder}/{run}")
+    writer: Any = SummaryWriter(f"{folder}/{run.strip('/')}")
     writer.add_text("settings", "\n".join(f"    {key} = {value}" for key, value in settings.items()))
 
     def tell(line: Mapping[str, Any]) -> None:
@@ -70,9 +76,10 @@ def _mlflow(uri: str, run: str, settings: Mapping[str, Any]) -> Iterator[Destina
     client: Any = MlflowClient(tracking_uri=uri)
     experiment = client.get_experiment_by_name("triptych")
     of = experiment.experiment_id if experiment is not None else client.create_experiment("triptych")
-    found = client.search_runs([of], f"attributes.run_name = '{run}'", max_results=1)
-    own = (found[0] if found else client.create_run(of, run_name=run)).info.run_id
-    for key, value in settings.items():
+    name = run.replace("'", "_")
+    found = client.search_runs([of], f"attributes.run_name = '{name}'", max_results=1)
+    own = (found[0] if found else client.create_run(of, run_name=name)).info.run_id
+    for key, value in settings.items() if not found else ():
         client.log_param(own, key, value)
 
     def tell(line: Mapping[str, Any]) -> None:

@@ -41,12 +41,26 @@ class Section:
     people: Sequence[Person]
 
 
-def read_rows(folder: Path) -> list[Row]:
-    """The rows of the comparison in a folder. Raises ArtefactError where there is none."""
+@dataclass(frozen=True)
+class Compared:
+    """A comparison as its folder tells it: rows, and how they were measured."""
+
+    rows: Sequence[Row]
+    part: Literal["validation", "test"]
+    mask: Mask
+    modalities: str | None
+    seeds: Sequence[int]
+
+
+def read_comparison(folder: Path) -> Compared:
+    """The comparison in a folder. Raises ArtefactError where there is none."""
     path = folder / "comparison.json"
     if not path.is_file():
         raise ArtefactError("holds no comparison", where=place(folder), mend="run: triptych compare … --output FOLDER")
-    return [parse(Row, each) for each in json.loads(path.read_text(encoding="utf-8"))]
+    told = json.loads(path.read_text(encoding="utf-8"))
+    for row in told["rows"]:
+        row["runs"] = [folder / run for run in row["runs"]]
+    return parse(Compared, told)
 
 
 def write_report(
@@ -55,8 +69,6 @@ def write_report(
     title: str = "",
     n_users: int = 4,
     look: Look | None = None,
-    part: Literal["validation", "test"] = "test",
-    mask: Mask = "train",
     listener: Listener = silent,
 ) -> Path:
     """Write folder/report.html of the comparison there; returns its path.
@@ -65,31 +77,28 @@ def write_report(
     """
     from jinja2 import Environment
 
-    rows, look = read_rows(folder), look or Look()
-    names = list(dict.fromkeys(row.data for row in rows))
-    sections = [
-        _section(name, [row for row in rows if row.data == name], n_users, look, part, mask)
-        for name in told("drawing", names, listener)
-    ]
+    compared, look = read_comparison(folder), look or Look()
+    names = list(dict.fromkeys(row.data for row in compared.rows if not row.failed))
+    if not names:
+        raise TriptychError("no model has a result", where=place(folder), mend="run the comparison again")
+    sections = [_section(name, compared, n_users, look) for name in told("drawing", names, listener)]
     template = Environment(autoescape=True).from_string(files(__package__).joinpath("page.html").read_text("utf-8"))
-    page = template.render(title=title or f"Comparison: {', '.join(names)}", sets=sections, certain=f"{CERTAIN:g}")
+    page = template.render(
+        title=title or f"Comparison: {', '.join(names)}", sets=sections, certain=f"{CERTAIN:g}", how=compared
+    )
     write_file(folder / "report.html", page.encode())
     return folder / "report.html"
 
 
-def _section(
-    name: str, rows: Sequence[Row], n_users: int, look: Look, part: Literal["validation", "test"], mask: Mask
-) -> Section:
+def _section(name: str, compared: Compared, n_users: int, look: Look) -> Section:
+    rows = [row for row in compared.rows if row.data == name]
     good = [row for row in rows if not row.failed]
-    if not good:
-        raise TriptychError(f"no model of {name} has a result", mend="run the comparison again")
     metric, looks = next(iter(good[0].metrics)), plots.looks(good)
-    first = {row.line: row for row in reversed(good)}  # a line's subsets of the modalities come after itself
-    main = [row for row in good if first[row.line] is row]
+    main = [row for row in good if row.modalities == compared.modalities] or good
     content = [row for row in good if any(o.line == row.line and o is not row for o in good)]
-    best, curves = good[0], _curves(main)
+    best, curves = main[0], _curves(main)
     recommender = open_recommender(best.runs[0])
-    held_out, seen, _ = recommender.held_out_and_seen(part, mask)
+    held_out, seen, _ = recommender.held_out_and_seen(compared.part, compared.mask)
     heads = ["", *good[0].metrics, *HEADS]
     return Section(
         name=name,

@@ -75,15 +75,18 @@ def learning(
 ) -> str:
     """Validation while training: curves, line -> epochs as metrics.jsonl has them; only evaluated epochs are drawn."""
     with _figure(1, (7.5, 4.0)) as (figure, (axes,)):
-        key = f"validation/{metric}"
+        told = {key for epochs in curves.values() for each in epochs for key in each if key.startswith("validation/")}
+        key = f"validation/{metric}" if f"validation/{metric}" in told else sorted(told)[0]
         for line, epochs in list(curves.items())[:LINES]:
             points = [(each["epoch"], each[key]) for each in epochs if key in each]
+            if not points:
+                continue
             colour, marker = look[line]
             axes.plot(
                 *zip(*points, strict=True), color=colour, marker=marker, markevery=max(1, len(points) // 8), label=line
             )
         axes.set_xlabel("epoch")
-        axes.set_ylabel(f"{metric} on validation")
+        axes.set_ylabel(f"{key.removeprefix('validation/')} on validation")
         axes.legend(frameon=False, fontsize=9)
         return _svg(figure, f"{metric} on validation while training")
 
