@@ -129,7 +129,7 @@ def _lead(rows: Sequence[Row], metric: str) -> str:
     told = f"{best.line_in_words} is best of {len(rows)}: {metric} {cells(best)[metric]}."
     if equal:
         return f"{told} {', '.join(equal)} cannot be told from it."
-    return told if len(rows) == 1 else f"{told} All others are worse beyond doubt (corrected p < {CERTAIN:g})."
+    return told if len(rows) == 1 else f"{told} All others are worse (corrected p < {CERTAIN:g})."
 
 
 def _curves(rows: Sequence[Row]) -> Curves:
