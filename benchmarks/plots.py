@@ -13,6 +13,7 @@ from benchmarks.cases import Case
 from benchmarks.report import at_full_scale, both_sides, machine_of
 from benchmarks.results import Results
 from benchmarks.scaling import MODELS
+from triptych.studies.report.style import STYLE
 
 ORANGE, SKY, GREEN, BLUE, VERMILION, PURPLE, GREY = (
     *("#E69F00", "#56B4E9", "#009E73", "#0072B2", "#D55E00", "#CC79A7", "#999999"),
@@ -25,15 +26,6 @@ PHASES = {
     "backward": SKY,
     "optimiser": GREEN,
     "everything else": "#DDDDDD",
-}
-STYLE = {
-    "svg.hashsalt": "triptych",  # the same results draw the same bytes
-    "svg.fonttype": "none",
-    "font.family": "sans-serif",
-    "font.size": 10,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "figure.facecolor": "white",
 }
 
 

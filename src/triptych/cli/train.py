@@ -59,13 +59,12 @@ def command(
 
     Example:  triptych train shop/ --model bm3 --set n_layers=1 --set patience=10 --seed 1
     """
-    from triptych.data.dataset import open_dataset
+    from triptych.data.dataset import named_modalities, open_dataset
     from triptych.models.registry import model_class
 
     dataset = open_dataset(data)
     if modalities is not None:
-        names = [] if modalities == "none" else [name.strip() for name in modalities.split(",")]
-        dataset = dataset.with_modalities(names)
+        dataset = dataset.with_modalities(named_modalities(modalities))
     values: dict[str, Any] = read_toml(settings_file) if settings_file else {}
     values |= assignments(settings or [])
     if seed is not None:

@@ -58,14 +58,14 @@ def command(
 
               triptych train shop/ --model bm3 --settings tuned/bm3/best.toml
     """
-    from triptych.data.dataset import open_dataset
+    from triptych.data.dataset import named_modalities, open_dataset
     from triptych.models.registry import model_class
     from triptych.studies.processes import training
     from triptych.studies.tune import BEST, in_words, tune
 
     dataset = open_dataset(data)
-    if modalities is not None and modalities != "none":
-        dataset.with_modalities([name.strip() for name in modalities.split(",")])
+    if modalities is not None:
+        dataset.with_modalities(named_modalities(modalities))
     fixed = assignments(settings or [])
     space: Search = searches(search) if search else model_class(model).search
     space = {name: each for name, each in space.items() if name not in fixed}

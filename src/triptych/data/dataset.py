@@ -138,6 +138,11 @@ def save_dataset(
             write_tensors(folder / f"{modality}.neighbours.safetensors", arrays)
 
 
+def named_modalities(words: str) -> list[str]:
+    """Modalities as a command line names them: separated by commas, "none" for none."""
+    return [] if words == "none" else [name.strip() for name in words.split(",")]
+
+
 def open_dataset(path: Path | str, *, verify: bool = False) -> Dataset:
     """The data set in a folder that `Dataset.save` or `triptych prepare` wrote; feature tables stay on disk, mapped.
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from triptych.data.interactions import Interactions
 from triptych.errors import InputError
 from triptych.progress import Listener, silent
-from triptych.ranking.metrics import METRICS, Hits, Metric, metric_of
+from triptych.ranking.metrics import Hits, Metric, metric_of
 from triptych.ranking.scorer import Scorer
 from triptych.ranking.topk import rank_all
 
@@ -72,17 +72,23 @@ def evaluate(
     Raises SettingsError on an unknown metric, InputError if no user has a relevant item.
     """
     asked: list[Metric] = [metric_of(metric) for metric in metrics]
-    users = np.flatnonzero(relevant.user_degrees)
-    if not len(users):
-        raise InputError("no user has a held-out item, so there is nothing to measure", mend="split the data otherwise")
+    users = users_that_count(relevant)
     k = max(metric.k for metric in asked)
     pieces: dict[str, list[NDArray[np.float64]]] = {str(metric): [] for metric in asked}
     for chunk, items, _ in rank_all(scorer, users, k, seen, listener, "evaluating"):
         hits = hits_of(chunk, items, relevant)
         for metric in asked:
-            pieces[str(metric)].append(METRICS[metric.name](hits.at(metric.k)))
+            pieces[str(metric)].append(metric.values(hits))
     per_user = {name: np.concatenate(values) for name, values in pieces.items()}
     return Report(users, per_user, relevant.n_users - len(users), masked)
+
+
+def users_that_count(relevant: Interactions) -> NDArray[np.int64]:
+    """The users who have relevant items, rows ascending. Raises InputError if there is none."""
+    users = np.flatnonzero(relevant.user_degrees)
+    if not len(users):
+        raise InputError("no user has a held-out item, so there is nothing to measure", mend="split the data otherwise")
+    return users
 
 
 def hits_of(users: NDArray[np.int64], items: NDArray[np.int64], relevant: Interactions) -> Hits:

@@ -94,6 +94,10 @@ class Metric:
     def __str__(self) -> str:
         return f"{self.name}@{self.k}"
 
+    def values(self, hits: Hits) -> FloatArray:
+        """float64 [n]: the metric of every user, from hits at this cutoff or a larger one."""
+        return METRICS[self.name](hits.at(self.k))
+
 
 def metric_of(text: str) -> Metric:
     """`"ndcg@50"` as a Metric. Raises SettingsError, with a suggestion, on an unknown name or a bad cutoff."""

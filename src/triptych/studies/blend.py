@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from triptych.data.interactions import Interactions
 from triptych.errors import InputError
 from triptych.progress import Listener, Progress, silent, told
-from triptych.ranking.evaluate import hits_of
-from triptych.ranking.metrics import METRICS, Metric, metric_of
+from triptych.ranking.evaluate import hits_of, users_that_count
+from triptych.ranking.metrics import Metric, metric_of
 from triptych.ranking.recommender import Recommender
 from triptych.ranking.scorer import Blend, Factors, ItemWeights, standardised
 from triptych.ranking.topk import top_k_of
@@ -49,9 +49,7 @@ def blend(
             raise InputError("the runs are not of one data set and split", mend="fit all of them to the same folder")
         scorers.append(each.scorer)
     relevant, seen, _ = first.held_out_and_seen("validation", "train")
-    users = np.flatnonzero(relevant.user_degrees)
-    if not len(users):
-        raise InputError("no user has a validation item to choose the weights by", mend="split with a validation share")
+    users = users_that_count(relevant)
     if len(users) > n_users:
         users = np.sort(np.random.default_rng(seed).choice(users, n_users, replace=False))
     asked = metric_of(metric)
@@ -106,5 +104,5 @@ def _values(
         for number, weights in enumerate(candidates):
             scores = torch.stack([weights[place] * part for place, part in parts.items()]).sum(dim=0)
             items, _ = top_k_of(scores, chunk, metric.k, seen)
-            totals[number] += METRICS[metric.name](hits_of(chunk, items, relevant).at(metric.k)).sum()
+            totals[number] += metric.values(hits_of(chunk, items, relevant)).sum()
     return [float(total) / len(users) for total in totals]

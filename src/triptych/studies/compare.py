@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from triptych.data.dataset import open_dataset
+from triptych.data.dataset import named_modalities, open_dataset
 from triptych.errors import TriptychError
 from triptych.models.registry import model_class
 from triptych.progress import Listener, Progress, silent
@@ -108,8 +108,8 @@ def _tasks(experiment: Experiment, folder: Path) -> Iterator[Task]:
     for data, source in experiment.data.items():
         dataset = open_dataset(Path(source.folder))
         available = list(dataset.features)
-        if experiment.modalities not in (None, "none"):
-            dataset.with_modalities([name.strip() for name in str(experiment.modalities).split(",")])
+        if experiment.modalities is not None:
+            dataset.with_modalities(named_modalities(experiment.modalities))
         for line in experiment.models:
             for chosen in _subsets(experiment, line, available):
                 name = line if chosen == experiment.modalities else f"{line} ({str(chosen).replace(',', ' + ')})"
@@ -122,7 +122,7 @@ def _subsets(experiment: Experiment, line: str, available: Sequence[str]) -> lis
     asked = experiment.modalities
     if not (experiment.subsets and model_class(experiment.model_of(line)).needs_features):
         return [asked]
-    of = available if asked is None else [name.strip() for name in asked.split(",")]
+    of = available if asked is None else named_modalities(asked)
     smaller = [some for n in range(1, len(of)) for some in itertools.combinations(of, n)]
     return list(dict.fromkeys([asked, *(",".join(some) for some in smaller), "none"]))
 

@@ -9,10 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from triptych.data.interactions import Interactions
-from triptych.errors import InputError
 from triptych.progress import Listener, silent
-from triptych.ranking.evaluate import hits_of
-from triptych.ranking.metrics import METRICS, Hits, Metric, metric_of
+from triptych.ranking.evaluate import hits_of, users_that_count
+from triptych.ranking.metrics import Hits, Metric, metric_of
 from triptych.ranking.scorer import Scorer
 from triptych.ranking.topk import rank_all
 
@@ -64,9 +63,7 @@ def measure(
     Raises SettingsError on an unknown metric, InputError if no user has a relevant item.
     """
     asked = [metric_of(metric) for metric in metrics]
-    users = np.flatnonzero(relevant.user_degrees)
-    if not len(users):
-        raise InputError("no user has a held-out item, so there is nothing to measure", mend="split the data otherwise")
+    users = users_that_count(relevant)
     k = max(metric.k for metric in asked)
     items = np.concatenate([some for _, some, _ in rank_all(scorer, users, k, seen, listener, "measuring")])
     real = items >= 0
@@ -75,19 +72,15 @@ def measure(
     taken_by = np.maximum(degrees, 1) / max(1, int((train.user_degrees > 0).sum()))
     return Measured(
         users,
-        {str(metric): _values(metric, hits) for metric in asked},
+        {str(metric): metric.values(hits) for metric in asked},
         coverage=len(np.unique(listed)) / train.n_items,
         novelty=float(-np.log2(taken_by[listed]).mean()) if len(listed) else 0.0,
         long_tail=float((~_head(degrees))[listed].mean()) if len(listed) else 0.0,
         strata=[
-            *_by_activity(users, _values(asked[0], hits), train.user_degrees[users]),
+            *_by_activity(users, asked[0].values(hits), train.user_degrees[users]),
             *_by_popularity(asked[0], users, items, hits, relevant, degrees),
         ],
     )
-
-
-def _values(metric: Metric, hits: Hits) -> FloatArray:
-    return METRICS[metric.name](hits.at(metric.k))
 
 
 def _by_activity(users: IntArray, values: FloatArray, activity: IntArray) -> list[Stratum]:
@@ -112,7 +105,7 @@ def _by_popularity(
         some = n_relevant > 0
         if some.any():
             found = Hits((hits.hits & kind[np.maximum(items, 0)])[some], n_relevant[some])
-            strata.append(Stratum(words, users[some], _values(metric, found)))
+            strata.append(Stratum(words, users[some], metric.values(found)))
     return strata
 
 

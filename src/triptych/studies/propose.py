@@ -40,9 +40,8 @@ def propose(search: Search, tried: Sequence[Tried], seed: int, n_trials: int) ->
     no point twice. The same arguments, the same proposal. Raises SettingsError if Optuna is not installed.
     """
     finite = size(search) <= LISTED
-    left = (
-        [point for point in _points(search, seed) if point not in [each.settings for each in tried]] if finite else []
-    )
+    before = [each.settings for each in tried]
+    left = [point for point in _points(search, seed) if point not in before] if finite else []
     if finite and not left:
         return None
     if size(search) <= n_trials:

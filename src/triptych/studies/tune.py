@@ -15,6 +15,7 @@ from triptych.ranking.recommender import open_recommender
 from triptych.settings import Search
 from triptych.studies.processes import in_one_line, run_each
 from triptych.studies.propose import Tried, propose, size
+from triptych.training.run_folder import refuse_another
 
 ABOUT, TRIALS, BEST = "tune.json", "trials.json", "best.toml"
 
@@ -94,14 +95,7 @@ def _claim(folder: Path, about: Mapping[str, Any]) -> None:
     """Make the folder, or make sure that it is of the same search."""
     path, now = folder / ABOUT, json.loads(json.dumps(about))
     if path.is_file():
-        before = json.loads(path.read_text(encoding="utf-8"))
-        for key in sorted(now.keys() | before.keys()):
-            if now.get(key) != before.get(key):
-                raise TrainingError(
-                    f"holds a search of another {key}: {before.get(key)!r}, now {now.get(key)!r}",
-                    where=place(folder),
-                    mend="choose another output folder, or delete that one",
-                )
+        refuse_another(folder, "search", json.loads(path.read_text(encoding="utf-8")), now)
         return
     if folder.is_dir() and any(folder.iterdir()):
         raise TrainingError("exists and holds no search", where=place(folder), mend="choose another output folder")

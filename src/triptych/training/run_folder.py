@@ -38,15 +38,20 @@ def _compare_or_write(folder: Path, about: dict[str, Any]) -> None:
     path = folder / ABOUT
     begun = _anything_else(folder)
     before = json.loads(path.read_text(encoding="utf-8")) if path.exists() and begun else about
-    for key, value in about.items():
-        if value != before.get(key):
-            raise TrainingError(
-                f"holds a run of another {key}: {before.get(key)!r}, now {value!r}",
-                where=place(folder),
-                mend="choose another run folder, or delete that one",
-            )
+    refuse_another(folder, "run", before, about)
     if not begun:
         write_file(path, json_bytes(about))
+
+
+def refuse_another(folder: Path, what: str, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+    """Raises TrainingError if what a folder was begun for, in plain values, is not what it is wanted for now."""
+    for key, value in now.items():
+        if value != before.get(key):
+            raise TrainingError(
+                f"holds a {what} of another {key}: {before.get(key)!r}, now {value!r}",
+                where=place(folder),
+                mend=f"choose another {what} folder, or delete that one",
+            )
 
 
 def _anything_else(folder: Path) -> bool:

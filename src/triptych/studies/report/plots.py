@@ -12,22 +12,12 @@ from contextlib import contextmanager
 from typing import Any
 
 from triptych.errors import SettingsError
+from triptych.studies.report.style import STYLE
 from triptych.studies.rows import Row
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#999999")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*", "<", ">", "h", "p")
-STYLE = {
-    "svg.hashsalt": "triptych",  # the same results draw the same bytes
-    "svg.fonttype": "none",
-    "font.family": "sans-serif",
-    "font.size": 10,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "grid.color": "#e6e6e6",
-    "axes.axisbelow": True,
-    "figure.facecolor": "white",
-}
+GRID = {"axes.grid": True, "grid.color": "#e6e6e6", "axes.axisbelow": True}
 LINES = 12  # of a plot of curves; more cannot be told apart
 
 
@@ -170,7 +160,7 @@ def _figure(columns: int, size: tuple[float, float], n_rows: int = 1) -> Any:
         raise SettingsError(
             "a report needs matplotlib, which is not installed", mend='pip install "triptych[report]"'
         ) from None
-    with mpl.rc_context(STYLE):
+    with mpl.rc_context({**STYLE, **GRID}):
         figure = Figure(figsize=size)
         FigureCanvasAgg(figure)
         yield figure, list(figure.subplots(n_rows, columns, squeeze=False).flat)
