@@ -14,6 +14,7 @@ import pytest
 
 from triptych.cli.app import run
 from triptych.data.split import with_parts
+from triptych.models.ease import EASE
 from triptych.ranking.recommender import open_recommender
 from worlds import random_dataset
 
@@ -147,6 +148,9 @@ def test_tuned_lines_are_fitted_with_their_best_settings_by_validation(
     tried = json.loads((tmp_path / "c" / "small" / "ease" / "tune" / "trials.json").read_text())
     best = max(tried, key=lambda each: each["value"])["settings"]
     assert len(tried) == 3
+    assert tried[0]["settings"]["reg_weight"] == EASE.Settings().reg_weight  # the defaults come first
+    trial = tmp_path / "c" / "small" / "ease" / "tune" / "runs" / f"{[t['settings'] for t in tried].index(best):03d}"
+    assert (Path(rows["ease"]["runs"][0]) / "cost.json").read_bytes() == (trial / "cost.json").read_bytes()  # kept
     assert open_recommender(rows["ease"]["runs"][0]).about["settings"]["reg_weight"] == best["reg_weight"]
     assert not (tmp_path / "c" / "small" / "popularity" / "tune").exists()  # it has nothing to search
     assert run(["compare", str(tmp_path / "e.toml"), "-o", str(tmp_path / "c"), "--seeds", "0,1", "--subsets"]) == 0

@@ -61,6 +61,7 @@ def command(
     from triptych.data.dataset import named_modalities, open_dataset
     from triptych.models.registry import model_class
     from triptych.studies.processes import training
+    from triptych.studies.propose import as_they_stand
     from triptych.studies.tune import BEST, in_words, tune
 
     dataset = open_dataset(data)
@@ -84,6 +85,7 @@ def command(
             train,
             about,
             fixed=fixed,
+            start=as_they_stand(space, model_class(model).Settings, TrainingSettings),
             metric=metric,
             n_trials=trials,
             jobs=jobs,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,8 +21,10 @@ from triptych.settings import Search
 from triptych.studies.experiment import Experiment
 from triptych.studies.measure import measure
 from triptych.studies.processes import in_one_line, run_each, training
+from triptych.studies.propose import as_they_stand
 from triptych.studies.rows import Cost, Found, Row, ranked
 from triptych.studies.tune import BEST, tune
+from triptych.training.settings import TrainingSettings
 
 COST = "cost.json"
 
@@ -70,6 +73,8 @@ def compare(
             if isinstance(best, str):
                 found[task] = best
             else:
+                if best is not None and _is_trial(experiment, task) and not task.run.exists():
+                    _copy(best, task.run)
                 yield task, _training(experiment, task, best, threads)
 
     for done, (task, failed) in enumerate(run_each(commands(), jobs, loud=jobs == 1), start=1):
@@ -134,7 +139,7 @@ def _training(experiment: Experiment, task: Task, best: Path | None, threads: in
         task.run,
         task.seed,
         experiment.settings_of(task.line),
-        settings_file=best,
+        settings_file=best and best.parent.parent / BEST,
         modalities=task.modalities,
         threads=threads,
     )
@@ -156,8 +161,9 @@ def _tuned(
     threads: int | None,
     listener: Listener,
 ) -> Path | str:
-    """The file of the best settings of a line, searched with all its modalities and its first seed; or why not."""
+    """The best trial of a line, searched with all its modalities and its first seed; or why there is none."""
     fixed, model, modalities = experiment.settings_of(line), experiment.model_of(line), experiment.modalities
+    search = _searched(experiment, line)
     data, where, seed = Path(experiment.data[of].folder), folder / of / line / "tune", experiment.seeds_of(line)[0]
 
     def train(chosen: Mapping[str, Any], run: Path) -> list[str]:
@@ -165,12 +171,13 @@ def _tuned(
 
     about = {"model": model, "data": open_dataset(data).fingerprint, "modalities": modalities}
     try:
-        tune(
+        best = tune(
             where,
-            _searched(experiment, line),
+            search,
             train,
             about,
             fixed=fixed,
+            start=as_they_stand(search, model_class(model).Settings, TrainingSettings),
             metric=str(fixed.get("metric", experiment.metrics[0])),
             n_trials=experiment.trials_of(line),
             jobs=jobs,
@@ -179,7 +186,19 @@ def _tuned(
         )
     except TriptychError as error:
         return in_one_line(error)
-    return where / BEST
+    return best[0].run
+
+
+def _is_trial(experiment: Experiment, task: Task) -> bool:
+    """Whether the best trial of the search is this very fit."""
+    return task.modalities == experiment.modalities and task.seed == experiment.seeds_of(task.line)[0]
+
+
+def _copy(run: Path, to: Path) -> None:
+    half = to.with_name(f"{to.name}.half")
+    shutil.rmtree(half, ignore_errors=True)
+    shutil.copytree(run, half)
+    half.rename(to)
 
 
 def _found(experiment: Experiment, task: Task, listener: Listener) -> Found | str:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from triptych.errors import SettingsError
-from triptych.settings import Choices, Search
+from triptych.settings import Choices, Search, describe
 
 LISTED = 100_000  # points of a finite space that are written down
 
@@ -28,17 +28,34 @@ class Tried:
     failed: str | None = None
 
 
+def as_they_stand(search: Search, *kinds: type[Any]) -> Mapping[str, Any] | None:
+    """The defaults that the settings classes give what is searched; None if the search leaves one of them out."""
+    defaults = {setting.name: setting.default for kind in kinds for setting in describe(kind)}
+    point: dict[str, Any] = {}
+    for name, each in search.items():
+        default = defaults.get(name)
+        if isinstance(each, Choices):  # those from a command line are text still
+            point.update((name, value) for value in each.values if str(value) == str(default))
+        elif isinstance(default, float) and each.low <= default <= each.high:
+            point[name] = default
+    return point if len(point) == len(search) else None
+
+
 def size(search: Search) -> float:
     """How many points a search has; infinite with a span."""
     return math.prod(len(each.values) if isinstance(each, Choices) else math.inf for each in search.values())
 
 
-def propose(search: Search, tried: Sequence[Tried], seed: int, n_trials: int) -> Mapping[str, Any] | None:
-    """The next settings, None when every point of the space was tried.
+def propose(
+    search: Search, tried: Sequence[Tried], seed: int, n_trials: int, start: Mapping[str, Any] | None = None
+) -> Mapping[str, Any] | None:
+    """The next settings, None when every point of the space was tried. start: what to begin with.
 
     A space of no more points than there are trials is gone through in a random order; in a larger one TPE proposes, and
     no point twice. The same arguments, the same proposal. Raises SettingsError if Optuna is not installed.
     """
+    if start is not None and not tried:
+        return start
     finite = size(search) <= LISTED
     before = [each.settings for each in tried]
     left = [point for point in _points(search, seed) if point not in before] if finite else []

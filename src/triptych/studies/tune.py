@@ -35,6 +35,7 @@ def tune(
     about: Mapping[str, Any],
     *,
     fixed: Mapping[str, Any] | None = None,
+    start: Mapping[str, Any] | None = None,
     metric: str = "ndcg@50",
     n_trials: int = 20,
     jobs: int = 1,
@@ -44,11 +45,11 @@ def tune(
     """Try `n_trials` settings of the search, `jobs` at a time: all trials, the best first, those that failed last.
 
     train: (settings, run folder) -> the arguments of `triptych` that train there. about: what is tuned, in plain
-    values; fixed: settings that all trials have; a folder of another search is refused. Interrupted, the same call goes
-    on: finished trials are kept, begun ones go on from their checkpoints, failed ones are tried again; with a larger
-    n_trials a finished search goes on too. The test part is never looked at. `folder/best.toml` holds the best settings
-    so far, the fixed ones included, for `triptych train --settings`. Raises SettingsError on an empty search,
-    TrainingError if every trial failed.
+    values; fixed: settings that all trials have; start: what the first trial has of those searched; a folder of another
+    search is refused. Interrupted, the same call goes on: finished trials are kept, begun ones go on from their
+    checkpoints, failed ones are tried again; with a larger n_trials a finished search goes on too. The test part is
+    never looked at. `folder/best.toml` holds the best settings so far, the fixed ones included, for `triptych train
+    --settings`. Raises SettingsError on an empty search, TrainingError if every trial failed.
     """
     if not search:
         raise SettingsError(
@@ -63,7 +64,7 @@ def tune(
         for number, each in enumerate(list(tried)):
             if each.value is None:  # begun by whoever was interrupted, or failed: what failed may have been mended
                 yield number, train(each.settings, run_of(folder, number))
-        while len(tried) < n_trials and (settings := propose(search, tried, seed, n_trials)) is not None:
+        while len(tried) < n_trials and (settings := propose(search, tried, seed, n_trials, start)) is not None:
             tried.append(Tried(settings))
             _write(folder, tried)
             yield len(tried) - 1, train(settings, run_of(folder, len(tried) - 1))
