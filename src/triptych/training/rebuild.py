@@ -1,0 +1,38 @@
+"""A learnt model again from its recommender and its data set: what is asked of the model itself, not of its factors."""
+
+from __future__ import annotations
+
+import torch
+
+from triptych.data.dataset import Dataset
+from triptych.data.split import of_parts
+from triptych.errors import InputError
+from triptych.models.model import LearntModel
+from triptych.models.registry import model_class
+from triptych.ranking.recommender import Recommender
+from triptych.settings import parse
+from triptych.training.batches import torch_generator
+
+
+def rebuilt(recommender: Recommender, dataset: Dataset) -> LearntModel:
+    """The model with its trained parameters, in evaluation mode, on the CPU.
+
+    dataset: the data set that it was trained on, features included, with its split. Raises InputError if the model is
+    none that is learnt, or was trained on other users, items or modalities.
+    """
+    about = recommender.about
+    kind = model_class(about["model"])
+    if not issubclass(kind, LearntModel):
+        raise InputError(f"{about['model']} is solved, not learnt, and has no parameters")
+    trained = recommender.dataset
+    same = trained.users.ids.equals(dataset.users.ids) and trained.items.ids.equals(dataset.items.ids)
+    if not same or not set(about["modalities"]) <= set(dataset.features):
+        raise InputError("the model was trained on another data set", mend="name the data set that it was trained on")
+    train = of_parts(dataset).train.with_modalities(list(about["modalities"]))
+    first = torch_generator(torch.device("cpu"), 0, 0)  # every parameter is replaced
+    model = kind(train, parse(kind.Settings, about["settings"], of=about["model"]), first)
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            parameter.copy_(recommender.parameters[name])
+    model.eval()
+    return model
