@@ -1,4 +1,4 @@
-"""train | validation | test: as given, by ratio per user, by time, or leave the last out."""
+"""train | validation | test: as given, by ratio per user, by time, leave the last out, or with items held out whole."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from triptych.data.dataset import PARTS, Dataset
 from triptych.data.interactions import Interactions
 from triptych.errors import InputError, SettingsError, did_you_mean
 
-How = Literal["ratio", "leave-one-out", "time", "given"]
+How = Literal["ratio", "leave-one-out", "time", "cold-items", "given"]
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,8 @@ def split(
     leave-one-out: each user's last interaction to test, the one before to validation (by time where times are known,
     at random otherwise); users with fewer than three stay in train.
     time: one moment for all: the first 80 % of all interactions in time to train, and so on by `ratios`.
+    cold-items: the last share of the items are held out whole, all their interactions to test; those of the others are
+    split as by `ratio`. Nothing learns from a held-out item but its content, and none is drawn as a negative.
     given: by the column that was read with the interactions.
     Raises SettingsError on an unknown `how` or bad ratios, InputError where the data lack what `how` needs.
     """
@@ -71,13 +73,17 @@ def with_parts(
         return dataset if "split" in dataset.about else _carrying(dataset, dataset.parts, "as given")
     if how == "ratio":
         parts = _by_ratio(dataset.interactions, ratios, seed)
-        words = f"{':'.join(f'{share:g}' for share in ratios)} per user, seed {seed}"
+        words = f"{_in_words(ratios)} per user, seed {seed}"
+    elif how == "cold-items":
+        parts = _by_ratio(dataset.interactions, ratios, seed)
+        parts[_drawn(dataset.n_items, ratios[2], seed)[dataset.interactions.items]] = 2
+        words = f"{ratios[2]:g} of the items held out whole, the others {_in_words(ratios)} per user, seed {seed}"
     elif how == "leave-one-out":
         parts = _leave_one_out(dataset, seed)
         words = "leave one out, by time" if dataset.times is not None else f"leave one out at random, seed {seed}"
     else:
         parts = _by_time(dataset, ratios)
-        words = f"{':'.join(f'{share:g}' for share in ratios)} by global time"
+        words = f"{_in_words(ratios)} by global time"
     return _carrying(dataset, parts, words)
 
 
@@ -99,6 +105,17 @@ def of_parts(dataset: Dataset) -> Split:
 
 def _carrying(dataset: Dataset, parts: NDArray[np.int8], words: str) -> Dataset:
     return replace(dataset, parts=parts, about={**dataset.about, "split": words})
+
+
+def _in_words(ratios: tuple[float, float, float]) -> str:
+    return ":".join(f"{share:g}" for share in ratios)
+
+
+def _drawn(n_items: int, share: float, seed: int) -> NDArray[np.bool_]:
+    """bool [n_items]: a share of the items, drawn at random."""
+    drawn = np.zeros(n_items, dtype=np.bool_)
+    drawn[np.random.default_rng([seed, 3]).permutation(n_items)[: round(n_items * share)]] = True
+    return drawn
 
 
 def _by_ratio(interactions: Interactions, ratios: tuple[float, float, float], seed: int) -> NDArray[np.int8]:

@@ -110,6 +110,22 @@ class BM3(LearntModel):
         h_users, h_items = self.graph.mean_of_layers(*tables, n_layers, again=1)
         return Factors(self.predictor(h_users), self.predictor(h_items))
 
+    @torch.no_grad()
+    def welcome(self, new: Tensor) -> None:
+        """h_i of an item that nobody took := Σ_m q(W_m f_i^m + b_m), as L_align has it, of the mean length of all h_i.
+
+        Without neighbours h_i is e_i + e_i / (L + 1). Items without any modality get zeros.
+        """
+        e, n_layers = self.item_embedding, self.settings.n_layers
+        rows, known = new.nonzero()[:, 0], (~new).nonzero()[:, 0]
+        h = torch.zeros_like(e[rows])
+        for modality in self.modalities.values():
+            h_m, present = modality(rows)
+            h += functional.normalize(self.predictor(h_m), dim=1) * present[:, None]
+        tables = (self.user_embedding, self.item_embedding)
+        length = self.graph.mean_of_layers(*tables, n_layers, again=1)[1][known].norm(dim=1).mean()
+        e[rows] = functional.normalize(h, dim=1) * length / (1 + 1 / (n_layers + 1))
+
     def own_learning_rates(self) -> dict[str, float]:
         residuals = [name for name, _ in self.named_parameters() if name.endswith(".residual")]
         return dict.fromkeys(residuals, self.settings.residual_learning_rate)

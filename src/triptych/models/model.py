@@ -29,6 +29,9 @@ class Batch:
         return len(self.users)
 
 
+ITEM_TABLES = ("item_embedding", "id_embedding")  # parameters whose last n_items rows are the items'
+
+
 class SolvedModel(ABC):
     """A model that is computed at once. Made from its settings; `solve` does the work.
 
@@ -71,6 +74,17 @@ class LearntModel(nn.Module, ABC):
     @abstractmethod
     def factors(self) -> Factors:
         """What ranks: every user's and every item's representation."""
+
+    @torch.no_grad()
+    def welcome(self, new: Tensor) -> None:
+        """Give items that nobody took, bool [n_items], what stands for an embedding: nothing, so that content speaks.
+
+        Called before `factors` is asked for. It overwrites those items' rows of the tables of item (or user and item)
+        embeddings; a model may know better.
+        """
+        for name, table in self.named_parameters():
+            if name in ITEM_TABLES:
+                table[-len(new) :][new] = 0
 
     def start_epoch(self, generator: Generator) -> None:
         """Called before every epoch, and again when an epoch is gone on with: the same generator, the same outcome."""
