@@ -21,13 +21,14 @@ from triptych.data.split import Split, of_parts
 from triptych.errors import InputError, SettingsError, did_you_mean
 from triptych.progress import Listener, silent
 from triptych.ranking.evaluate import STANDARD, Report, evaluate
-from triptych.ranking.scorer import Blend, Factors, ItemWeights
+from triptych.ranking.scorer import Among, Blend, Factors, ItemWeights, Scorer
 from triptych.ranking.topk import check_k, rank_all
 
 KIND = "recommender"
 FACTORS, WEIGHTS = "factors.safetensors", "weights.safetensors"  # one or the other, by the kind of scorer
 BLEND = "blend.safetensors"  # beside several of them, numbered
 Mask = Literal["train", "known"]
+Items = Literal["all", "warm", "cold"]
 Unknown = Literal["raise", "warn", "popular"]
 
 
@@ -62,6 +63,7 @@ class Recommender:
         part: Literal["validation", "test"] = "test",
         *,
         mask: Mask = "train",
+        among: Items = "all",
         metrics: Sequence[str] = STANDARD,
         listener: Listener = silent,
     ) -> Report:
@@ -69,22 +71,28 @@ class Recommender:
 
         mask: which items are left out of the ranking: the user's training items ("train", as the literature does) or
         all that is known but the part itself ("known": at test time validation items too).
-        Raises SettingsError on an unknown part, mask or metric, InputError if nothing is held out.
+        among: which items are ranked, and count: all, or those that training knew ("warm"), or did not ("cold").
+        Raises SettingsError on an unknown part, mask, kind of items or metric, InputError if nothing is held out.
         """
-        held_out, seen, words = self.held_out_and_seen(part, mask)
-        return evaluate(self.scorer, held_out, seen, metrics, masked=words, listener=listener)
+        scorer, held_out, seen, words = self.question(part, mask, among)
+        return evaluate(scorer, held_out, seen, metrics, masked=words, listener=listener)
 
-    def held_out_and_seen(
-        self, part: Literal["validation", "test"], mask: Mask
-    ) -> tuple[Interactions, Interactions, str]:
-        """What is measured on, what is left out of the ranking, and that in words; see `evaluate`."""
-        check_part_and_mask(part, mask)
-        split = self.split
+    def question(
+        self, part: Literal["validation", "test"], mask: Mask, among: Items = "all"
+    ) -> tuple[Scorer, Interactions, Interactions, str]:
+        """What ranks, what is measured on, what is left out of the ranking, and that in words; see `evaluate`."""
+        check_question(part, mask, among)
+        split, scorer = self.split, self.scorer
         held_out, other = (split.test, split.validation) if part == "test" else (split.validation, split.test)
         seen, words = split.train.interactions, "training items"
         if mask == "known" and part == "test":
             seen, words = seen.union(other), "training and validation items"
-        return held_out, seen, words
+        if among == "all":
+            return scorer, held_out, seen, words
+        chosen = (split.train.interactions.item_degrees == 0) == (among == "cold")
+        if among == "cold":
+            words = f"{words}, and all items that training knew"
+        return Among(scorer, chosen), held_out.select(chosen[held_out.items]), seen, words
 
     def recommend(
         self,
@@ -181,9 +189,14 @@ class Recommender:
         return rows[rows >= 0], strangers
 
 
-def check_part_and_mask(part: str, mask: str) -> None:
+def check_question(part: str, mask: str, among: str = "all") -> None:
     """Raises SettingsError on an unknown one."""
-    for name, value, known in (("part", part, ("validation", "test")), ("mask", mask, get_args(Mask))):
+    parts = ("validation", "test")
+    for name, value, known in (
+        ("part", part, parts),
+        ("mask", mask, get_args(Mask)),
+        ("among", among, get_args(Items)),
+    ):
         if value not in known:
             raise SettingsError(f'unknown {name} "{value}"', mend=did_you_mean(value, known))
 

@@ -12,7 +12,7 @@ from typing import Any, Literal
 from triptych.artefacts import write_file
 from triptych.errors import ArtefactError, TriptychError, place
 from triptych.progress import Listener, silent, told
-from triptych.ranking.recommender import Mask, open_recommender
+from triptych.ranking.recommender import Items, Mask, open_recommender
 from triptych.settings import parse
 from triptych.studies.report import plots
 from triptych.studies.report.people import Look, Person, people
@@ -50,6 +50,7 @@ class Compared:
     mask: Mask
     modalities: str | None
     seeds: Sequence[int]
+    among: Items = "all"
 
 
 def read_comparison(folder: Path) -> Compared:
@@ -98,7 +99,7 @@ def _section(name: str, compared: Compared, n_users: int, look: Look) -> Section
     content = [row for row in good if any(o.line == row.line and o is not row for o in good)]
     best, curves = main[0], _curves(main)
     recommender = open_recommender(best.runs[0])
-    held_out, seen, _ = recommender.held_out_and_seen(compared.part, compared.mask)
+    _, held_out, seen, _ = recommender.question(compared.part, compared.mask, compared.among)
     heads = ["", *good[0].metrics, *HEADS]
     return Section(
         name=name,
