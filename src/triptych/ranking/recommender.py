@@ -21,6 +21,7 @@ from triptych.data.split import Split, of_parts
 from triptych.errors import InputError, SettingsError, did_you_mean
 from triptych.progress import Listener, silent
 from triptych.ranking.evaluate import STANDARD, Report, evaluate
+from triptych.ranking.new_users import scorer_of_new
 from triptych.ranking.scorer import Among, Blend, Factors, ItemWeights, Scorer
 from triptych.ranking.topk import check_k, rank_all
 
@@ -141,6 +142,40 @@ class Recommender:
                 np.repeat(scores[None], len(strangers), axis=0),
                 self.dataset.items,
             )
+
+    def recommend_to(
+        self,
+        histories: Mapping[str, Sequence[str]],
+        k: int = 50,
+        *,
+        unknown_items: Literal["raise", "ignore"] = "raise",
+        include_seen: bool = False,
+        listener: Listener = silent,
+    ) -> Recommendations:
+        """The best k items for users that the model need not know, from what they took: a name -> item ids.
+
+        Without training; see `new_users`. A known user's name is just a name here. Who took nothing that is known gets
+        the popular items. unknown_items: what to do about items that the model does not know. Raises UnknownIdError,
+        SettingsError.
+        """
+        check_k(k)
+        if unknown_items not in ("raise", "ignore"):
+            raise SettingsError(
+                f'unknown choice "{unknown_items}"', mend=did_you_mean(unknown_items, ("raise", "ignore"))
+            )
+        names, asked = list(histories), [list(items) for items in histories.values()]
+        flat = [item for items in asked for item in items]
+        rows = self.dataset.items.rows(flat) if unknown_items == "raise" else self.dataset.items.find(flat)
+        users = np.repeat(np.arange(len(names)), [len(items) for items in asked])[rows >= 0]
+        taken = Interactions.of_pairs(users, rows[rows >= 0], len(names), self.dataset.n_items)
+        scorer = scorer_of_new(self.scorer, self.split.train.interactions, taken)
+        items, scores = np.zeros((len(names), k), np.int64), np.zeros((len(names), k), np.float32)
+        seen = None if include_seen else taken
+        for chunk, best, worth in rank_all(scorer, np.arange(len(names)), k, seen, listener, "recommending"):
+            items[chunk], scores[chunk] = best, worth
+        strangers = taken.user_degrees == 0
+        items[strangers], scores[strangers] = _most_popular(self.dataset.interactions, k)
+        return Recommendations(pl.Series("id", names, dtype=pl.String), items, scores, self.dataset.items)
 
     def similar_items(self, item: str, k: int = 10) -> pl.DataFrame:
         """The k items nearest to one: item_id, rank, similarity (see the scorer's `similarity`).
