@@ -15,11 +15,12 @@ if TYPE_CHECKING:
     from triptych.data.recommendations import Recommendations, write_recommendations
     from triptych.data.split import Split, split
     from triptych.errors import TriptychError
-    from triptych.preparing import FeatureSource, PrepareSettings, dataset_of_frames, prepare
+    from triptych.preparing import FeatureSource, PrepareSettings, add_items, dataset_of_frames, prepare
     from triptych.ranking.evaluate import Report
     from triptych.ranking.recommender import Recommender, open_recommender
     from triptych.training.fit import fit
     from triptych.training.settings import TrainingSettings
+    from triptych.training.welcome import welcome
 
 __version__ = "0.1.0"
 
@@ -35,12 +36,14 @@ HOMES = {
     "Split": "data.split",
     "TrainingSettings": "training.settings",
     "TriptychError": "errors",
+    "add_items": "preparing",
     "dataset_of_frames": "preparing",
     "fit": "training.fit",
     "open_dataset": "data.dataset",
     "open_recommender": "ranking.recommender",
     "prepare": "preparing",
     "split": "data.split",
+    "welcome": "training.welcome",
     "write_recommendations": "data.recommendations",
 }
 
@@ -56,12 +59,14 @@ __all__ = [
     "Split",
     "TrainingSettings",
     "TriptychError",
+    "add_items",
     "dataset_of_frames",
     "fit",
     "open_dataset",
     "open_recommender",
     "prepare",
     "split",
+    "welcome",
     "write_recommendations",
 ]
 

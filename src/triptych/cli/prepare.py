@@ -106,7 +106,7 @@ def command(
         "numeric": tuple(numeric or ()),
     }
     settings = parse(PrepareSettings, values, of="prepare")
-    sources = [_feature_source(each) for each in features or ()]
+    sources = [feature_source(each) for each in features or ()]
     near = [_neighbour_source(each) for each in neighbours or ()]
     with show.listening() as listener:
         dataset = prepare(
@@ -122,7 +122,8 @@ def command(
     _tell(dataset, output, json=json)
 
 
-def _feature_source(given: str) -> Any:
+def feature_source(given: str) -> Any:
+    """The FeatureSource that MODALITY=FILE[:IDS] means. Raises SettingsError."""
     from triptych.data.features import NAME
     from triptych.data.formats.features import FeatureSource
 

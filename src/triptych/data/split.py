@@ -120,7 +120,7 @@ def _drawn(n_items: int, share: float, seed: int) -> NDArray[np.bool_]:
 
 def _by_ratio(interactions: Interactions, ratios: tuple[float, float, float], seed: int) -> NDArray[np.int8]:
     generator = np.random.default_rng([seed, 1])
-    place = _place_in_user(interactions, generator.random(len(interactions)))
+    place = place_in_user(interactions, generator.random(len(interactions)))
     counts = interactions.user_degrees[interactions.users]
     # from the end: the last share is test, the share before it validation, rounded down; what is left is train
     n_test = np.floor(counts * ratios[2] + 1e-9).astype(np.int64)
@@ -138,7 +138,7 @@ def _by_ratio(interactions: Interactions, ratios: tuple[float, float, float], se
 def _leave_one_out(dataset: Dataset, seed: int) -> NDArray[np.int8]:
     interactions = dataset.interactions
     order = dataset.times if dataset.times is not None else np.random.default_rng([seed, 2]).random(len(interactions))
-    place = _place_in_user(interactions, order)
+    place = place_in_user(interactions, order)
     counts = interactions.user_degrees[interactions.users]
     parts = np.zeros(len(interactions), dtype=np.int8)
     parts[(place == counts - 2) & (counts >= 3)] = 1
@@ -160,7 +160,7 @@ def _by_time(dataset: Dataset, ratios: tuple[float, float, float]) -> NDArray[np
     return parts
 
 
-def _place_in_user(interactions: Interactions, order: NDArray[np.float64]) -> NDArray[np.int64]:
+def place_in_user(interactions: Interactions, order: NDArray[np.float64]) -> NDArray[np.int64]:
     """int64 [n]: each interaction's place among its user's, by `order`, ties by item."""
     sorted_rows = np.lexsort((interactions.items, order, interactions.users))
     place = np.empty(len(interactions), dtype=np.int64)

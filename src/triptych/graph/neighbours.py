@@ -40,11 +40,22 @@ def neighbours_of(dataset: Dataset, modality: str, k: int) -> Neighbours:
             np.take_along_axis(items, order, axis=1),
             np.take_along_axis(cosines, order, axis=1).astype(np.float32),
         )
+    without = ~taken & dataset.features[modality].present & (given.items < 0).all(axis=1)
+    if without.any():  # new items, for whom nobody gave any
+        found = nearest(dataset.features[modality], given.k, taken, without)
+        given = Neighbours(
+            np.where(without[:, None], found.items, given.items),
+            np.where(without[:, None], found.cosines, given.cosines),
+        )
     return Neighbours(given.items[:, :k], given.cosines[:, :k])
 
 
-def nearest(features: Features, k: int, among: NDArray[np.bool_] | None = None) -> Neighbours:
+def nearest(
+    features: Features, k: int, among: NDArray[np.bool_] | None = None, of: NDArray[np.bool_] | None = None
+) -> Neighbours:
     """The k nearest items of every item by cosine; where it is `among` those, bool [n_items], itself one of them.
+
+    of: bool [n_items], the items whose neighbours are looked for; the others get none.
 
     Items that lack the modality have no neighbours and are nobody's; nor are rows of zeros. Equal cosines: lower row
     first. Memory: the unit rows in float32, and one block of similarities.
@@ -61,6 +72,8 @@ def nearest(features: Features, k: int, among: NDArray[np.bool_] | None = None) 
     candidates, theirs = has, unit
     if among is not None and not among[has].all():
         candidates, theirs = has[among[has]], unit[torch.from_numpy(among[has])]
+    if of is not None:
+        has, unit = has[of[has]], unit[torch.from_numpy(of[has])]
     taken = min(k, len(candidates))
     size = max(1, BLOCK_CELLS // max(1, len(candidates)))
     for begin in range(0, len(has), size):

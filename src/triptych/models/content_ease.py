@@ -6,8 +6,8 @@ B = EASE's weights of X (λ)                 see EASE
 scores = U B / rms(U B) + γ X S / rms(X S)
 
 As both terms are linear in X, scores = X W with W = (I + α S) B / rms(U B) + γ S / rms(X S). The rms is over the scores
-of a sample of users. In the sparse form B is sparse, and W stays a product, which would have dozens of times the
-entries of B. Without any modality this is EASE.
+that a sample of users gives the items that anybody took. In the sparse form B is sparse, and W stays a product, which
+would have dozens of times the entries of B. Without any modality this is EASE.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ class ContentEASE(SolvedModel):
         s, taken = self.settings, dataset.interactions
         graph = self.item_graph(dataset)
         weights: Any = item_weights(taken, s.reg_weight, s.form, s.n_regressors, listener)
-        users = np.unique(np.linspace(0, dataset.n_users - 1, SAMPLE).astype(np.int64))
+        users = _sample(dataset)
         content = s.content_weight / _rms(ItemWeights(taken, graph), users)
         if not isinstance(weights, np.ndarray):
             spread = sparse.csr_array(np.float32(s.smoothing) * graph)
@@ -89,6 +89,25 @@ class ContentEASE(SolvedModel):
         weights[rows, graph.indices] += np.float32(content) * graph.data
         return ItemWeights(taken, weights)
 
+    def welcome(self, scorer: ItemWeights, dataset: Dataset) -> ItemWeights:
+        """A new item is scored by γ X S alone, in its old measure: its row of B is zero, its row of S is not."""
+        n_known, n_items = scorer.n_items, dataset.n_items
+        taken = dataset.interactions
+        graph = self.item_graph(dataset)
+        content = np.float32(self.settings.content_weight / _rms(ItemWeights(taken, graph), _sample(dataset)))
+        if isinstance(scorer.weights, np.ndarray):
+            weights = np.zeros((n_items, n_items), dtype=np.float32)
+            weights[:n_known, :n_known] = scorer.weights
+            for rows, columns in ((slice(n_known), slice(n_known, None)), (slice(n_known, None), slice(None))):
+                weights[rows, columns] = (content * graph[rows, columns]).toarray()
+            return ItemWeights(taken, weights)
+        B = sparse.csr_array(scorer.weights)
+        starts = np.pad(B.indptr, (0, n_items - n_known), mode="edge")  # empty rows
+        B = sparse.csr_array((B.data, B.indices, starts), shape=(n_items, n_items))
+        return ItemWeights(
+            taken, B, sparse.csr_array(np.float32(self.settings.smoothing) * graph), sparse.csr_array(content * graph)
+        )
+
     def item_graph(self, dataset: Dataset) -> sparse.csr_array:
         """S, float32 [n_items, n_items]."""
         total = sparse.csr_array((dataset.n_items, dataset.n_items), dtype=np.float32)
@@ -103,6 +122,10 @@ class ContentEASE(SolvedModel):
         return summed
 
 
+def _sample(dataset: Dataset) -> NDArray[np.int64]:
+    return np.unique(np.linspace(0, dataset.n_users - 1, SAMPLE).astype(np.int64))
+
+
 def _add_product(weights: NDArray[np.float32], graph: sparse.csr_array, smoothing: np.float32) -> None:
     """weights += smoothing · graph @ weights, in place, a slice of columns at a time."""
     n = len(weights)
@@ -113,6 +136,8 @@ def _add_product(weights: NDArray[np.float32], graph: sparse.csr_array, smoothin
 
 
 def _rms(scorer: ItemWeights, users: NDArray[np.int64]) -> float:
-    """Root mean square of the scores of some users; 1 where all are zero."""
-    total = sum(float(scorer.score(some).double().square().sum()) for some in np.array_split(users, 8) if len(some))
-    return float(np.sqrt(total / (len(users) * scorer.n_items))) or 1.0
+    """Root mean square of some users' scores of the items that anybody took; 1 where all are zero."""
+    known = np.flatnonzero(scorer.history.item_degrees)
+    parts = [some for some in np.array_split(users, 8) if len(some)]
+    total = sum(float(scorer.score(some)[:, known].double().square().sum()) for some in parts)
+    return float(np.sqrt(total / (len(users) * len(known)))) or 1.0

@@ -50,6 +50,13 @@ class SolvedModel(ABC):
     def solve(self, dataset: Dataset, listener: Listener = silent) -> Factors | ItemWeights:
         """The scorer for a data set (training interactions only)."""
 
+    def welcome(self, scorer: ItemWeights, dataset: Dataset) -> ItemWeights:
+        """The scorer that `solve` gave, for a data set that has new items behind those it had.
+
+        Only of models of content. Raises NotImplementedError from the others.
+        """
+        raise NotImplementedError(f"{type(self).__name__} does not look at content")
+
 
 class LearntModel(nn.Module, ABC):
     """A model that Adam trains. Made from a data set (training interactions only), its settings and a generator.
