@@ -47,6 +47,14 @@ def command(
         list[str] | None, typer.Option(metavar="COLUMN=SEP", help="Item column of several values. Repeatable.")
     ] = None,
     numeric: Annotated[list[str] | None, typer.Option(help="Item column of numbers. Repeatable.")] = None,
+    without: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="MODALITY=SHARE",
+            help="Take a modality away from this share of the items, drawn by the seed, to study what that costs. "
+            "Larger shares hold the smaller ones; of several modalities the same items lose them. Repeatable.",
+        ),
+    ] = None,
     user_column: Annotated[str, typer.Option(help="Column of user ids [default: guessed].")] = "",
     item_column: Annotated[str, typer.Option(help="Column of item ids in the log [default: guessed].")] = "",
     rating_column: Annotated[str, typer.Option(help="Column of ratings ('-' for none) [default: guessed].")] = "",
@@ -104,6 +112,7 @@ def command(
         "categorical": tuple(categorical or ()),
         "multi": tuple(multi or ()),
         "numeric": tuple(numeric or ()),
+        "without": tuple(without or ()),
     }
     settings = parse(PrepareSettings, values, of="prepare")
     sources = [feature_source(each) for each in features or ()]

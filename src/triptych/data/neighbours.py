@@ -15,6 +15,12 @@ class Neighbours:
     items: NDArray[np.int64]
     cosines: NDArray[np.float32]
 
+    def where(self, kept: NDArray[np.bool_]) -> Neighbours:
+        """Those neighbours that are kept, bool [n_items, k], nearest first still."""
+        order = np.argsort(~kept, axis=1, kind="stable")
+        items = np.take_along_axis(np.where(kept, self.items, -1), order, axis=1)
+        return Neighbours(items, np.take_along_axis(np.where(kept, self.cosines, np.float32(0)), order, axis=1))
+
     @property
     def k(self) -> int:
         """How many neighbours an item has at most."""

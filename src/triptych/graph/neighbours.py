@@ -34,12 +34,7 @@ def neighbours_of(dataset: Dataset, modality: str, k: int) -> Neighbours:
         )
     kept = (given.items >= 0) & (taken[given.items] | (given.items == np.arange(dataset.n_items)[:, None]))
     if not kept[given.items >= 0].all():
-        order = np.argsort(~kept, axis=1, kind="stable")
-        items, cosines = (np.where(kept, values, none) for values, none in ((given.items, -1), (given.cosines, 0)))
-        given = Neighbours(
-            np.take_along_axis(items, order, axis=1),
-            np.take_along_axis(cosines, order, axis=1).astype(np.float32),
-        )
+        given = given.where(kept)
     without = ~taken & dataset.features[modality].present & (given.items < 0).all(axis=1)
     if without.any():  # new items, for whom nobody gave any
         found = nearest(dataset.features[modality], given.k, taken, without)

@@ -23,6 +23,7 @@ from triptych.data.split import with_parts
 from triptych.data.vocabulary import Vocabulary
 from triptych.errors import InputError, SettingsError, place
 from triptych.preparing.settings import PrepareSettings
+from triptych.preparing.take_away import take_away
 
 ITEM_IDS = ("item_id", "itemid", "item", "movieid", "product_id", "productid", "asin", "article_id", "sku", "id")
 
@@ -65,7 +66,10 @@ def assemble(
     if columns:
         streams.append(streamed(_metadata(table, item_ids, items, columns, streams)))
     dataset = _split(frame, users, items, item_table, asdict(cleaning), settings)
-    return dataset, streams, _neighbours(neighbours, streams, item_ids, items)
+    near = _neighbours(neighbours, streams, item_ids, items)
+    if settings.without:
+        dataset, streams, near = take_away(dataset, streams, near, settings.without, settings.seed)
+    return dataset, streams, near
 
 
 def _neighbours(

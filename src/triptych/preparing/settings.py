@@ -43,6 +43,10 @@ class PrepareSettings:
     multi: Annotated[tuple[str, ...], Doc("item columns of several values, as genres=| with the separator")] = ()
     numeric: Annotated[tuple[str, ...], Doc("item columns of numbers")] = ()
 
+    without: Annotated[
+        tuple[str, ...], Doc("modality=share: take a modality away from a share of the items, to study what that costs")
+    ] = ()
+
     @property
     def columns(self) -> Columns:
         """The columns of the log."""
