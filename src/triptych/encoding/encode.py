@@ -165,7 +165,7 @@ def _checked(rows: NDArray[Any], n: int, encoder: Encoder, dtype: np.dtype[Any])
     if rows.shape != (n, encoder.width):
         raise ValueError(f"{encoder.name} gave {rows.shape} for {n} things of width {encoder.width}")
     largest = float(np.abs(rows[np.isfinite(rows)]).max(initial=0))
-    if largest > np.finfo(dtype).max:
+    if largest > float(np.finfo(dtype).max):
         raise SettingsError(
             f"{encoder.name} gives {largest:g}, which does not fit {8 * dtype.itemsize} bits",
             mend="pass --precision float32",

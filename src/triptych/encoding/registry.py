@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-import torch
+from typing import TYPE_CHECKING
 
 from triptych.encoding.encoder import Encoder
 from triptych.errors import SettingsError
+
+if TYPE_CHECKING:
+    import torch
 
 PICTURES, TEXTS = "efficientnet-lite0", "all-minilm-l6-v2"  # what is meant where no encoder is named
 
@@ -26,6 +29,8 @@ def text_encoder(name: str = TEXTS, device: str = "auto") -> Encoder:
 
 
 def _device(name: str) -> torch.device:
+    import torch
+
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
