@@ -37,10 +37,10 @@ def tower(name: str, device: torch.device) -> Encoder:
     model = model.eval().to(device)
     absent = sorted(found["missing_keys"])
     pooling, pool = _pooling(model, pooler_is_trained=not any("pooler" in each for each in absent))
-    absent = [each for each in absent if "pooler" not in each]
-    if absent:
+    lacking = [each for each in absent if "pooler" not in each]
+    if lacking:
         raise TriptychError(
-            f"the weights lack {len(absent)} tensors, for example {absent[0]}: vectors would be drawn at random",
+            f"the weights lack {len(lacking)} tensors, for example {lacking[0]}: vectors would be drawn at random",
             where=name,
             mend="give the folder of the whole model",
         )
@@ -58,13 +58,18 @@ def tower(name: str, device: torch.device) -> Encoder:
     except (TypeError, ValueError, KeyError, AttributeError, RuntimeError) as error:
         what = f"does not make one vector of a picture: {str(error).splitlines()[0][:160]}"
         raise TriptychError(what, where=name, mend="name a CLIP, SigLIP, ViT, DINO or other picture encoder") from None
+    # a pooler that nobody trained is drawn anew at every loading, and is not used
+    loaded = {name: tensor for name, tensor in model.state_dict().items() if name not in absent}
     identity = {
         "architecture": type(model).__name__,
-        "weights_sha256": weights_checksum(model.state_dict()),
+        "weights_sha256": weights_checksum(loaded),
         "pooling": pooling,
         "preprocessing": {"decoding": DECODING, **plain(processor.to_dict())},
     }
-    told = {"library": f"transformers {transformers.__version__}", "revision": model.config._commit_hash}
+    told = {
+        "library": f"transformers {transformers.__version__}",
+        "revision": getattr(model.config, "_commit_hash", None),
+    }
     return Encoder("pictures", name, width, identity, prepare, encode, told)
 
 
