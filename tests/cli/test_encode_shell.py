@@ -11,7 +11,9 @@ import pytest
 
 from encoding.encoders import draw, encoder_of_pictures, encoder_of_texts
 from triptych.cli import encode as shell
+from triptych.cli import show
 from triptych.cli.app import run
+from triptych.progress import Progress
 
 
 @pytest.fixture
@@ -129,3 +131,17 @@ def test_another_encoder_is_refused_until_overwriting_is_asked_for(
     assert run(other) == 1
     assert "--overwrite" in capsys.readouterr().err
     assert run([*other, "--overwrite"]) == 0
+
+
+def test_progress_without_a_terminal_says_how_long_the_rest_takes(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = iter([0.0, 0.0, 100.0, 200.0])
+    monkeypatch.setattr(show.time, "monotonic", lambda: next(clock))
+    with show.listening() as listener:
+        listener(Progress("encoding pictures", 600, 1000))  # resumed: what was done before says nothing about the speed
+        listener(Progress("encoding pictures", 650, 1000))
+        listener(Progress("encoding pictures", 1000, 1000))
+    told = capsys.readouterr().err
+    assert "encoding pictures 650/1000, about 12 min left" in told
+    assert "1000/1000, about" not in told

@@ -27,11 +27,6 @@ EYE = {**SMALL, "image_size": 32, "patch_size": 16}
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "good", "bad", "film", "book"]
 
 
-@pytest.fixture(autouse=True)
-def offline(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-
-
 def saved_eye(kind: str, folder: Path, seed: int = 0) -> Path:
     """A small picture model with its preprocessing, as save_pretrained writes them."""
     import torch
@@ -156,12 +151,34 @@ def saved_reader(folder: Path) -> Path:
 def test_a_bare_text_model_is_pooled_by_the_mean(tmp_path: Path) -> None:
     encoder = text_encoder(str(saved_reader(tmp_path)), "cpu")
     assert encoder.width == 16
-    assert encoder.identity["pooling"][0]["pooling_mode"] == "mean"
+    assert encoder.identity["pooling"][-1]["pooling_mode"] == "mean"
     texts = [encoder.prepare(text) for text in ("a good film", "a bad book " * 30)]
     rows = encoder.encode(texts)
     assert rows.shape == (2, 16)
     np.testing.assert_allclose(encoder.encode(texts[:1])[0], rows[0], atol=1e-5)
     assert text_encoder(str(tmp_path), "cpu").fingerprint == encoder.fingerprint
+
+
+@needs_sentences
+def test_texts_of_a_model_of_pictures_and_texts_lie_in_the_space_of_its_pictures(tmp_path: Path) -> None:
+    import torch
+    import transformers as t
+
+    folder = saved_eye("clip", tmp_path)
+    letters = {"<|startoftext|>": 0, "<|endoftext|>": 1, **{letter: n + 2 for n, letter in enumerate("abcdefg")}}
+    endings = {f"{letter}</w>": n + len(letters) for n, letter in enumerate("abcdefg")}
+    (folder / "vocab.json").write_text(json.dumps({**letters, **endings}))
+    (folder / "merges.txt").write_text("#version: 0.2\n")
+    settings = {"tokenizer_class": "CLIPTokenizer", "model_max_length": 77}
+    (folder / "tokenizer_config.json").write_text(json.dumps(settings))
+    encoder = text_encoder(str(folder), "cpu")
+    assert encoder.width == picture_encoder(str(folder), "cpu").width
+    assert encoder.identity["pooling"][0]["modality_config"]["text"]["method"] == "get_text_features"
+    words = t.AutoTokenizer.from_pretrained(folder)(["a bad cab"], return_tensors="pt")
+    with torch.inference_mode():
+        made: Any = t.CLIPModel.from_pretrained(folder).eval().get_text_features(**words)
+    made = getattr(made, "pooler_output", made)
+    np.testing.assert_allclose(encoder.encode(["a bad cab"]), made.numpy(), atol=1e-5)
 
 
 @needs_sentences

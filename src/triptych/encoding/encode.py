@@ -89,7 +89,7 @@ def encode(
             missing=missing,
         )
         save_encoded(result, things, encoder, keyed, journal, before, settings.batch_size)
-        partial.unlink()
+    partial.unlink(missing_ok=True)  # all of it is in the folder now
     return result
 
 

@@ -43,9 +43,9 @@ def sentences(name: str, device: torch.device, asked: str = "") -> Encoder:
         raise TriptychError(what, where=asked or name, mend="name a text encoder") from None
     backend = getattr(model.tokenizer, "backend_tokenizer", None)
     identity = {
-        "architecture": [type(part).__name__ for part in model],
+        "architecture": [type(getattr(part, "auto_model", part)).__name__ for part in model],
         "weights_sha256": weights_checksum(model.state_dict()),
-        "pooling": [plain(part.get_config_dict()) for part in list(model)[1:] if hasattr(part, "get_config_dict")],
+        "pooling": [plain(part.get_config_dict()) for part in model if hasattr(part, "get_config_dict")],
         "preprocessing": {
             "tokenizer": type(model.tokenizer).__name__,
             "vocabulary_sha256": _checksum(
