@@ -137,7 +137,7 @@ def test_progress_without_a_terminal_says_how_long_the_rest_takes(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = iter([0.0, 0.0, 100.0, 200.0])
-    monkeypatch.setattr(show.time, "monotonic", lambda: next(clock))
+    monkeypatch.setattr("triptych.cli.show.time.monotonic", lambda: next(clock, 200.0))
     with show.listening() as listener:
         listener(Progress("encoding pictures", 600, 1000))  # resumed: what was done before says nothing about the speed
         listener(Progress("encoding pictures", 650, 1000))
