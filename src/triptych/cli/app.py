@@ -13,6 +13,7 @@ from triptych.cli import (
     blend,
     compare,
     demo,
+    encode,
     evaluate,
     models,
     newcomers,
@@ -33,7 +34,8 @@ app = typer.Typer(
     help=(
         "Graph-based multimodal recommendation: from an interaction log, item images, texts and metadata to every "
         "user's top 50, with an honest NDCG@50.\n\n"
-        "The walk:  triptych prepare log.csv --items items.csv --features image=image.npy --output shop/\n\n"
+        "The walk:  triptych encode items.csv --image picture --text title --output features/\n\n"
+        "           triptych prepare log.csv --items items.csv --features image=features/image --output shop/\n\n"
         "           triptych train shop/ --model bm3 --run runs/bm3\n\n"
         "           triptych evaluate runs/bm3\n\n"
         "           triptych recommend runs/bm3 --output recommendations.parquet\n\n"
@@ -63,6 +65,7 @@ def _root(
     pass
 
 
+app.command("encode")(encode.command)
 app.command("prepare")(prepare.command)
 app.command("train")(train.command)
 app.command("evaluate")(evaluate.command)

@@ -55,15 +55,31 @@ def listening() -> Iterator[Listener]:
 
 def _plain() -> Listener:
     told = time.monotonic()
+    begun: dict[str, tuple[float, int]] = {}
 
     def listener(step: Step) -> None:
         nonlocal told
-        if step.note or (step.done and time.monotonic() - told > PLAIN_EVERY):
-            told = time.monotonic()
-            note = f": {step.note}" if step.note else ""
-            err.print(f"{step.stage} {step.done}/{step.total}{note}", markup=False)
+        now = time.monotonic()
+        since, first = begun.setdefault(step.stage, (now, step.done))
+        if step.note or (step.done and now - told > PLAIN_EVERY):
+            told = now
+            left = (now - since) / (step.done - first) * (step.total - step.done) if step.done > first else 0.0
+            after = f": {step.note}" if step.note else f", about {_duration(left)} left" if left else ""
+            err.print(f"{step.stage} {step.done}/{step.total}{after}", markup=False)
+        if step.done >= step.total:
+            begun.pop(step.stage, None)
 
     return listener
+
+
+def _duration(seconds: float) -> str:
+    return (
+        f"{seconds:.0f} s"
+        if seconds < 90
+        else f"{seconds / 60:.0f} min"
+        if seconds < 5400
+        else f"{seconds / 3600:.1f} h"
+    )
 
 
 def say(text: str) -> None:

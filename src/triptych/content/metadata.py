@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from triptych.data.features import Features
 from triptych.data.formats.tables import Table
-from triptych.errors import InputError
+from triptych.errors import InputError, SettingsError
 
 MAX_VALUES = 512  # of one column that get a feature of their own
 LEAST_COUNT = 2  # a value that one item alone has says nothing about others
@@ -36,6 +36,17 @@ class MetadataColumns:
 
     def __bool__(self) -> bool:
         return bool(self.categorical or self.multi or self.numeric)
+
+
+def separators(given: Sequence[str]) -> dict[str, str]:
+    """`["genres=|"]` (of `--multi`) as column -> separator, "|" where none is named. Raises SettingsError."""
+    found = {}
+    for each in given:
+        column, equals, separator = each.partition("=")
+        if not column or (equals and not separator):
+            raise SettingsError(f'"{each}" is not COLUMN=SEPARATOR', mend="write for example genres=|")
+        found[column] = separator or "|"
+    return found
 
 
 def fit_metadata(table: Table, columns: MetadataColumns) -> Features:

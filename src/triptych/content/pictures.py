@@ -7,16 +7,15 @@ had, say more; they are read like any other table.
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
+from triptych.content.opening import opened
 from triptych.data.features import Features
-from triptych.errors import InputError, place
 from triptych.progress import Listener, silent, told
 
 SIDE = 64  # every picture is looked at in this size
@@ -54,9 +53,9 @@ def picture_features(paths: Sequence[Path | None], *, width: int = 192, listener
 
 def thumbnail(path: Path, width: int, height: int) -> bytes:
     """A picture as a JPEG that fits into width x height pixels. Raises InputError."""
-    with _opened(path) as opened:
-        opened.draft("RGB", (width, height))
-        picture = opened.convert("RGB")
+    with opened(path) as whole:
+        whole.draft("RGB", (width, height))
+        picture = whole.convert("RGB")
         picture.thumbnail((width, height))
     made = io.BytesIO()
     picture.save(made, "JPEG", quality=78)
@@ -65,28 +64,14 @@ def thumbnail(path: Path, width: int, height: int) -> bytes:
 
 def describe_picture(path: Path) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
     """(colours, shapes, patterns) of one picture before standardising, float32 vectors. Raises InputError."""
-    with _opened(path) as opened:
-        picture = opened.convert("RGB").resize((SIDE, SIDE), Image.Resampling.BOX)
+    with opened(path) as whole:
+        picture = whole.convert("RGB").resize((SIDE, SIDE), Image.Resampling.BOX)
     grey = np.asarray(picture.convert("L"), dtype=np.float32) / np.float32(255)
     weight = _foreground(np.asarray(picture, dtype=np.float32) / np.float32(255))
     colours = _colours(np.asarray(picture.convert("HSV"), dtype=np.float32) / np.float32(256), weight)
     scales = [_edges(_shrunk(grey, scale), _shrunk(weight, scale)) for scale in EDGE_SCALES]
     shapes = np.concatenate([_shrunk(weight, SIDE // LAYOUT).ravel(), scales[1][0]])
     return colours, shapes, np.concatenate([patterns for _, patterns in scales])
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[Image.Image]:
-    """A picture to read from. Raises InputError, while it is read too."""
-    try:
-        with Image.open(path) as opened:
-            yield opened
-    except FileNotFoundError:
-        raise InputError("no such picture", where=place(path), mend="check the path, or leave it empty") from None
-    except (UnidentifiedImageError, OSError, Image.DecompressionBombError):
-        raise InputError(
-            "is not a picture that can be read", where=place(path), mend="save it as PNG or JPEG"
-        ) from None
 
 
 def _foreground(rgb: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -8,7 +8,7 @@ from typing import Literal
 
 import polars as pl
 
-from triptych.content.metadata import MetadataColumns, fit_metadata
+from triptych.content.metadata import MetadataColumns, fit_metadata, separators
 from triptych.data.cleaning import clean
 from triptych.data.dataset import Dataset
 from triptych.data.features import Features, FeatureStream, streamed
@@ -16,7 +16,7 @@ from triptych.data.formats.features import FeatureFile, Store, good_ids, order_o
 from triptych.data.formats.log import Log
 from triptych.data.formats.neighbours import NeighbourSource, read_neighbours
 from triptych.data.formats.registry import Source
-from triptych.data.formats.tables import Table
+from triptych.data.formats.tables import Table, item_id_column
 from triptych.data.interactions import Interactions
 from triptych.data.neighbours import Neighbours
 from triptych.data.split import with_parts
@@ -24,8 +24,6 @@ from triptych.data.vocabulary import Vocabulary
 from triptych.errors import InputError, SettingsError, place
 from triptych.preparing.settings import PrepareSettings
 from triptych.preparing.take_away import take_away
-
-ITEM_IDS = ("item_id", "itemid", "item", "movieid", "product_id", "productid", "asin", "article_id", "sku", "id")
 
 
 def assemble(
@@ -62,7 +60,7 @@ def assemble(
         order = order_of(file, items, item_ids, known, unknown=unknown)
         streams.append(stream_features(file, order, store=store, zero_rows=settings.zero_rows))
     item_table = _aligned(table, item_ids, items) if table is not None and item_ids is not None else None
-    columns = MetadataColumns(settings.categorical, _separators(settings.multi), settings.numeric)
+    columns = MetadataColumns(settings.categorical, separators(settings.multi), settings.numeric)
     if columns:
         streams.append(streamed(_metadata(table, item_ids, items, columns, streams)))
     dataset = _split(frame, users, items, item_table, asdict(cleaning), settings)
@@ -142,14 +140,7 @@ def _catalogue(
 
 def item_ids_of(table: Table, column: str = "") -> pl.Series:
     """The item ids of an item table, one a row; column: where they stand, "" is a guess. Raises InputError."""
-    lowered = {name.lower(): name for name in reversed(table.frame.columns)}
-    named = column or next((lowered[name] for name in ITEM_IDS if name in lowered), None)
-    if named is None:
-        raise InputError(
-            f"no column looks like item ids (columns: {', '.join(table.frame.columns[:20])})",
-            where=table.where(),
-            mend="name it with --item-id-column",
-        )
+    named = item_id_column(table, column)
     return good_ids(table.text(named), lambda row: table.where(row, named), "keep one row per item")
 
 
@@ -179,13 +170,3 @@ def _metadata(
     for column in columns.numeric:
         table.numbers(column)  # in the order of the file first: an error names the row there
     return fit_metadata(Table(_aligned(table, ids, items), table.path, table.first_row), columns)
-
-
-def _separators(multi: tuple[str, ...]) -> dict[str, str]:
-    separators = {}
-    for each in multi:
-        column, equals, separator = each.partition("=")
-        if not column or (equals and not separator):
-            raise SettingsError(f'"{each}" is not COLUMN=SEPARATOR', mend="write for example genres=|")
-        separators[column] = separator or "|"
-    return separators

