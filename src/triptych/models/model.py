@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Generator, Tensor, nn
 
 from triptych.data.dataset import Dataset
 from triptych.graph.bipartite import BipartiteGraph
+from triptych.models.composition import TASTE, Composition
 from triptych.models.feature_rows import FeatureRows
 from triptych.progress import Listener, silent
 from triptych.ranking.scorer import Factors, ItemWeights
@@ -27,6 +31,9 @@ class Batch:
 
     def __len__(self) -> int:
         return len(self.users)
+
+
+Told = Callable[[int], dict[str, NDArray[np.float64]]]
 
 
 class SolvedModel(ABC):
@@ -46,6 +53,13 @@ class SolvedModel(ABC):
     @abstractmethod
     def solve(self, dataset: Dataset, listener: Listener = silent) -> Factors | ItemWeights:
         """The scorer for a data set (training interactions only)."""
+
+    def channels(self, scorer: ItemWeights, dataset: Dataset) -> Told:
+        """Item row -> what every item says of it, by what it says it through: float64 [n_items] each; they add up.
+
+        scorer: what `solve` made of `dataset`, whose features are looked at where `needs_features` says so.
+        """
+        return lambda item: {TASTE: scorer.told_of(item)}
 
 
 class LearntModel(nn.Module, ABC):
@@ -71,6 +85,14 @@ class LearntModel(nn.Module, ABC):
     @abstractmethod
     def factors(self) -> Factors:
         """What ranks: every user's and every item's representation."""
+
+    def composition(self) -> Composition | None:
+        """The users' representations as sums over what they took; None where the equations are not linear in that."""
+        return None
+
+    def channels(self, items: Tensor) -> dict[str, Tensor]:
+        """The representations of some items, int64 [n], by what they are made of: float32 [n, d] each; they add up."""
+        return {TASTE: self.factors().items[items]}
 
     def start_epoch(self, generator: Generator) -> None:
         """Called before every epoch, and again when an epoch is gone on with: the same generator, the same outcome."""

@@ -17,8 +17,8 @@ from triptych.training.batches import torch_generator
 def rebuilt(recommender: Recommender, dataset: Dataset) -> LearntModel:
     """The model with its trained parameters, in evaluation mode, on the CPU.
 
-    dataset: the data set that it was trained on, features included, with its split. Raises InputError if the model is
-    none that is learnt, or was trained on other users, items or modalities.
+    dataset: the data set that it was trained on, with its split, and with features where the model looks at them.
+    Raises InputError if the model is none that is learnt, or was trained on other users, items or modalities.
     """
     about = recommender.about
     kind = model_class(about["model"])
@@ -26,9 +26,10 @@ def rebuilt(recommender: Recommender, dataset: Dataset) -> LearntModel:
         raise InputError(f"{about['model']} is solved, not learnt, and has no parameters")
     trained = recommender.dataset
     same = trained.users.ids.equals(dataset.users.ids) and trained.items.ids.equals(dataset.items.ids)
-    if not same or not set(about["modalities"]) <= set(dataset.features):
+    modalities = list(about["modalities"]) if kind.needs_features else []
+    if not same or not set(modalities) <= set(dataset.features):
         raise InputError("the model was trained on another data set", mend="name the data set that it was trained on")
-    train = of_parts(dataset).train.with_modalities(list(about["modalities"]))
+    train = of_parts(dataset).train.with_modalities(modalities)
     first = torch_generator(torch.device("cpu"), 0, 0)  # every parameter is replaced
     model = kind(train, parse(kind.Settings, about["settings"], of=about["model"]), first)
     with torch.no_grad():
