@@ -179,6 +179,11 @@ def item_graphs(dataset: Dataset, settings: FREEDOM.Settings) -> dict[str, spars
     return graphs
 
 
+def item_graph(dataset: Dataset, settings: FREEDOM.Settings) -> sparse.csr_array:
+    """S, float64 [n_items, n_items]."""
+    return summed(item_graphs(dataset, settings), dataset.n_items)
+
+
 def summed(graphs: Mapping[str, sparse.csr_array], n_items: int) -> sparse.csr_array:
     """S, float64 [n_items, n_items]."""
     total = sparse.csr_array((n_items, n_items), dtype=np.float64)
