@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from triptych.cli import blend, compare, demo, evaluate, models, prepare, recommend, report, show, train, tune
+from triptych.cli import blend, compare, demo, evaluate, explain, models, prepare, recommend, report, show, train, tune
 from triptych.errors import SettingsError, TriptychError
 
 OK, FAILED, MISUSED, INTERRUPTED = 0, 1, 2, 130
@@ -23,6 +23,7 @@ app = typer.Typer(
         "           triptych train shop/ --model bm3 --run runs/bm3\n\n"
         "           triptych evaluate runs/bm3\n\n"
         "           triptych recommend runs/bm3 --output recommendations.parquet\n\n"
+        "           triptych explain runs/bm3 --data shop/ --user u17\n\n"
         "           triptych tune shop/ --model bm3 --output tuned/bm3\n\n"
         "           triptych compare shop/ --models popularity,ease,lightgcn,bm3\n\n"
         "New here?  triptych demo"
@@ -53,6 +54,7 @@ app.command("prepare")(prepare.command)
 app.command("train")(train.command)
 app.command("evaluate")(evaluate.command)
 app.command("recommend")(recommend.command)
+app.command("explain")(explain.command)
 app.command("tune")(tune.command)
 app.command("compare")(compare.command)
 app.command("blend")(blend.command)

@@ -13,9 +13,9 @@ from triptych.errors import InputError
 from triptych.explaining.contributions import Contributions, checked, way_of
 from triptych.explaining.evidence import evidence_of
 from triptych.explaining.explanation import Explanation, Reason
+from triptych.explaining.look import Look
 from triptych.ranking.recommender import Recommender
 
-TITLES = ("title", "name", "item_name")  # columns that hold a title
 EVIDENCE = 10  # reasons that get evidence, unless more are asked for
 
 
@@ -23,11 +23,11 @@ class Explainer:
     """Explains a recommender's scores; what that takes of the whole model is computed once, here.
 
     dataset: the data set that it was trained on, with its split. Needed where the model looks at features; without it
-    there is no evidence by features either. title: the item table's column; None: title or name, else ids. Raises
-    InputError where the model cannot be explained with what is there.
+    there is no evidence by features either. look: where titles and pictures are. Raises InputError where the model
+    cannot be explained with what is there, SettingsError on a column that the item table lacks.
     """
 
-    def __init__(self, recommender: Recommender, dataset: Dataset | None = None, *, title: str | None = None) -> None:
+    def __init__(self, recommender: Recommender, dataset: Dataset | None = None, *, look: Look | None = None) -> None:
         known = recommender.dataset
         if dataset is not None and not (
             known.users.ids.equals(dataset.users.ids) and known.items.ids.equals(dataset.items.ids)
@@ -37,7 +37,8 @@ class Explainer:
             )
         self.recommender, self.dataset = recommender, dataset or known
         self.known = recommender.split.train.interactions
-        self._title = title or self._found_title()
+        self.look = look or Look()
+        self.look.check(known)
         self._way = way_of(recommender, dataset)
 
     def explain(
@@ -67,11 +68,7 @@ class Explainer:
 
     def titles(self, rows: NDArray[np.int64] | Sequence[int]) -> list[str]:
         """The titles of some items, or their ids."""
-        ids = self.recommender.dataset.items.names(np.asarray(rows, dtype=np.int64)).to_list()
-        table = self.recommender.dataset.item_table
-        if table is None or self._title is None:
-            return ids
-        return [str(table[self._title][int(row)] or name) for row, name in zip(rows, ids, strict=True)]
+        return [self.look.title_of(self.recommender.dataset, int(row)) for row in rows]
 
     def _told(
         self, user: int, item: int, score: float, rank: int | None, found: Contributions, n_evidence: int
@@ -103,10 +100,6 @@ class Explainer:
             exact=found.exact,
             statement=found.statement,
         )
-
-    def _found_title(self) -> str | None:
-        table = self.recommender.dataset.item_table
-        return next((name for name in TITLES if table is not None and name in table.columns), None)
 
 
 def explain(recommender: Recommender, user: str, item: str, dataset: Dataset | None = None) -> Explanation:

@@ -118,16 +118,20 @@ def evidence_in_words(evidence: Evidence) -> list[str]:
         named = ", ".join(evidence.both)
         more = f" ({named}{', …' if evidence.n_both > len(evidence.both) else ''})" if named else ""
         told.append(f"{evidence.n_both:,} other {'user' if evidence.n_both == 1 else 'users'} took both{more}")
-    for name, alike in evidence.alike.items():
-        told.append(
-            f"{WORDS.get(name, name)}: cosine {alike.cosine:.2f}, nearer than {_percent(alike.nearer_than)} of items"
+    if evidence.alike:
+        near = (
+            f"{WORDS.get(name, name)} nearer than {_percent(alike.nearer_than)} of items (cosine {alike.cosine:.2f})"
+            for name, alike in evidence.alike.items()
         )
-    told += [f"same {column}: {', '.join(values)}" for column, values in evidence.shared.items()]
+        told.append(f"alike: {', '.join(near)}")
+    if evidence.shared:
+        common = (f"{column} {', '.join(values)}" for column, values in evidence.shared.items())
+        told.append(f"in common: {'; '.join(common)}")
     return told
 
 
 def _percent(share: float) -> str:
-    return f"{min(share, 0.999) * 100:.3g} %"
+    return f"{100 * share:.0f} %" if share < 0.99 else f"{min(100 * share, 99.9):.1f} %"
 
 
 def _plain(reason: Reason) -> dict[str, Any]:
