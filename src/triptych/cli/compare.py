@@ -96,7 +96,8 @@ def command(
     folder = output or Path("runs") / f"compare-{name}"
     with show.listening() as listener:
         rows = compare(experiment, folder, jobs=jobs, threads=threads, listener=listener)
-    how = {"part": experiment.part, "mask": experiment.mask, "modalities": experiment.modalities}
+    how: dict[str, Any] = {"part": experiment.part, "mask": experiment.mask, "modalities": experiment.modalities}
+    how["folders"] = {of: str(Path(source.folder).resolve()) for of, source in experiment.data.items()}
     write_tables(rows, folder, {**how, "seeds": list(experiment.seeds)})
     if json:
         show.show_json(to_json(rows))
