@@ -104,7 +104,8 @@ def people(
                 reasons = _reasons(explainer, name, first, look)
                 told = explainer.explain(name, [str(recommender.dataset.items.ids[first[0]])])[0]
                 statement = told.statement
-                drawing = drawing or draw(neighbourhood_of(explainer, told))
+                if told.reasons and drawing is None:
+                    drawing = draw(neighbourhood_of(explainer, told))
             except TriptychError as error:
                 explainer, statement = None, _without_reasons(error)
         made.append(Person(name, own, shown, reasons))
