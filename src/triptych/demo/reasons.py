@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from triptych.explaining.explainer import Explainer
-from triptych.explaining.explanation import evidence_in_words, in_words
+from triptych.explaining.explanation import evidence_briefly, in_words
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,6 @@ def reasons(explainer: Explainer, user_id: str, k: int = 3) -> list[Reason]:
     made = []
     for told in explainer.explain(user_id, k=k, n_evidence=1):
         for reason in told.reasons[:1]:
-            evidence = "; ".join(evidence_in_words(reason.evidence)) if reason.evidence is not None else ""
+            evidence = evidence_briefly(reason.evidence) if reason.evidence is not None else ""
             made.append(Reason(reason.title, told.title, in_words(reason.through), evidence))
     return made

@@ -9,6 +9,7 @@ from typing import Any
 from triptych.models.composition import TASTE
 
 WORDS = {TASTE: "like-minded users", "image": "looks", "text": "words"}  # other modalities are called what they are
+ALIKE = 0.9  # nearer than this share of items: worth a word where there is room for one
 CERTAIN = 0.005  # a share below it is not worth a word
 
 
@@ -109,6 +110,15 @@ def in_words(through: Mapping[str, float]) -> str:
     return ", ".join(
         f"{WORDS.get(name, name)} {share:.0%}".replace("%", " %") for name, share in shares(through).items()
     )
+
+
+def evidence_briefly(evidence: Evidence) -> str:
+    """How many took both, and the modality by which the two are most alike, if they are."""
+    told = [f"{evidence.n_both:,} other{'s' if evidence.n_both != 1 else ''} took both"] if evidence.n_both else []
+    name = max(evidence.alike, key=lambda each: evidence.alike[each].nearer_than, default=None)
+    if name is not None and evidence.alike[name].nearer_than >= ALIKE:
+        told.append(f"{WORDS.get(name, name)} nearer than {_percent(evidence.alike[name].nearer_than)} of items")
+    return "; ".join(told)
 
 
 def evidence_in_words(evidence: Evidence) -> list[str]:
