@@ -16,7 +16,7 @@ from torch.nn.functional import leaky_relu, normalize
 
 from triptych.data.dataset import Dataset
 from triptych.data.interactions import Interactions
-from triptych.data.split import of_parts, with_parts
+from triptych.data.split import of_parts, split, with_parts
 from triptych.errors import InputError, UnknownIdError
 from triptych.explaining.contributions import way_of
 from triptych.explaining.explainer import Explainer, explain
@@ -223,6 +223,22 @@ def test_features_that_are_missing_or_of_another_data_set_are_refused_with_the_m
     smaller = with_parts(random_dataset(n_items=20), "ratio", seed=0)
     with pytest.raises(InputError, match="another data set"):
         Explainer(fitted("lightgcn"), smaller)
+
+
+@pytest.mark.parametrize("name", sorted(MODELS))
+@pytest.mark.parametrize("modalities", [(), ("text",), ("audio", "image", "text", "video", "metadata")])
+def test_any_number_of_modalities_and_a_data_set_without_its_split_will_do(
+    name: str, modalities: tuple[str, ...]
+) -> None:
+    whole = random_dataset(modalities=modalities)
+    known = {setting.name for setting in describe(MODELS[name].Settings)}
+    settings = {key: value for key, value in {"embedding_size": 8, "latent_width": 8}.items() if key in known}
+    recommender = fit(name, split(whole, "ratio", seed=1), settings, QUICK)
+    told = explain(recommender, "u04", "i07", whole)
+    parts = [reason.contribution for reason in told.reasons] + list(told.rest.values())
+    assert sum(parts) == pytest.approx(told.score, rel=1e-4, abs=1e-5)
+    assert "rounding" not in told.rest
+    assert set(told.through()) <= {"taste", *modalities}
 
 
 def test_a_way_answers_for_several_items_at_once_as_for_each() -> None:

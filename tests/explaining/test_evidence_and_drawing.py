@@ -13,6 +13,7 @@ import pytest
 
 from triptych.data.dataset import Dataset
 from triptych.data.features import Features
+from triptych.data.neighbours import Neighbours
 from triptych.data.split import with_parts
 from triptych.errors import SettingsError
 from triptych.explaining.drawing import draw
@@ -90,6 +91,17 @@ def test_likeness_is_the_cosine_of_the_features_where_both_items_have_them() -> 
     assert one.alike["image"].nearer_than == pytest.approx((others < found[5]).mean())
     assert "image" not in lacking.alike
     assert "text" in lacking.alike
+
+
+def test_neighbours_that_came_with_the_data_are_what_is_said_of_likeness() -> None:
+    items, cosines = np.full((25, 2), -1, np.int64), np.zeros((25, 2), np.float32)
+    items[5, 1], cosines[5, 1] = 3, 0.75
+    given = replace(data(), neighbours={"text": Neighbours(items, cosines)})
+    near, far = evidence_of(explainer().known, given, 4, 3, [5, 6])
+    assert near.alike["text"].cosine == 0.75
+    assert near.alike["text"].nearest == 2
+    assert far.alike["text"].nearest is None
+    assert "words among the 2 nearest (cosine 0.75)" in " ".join(evidence_in_words(near))
 
 
 def test_shared_metadata_are_the_values_that_both_items_have() -> None:

@@ -53,7 +53,8 @@ Way = Callable[[int, Sequence[int]], list[Contributions]]  # user row, item rows
 def way_of(recommender: Recommender, dataset: Dataset | None) -> Way:
     """How the scores of a recommender come apart.
 
-    dataset: what it was trained on, with features; None: do without. Raises InputError where that cannot be done.
+    dataset: what it was trained on, with its split and features; None: do without features.
+    Raises InputError where that cannot be done.
     """
     scorer, known = recommender.scorer, recommender.split.train.interactions
     if isinstance(scorer, Blend):
@@ -66,7 +67,9 @@ def way_of(recommender: Recommender, dataset: Dataset | None) -> Way:
         if isinstance(scorer, Factors):
             return _alone(name, scorer)
         model = kind(parse(kind.Settings, recommender.about["settings"], of=name))
-        return _weights(known, model.channels(scorer, _training_part(recommender, dataset)))
+        train = of_parts(dataset or recommender.dataset).train
+        modalities = list(recommender.about["modalities"]) if kind.needs_features else []
+        return _weights(known, model.channels(scorer, train.with_modalities(modalities)))
     assert isinstance(scorer, Factors)
     learnt = rebuilt(recommender, dataset or recommender.dataset)
     composition = learnt.composition()
@@ -85,15 +88,6 @@ def checked(found: Contributions, score: float) -> Contributions:
             mend=MEND,
         )
     return found if abs(left) <= TOLERANCE * size else replace(found, rest={**found.rest, ROUNDING: left})
-
-
-def _training_part(recommender: Recommender, dataset: Dataset | None) -> Dataset:
-    if dataset is None:
-        return recommender.split.train
-    train = of_parts(dataset).train
-    if not np.array_equal(train.interactions.keys, recommender.split.train.interactions.keys):
-        raise InputError("the model was trained on another data set", mend=MEND)
-    return train.with_modalities(list(recommender.about["modalities"]))
 
 
 def _weights(known: Interactions, told: Callable[[int], Mapping[str, Array]]) -> Way:
@@ -152,6 +146,7 @@ def _regression(
     known: Interactions, scorer: Factors, channels: Channels, why: str = "the model is not linear in the items taken"
 ) -> Way:
     """For models that are not linear in what a user took, or of which the factors alone are there: see `regression`."""
+    scorer = Factors(scorer.users.detach(), scorer.items.detach())
     found = regressed(known, scorer)
     statement = (
         f"Approximate: {why}. A ridge regression of all users on their items says what is whose; it accounts for "
@@ -176,7 +171,7 @@ def _products(
     statement: str,
 ) -> list[Contributions]:
     """Inner products of the parts of a user, rows [n, d] and own [d], with every channel of some items."""
-    parts = {name: part.double() for name, part in channels(torch.tensor(list(items))).items()}
+    parts = {name: part.detach().double() for name, part in channels(torch.tensor(list(items))).items()}
     user = rows.sum(dim=0) + torch.stack(list(own.values())).sum(dim=0)
     made = []
     for place in range(len(items)):

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from triptych.data.dataset import Dataset
 from triptych.data.features import Features, streamed
 from triptych.data.interactions import Interactions
+from triptych.data.neighbours import Neighbours
 from triptych.explaining.explanation import Alike, Evidence
 
 NAMED = 3  # users that are told by name
@@ -23,7 +24,7 @@ def evidence_of(known: Interactions, dataset: Dataset, user: int, item: int, tak
     for other in taken:
         both = who_took_both(known, user, other, item)
         alike = {
-            name: Alike(float(to[other]), _nearer_than(to, item, other))
+            name: _alike(dataset.neighbours.get(name), to, item, other)
             for name, to in cosines.items()
             if np.isfinite(to[other])
         }
@@ -60,10 +61,15 @@ def cosines_to(features: Features, item: int) -> NDArray[np.float64]:
     return cosines
 
 
-def _nearer_than(cosines: NDArray[np.float64], item: int, other: int) -> float:
+def _alike(given: Neighbours | None, cosines: NDArray[np.float64], item: int, other: int) -> Alike:
+    for one, another in ((item, other), (other, item)) if given is not None else ():
+        assert given is not None
+        found = np.flatnonzero(given.items[one] == another)
+        if len(found):
+            return Alike(float(given.cosines[one, found[0]]), 1 - given.k / len(cosines), given.k)
     those = np.delete(cosines, [item, other])
     those = those[np.isfinite(those)]
-    return float((those < cosines[other]).mean()) if len(those) else 0.0
+    return Alike(float(cosines[other]), float((those < cosines[other]).mean()) if len(those) else 0.0)
 
 
 def shared_values(dataset: Dataset, one: int, other: int) -> dict[str, list[str]]:

@@ -22,9 +22,10 @@ EVIDENCE = 10  # reasons that get evidence, unless more are asked for
 class Explainer:
     """Explains a recommender's scores; what that takes of the whole model is computed once, here.
 
-    dataset: the data set that it was trained on, with its split. Needed where the model looks at features; without it
-    there is no evidence by features either. look: where titles and pictures are. Raises InputError where the model
-    cannot be explained with what is there, SettingsError on a column that the item table lacks.
+    dataset: the data set that it was trained on, whose features are looked at; the split is the recommender's. Needed
+    where the model looks at features; without it there is no evidence by features either. look: where titles and
+    pictures are. Raises InputError where the model cannot be explained with what is there, SettingsError on a column
+    that the item table lacks.
     """
 
     def __init__(self, recommender: Recommender, dataset: Dataset | None = None, *, look: Look | None = None) -> None:
@@ -35,6 +36,8 @@ class Explainer:
             raise InputError(
                 "the model was trained on another data set", mend="name the data set that it was trained on"
             )
+        if dataset is not None:
+            dataset = replace(known, features=dataset.features, neighbours=dataset.neighbours)
         self.recommender, self.dataset = recommender, dataset or known
         self.known = recommender.split.train.interactions
         self.look = look or Look()

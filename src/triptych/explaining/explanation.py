@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from triptych.models.composition import TASTE
@@ -15,10 +15,15 @@ CERTAIN = 0.005  # a share below it is not worth a word
 
 @dataclass(frozen=True)
 class Alike:
-    """How alike two items are by one modality. nearer_than: the share of the other items that are less alike."""
+    """How alike two items are by one modality. nearer_than: the share of the other items that are less alike.
+
+    nearest: k, where neighbours came with the data and one item is among the k nearest of the other; the cosine is then
+    theirs. None otherwise.
+    """
 
     cosine: float
     nearer_than: float
+    nearest: int | None = None
 
 
 @dataclass(frozen=True)
@@ -117,7 +122,7 @@ def evidence_briefly(evidence: Evidence) -> str:
     told = [f"{evidence.n_both:,} other{'s' if evidence.n_both != 1 else ''} took both"] if evidence.n_both else []
     name = max(evidence.alike, key=lambda each: evidence.alike[each].nearer_than, default=None)
     if name is not None and evidence.alike[name].nearer_than >= ALIKE:
-        told.append(f"{WORDS.get(name, name)} nearer than {_percent(evidence.alike[name].nearer_than)} of items")
+        told.append(_nearness(name, evidence.alike[name]))
     return "; ".join(told)
 
 
@@ -129,15 +134,19 @@ def evidence_in_words(evidence: Evidence) -> list[str]:
         more = f" ({named}{', …' if evidence.n_both > len(evidence.both) else ''})" if named else ""
         told.append(f"{evidence.n_both:,} other {'user' if evidence.n_both == 1 else 'users'} took both{more}")
     if evidence.alike:
-        near = (
-            f"{WORDS.get(name, name)} nearer than {_percent(alike.nearer_than)} of items (cosine {alike.cosine:.2f})"
-            for name, alike in evidence.alike.items()
-        )
+        near = (f"{_nearness(name, alike)} (cosine {alike.cosine:.2f})" for name, alike in evidence.alike.items())
         told.append(f"alike: {', '.join(near)}")
     if evidence.shared:
         common = (f"{column} {', '.join(values)}" for column, values in evidence.shared.items())
         told.append(f"in common: {'; '.join(common)}")
     return told
+
+
+def _nearness(name: str, alike: Alike) -> str:
+    word = WORDS.get(name, name)
+    if alike.nearest is not None:
+        return f"{word} among the {alike.nearest} nearest"
+    return f"{word} nearer than {_percent(alike.nearer_than)} of items"
 
 
 def _percent(share: float) -> str:
@@ -156,7 +165,7 @@ def _plain(reason: Reason) -> dict[str, Any]:
         else {
             "n_both": evidence.n_both,
             "both": list(evidence.both),
-            "alike": {m: {"cosine": a.cosine, "nearer_than": a.nearer_than} for m, a in evidence.alike.items()},
+            "alike": {m: asdict(alike) for m, alike in evidence.alike.items()},
             "shared": {column: list(values) for column, values in evidence.shared.items()},
         },
     }
