@@ -30,6 +30,9 @@ from triptych.training.rebuild import rebuilt
 ROUNDING, MEAN = "rounding", "the mean of the user's scores"
 TOLERANCE = 1e-5  # of the sizes added: a difference from the score that is worth a name
 DISAGREEMENT = 0.02  # of them: a difference that means that the model is another one
+BOTH_WAYS = (
+    "A modality speaks where the two items are alike, and where an item like the one taken leads to this one by users."
+)
 MEND = "give the data set that it was trained on (--data FOLDER, or dataset=…)"
 
 Array = NDArray[np.float64]
@@ -99,7 +102,8 @@ def _weights(known: Interactions, told: Callable[[int], Mapping[str, Array]]) ->
     def way(user: int, items: Sequence[int]) -> list[Contributions]:
         taken = _history(known, user)
         columns = [told(item) for item in items]
-        return [Contributions({m: said[taken] for m, said in each.items()}, {}, True, statement) for each in columns]
+        words = f"{statement} {BOTH_WAYS}" if any(len(each) > 1 for each in columns) else statement
+        return [Contributions({m: said[taken] for m, said in each.items()}, {}, True, words) for each in columns]
 
     return way
 
@@ -146,7 +150,6 @@ def _regression(
     known: Interactions, scorer: Factors, channels: Channels, why: str = "the model is not linear in the items taken"
 ) -> Way:
     """For models that are not linear in what a user took, or of which the factors alone are there: see `regression`."""
-    scorer = Factors(scorer.users.detach(), scorer.items.detach())
     found = regressed(known, scorer)
     statement = (
         f"Approximate: {why}. A ridge regression of all users on their items says what is whose; it accounts for "
@@ -171,7 +174,7 @@ def _products(
     statement: str,
 ) -> list[Contributions]:
     """Inner products of the parts of a user, rows [n, d] and own [d], with every channel of some items."""
-    parts = {name: part.detach().double() for name, part in channels(torch.tensor(list(items))).items()}
+    parts = {name: part.double() for name, part in channels(torch.tensor(list(items))).items()}
     user = rows.sum(dim=0) + torch.stack(list(own.values())).sum(dim=0)
     made = []
     for place in range(len(items)):

@@ -118,7 +118,8 @@ class MMGCN(LearntModel):
 
     @torch.no_grad()
     def factors(self) -> Factors:
-        return Factors(*self.representations()[:2])
+        users, items, _ = self.representations()
+        return Factors(users.detach(), items.detach())  # without modalities they are rows of a parameter
 
     @torch.no_grad()
     def channels(self, items: Tensor) -> dict[str, Tensor]:
