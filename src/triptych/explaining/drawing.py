@@ -14,8 +14,8 @@ from triptych.explaining.neighbourhood import Neighbourhood
 from triptych.models.composition import TASTE
 
 BLUE, ORANGE, GREEN, GREY, INK, SOFT = "#0072B2", "#D55E00", "#009E73", "#8a8a94", "#1b1b1f", "#4d4d57"
-WIDTH, TOP, ROW, CARD, LAST, PICTURE = 1180, 50, 92, 340, 240, (54, 72)
-USER_X, ITEMS_X, OTHERS_X, ITEM_X = 64, 200, 718, 910  # left edges of the columns; of round nodes the middle
+WIDTH, TOP, ROW, CARD, LAST, PICTURE = 1180, 50, 92, 362, 240, (54, 72)
+USER_X, ITEMS_X, OTHERS_X, ITEM_X = 64, 190, 724, 910  # left edges of the columns; of round nodes the middle
 WIDEST, THINNEST = 13.0, 0.8
 REST_WIDTH = 150  # characters of a line
 
