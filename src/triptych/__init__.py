@@ -17,11 +17,12 @@ if TYPE_CHECKING:
     from triptych.errors import TriptychError
     from triptych.explaining.explainer import Explainer, explain
     from triptych.explaining.explanation import Explanation
-    from triptych.preparing import FeatureSource, PrepareSettings, dataset_of_frames, prepare
+    from triptych.preparing import FeatureSource, PrepareSettings, add_items, dataset_of_frames, prepare
     from triptych.ranking.evaluate import Report
     from triptych.ranking.recommender import Recommender, open_recommender
     from triptych.training.fit import fit
     from triptych.training.settings import TrainingSettings
+    from triptych.training.welcome import welcome
 
 __version__ = "0.1.0"
 
@@ -39,6 +40,7 @@ HOMES = {
     "Split": "data.split",
     "TrainingSettings": "training.settings",
     "TriptychError": "errors",
+    "add_items": "preparing",
     "dataset_of_frames": "preparing",
     "explain": "explaining.explainer",
     "fit": "training.fit",
@@ -46,6 +48,7 @@ HOMES = {
     "open_recommender": "ranking.recommender",
     "prepare": "preparing",
     "split": "data.split",
+    "welcome": "training.welcome",
     "write_recommendations": "data.recommendations",
 }
 
@@ -63,6 +66,7 @@ __all__ = [
     "Split",
     "TrainingSettings",
     "TriptychError",
+    "add_items",
     "dataset_of_frames",
     "explain",
     "fit",
@@ -70,6 +74,7 @@ __all__ = [
     "open_recommender",
     "prepare",
     "split",
+    "welcome",
     "write_recommendations",
 ]
 

@@ -18,22 +18,23 @@ CPU = torch.device("cpu")
 @given(seed=st.integers(0, 10_000), density=st.floats(0.05, 0.98), n_items=st.integers(2, 30))
 def test_a_negative_is_never_a_seen_item(seed: int, density: float, n_items: int) -> None:
     generator = np.random.default_rng(seed)
-    taken = generator.random((8, n_items)) < density
-    taken[:, 0] = False  # everybody has at least one item left
+    taken = generator.random((9, n_items)) < density
+    taken[:8, 0], taken[8, 0] = False, True  # all but one have at least one item left
     users, items = np.nonzero(taken)
-    interactions = Interactions.of_pairs(users.astype(np.int64), items.astype(np.int64), 8, n_items)
+    interactions = Interactions.of_pairs(users.astype(np.int64), items.astype(np.int64), 9, n_items)
     asked = generator.integers(0, 8, 64)
     negatives = draw_negatives(interactions, asked, generator)
     assert not interactions.contain(asked, negatives).any()
-    assert ((negatives >= 0) & (negatives < n_items)).all()
+    assert (interactions.item_degrees[negatives] > 0).all()  # what nobody took is no negative
 
 
 def test_negatives_are_uniform_over_the_unseen_items() -> None:
-    interactions = Interactions.of_pairs(np.zeros(9, np.int64), np.arange(9), 1, 12)
+    users = np.repeat([0, 1], [9, 3])
+    interactions = Interactions.of_pairs(users, np.arange(12), 2, 13)
     negatives = draw_negatives(interactions, np.zeros(9000, np.int64), np.random.default_rng(0))
-    counts = np.bincount(negatives, minlength=12)
-    assert counts[:9].sum() == 0
-    assert np.abs(counts[9:] - 3000).max() < 200
+    counts = np.bincount(negatives, minlength=13)
+    assert counts[:9].sum() == counts[12] == 0
+    assert np.abs(counts[9:12] - 3000).max() < 200
 
 
 def test_a_user_who_took_everything_has_no_negative_and_is_left_out_of_batches() -> None:

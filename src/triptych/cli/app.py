@@ -8,7 +8,22 @@ from typing import Annotated
 
 import typer
 
-from triptych.cli import blend, compare, demo, evaluate, explain, models, prepare, recommend, report, show, train, tune
+from triptych.cli import (
+    add_items,
+    blend,
+    compare,
+    demo,
+    evaluate,
+    explain,
+    models,
+    newcomers,
+    prepare,
+    recommend,
+    report,
+    show,
+    train,
+    tune,
+)
 from triptych.errors import SettingsError, TriptychError
 
 OK, FAILED, MISUSED, INTERRUPTED = 0, 1, 2, 130
@@ -55,9 +70,11 @@ app.command("train")(train.command)
 app.command("evaluate")(evaluate.command)
 app.command("recommend")(recommend.command)
 app.command("explain")(explain.command)
+app.command("add-items")(add_items.command)
 app.command("tune")(tune.command)
 app.command("compare")(compare.command)
 app.command("blend")(blend.command)
+app.command("newcomers")(newcomers.command)
 app.command("report")(report.command)
 app.command("models")(models.command)
 app.command("demo")(demo.command)

@@ -58,6 +58,9 @@ def command(
     mask: Annotated[
         str | None, typer.Option(help="Items left out of the ranking: train or known, as in evaluate [default: train].")
     ] = None,
+    among: Annotated[
+        str | None, typer.Option(help="Items ranked and counted: all, warm or cold, as in evaluate [default: all].")
+    ] = None,
     metrics: Annotated[
         str | None, typer.Option(help="Separated by commas; the first orders the table and is tested.")
     ] = None,
@@ -89,6 +92,7 @@ def command(
         "subsets": subsets,
         "part": part,
         "mask": mask,
+        "among": among,
         "metrics": None if metrics is None else tuple(each.strip() for each in metrics.split(",")),
     }
     experiment = checked(replace(experiment, **{key: value for key, value in given.items() if value is not None}))
@@ -96,14 +100,15 @@ def command(
     folder = output or Path("runs") / f"compare-{name}"
     with show.listening() as listener:
         rows = compare(experiment, folder, jobs=jobs, threads=threads, listener=listener)
-    how: dict[str, Any] = {"part": experiment.part, "mask": experiment.mask, "modalities": experiment.modalities}
+    how = {name: getattr(experiment, name) for name in ("part", "mask", "among", "modalities")}
     how["folders"] = {of: str(Path(source.folder).resolve()) for of, source in experiment.data.items()}
     write_tables(rows, folder, {**how, "seeds": list(experiment.seeds)})
     if json:
         show.show_json(to_json(rows))
     else:
         for of in experiment.data:
-            title = f"{experiment.part} of {of}, full ranking, {_seeds_in_words(experiment.seeds)}"
+            items = "" if experiment.among == "all" else f" among {experiment.among} items"
+            title = f"{experiment.part} of {of}, full ranking{items}, {_seeds_in_words(experiment.seeds)}"
             _show([row for row in rows if row.data == of], title)
         show.show(f"● the best, and what cannot be told from it (p ≥ {CERTAIN:g}, corrected)")
         show.show(f"tables: {folder}/comparison.json, .csv, .md, .tex; run folders: {folder}/DATA/LINE/seed-N")

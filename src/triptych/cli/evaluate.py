@@ -20,6 +20,9 @@ def command(
             "(everything known but the part itself)."
         ),
     ] = "train",
+    among: Annotated[
+        str, typer.Option(help="Items that are ranked, and count: all, warm (training knew them) or cold (it did not).")
+    ] = "all",
     metrics: Annotated[
         str | None, typer.Option(help="Separated by commas, as ndcg@50,recall@20 [default: the usual ones].")
     ] = None,
@@ -41,13 +44,16 @@ def command(
     recommender = open_recommender(run)
     asked = tuple(metrics.split(",")) if metrics else STANDARD
     with show.listening() as listener:
-        report = recommender.evaluate(cast(Any, part), mask=cast(Any, mask), metrics=asked, listener=listener)
+        report = recommender.evaluate(
+            cast(Any, part), mask=cast(Any, mask), among=cast(Any, among), metrics=asked, listener=listener
+        )
     if per_user is not None:
         _write_per_user(per_user, recommender.dataset.users.names(report.users), report.per_user)
     result = {
         "model": recommender.about.get("model"),
         "part": part,
         "masked": report.masked,
+        "among": among,
         "users": len(report.users),
         "users_without": report.n_without,
         "metrics": report.means,
@@ -55,7 +61,8 @@ def command(
     if json:
         show.show_json(result)
         return
-    show.show_report(f"{result['model']} on {part}, full ranking", report.means)
+    items = "" if among == "all" else f" among {among} items"
+    show.show_report(f"{result['model']} on {part}, full ranking{items}", report.means)
     show.show(
         f"{len(report.users):,} users count, {report.n_without:,} have no {part} item; left out of the ranking: "
         f"{report.masked}"

@@ -64,8 +64,8 @@ def command(
         str, typer.Option(help="Feature rows of zeros: missing (the item lacks it) or keep.")
     ] = "missing",
     k_core: Annotated[int, typer.Option(help="Keep users and items with at least this many interactions.")] = 0,
-    split: Annotated[str, typer.Option(help="auto, ratio, leave-one-out, time or given.")] = "auto",
-    train: Annotated[float, typer.Option(help="Share of train, for ratio and time.")] = 0.8,
+    split: Annotated[str, typer.Option(help="auto, ratio, leave-one-out, time, cold-items or given.")] = "auto",
+    train: Annotated[float, typer.Option(help="Share of train, for ratio, time and cold-items.")] = 0.8,
     validation: Annotated[float, typer.Option(help="Share of validation; the rest is test.")] = 0.1,
     seed: Annotated[int, typer.Option(help="Seed of random splits.")] = 0,
     store: Annotated[str, typer.Option(help="Precision of stored features: same, float16 or float32.")] = "same",
@@ -106,7 +106,7 @@ def command(
         "numeric": tuple(numeric or ()),
     }
     settings = parse(PrepareSettings, values, of="prepare")
-    sources = [_feature_source(each) for each in features or ()]
+    sources = [feature_source(each) for each in features or ()]
     near = [_neighbour_source(each) for each in neighbours or ()]
     with show.listening() as listener:
         dataset = prepare(
@@ -122,7 +122,8 @@ def command(
     _tell(dataset, output, json=json)
 
 
-def _feature_source(given: str) -> Any:
+def feature_source(given: str) -> Any:
+    """The FeatureSource that MODALITY=FILE[:IDS] means. Raises SettingsError."""
     from triptych.data.features import NAME
     from triptych.data.formats.features import FeatureSource
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
 from triptych.cli import show
 from triptych.errors import InputError, SettingsError, place
+
+if TYPE_CHECKING:
+    from triptych.data.recommendations import Recommendations
 
 
 def command(
@@ -21,6 +25,19 @@ def command(
     users: Annotated[
         Path | None, typer.Option("--users", help="Only the users of this text file, one id a line.")
     ] = None,
+    took: Annotated[
+        list[str] | None,
+        typer.Option("--took", "-t", help="An item that somebody new took, who gets a list at once; repeatable."),
+    ] = None,
+    histories: Annotated[
+        Path | None,
+        typer.Option(
+            help="What new users took: a table of user and item ids (.csv, .tsv, .parquet), as prepare reads."
+        ),
+    ] = None,
+    unknown_items: Annotated[
+        str, typer.Option(help="Items of new users that the model does not know: raise or ignore.")
+    ] = "raise",
     unknown: Annotated[
         str, typer.Option(help="Users nothing is known of: raise, warn (leave out) or popular (the popular items).")
     ] = "raise",
@@ -30,23 +47,36 @@ def command(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the output file if it is there.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
-    """Write every user's best items, or show those of some users.
+    """Write every user's best items, or show those of some users, or of new users from what they took.
 
     Lists are streamed: memory stays bounded however many users there are. The file is whole or absent.
 
     Examples:  triptych recommend runs/bm3 --output recommendations.parquet
 
                triptych recommend runs/bm3 --user u17 -k 10
+
+               triptych recommend runs/bm3 --took i4 --took i17 -k 10      (somebody new: no training)
     """
     from triptych.data.recommendations import write_recommendations
     from triptych.ranking.recommender import open_recommender
 
-    asked = _asked(user, users)
-    if output is None and asked is None:
+    asked, new = _asked(user, users), _new(took, histories)
+    if asked is not None and new is not None:
+        raise SettingsError("known and new users are asked for at once", mend="ask for the one, then for the others")
+    if output is None and asked is None and new is None:
         raise SettingsError("nothing to do", mend="name an --output file, or a --user to show")
     recommender = open_recommender(run)
     with show.listening() as listener:
-        chunks = recommender.stream(asked, k, unknown=cast(Any, unknown), include_seen=include_seen, listener=listener)
+        chunks: Iterable[Recommendations]
+        if new is None:
+            chunks = recommender.stream(
+                asked, k, unknown=cast(Any, unknown), include_seen=include_seen, listener=listener
+            )
+        else:
+            made = recommender.recommend_to(
+                new, k, unknown_items=cast(Any, unknown_items), include_seen=include_seen, listener=listener
+            )
+            chunks = [made]
         if output is not None:
             lines = write_recommendations(chunks, output, overwrite=overwrite)
             result: Any = {"output": str(output), "lines": lines, "k": k}
@@ -65,6 +95,21 @@ def command(
             [r["user_id"], r["rank"], r["item_id"], f"{r['score']:.4f}", titles.get(r["item_id"]) or ""] for r in result
         ]
         show.show_table("recommendations", ["user_id", "rank", "item_id", "score", "title"], rows)
+
+
+def _new(took: list[str] | None, histories: Path | None) -> dict[str, list[str]] | None:
+    """New users' histories by their names; who is told of by --took is called "new"."""
+    if took is None and histories is None:
+        return None
+    new: dict[str, list[str]] = {"new": took} if took else {}
+    if histories is not None:
+        from triptych.data.formats.log import Columns, log_of_table
+        from triptych.data.formats.tables import read_table
+
+        log = log_of_table(read_table(histories), Columns()).frame
+        for name, item in log.select("user_id", "item_id").drop_nulls().unique(maintain_order=True).iter_rows():
+            new.setdefault(name, []).append(item)
+    return new
 
 
 def _asked(user: list[str] | None, users: Path | None) -> list[str] | None:

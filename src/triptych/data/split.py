@@ -1,4 +1,4 @@
-"""train | validation | test: as given, by ratio per user, by time, or leave the last out."""
+"""train | validation | test: as given, by ratio per user, by time, leave the last out, or with items held out whole."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from triptych.data.dataset import PARTS, Dataset
 from triptych.data.interactions import Interactions
 from triptych.errors import InputError, SettingsError, did_you_mean
 
-How = Literal["ratio", "leave-one-out", "time", "given"]
+How = Literal["ratio", "leave-one-out", "time", "cold-items", "given"]
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,8 @@ def split(
     leave-one-out: each user's last interaction to test, the one before to validation (by time where times are known,
     at random otherwise); users with fewer than three stay in train.
     time: one moment for all: the first 80 % of all interactions in time to train, and so on by `ratios`.
+    cold-items: the last share of the items are held out whole, all their interactions to test; those of the others are
+    split as by `ratio`. Nothing learns from a held-out item but its content, and none is drawn as a negative.
     given: by the column that was read with the interactions.
     Raises SettingsError on an unknown `how` or bad ratios, InputError where the data lack what `how` needs.
     """
@@ -71,13 +73,17 @@ def with_parts(
         return dataset if "split" in dataset.about else _carrying(dataset, dataset.parts, "as given")
     if how == "ratio":
         parts = _by_ratio(dataset.interactions, ratios, seed)
-        words = f"{':'.join(f'{share:g}' for share in ratios)} per user, seed {seed}"
+        words = f"{_in_words(ratios)} per user, seed {seed}"
+    elif how == "cold-items":
+        parts = _by_ratio(dataset.interactions, ratios, seed)
+        parts[_drawn(dataset.n_items, ratios[2], seed)[dataset.interactions.items]] = 2
+        words = f"{ratios[2]:g} of the items held out whole, the others {_in_words(ratios)} per user, seed {seed}"
     elif how == "leave-one-out":
         parts = _leave_one_out(dataset, seed)
         words = "leave one out, by time" if dataset.times is not None else f"leave one out at random, seed {seed}"
     else:
         parts = _by_time(dataset, ratios)
-        words = f"{':'.join(f'{share:g}' for share in ratios)} by global time"
+        words = f"{_in_words(ratios)} by global time"
     return _carrying(dataset, parts, words)
 
 
@@ -101,9 +107,20 @@ def _carrying(dataset: Dataset, parts: NDArray[np.int8], words: str) -> Dataset:
     return replace(dataset, parts=parts, about={**dataset.about, "split": words})
 
 
+def _in_words(ratios: tuple[float, float, float]) -> str:
+    return ":".join(f"{share:g}" for share in ratios)
+
+
+def _drawn(n_items: int, share: float, seed: int) -> NDArray[np.bool_]:
+    """bool [n_items]: a share of the items, drawn at random."""
+    drawn = np.zeros(n_items, dtype=np.bool_)
+    drawn[np.random.default_rng([seed, 3]).permutation(n_items)[: round(n_items * share)]] = True
+    return drawn
+
+
 def _by_ratio(interactions: Interactions, ratios: tuple[float, float, float], seed: int) -> NDArray[np.int8]:
     generator = np.random.default_rng([seed, 1])
-    place = _place_in_user(interactions, generator.random(len(interactions)))
+    place = place_in_user(interactions, generator.random(len(interactions)))
     counts = interactions.user_degrees[interactions.users]
     # from the end: the last share is test, the share before it validation, rounded down; what is left is train
     n_test = np.floor(counts * ratios[2] + 1e-9).astype(np.int64)
@@ -121,7 +138,7 @@ def _by_ratio(interactions: Interactions, ratios: tuple[float, float, float], se
 def _leave_one_out(dataset: Dataset, seed: int) -> NDArray[np.int8]:
     interactions = dataset.interactions
     order = dataset.times if dataset.times is not None else np.random.default_rng([seed, 2]).random(len(interactions))
-    place = _place_in_user(interactions, order)
+    place = place_in_user(interactions, order)
     counts = interactions.user_degrees[interactions.users]
     parts = np.zeros(len(interactions), dtype=np.int8)
     parts[(place == counts - 2) & (counts >= 3)] = 1
@@ -143,7 +160,7 @@ def _by_time(dataset: Dataset, ratios: tuple[float, float, float]) -> NDArray[np
     return parts
 
 
-def _place_in_user(interactions: Interactions, order: NDArray[np.float64]) -> NDArray[np.int64]:
+def place_in_user(interactions: Interactions, order: NDArray[np.float64]) -> NDArray[np.int64]:
     """int64 [n]: each interaction's place among its user's, by `order`, ties by item."""
     sorted_rows = np.lexsort((interactions.items, order, interactions.users))
     place = np.empty(len(interactions), dtype=np.int64)

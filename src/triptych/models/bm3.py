@@ -38,10 +38,10 @@ from typing_extensions import Doc
 from triptych.data.dataset import Dataset
 from triptych.data.features import Features
 from triptych.graph.bipartite import BipartiteGraph
-from triptych.models.composition import BIAS, TASTE, Composition, Stretch, layers_composition
+from triptych.models.composition import BIAS, CONTENT, TASTE, Composition, Stretch, layers_composition
 from triptych.models.feature_rows import FeatureRows, random_projection, table_of
 from triptych.models.model import Batch, LearntModel
-from triptych.models.parts import cosine_distances, dropout, xavier_linear, xavier_table
+from triptych.models.parts import cosine_distances, dropout, ridge_map, xavier_linear, xavier_table
 from triptych.ranking.scorer import Factors
 from triptych.settings import Choices, Search
 
@@ -123,9 +123,31 @@ class BM3(LearntModel):
 
     @torch.no_grad()
     def channels(self, items: Tensor) -> dict[str, Tensor]:
-        """W_p h_i and b_p."""
+        """W_p h_i and b_p; h_i of an item that nobody took is what its content says."""
         q, b = self.factors().items[items], self.predictor.bias.detach()
-        return {TASTE: q - b, BIAS: b.expand_as(q)}
+        new = (self.graph.items_starts.diff() == 0)[items, None]
+        content = {CONTENT: (q - b) * new} if self.modalities and new.any() else {}
+        return {TASTE: (q - b) * ~new if content else q - b, **content, BIAS: b.expand_as(q)}
+
+    @torch.no_grad()
+    def welcome(self, new: Tensor) -> None:
+        """h_i of an item that nobody took := what a ridge regression on its q(W_m f_i^m + b_m) says, over known items.
+
+        L_align turns q(h_i^m) towards h_i; how long h_i is, and how far each modality can be believed, the others tell.
+        Without neighbours h_i is e_i + e_i / (L + 1).
+        """
+        if not self.modalities:
+            super().welcome(new)
+            return
+        tables, n_layers = (self.user_embedding, self.item_embedding), self.settings.n_layers
+        rows, told = torch.arange(len(new), device=new.device), []
+        for modality in self.modalities.values():
+            assert isinstance(modality, ItemModality)
+            h_m, present = modality.projected(rows)
+            told += [functional.normalize(self.predictor(h_m), dim=1) * present[:, None], present[:, None]]
+        h = self.graph.mean_of_layers(*tables, n_layers, again=1)[1]
+        said = ridge_map(torch.cat(told, dim=1), h, ~new)
+        self.item_embedding[new] = said[new] / (1 + 1 / (n_layers + 1))
 
     def own_learning_rates(self) -> dict[str, float]:
         residuals = [name for name, _ in self.named_parameters() if name.endswith(".residual")]
@@ -164,9 +186,12 @@ class ItemModality(nn.Module):
 
     def forward(self, items: Tensor) -> tuple[Tensor, Tensor]:
         """Item rows int64 [n] -> h^m [n, d], and 1 where the item has the modality, else 0, [n]."""
+        h, has = self.projected(items)
+        return (h, has) if self.residual is None else (h + self.residual[items], has)
+
+    def projected(self, items: Tensor) -> tuple[Tensor, Tensor]:
+        """The same without r."""
         if self.features is not None:
             return self.projection(self.features[items]), self.rows.present[items].to(self.features.dtype)
         h, has = self.rows.project(self.projection.weight, self.projection.bias, items)
-        if self.residual is not None:
-            h = h + self.residual[items]
         return h, has[:, 0]

@@ -5,8 +5,8 @@ Where a model is linear in what a user took, its score comes apart, and every it
     h_u = Σ over j ∈ N(u) of w_uj y_j + Σ own_u        h_i = Σ over channels c of h_i^c
     s(u, i) = Σ over j, c of w_uj y_j · h_i^c + own_u · h_i
 
-Channels are TASTE (what the paths of the user-item graph tell, or an item's own embedding) and the names of modalities;
-BIAS is what is the same for every item and therefore explains none.
+Channels are TASTE (what the paths of the user-item graph tell, or an item's own embedding) and the names of modalities,
+or CONTENT for all of them; BIAS is what is the same for every item and therefore explains none.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from torch import Tensor
 
 from triptych.graph.bipartite import BipartiteGraph
 
-TASTE, BIAS = "taste", "bias"
+TASTE, CONTENT, BIAS = "taste", "content", "bias"
 OWN = "the user's own embedding"
 
 

@@ -6,8 +6,8 @@ B = EASE's weights of X (λ)                 see EASE
 scores = U B / rms(U B) + γ X S / rms(X S)
 
 As both terms are linear in X, scores = X W with W = (I + α S) B / rms(U B) + γ S / rms(X S). The rms is over the scores
-of a sample of users. In the sparse form B is sparse, and W stays a product, which would have dozens of times the
-entries of B. Without any modality this is EASE.
+that a sample of users gives the items that anybody took. In the sparse form B is sparse, and W stays a product, which
+would have dozens of times the entries of B. Without any modality this is EASE.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ class ContentEASE(SolvedModel):
         s, taken = self.settings, dataset.interactions
         graph = self.item_graph(dataset)
         weights: Any = item_weights(taken, s.reg_weight, s.form, s.n_regressors, listener)
-        users = _sample(dataset.n_users)
+        users = _sample(dataset)
         content = s.content_weight / _rms(ItemWeights(taken, graph), users)
         if not isinstance(weights, np.ndarray):
             spread = sparse.csr_array(np.float32(s.smoothing) * graph)
@@ -94,21 +94,44 @@ class ContentEASE(SolvedModel):
     def channels(self, scorer: ItemWeights, dataset: Dataset) -> Told:
         """W's columns as b + Σ_m (α S_m b + γ S_m / rms), S_m a modality's part of S and b the column of B / rms.
 
-        The dense form keeps W alone: b solves (I + α S) b = W − γ S / rms.
+        The dense form keeps W alone: b solves (I + α S) b = W − γ S / rms among the items that anybody took; of the
+        others, rows of B are zero.
         """
         s, taken, graphs = self.settings, dataset.interactions, self.item_graphs(dataset)
         graph, alpha = self.item_graph(dataset), np.float32(self.settings.smoothing)
-        gamma = np.float32(s.content_weight / _rms(ItemWeights(taken, graph), _sample(dataset.n_users)))
+        gamma = np.float32(s.content_weight / _rms(ItemWeights(taken, graph), _sample(dataset)))
+        known = (taken.item_degrees > 0).astype(np.float64)
+        spread: Any = linalg.LinearOperator(
+            graph.shape, lambda b: b + alpha * known * (graph @ (known * b)), dtype=np.float64
+        )
 
         def told(item: int) -> dict[str, NDArray[np.float64]]:
             whole = scorer.told_of(item)
-            own = whole - gamma * graph[:, [item]].toarray()[:, 0]
-            spread: Any = linalg.LinearOperator(graph.shape, lambda b: b + alpha * (graph @ b), dtype=np.float64)
+            own = known * (whole - gamma * graph[:, [item]].toarray()[:, 0])
             b, _ = linalg.minres(spread, own, rtol=1e-10, maxiter=1000)
             parts = {m: alpha * (each @ b) + gamma * each[:, [item]].toarray()[:, 0] for m, each in graphs.items()}
             return {TASTE: whole - sum(parts.values()), **parts}
 
         return told
+
+    def welcome(self, scorer: ItemWeights, dataset: Dataset) -> ItemWeights:
+        """A new item is scored by γ X S alone, in its old measure: its row of B is zero, its row of S is not."""
+        n_known, n_items = scorer.n_items, dataset.n_items
+        taken = dataset.interactions
+        graph = self.item_graph(dataset)
+        content = np.float32(self.settings.content_weight / _rms(ItemWeights(taken, graph), _sample(dataset)))
+        if isinstance(scorer.weights, np.ndarray):
+            weights = np.zeros((n_items, n_items), dtype=np.float32)
+            weights[:n_known, :n_known] = scorer.weights
+            for rows, columns in ((slice(n_known), slice(n_known, None)), (slice(n_known, None), slice(None))):
+                weights[rows, columns] = (content * graph[rows, columns]).toarray()
+            return ItemWeights(taken, weights)
+        B = sparse.csr_array(scorer.weights)
+        starts = np.pad(B.indptr, (0, n_items - n_known), mode="edge")  # empty rows
+        B = sparse.csr_array((B.data, B.indices, starts), shape=(n_items, n_items))
+        return ItemWeights(
+            taken, B, sparse.csr_array(np.float32(self.settings.smoothing) * graph), sparse.csr_array(content * graph)
+        )
 
     def item_graph(self, dataset: Dataset) -> sparse.csr_array:
         """S, float32 [n_items, n_items]."""
@@ -131,6 +154,10 @@ class ContentEASE(SolvedModel):
         return graphs
 
 
+def _sample(dataset: Dataset) -> NDArray[np.int64]:
+    return np.unique(np.linspace(0, dataset.n_users - 1, SAMPLE).astype(np.int64))
+
+
 def _add_product(weights: NDArray[np.float32], graph: sparse.csr_array, smoothing: np.float32) -> None:
     """weights += smoothing · graph @ weights, in place, a slice of columns at a time."""
     n = len(weights)
@@ -140,11 +167,9 @@ def _add_product(weights: NDArray[np.float32], graph: sparse.csr_array, smoothin
         weights[:, begin : begin + size] = columns + smoothing * (graph @ columns)
 
 
-def _sample(n_users: int) -> NDArray[np.int64]:
-    return np.unique(np.linspace(0, n_users - 1, SAMPLE).astype(np.int64))
-
-
 def _rms(scorer: ItemWeights, users: NDArray[np.int64]) -> float:
-    """Root mean square of the scores of some users; 1 where all are zero."""
-    total = sum(float(scorer.score(some).double().square().sum()) for some in np.array_split(users, 8) if len(some))
-    return float(np.sqrt(total / (len(users) * scorer.n_items))) or 1.0
+    """Root mean square of some users' scores of the items that anybody took; 1 where all are zero."""
+    known = np.flatnonzero(scorer.history.item_degrees)
+    parts = [some for some in np.array_split(users, 8) if len(some)]
+    total = sum(float(scorer.score(some)[:, known].double().square().sum()) for some in parts)
+    return float(np.sqrt(total / (len(users) * len(known)))) or 1.0

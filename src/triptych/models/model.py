@@ -33,7 +33,8 @@ class Batch:
         return len(self.users)
 
 
-Told = Callable[[int], dict[str, NDArray[np.float64]]]
+Told = Callable[[int], dict[str, NDArray[np.float64]]]  # see `SolvedModel.channels`
+ITEM_TABLES = ("item_embedding", "id_embedding")  # parameters whose last n_items rows are the items'
 
 
 class SolvedModel(ABC):
@@ -60,6 +61,13 @@ class SolvedModel(ABC):
         scorer: what `solve` made of `dataset`, whose features are looked at where `needs_features` says so.
         """
         return lambda item: {TASTE: scorer.told_of(item)}
+
+    def welcome(self, scorer: ItemWeights, dataset: Dataset) -> ItemWeights:
+        """The scorer that `solve` gave, for a data set that has new items behind those it had.
+
+        Only of models of content. Raises NotImplementedError from the others.
+        """
+        raise NotImplementedError(f"{type(self).__name__} does not look at content")
 
 
 class LearntModel(nn.Module, ABC):
@@ -93,6 +101,17 @@ class LearntModel(nn.Module, ABC):
     def channels(self, items: Tensor) -> dict[str, Tensor]:
         """The representations of some items, int64 [n], by what they are made of: float32 [n, d] each; they add up."""
         return {TASTE: self.factors().items[items]}
+
+    @torch.no_grad()
+    def welcome(self, new: Tensor) -> None:
+        """Give items that nobody took, bool [n_items], what stands for an embedding: nothing, so that content speaks.
+
+        Called before `factors` is asked for. It overwrites those items' rows of the tables of item (or user and item)
+        embeddings; a model may know better.
+        """
+        for name, table in self.named_parameters():
+            if name in ITEM_TABLES:
+                table[-len(new) :][new] = 0
 
     def start_epoch(self, generator: Generator) -> None:
         """Called before every epoch, and again when an epoch is gone on with: the same generator, the same outcome."""

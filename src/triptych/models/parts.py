@@ -58,6 +58,20 @@ def id_penalty(table: Tensor, n_users: int, users: Tensor, positives: Tensor, ne
     return rows[: len(users)].square().mean() + rows[len(users) :].square().mean()
 
 
+def ridge_map(x: Tensor, y: Tensor, known: Tensor, share: float = 1e-3) -> Tensor:
+    """What a ridge regression of y [n, e] on x [n, d], fitted to the rows that are `known`, bool [n], says of all rows.
+
+    Both are centred on their means. The penalty is `share` of the mean square of a row of x, for every row.
+    """
+    x, y = x.double(), y.double()
+    x_mean, y_mean = x[known].mean(dim=0), y[known].mean(dim=0)
+    x, y = x - x_mean, y[known] - y_mean
+    told = x[known]
+    penalty = share * told.square().sum() * torch.eye(x.shape[1], dtype=x.dtype, device=x.device)
+    said: Tensor = x @ torch.linalg.solve(told.T @ told + penalty, told.T @ y) + y_mean
+    return said.float()
+
+
 def dropout(x: Tensor, share: float, generator: Generator) -> Tensor:
     """Zero a share of the entries and scale the others up; `functional.dropout` takes no generator."""
     if share == 0:

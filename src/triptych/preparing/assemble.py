@@ -121,15 +121,7 @@ def _catalogue(
     The item table says; else the numbering of a layout that numbers its items; else the log (None).
     """
     if table is not None:
-        lowered = {name.lower(): name for name in reversed(table.frame.columns)}
-        column = settings.item_id_column or next((lowered[name] for name in ITEM_IDS if name in lowered), None)
-        if column is None:
-            raise InputError(
-                f"no column looks like item ids (columns: {', '.join(table.frame.columns[:20])})",
-                where=table.where(),
-                mend="name it with --item-id-column",
-            )
-        ids = good_ids(table.text(column), lambda row: table.where(row, column), "keep one row per item")
+        ids = item_ids_of(table, settings.item_id_column)
         return Vocabulary(ids), ids
     if source.n_items is not None:
         rows = max([len(file.values) for file in files if file.ids is None], default=source.n_items)
@@ -142,6 +134,19 @@ def _catalogue(
         ids = pl.Series("id", [str(row) for row in range(rows)], dtype=pl.String)
         return Vocabulary(ids), ids
     return None, None
+
+
+def item_ids_of(table: Table, column: str = "") -> pl.Series:
+    """The item ids of an item table, one a row; column: where they stand, "" is a guess. Raises InputError."""
+    lowered = {name.lower(): name for name in reversed(table.frame.columns)}
+    named = column or next((lowered[name] for name in ITEM_IDS if name in lowered), None)
+    if named is None:
+        raise InputError(
+            f"no column looks like item ids (columns: {', '.join(table.frame.columns[:20])})",
+            where=table.where(),
+            mend="name it with --item-id-column",
+        )
+    return good_ids(table.text(named), lambda row: table.where(row, named), "keep one row per item")
 
 
 def _ids_known(log: Log, catalogue: Vocabulary | None) -> list[pl.Series]:

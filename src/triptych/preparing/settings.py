@@ -30,10 +30,10 @@ class PrepareSettings:
     zero_rows: Annotated[ZeroRows, Doc("feature rows of zeros: missing, or keep as they are")] = "missing"
     k_core: Annotated[int, Interval(ge=0), Doc("keep users and items with at least this many interactions")] = 0
     split: Annotated[
-        Literal["auto", "ratio", "leave-one-out", "time", "given"],
+        Literal["auto", "ratio", "leave-one-out", "time", "cold-items", "given"],
         Doc("how to split; auto: as given where a column says, else by ratio"),
     ] = "auto"
-    train: Annotated[float, Interval(gt=0, le=1), Doc("share of train, for ratio and time")] = 0.8
+    train: Annotated[float, Interval(gt=0, le=1), Doc("share of train, for ratio, time and cold-items")] = 0.8
     validation: Annotated[float, Interval(ge=0, lt=1), Doc("share of validation; the rest is test")] = 0.1
     seed: Annotated[int, Interval(ge=0), Doc("seed of random splits")] = 0
     store: Annotated[

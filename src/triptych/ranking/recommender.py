@@ -21,13 +21,15 @@ from triptych.data.split import Split, of_parts
 from triptych.errors import InputError, SettingsError, did_you_mean
 from triptych.progress import Listener, silent
 from triptych.ranking.evaluate import STANDARD, Report, evaluate
-from triptych.ranking.scorer import Blend, Factors, ItemWeights
+from triptych.ranking.new_users import scorer_of_new
+from triptych.ranking.scorer import Among, Blend, Factors, ItemWeights, Scorer
 from triptych.ranking.topk import check_k, rank_all
 
 KIND = "recommender"
 FACTORS, WEIGHTS = "factors.safetensors", "weights.safetensors"  # one or the other, by the kind of scorer
 BLEND = "blend.safetensors"  # beside several of them, numbered
 Mask = Literal["train", "known"]
+Items = Literal["all", "warm", "cold"]
 Unknown = Literal["raise", "warn", "popular"]
 
 
@@ -62,6 +64,7 @@ class Recommender:
         part: Literal["validation", "test"] = "test",
         *,
         mask: Mask = "train",
+        among: Items = "all",
         metrics: Sequence[str] = STANDARD,
         listener: Listener = silent,
     ) -> Report:
@@ -69,22 +72,28 @@ class Recommender:
 
         mask: which items are left out of the ranking: the user's training items ("train", as the literature does) or
         all that is known but the part itself ("known": at test time validation items too).
-        Raises SettingsError on an unknown part, mask or metric, InputError if nothing is held out.
+        among: which items are ranked, and count: all, or those that training knew ("warm"), or did not ("cold").
+        Raises SettingsError on an unknown part, mask, kind of items or metric, InputError if nothing is held out.
         """
-        held_out, seen, words = self.held_out_and_seen(part, mask)
-        return evaluate(self.scorer, held_out, seen, metrics, masked=words, listener=listener)
+        scorer, held_out, seen, words = self.question(part, mask, among)
+        return evaluate(scorer, held_out, seen, metrics, masked=words, listener=listener)
 
-    def held_out_and_seen(
-        self, part: Literal["validation", "test"], mask: Mask
-    ) -> tuple[Interactions, Interactions, str]:
-        """What is measured on, what is left out of the ranking, and that in words; see `evaluate`."""
-        check_part_and_mask(part, mask)
-        split = self.split
+    def question(
+        self, part: Literal["validation", "test"], mask: Mask, among: Items = "all"
+    ) -> tuple[Scorer, Interactions, Interactions, str]:
+        """What ranks, what is measured on, what is left out of the ranking, and that in words; see `evaluate`."""
+        check_question(part, mask, among)
+        split, scorer = self.split, self.scorer
         held_out, other = (split.test, split.validation) if part == "test" else (split.validation, split.test)
         seen, words = split.train.interactions, "training items"
         if mask == "known" and part == "test":
             seen, words = seen.union(other), "training and validation items"
-        return held_out, seen, words
+        if among == "all":
+            return scorer, held_out, seen, words
+        chosen = (split.train.interactions.item_degrees == 0) == (among == "cold")
+        if among == "cold":
+            words = f"{words}, and all items that training knew"
+        return Among(scorer, chosen), held_out.select(chosen[held_out.items]), seen, words
 
     def recommend(
         self,
@@ -134,6 +143,40 @@ class Recommender:
                 self.dataset.items,
             )
 
+    def recommend_to(
+        self,
+        histories: Mapping[str, Sequence[str]],
+        k: int = 50,
+        *,
+        unknown_items: Literal["raise", "ignore"] = "raise",
+        include_seen: bool = False,
+        listener: Listener = silent,
+    ) -> Recommendations:
+        """The best k items for users that the model need not know, from what they took: a name -> item ids.
+
+        Without training; see `new_users`. A known user's name is just a name here. Who took nothing that is known gets
+        the popular items. unknown_items: what to do about items that the model does not know. Raises UnknownIdError,
+        SettingsError.
+        """
+        check_k(k)
+        if unknown_items not in ("raise", "ignore"):
+            raise SettingsError(
+                f'unknown choice "{unknown_items}"', mend=did_you_mean(unknown_items, ("raise", "ignore"))
+            )
+        names, asked = list(histories), [list(items) for items in histories.values()]
+        flat = [item for items in asked for item in items]
+        rows = self.dataset.items.rows(flat) if unknown_items == "raise" else self.dataset.items.find(flat)
+        users = np.repeat(np.arange(len(names)), [len(items) for items in asked])[rows >= 0]
+        taken = Interactions.of_pairs(users, rows[rows >= 0], len(names), self.dataset.n_items)
+        scorer = scorer_of_new(self.scorer, self.split.train.interactions, taken)
+        items, scores = np.zeros((len(names), k), np.int64), np.zeros((len(names), k), np.float32)
+        seen = None if include_seen else taken
+        for chunk, best, worth in rank_all(scorer, np.arange(len(names)), k, seen, listener, "recommending"):
+            items[chunk], scores[chunk] = best, worth
+        strangers = taken.user_degrees == 0
+        items[strangers], scores[strangers] = _most_popular(self.dataset.interactions, k)
+        return Recommendations(pl.Series("id", names, dtype=pl.String), items, scores, self.dataset.items)
+
     def similar_items(self, item: str, k: int = 10) -> pl.DataFrame:
         """The k items nearest to one: item_id, rank, similarity (see the scorer's `similarity`).
 
@@ -181,9 +224,14 @@ class Recommender:
         return rows[rows >= 0], strangers
 
 
-def check_part_and_mask(part: str, mask: str) -> None:
+def check_question(part: str, mask: str, among: str = "all") -> None:
     """Raises SettingsError on an unknown one."""
-    for name, value, known in (("part", part, ("validation", "test")), ("mask", mask, get_args(Mask))):
+    parts = ("validation", "test")
+    for name, value, known in (
+        ("part", part, parts),
+        ("mask", mask, get_args(Mask)),
+        ("among", among, get_args(Items)),
+    ):
         if value not in known:
             raise SettingsError(f'unknown {name} "{value}"', mend=did_you_mean(value, known))
 

@@ -1,6 +1,6 @@
 """Scorer: all that ranking ever asks of a model. Factors: an inner product. ItemWeights: history times weights.
 
-Blend: several of them, weighed.
+Blend: several of them, weighed. Among: one of them, of some items only.
 """
 
 from __future__ import annotations
@@ -169,6 +169,31 @@ class Blend:
 
     def _weighed(self) -> list[tuple[Factors | ItemWeights, float]]:
         return list(zip(self.scorers, self.weights, strict=True))
+
+
+@dataclass(frozen=True)
+class Among:
+    """Another scorer's scores of some items, bool [n_items]; the others have -inf and are never ranked."""
+
+    scorer: Scorer
+    items: NDArray[np.bool_]
+
+    @property
+    def n_users(self) -> int:
+        return self.scorer.n_users
+
+    @property
+    def n_items(self) -> int:
+        return self.scorer.n_items
+
+    def score(self, users: NDArray[np.int64]) -> Tensor:
+        """float32 [n, n_items]; see Scorer."""
+        scores = self.scorer.score(users)
+        return scores.masked_fill(torch.from_numpy(~self.items).to(scores.device), -torch.inf)
+
+    def similarity(self, item: int) -> Tensor:
+        """The other scorer's; see Scorer."""
+        return self.scorer.similarity(item)
 
 
 def standardised(scores: Tensor) -> Tensor:

@@ -48,7 +48,7 @@ def blend(
         if not np.array_equal(each.split.train.interactions.keys, first.split.train.interactions.keys):
             raise InputError("the runs are not of one data set and split", mend="fit all of them to the same folder")
         scorers.append(each.scorer)
-    relevant, seen, _ = first.held_out_and_seen("validation", "train")
+    _, relevant, seen, _ = first.question("validation", "train")
     users = users_that_count(relevant)
     if len(users) > n_users:
         users = np.sort(np.random.default_rng(seed).choice(users, n_users, replace=False))

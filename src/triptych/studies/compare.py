@@ -204,9 +204,9 @@ def _copy(run: Path, to: Path) -> None:
 def _found(experiment: Experiment, task: Task, listener: Listener) -> Found | str:
     try:
         recommender = open_recommender(task.run)
-        held_out, seen, _ = recommender.held_out_and_seen(experiment.part, experiment.mask)
+        scorer, held_out, seen, _ = recommender.question(experiment.part, experiment.mask, experiment.among)
         train = recommender.split.train.interactions
-        measured = measure(recommender.scorer, held_out, seen, train, experiment.metrics, listener)
+        measured = measure(scorer, held_out, seen, train, experiment.metrics, listener)
     except TriptychError as error:
         return in_one_line(error)
     return Found(measured, _cost(task.run, recommender))

@@ -29,7 +29,7 @@ from typing_extensions import Doc
 from triptych.errors import SettingsError, place
 from triptych.models.registry import model_class
 from triptych.ranking.metrics import metric_of
-from triptych.ranking.recommender import Mask, check_part_and_mask
+from triptych.ranking.recommender import Items, Mask, check_question
 from triptych.settings import divide, parse, read_toml
 from triptych.training.settings import TrainingSettings
 
@@ -67,6 +67,7 @@ class Experiment:
     trials: Annotated[int, Interval(ge=0), Doc("of tuning before, on validation; 0: none")] = 0
     part: Annotated[Literal["validation", "test"], Doc("what is measured on")] = "test"
     mask: Annotated[Mask, Doc("items left out of the ranking")] = "train"
+    among: Annotated[Items, Doc("items that are ranked, and count: all, warm (training knew them) or cold")] = "all"
     metrics: Annotated[tuple[str, ...], Doc("the first orders the table")] = METRICS
     modalities: Annotated[str | None, Doc("use only these, separated by commas")] = None
     subsets: Annotated[bool, Doc("fit every model of content with every subset of the modalities")] = False
@@ -115,7 +116,7 @@ def checked(experiment: Experiment) -> Experiment:
         raise SettingsError("no data set is named", mend='write for example [data.shop] and folder = "shop"')
     if not experiment.models:
         raise SettingsError("no model is named", mend="name some, for example lightgcn and bm3")
-    check_part_and_mask(experiment.part, experiment.mask)
+    check_question(experiment.part, experiment.mask, experiment.among)
     if not experiment.metrics:
         raise SettingsError("no metric is named", mend='write for example metrics = ["ndcg@50"]')
     for metric in experiment.metrics:

@@ -27,14 +27,14 @@ def torch_generator(device: torch.device, seed: int, *path: int) -> torch.Genera
 class Batches:
     """The batches of every epoch, each found again from (epoch, step) alone.
 
-    Pairs of users who took every item are left out where negatives are needed: they have none.
+    Pairs of users who took every item that anybody took are left out where negatives are needed: they have none.
     """
 
     def __init__(self, interactions: Interactions, batch_size: int, seed: int, *, negatives: bool) -> None:
         self.interactions, self.batch_size, self.seed, self.negatives = interactions, batch_size, seed, negatives
         pairs: NDArray[np.signedinteger] = np.arange(len(interactions), dtype=smallest(len(interactions)))
         if negatives:
-            pairs = pairs[interactions.user_degrees[interactions.users] < interactions.n_items]
+            pairs = pairs[interactions.user_degrees[interactions.users] < np.count_nonzero(interactions.item_degrees)]
         self.pairs = pairs
 
     @property
@@ -65,20 +65,22 @@ def smallest(n: int) -> type[np.signedinteger]:
 def draw_negatives(
     interactions: Interactions, users: NDArray[np.int64], generator: np.random.Generator
 ) -> NDArray[np.int64]:
-    """int64 [n]: for every user one item, uniform among those that the user did not take.
+    """int64 [n]: for every user one item, uniform among those that others took, and the user did not.
 
-    Raises ValueError for a user who took every item.
+    What nobody took is no negative: it may be new, and to be told apart from what is unwanted it has nothing but that.
+    Raises ValueError for a user who took all of them.
     """
-    if (interactions.user_degrees[users] >= interactions.n_items).any():
+    known = np.flatnonzero(interactions.item_degrees)
+    if (interactions.user_degrees[users] >= len(known)).any():
         raise ValueError("a user who took every item has no negative")
-    drawn = generator.integers(0, interactions.n_items, len(users))
+    drawn = known[generator.integers(0, len(known), len(users))]
     seen = np.flatnonzero(interactions.contain(users, drawn))
     for _ in range(ROUNDS):
         if not len(seen):
             return drawn
-        drawn[seen] = generator.integers(0, interactions.n_items, len(seen))
+        drawn[seen] = known[generator.integers(0, len(known), len(seen))]
         seen = seen[interactions.contain(users[seen], drawn[seen])]
     for place in seen:
         taken = interactions.items[interactions.starts[users[place]] : interactions.starts[users[place] + 1]]
-        drawn[place] = generator.choice(np.setdiff1d(np.arange(interactions.n_items), taken, assume_unique=True))
+        drawn[place] = generator.choice(np.setdiff1d(known, taken, assume_unique=True))
     return drawn

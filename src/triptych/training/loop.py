@@ -78,6 +78,7 @@ def train(
     Raises TrainingError on a loss that is not finite, SettingsError if there is nothing to validate or train on.
     """
     metric = str(metric_of(training.metric))
+    new = torch.from_numpy(split.train.interactions.item_degrees == 0).to(device)
     batches = Batches(split.train.interactions, training.batch_size, training.seed, negatives=model.needs_negatives)
     if not batches.n_steps:
         raise SettingsError("every user took every item, so there is nothing to learn", mend="give more items")
@@ -121,6 +122,8 @@ def train(
         last = standing.epoch + 1 == training.epochs
         if last or (standing.epoch + 1) % training.evaluate_every == 0:
             model.eval()
+            if new.any():
+                model.welcome(new)
             began = time.perf_counter()
             names = tuple(dict.fromkeys((metric, *ALSO)))
             report = evaluate(model.factors(), split.validation, split.train.interactions, names, listener=listener)

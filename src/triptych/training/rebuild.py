@@ -20,20 +20,29 @@ def rebuilt(recommender: Recommender, dataset: Dataset) -> LearntModel:
     dataset: the data set that it was trained on, with its split, and with features where the model looks at them.
     Raises InputError if the model is none that is learnt, or was trained on other users, items or modalities.
     """
+    trained, kind = recommender.dataset, model_class(recommender.about["model"])
+    modalities = list(recommender.about["modalities"]) if kind.needs_features else []
+    same = trained.users.ids.equals(dataset.users.ids) and trained.items.ids.equals(dataset.items.ids)
+    if not same or not set(modalities) <= set(dataset.features):
+        raise InputError("the model was trained on another data set", mend="name the data set that it was trained on")
+    return put_together(recommender, of_parts(dataset).train.with_modalities(modalities))
+
+
+def put_together(recommender: Recommender, train: Dataset) -> LearntModel:
+    """The same from training interactions and the modalities that it looks at.
+
+    Where the data set has items behind those of the recommender, their rows of the parameters are as the model starts
+    with them. Raises InputError if the model is none that is learnt.
+    """
     about = recommender.about
     kind = model_class(about["model"])
     if not issubclass(kind, LearntModel):
         raise InputError(f"{about['model']} is solved, not learnt, and has no parameters")
-    trained = recommender.dataset
-    same = trained.users.ids.equals(dataset.users.ids) and trained.items.ids.equals(dataset.items.ids)
-    modalities = list(about["modalities"]) if kind.needs_features else []
-    if not same or not set(modalities) <= set(dataset.features):
-        raise InputError("the model was trained on another data set", mend="name the data set that it was trained on")
-    train = of_parts(dataset).train.with_modalities(modalities)
-    first = torch_generator(torch.device("cpu"), 0, 0)  # every parameter is replaced
+    first = torch_generator(torch.device("cpu"), 0, 0)  # what known rows start with is replaced
     model = kind(train, parse(kind.Settings, about["settings"], of=about["model"]), first)
     with torch.no_grad():
         for name, parameter in model.named_parameters():
-            parameter.copy_(recommender.parameters[name])
+            trained = recommender.parameters[name]
+            parameter[: len(trained)] = trained  # items are the last rows wherever they are rows
     model.eval()
     return model

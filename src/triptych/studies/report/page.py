@@ -13,7 +13,7 @@ from triptych.artefacts import write_file
 from triptych.errors import ArtefactError, TriptychError, place
 from triptych.explaining.look import Look
 from triptych.progress import Listener, silent, told
-from triptych.ranking.recommender import Mask, open_recommender
+from triptych.ranking.recommender import Items, Mask, open_recommender
 from triptych.settings import parse
 from triptych.studies.report import plots
 from triptych.studies.report.people import People, people
@@ -51,6 +51,7 @@ class Compared:
     mask: Mask
     modalities: str | None
     seeds: Sequence[int]
+    among: Items = "all"
     folders: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -100,8 +101,8 @@ def _section(name: str, compared: Compared, n_users: int, look: Look) -> Section
     content = [row for row in good if any(o.line == row.line and o is not row for o in good)]
     best, curves = main[0], _curves(main)
     recommender = open_recommender(best.runs[0])
-    held_out, seen, _ = recommender.held_out_and_seen(compared.part, compared.mask)
     folder = compared.folders.get(name)
+    _, held_out, seen, _ = recommender.question(compared.part, compared.mask, compared.among)
     heads = ["", *good[0].metrics, *HEADS]
     return Section(
         name=name,

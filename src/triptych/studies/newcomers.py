@@ -1,0 +1,117 @@
+"""Held-out users: how good a list is at once, from a few items, and how near to the one that retraining would give.
+
+Some users are held out whole. One model is trained without them; what ranks for them is made from `clicks` of their
+training items (`Recommender.recommend_to`). Another is trained with those clicks among its interactions. Both lists,
+and the popular items, are measured on all other items that these users took.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from triptych.data.dataset import Dataset
+from triptych.data.interactions import Interactions
+from triptych.data.split import Split, of_parts, place_in_user
+from triptych.errors import InputError
+from triptych.progress import Listener, silent
+from triptych.ranking.evaluate import evaluate
+from triptych.ranking.new_users import scorer_of_new
+from triptych.ranking.scorer import Scorer
+from triptych.ranking.topk import rank_all
+from triptych.studies.statistics import Interval, interval
+from triptych.training.fit import fit
+from triptych.training.settings import TrainingSettings
+
+
+@dataclass(frozen=True)
+class Newcomers:
+    """users: how many are held out. overlap: the share of the retrained model's list that the list at once has.
+
+    values: "at once", "retrained", "popularity" -> NDCG@k of those lists.
+    """
+
+    users: int
+    overlap: Interval
+    values: Mapping[str, Interval]
+
+
+def newcomers(
+    name: str,
+    dataset: Dataset,
+    settings: Mapping[str, object] | None = None,
+    training: TrainingSettings | None = None,
+    *,
+    folder: Path | None = None,
+    share: float = 0.1,
+    clicks: int = 5,
+    k: int = 50,
+    seed: int = 0,
+    listener: Listener = silent,
+) -> Newcomers:
+    """Hold a share of the users out, who have more than `clicks` training items; see the module.
+
+    folder: where both trainings go on from if they were interrupted. Raises InputError if no user has enough items.
+    """
+    split = of_parts(dataset)
+    taken = split.train.interactions
+    generator = np.random.default_rng([seed, 4])
+    able = np.flatnonzero(taken.user_degrees > clicks)
+    held_out = np.sort(generator.permutation(able)[: round(share * dataset.n_users)])
+    if not len(held_out):
+        raise InputError(f"no user has more than {clicks} training items", mend="ask for fewer clicks")
+    theirs = np.isin(taken.users, held_out)
+    chosen = taken.select(theirs & (place_in_user(taken, generator.random(len(taken))) < clicks))
+    others = taken.select(~theirs)
+    without, with_clicks = (_training_on(split, some, held_out) for some in (others, others.union(chosen)))
+    at_once_model, retrained = (
+        fit(name, each, settings, training, run=folder / part if folder else None, listener=listener)
+        for part, each in (("without", without), ("with-clicks", with_clicks))
+    )
+    histories = _of_new_rows(chosen, held_out)
+    at_once = scorer_of_new(at_once_model.scorer, without.train.interactions, histories)
+    popular = fit("popularity", without).scorer
+    everything = dataset.interactions
+    rest = everything.select(np.isin(everything.users, held_out) & ~chosen.contain(everything.users, everything.items))
+    metric = f"ndcg@{k}"
+    rankings: dict[str, tuple[Scorer, Interactions, Interactions]] = {
+        "at once": (at_once, _of_new_rows(rest, held_out), histories),
+        "retrained": (retrained.scorer, rest, chosen),
+        "popularity": (popular, rest, chosen),
+    }
+    values = {}
+    for whose, (scorer, relevant, seen) in rankings.items():
+        per_user = evaluate(scorer, relevant, seen, [metric], listener=listener).per_user[metric]
+        values[whose] = interval(per_user, generator)
+    shares = _shared(
+        _lists(at_once, np.arange(len(held_out)), k, histories), _lists(retrained.scorer, held_out, k, chosen)
+    )
+    return Newcomers(len(held_out), interval(shares, generator), values)
+
+
+def _training_on(split: Split, taken: Interactions, held_out: NDArray[np.int64]) -> Split:
+    """The same split with other training interactions; held-out users do not say when to stop."""
+    validation = split.validation
+    return replace(
+        split,
+        train=replace(split.train, interactions=taken, times=None, fingerprint=None),
+        validation=validation.select(~np.isin(validation.users, held_out)),
+    )
+
+
+def _of_new_rows(taken: Interactions, users: NDArray[np.int64]) -> Interactions:
+    """The interactions of some users, ascending rows, who are counted from 0 now."""
+    return Interactions(np.searchsorted(users, taken.users), taken.items, len(users), taken.n_items)
+
+
+def _lists(scorer: Scorer, users: NDArray[np.int64], k: int, seen: Interactions) -> NDArray[np.int64]:
+    return np.concatenate([items for _, items, _ in rank_all(scorer, users, k, seen)])
+
+
+def _shared(one: NDArray[np.int64], other: NDArray[np.int64]) -> NDArray[np.float64]:
+    """float64 [n]: the share of each row's items that stand in the other's row too."""
+    return np.array([len(np.intersect1d(a, b)) / len(a) for a, b in zip(one, other, strict=True)])
