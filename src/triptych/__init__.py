@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from triptych.data.recommendations import Recommendations, write_recommendations
     from triptych.data.split import Split, split
     from triptych.errors import TriptychError
+    from triptych.explaining.explainer import Explainer, explain
+    from triptych.explaining.explanation import Explanation
     from triptych.preparing import FeatureSource, PrepareSettings, add_items, dataset_of_frames, prepare
     from triptych.ranking.evaluate import Report
     from triptych.ranking.recommender import Recommender, open_recommender
@@ -26,6 +28,8 @@ __version__ = "0.1.0"
 
 HOMES = {
     "Dataset": "data.dataset",
+    "Explainer": "explaining.explainer",
+    "Explanation": "explaining.explanation",
     "FeatureSource": "preparing",
     "Features": "data.features",
     "Interactions": "data.interactions",
@@ -38,6 +42,7 @@ HOMES = {
     "TriptychError": "errors",
     "add_items": "preparing",
     "dataset_of_frames": "preparing",
+    "explain": "explaining.explainer",
     "fit": "training.fit",
     "open_dataset": "data.dataset",
     "open_recommender": "ranking.recommender",
@@ -49,6 +54,8 @@ HOMES = {
 
 __all__ = [
     "Dataset",
+    "Explainer",
+    "Explanation",
     "FeatureSource",
     "Features",
     "Interactions",
@@ -61,6 +68,7 @@ __all__ = [
     "TriptychError",
     "add_items",
     "dataset_of_frames",
+    "explain",
     "fit",
     "open_dataset",
     "open_recommender",

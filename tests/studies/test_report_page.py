@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -74,6 +75,36 @@ def test_every_line_and_every_subset_is_on_the_page(comparison: Path) -> None:
         assert heading in told
     assert "Shop <1>" in told  # as text, not as a tag
     assert re.search(r"<i\d\d> & co", told)
+
+
+def reported(comparison: Path, to: Path, model: str, **changed: object) -> str:
+    """The page of a comparison with one model's rows alone."""
+    told = json.loads((comparison / "comparison.json").read_text())
+    rows = [{**row, "runs": [str(comparison / run) for run in row["runs"]]} for row in told["rows"]]
+    own = [row for row in rows if row["model"] == model and row["modalities"] is None]
+    (to / "comparison.json").write_text(json.dumps({**told, "rows": own, **changed}))
+    assert run(["report", str(to)]) == 0
+    return " ".join(" ".join(parsed((to / "report.html").read_text()).text).split())
+
+
+@pytest.mark.parametrize(("model", "kind"), [("ease", "Exact: "), ("vbpr", "Approximate: ")])
+def test_the_first_recommendations_have_their_reasons_and_one_user_a_drawing(
+    comparison: Path, tmp_path: Path, model: str, kind: str
+) -> None:
+    told = reported(comparison, tmp_path, model)
+    assert told.count("» because of «") == 4 * 3
+    assert kind in told
+    assert "The graph around one of them" in told
+
+
+def test_a_report_without_the_data_set_or_of_a_model_without_reasons_says_so(comparison: Path, tmp_path: Path) -> None:
+    for folders in ({}, {"data": str(tmp_path / "gone")}):
+        told = reported(comparison, tmp_path, "vbpr", folders=folders)
+        assert "There are no reasons here: vbpr looks at features" in told
+        assert "because of «" not in told
+    told = reported(comparison, tmp_path, "popularity")
+    assert "the same for everybody" in told
+    assert "The graph around" not in told
 
 
 def test_it_needs_nothing_beside_it(comparison: Path) -> None:

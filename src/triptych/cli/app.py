@@ -15,6 +15,7 @@ from triptych.cli import (
     demo,
     encode,
     evaluate,
+    explain,
     models,
     newcomers,
     prepare,
@@ -39,6 +40,7 @@ app = typer.Typer(
         "           triptych train shop/ --model bm3 --run runs/bm3\n\n"
         "           triptych evaluate runs/bm3\n\n"
         "           triptych recommend runs/bm3 --output recommendations.parquet\n\n"
+        "           triptych explain runs/bm3 --data shop/ --user u17\n\n"
         "           triptych tune shop/ --model bm3 --output tuned/bm3\n\n"
         "           triptych compare shop/ --models popularity,ease,lightgcn,bm3\n\n"
         "New here?  triptych demo"
@@ -70,6 +72,7 @@ app.command("prepare")(prepare.command)
 app.command("train")(train.command)
 app.command("evaluate")(evaluate.command)
 app.command("recommend")(recommend.command)
+app.command("explain")(explain.command)
 app.command("add-items")(add_items.command)
 app.command("tune")(tune.command)
 app.command("compare")(compare.command)

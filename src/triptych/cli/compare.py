@@ -101,6 +101,7 @@ def command(
     with show.listening() as listener:
         rows = compare(experiment, folder, jobs=jobs, threads=threads, listener=listener)
     how = {name: getattr(experiment, name) for name in ("part", "mask", "among", "modalities")}
+    how["folders"] = {of: str(Path(source.folder).resolve()) for of, source in experiment.data.items()}
     write_tables(rows, folder, {**how, "seeds": list(experiment.seeds)})
     if json:
         show.show_json(to_json(rows))

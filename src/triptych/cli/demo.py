@@ -48,6 +48,9 @@ def _tell(demo: Demo, output: Path, sparse: int) -> None:
         show.show(f"customer {user}:")
         for line in lines:
             show.show(f"  because you took «{line.taken}» → you may like «{line.recommended}»")
+            show.show(f"    {'; '.join(part for part in (line.through, line.evidence) if part)}")
     show.show(f"\neveryone's top 50: {demo.recommendations}")
+    show.show(f"the graph around the first customer: {demo.drawing}")
     show.show(f"pictures: {output / 'raw' / 'pictures'}   data set: {output / 'shop'}   runs: {output / 'runs'}")
     show.show(f"next: triptych recommend {output / 'runs' / 'bm3'} --user c0003 -k 5")
+    show.show(f"      triptych explain {output / 'runs' / 'bm3'} --data {output / 'shop'} --user c0003")

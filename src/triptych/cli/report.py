@@ -23,12 +23,12 @@ def command(
     """Draw a comparison as one HTML page, COMPARISON/report.html, that needs nothing beside it.
 
     Quality with intervals, what it costs, sparse users and rare items, modalities, learning curves, and some users'
-    real lists by the best model, with pictures where the items' table names them.
+    real lists by the best model, with pictures where the items' table names them, and why the first of each list.
 
     Example:  triptych report runs/compare-films --picture-column poster --pictures films/posters
     """
+    from triptych.explaining.look import Look
     from triptych.studies.report.page import write_report
-    from triptych.studies.report.people import Look
 
     with show.listening() as listener:
         page = write_report(

@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 import torch
 
+from triptych.artefacts import write_file
 from triptych.content.pictures import picture_features
 from triptych.content.texts import text_features
 from triptych.data.dataset import Dataset
@@ -21,6 +22,10 @@ from triptych.demo.reasons import Reason, reasons
 from triptych.demo.shop import write_world
 from triptych.demo.world import Sizes, World, make_world, true_log_probabilities
 from triptych.errors import ArtefactError, place
+from triptych.explaining.drawing import draw
+from triptych.explaining.explainer import Explainer
+from triptych.explaining.look import Look
+from triptych.explaining.neighbourhood import neighbourhood_of
 from triptych.preparing import FeatureSource, PrepareSettings, prepare
 from triptych.progress import Listener, Progress, silent
 from triptych.ranking.evaluate import Report, evaluate
@@ -50,11 +55,13 @@ class Row:
 
 @dataclass(frozen=True)
 class Demo:
-    """What the demo made: the table, the recommendations' file, and a few lists with reasons (user id -> reasons)."""
+    """What the demo made: the table, the recommendations' file, a few lists with reasons (user id -> reasons), and the
+    drawing of the first one's neighbourhood in the graph."""
 
     rows: list[Row]
     recommendations: Path
     lists: dict[str, list[Reason]]
+    drawing: Path
     n_users: int
     n_sparse: int
     dataset: Dataset
@@ -94,10 +101,12 @@ def run_demo(
         rows.append(Row(name, report.means, report.among(few).means, seconds))
     path = folder / "recommendations.parquet"
     write_recommendations(recommender.stream(k=50), path)
-    titles = pl.Series(dataset.item_table["title"]) if dataset.item_table is not None else dataset.items.ids
+    explainer = Explainer(recommender, dataset, look=Look("title", "picture", folder / "raw"))
     chosen = dataset.users.names(np.flatnonzero(split.train.interactions.user_degrees <= SPARSE)[:3]).to_list()
-    lists = {user: reasons(recommender, user, titles) for user in chosen}
-    return Demo(rows, path, lists, len(few), int(few.sum()), dataset)
+    lists = {user: reasons(explainer, user) for user in chosen}
+    drawing = folder / "why.svg"
+    write_file(drawing, draw(neighbourhood_of(explainer, explainer.explain(chosen[0], k=1)[0])).encode())
+    return Demo(rows, path, lists, drawing, len(few), int(few.sum()), dataset)
 
 
 def _make_room(folder: Path, *, overwrite: bool) -> None:

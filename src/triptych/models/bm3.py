@@ -38,6 +38,7 @@ from typing_extensions import Doc
 from triptych.data.dataset import Dataset
 from triptych.data.features import Features
 from triptych.graph.bipartite import BipartiteGraph
+from triptych.models.composition import BIAS, CONTENT, TASTE, Composition, Stretch, layers_composition
 from triptych.models.feature_rows import FeatureRows, random_projection, table_of
 from triptych.models.model import Batch, LearntModel
 from triptych.models.parts import cosine_distances, dropout, ridge_map, xavier_linear, xavier_table
@@ -109,6 +110,24 @@ class BM3(LearntModel):
         tables, n_layers = (self.user_embedding, self.item_embedding), self.settings.n_layers
         h_users, h_items = self.graph.mean_of_layers(*tables, n_layers, again=1)
         return Factors(self.predictor(h_users), self.predictor(h_items))
+
+    @torch.no_grad()
+    def composition(self) -> Composition:
+        """q is affine: every item's part of h_u goes through W_p, and b_p is nobody's."""
+        W, b = self.predictor.weight.detach(), self.predictor.bias.detach()
+        tables = self.user_embedding.detach(), self.item_embedding.detach()
+        h = layers_composition(self.graph, *tables, self.settings.n_layers)
+        own = {name: part @ W.T for name, part in h.own.items()}
+        part = Stretch(h.weights, h.items @ W.T, {**own, BIAS: b[None]})
+        return Composition([part], note="Features taught the embeddings; ranking itself does not look at them.")
+
+    @torch.no_grad()
+    def channels(self, items: Tensor) -> dict[str, Tensor]:
+        """W_p h_i and b_p; h_i of an item that nobody took is what its content says."""
+        q, b = self.factors().items[items], self.predictor.bias.detach()
+        new = (self.graph.items_starts.diff() == 0)[items, None]
+        content = {CONTENT: (q - b) * new} if self.modalities and new.any() else {}
+        return {TASTE: (q - b) * ~new if content else q - b, **content, BIAS: b.expand_as(q)}
 
     @torch.no_grad()
     def welcome(self, new: Tensor) -> None:

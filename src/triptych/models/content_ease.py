@@ -19,13 +19,15 @@ import numpy as np
 from annotated_types import Interval
 from numpy.typing import NDArray
 from scipy import sparse
+from scipy.sparse import linalg
 from typing_extensions import Doc
 
 from triptych.data.dataset import Dataset
 from triptych.graph.item_graph import modality_weights
 from triptych.graph.neighbours import matrix_of, neighbours_of
 from triptych.graph.ridge import item_weights
-from triptych.models.model import SolvedModel
+from triptych.models.composition import TASTE
+from triptych.models.model import SolvedModel, Told
 from triptych.progress import Listener, silent
 from triptych.ranking.scorer import ItemWeights
 from triptych.settings import Choices, Search, Span
@@ -89,6 +91,29 @@ class ContentEASE(SolvedModel):
         weights[rows, graph.indices] += np.float32(content) * graph.data
         return ItemWeights(taken, weights)
 
+    def channels(self, scorer: ItemWeights, dataset: Dataset) -> Told:
+        """W's columns as b + Σ_m (α S_m b + γ S_m / rms), S_m a modality's part of S and b the column of B / rms.
+
+        The dense form keeps W alone: b solves (I + α S) b = W − γ S / rms among the items that anybody took; of the
+        others, rows of B are zero.
+        """
+        s, taken, graphs = self.settings, dataset.interactions, self.item_graphs(dataset)
+        graph, alpha = self.item_graph(dataset), np.float32(self.settings.smoothing)
+        gamma = np.float32(s.content_weight / _rms(ItemWeights(taken, graph), _sample(dataset)))
+        known = (taken.item_degrees > 0).astype(np.float64)
+        spread: Any = linalg.LinearOperator(
+            graph.shape, lambda b: b + alpha * known * (graph @ (known * b)), dtype=np.float64
+        )
+
+        def told(item: int) -> dict[str, NDArray[np.float64]]:
+            whole = scorer.told_of(item)
+            own = known * (whole - gamma * graph[:, [item]].toarray()[:, 0])
+            b, _ = linalg.minres(spread, own, rtol=1e-10, maxiter=1000)
+            parts = {m: alpha * (each @ b) + gamma * each[:, [item]].toarray()[:, 0] for m, each in graphs.items()}
+            return {TASTE: whole - sum(parts.values()), **parts}
+
+        return told
+
     def welcome(self, scorer: ItemWeights, dataset: Dataset) -> ItemWeights:
         """A new item is scored by γ X S alone, in its old measure: its row of B is zero, its row of S is not."""
         n_known, n_items = scorer.n_items, dataset.n_items
@@ -111,15 +136,22 @@ class ContentEASE(SolvedModel):
     def item_graph(self, dataset: Dataset) -> sparse.csr_array:
         """S, float32 [n_items, n_items]."""
         total = sparse.csr_array((dataset.n_items, dataset.n_items), dtype=np.float32)
-        for name, weight in modality_weights(list(dataset.features), self.settings.image_weight).items():
-            found = neighbours_of(dataset, name, self.settings.n_neighbours)
-            itself = found.items == np.arange(dataset.n_items)[:, None]
-            one = matrix_of(found, np.where(itself, np.float32(0), found.cosines))
-            total = total + np.float32(weight) * one.maximum(one.T)
+        for graph in self.item_graphs(dataset).values():
+            total = total + graph
         summed: sparse.csr_array = sparse.csr_array(total)
         summed.eliminate_zeros()
         summed.sort_indices()
         return summed
+
+    def item_graphs(self, dataset: Dataset) -> dict[str, sparse.csr_array]:
+        """Every modality's weighed part of S, float32 [n_items, n_items]."""
+        graphs = {}
+        for name, weight in modality_weights(list(dataset.features), self.settings.image_weight).items():
+            found = neighbours_of(dataset, name, self.settings.n_neighbours)
+            itself = found.items == np.arange(dataset.n_items)[:, None]
+            one = matrix_of(found, np.where(itself, np.float32(0), found.cosines))
+            graphs[name] = np.float32(weight) * one.maximum(one.T)
+        return graphs
 
 
 def _sample(dataset: Dataset) -> NDArray[np.int64]:

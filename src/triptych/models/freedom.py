@@ -15,6 +15,7 @@ LightGCN on a thinned graph.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
@@ -31,6 +32,7 @@ from triptych.data.features import Features
 from triptych.graph.bipartite import BipartiteGraph
 from triptych.graph.item_graph import ItemGraph, modality_weights
 from triptych.graph.neighbours import matrix_of, neighbours_of
+from triptych.models.composition import TASTE, Composition, layers_composition
 from triptych.models.feature_rows import FeatureRows
 from triptych.models.model import Batch, LearntModel
 from triptych.models.parts import bpr, xavier_linear, xavier_table
@@ -71,7 +73,8 @@ class FREEDOM(LearntModel):
         self.interactions = dataset.interactions
         self.graph = BipartiteGraph(dataset.interactions)
         self.thinned = self.graph
-        self.item_graph = ItemGraph(item_graph(dataset, settings))
+        self.by_modality = item_graphs(dataset, settings)
+        self.item_graph = ItemGraph(summed(self.by_modality, dataset.n_items))
         self.user_embedding = xavier_table(dataset.n_users, settings.embedding_size, generator)
         self.item_embedding = xavier_table(dataset.n_items, settings.embedding_size, generator)
         self.modalities = nn.ModuleDict()
@@ -120,6 +123,34 @@ class FREEDOM(LearntModel):
         users, items = self.graph.mean_of_layers(*tables, n_layers)
         return Factors(users, items + self.item_neighbourhoods())
 
+    @torch.no_grad()
+    def composition(self) -> Composition:
+        tables = self.user_embedding.detach(), self.item_embedding.detach()
+        return Composition([layers_composition(self.graph, *tables, self.settings.n_layers)])
+
+    @torch.no_grad()
+    def channels(self, items: Tensor) -> dict[str, Tensor]:
+        """LightGCN's h_i, and by modality what the item's neighbours in S add; the item is none of its own.
+
+        With D the diagonal of S, and S_m a modality's part without it: SⁿE = Σ_m S_m Sⁿ⁻¹E + D Sⁿ⁻¹E.
+        """
+        E, h = self.item_embedding.detach(), [self.item_embedding.detach()]
+        for _ in range(self.settings.n_item_layers):
+            h.append(self.item_graph.propagate(h[-1]))
+        others, itself = {}, np.zeros(len(E))
+        for name, matrix in self.by_modality.items():
+            diagonal = matrix.diagonal()
+            others[name], itself = ItemGraph(sparse.csr_array(matrix - sparse.diags_array(diagonal))), itself + diagonal
+        D = torch.from_numpy(itself).to(E.dtype)[:, None]
+        parts = {TASTE: E, **dict.fromkeys(others, torch.zeros_like(E))}
+        for step in range(self.settings.n_item_layers):
+            parts = {name: D * part for name, part in parts.items()}
+            for name, graph in others.items():
+                parts[name] = parts[name] + graph.propagate(h[step])
+        tables = self.user_embedding.detach(), E
+        parts[TASTE] = parts[TASTE] + self.graph.mean_of_layers(*tables, self.settings.n_layers)[1]
+        return {name: part[items] for name, part in parts.items()}
+
 
 class ModalityLoss(nn.Module):
     """BPR(h_u, W f_i⁺ + b, W f_i⁻ + b) where both items have the modality."""
@@ -137,12 +168,25 @@ class ModalityLoss(nn.Module):
         return losses.mean()
 
 
-def item_graph(dataset: Dataset, settings: FREEDOM.Settings) -> sparse.csr_array:
-    """S, float64 [n_items, n_items]."""
-    total = sparse.csr_array((dataset.n_items, dataset.n_items), dtype=np.float64)
+def item_graphs(dataset: Dataset, settings: FREEDOM.Settings) -> dict[str, sparse.csr_array]:
+    """Every modality's weighed part of S, float64 [n_items, n_items]."""
+    graphs = {}
     for name, weight in modality_weights(list(dataset.features), settings.image_weight).items():
         found = neighbours_of(dataset, name, settings.n_neighbours)
         counts = (found.items >= 0).sum(axis=1) + COUNT_OFFSET
         values = weight / np.sqrt(counts[:, None] * counts[found.items])
-        total = total + matrix_of(found, values)
+        graphs[name] = matrix_of(found, values)
+    return graphs
+
+
+def item_graph(dataset: Dataset, settings: FREEDOM.Settings) -> sparse.csr_array:
+    """S, float64 [n_items, n_items]."""
+    return summed(item_graphs(dataset, settings), dataset.n_items)
+
+
+def summed(graphs: Mapping[str, sparse.csr_array], n_items: int) -> sparse.csr_array:
+    """S, float64 [n_items, n_items]."""
+    total = sparse.csr_array((n_items, n_items), dtype=np.float64)
+    for graph in graphs.values():
+        total = total + graph
     return total

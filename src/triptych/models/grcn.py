@@ -21,6 +21,7 @@ any modality edges weigh one over the number of neighbours.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal
 
@@ -33,6 +34,7 @@ from typing_extensions import Doc
 from triptych.data.dataset import Dataset
 from triptych.data.features import Features
 from triptych.graph.edges import Edges, unit_rows
+from triptych.models.composition import OWN, TASTE, Composition, Stretch
 from triptych.models.feature_rows import FeatureRows
 from triptych.models.model import Batch, LearntModel
 from triptych.models.parts import bpr, xavier_linear, xavier_table
@@ -81,13 +83,7 @@ class GRCN(LearntModel):
         """[ID ‖ content of every modality] of some users and items, rows int64 [n] and [m]."""
         edges = self.edges
         content = [modality(edges, at_users, at_items) for modality in self.modalities.values()]
-        if self.modality_confidence is None:
-            even = self.id_embedding.new_zeros(len(edges))
-            to_users, to_items = edges.softmax_over_items(even), edges.softmax_over_users(even)
-        else:
-            c_users, c_items = self.modality_confidence[: self.n_users], self.modality_confidence[self.n_users :]
-            to_users = edges.strongest_from_items([each.to_users for each in content], c_items)
-            to_items = edges.strongest_from_users([each.to_items for each in content], c_users)
+        to_users, to_items = self.refined(content)
         E = self.id_embedding
         id_users, id_items, e_users, e_items = edges.two_layers_at(to_users, to_items, E, at_users, at_items)
         return Representations(
@@ -96,6 +92,18 @@ class GRCN(LearntModel):
             (e_users, e_items),
             [each.preferences for each in content],
             content[0].square if content else e_users.new_zeros(()),
+        )
+
+    def refined(self, content: Sequence[Content]) -> tuple[Tensor, Tensor]:
+        """The weights of the refined edges towards users and towards items, [n_edges] each."""
+        edges = self.edges
+        if self.modality_confidence is None:
+            even = self.id_embedding.new_zeros(len(edges))
+            return edges.softmax_over_items(even), edges.softmax_over_users(even)
+        c_users, c_items = self.modality_confidence[: self.n_users], self.modality_confidence[self.n_users :]
+        return (
+            edges.strongest_from_items([each.to_users for each in content], c_items),
+            edges.strongest_from_users([each.to_items for each in content], c_users),
         )
 
     def loss(self, batch: Batch, generator: Generator) -> dict[str, Tensor]:
@@ -117,6 +125,30 @@ class GRCN(LearntModel):
         everyone, everything = (torch.arange(n, device=self.id_embedding.device) for n in (self.n_users, n_items))
         h = self.representations(everyone, everything)
         return Factors(h.users, h.items)
+
+    @torch.no_grad()
+    def composition(self) -> Composition:
+        """Given attention and lengths all of it is sums over N(u): ID = x_u + Σ_i w_{i→u} (x + x₁)_i, and content."""
+        edges, n, E = self.edges, self.n_users, self.id_embedding.detach()
+        nobody = torch.zeros(0, dtype=torch.int64, device=E.device)
+        to_users, to_items = self.refined([each(edges, nobody, nobody) for each in self.modalities.values()])
+        x_users, x_items = unit_rows(E[:n]), unit_rows(E[n:])
+        ids = Stretch(to_users, x_items + edges.to_items(to_items, x_users), {OWN: x_users})
+        content = []
+        for name, each in self.modalities.items():
+            assert isinstance(each, ModalityContent)
+            content.append(each.composition(edges, f"the user's own preference by {name}"))
+        return Composition([ids, *content], "attention and the lengths that routing divides by")
+
+    @torch.no_grad()
+    def channels(self, items: Tensor) -> dict[str, Tensor]:
+        """[ID ‖ 0] and, for every modality, [0 ‖ its content ‖ 0]."""
+        h, d = self.factors().items[items], self.settings.embedding_size
+        parts = {}
+        for place, name in enumerate((TASTE, *self.modalities)):
+            parts[name] = torch.zeros_like(h)
+            parts[name][:, place * d : (place + 1) * d] = h[:, place * d : (place + 1) * d]
+        return parts
 
 
 @dataclass(frozen=True)
@@ -168,3 +200,15 @@ class ModalityContent(nn.Module):
         content_items = f[at_items] + edges.to_items(to_items, p, at_items)
         square = square / self.preference.numel()
         return Content(to_users, to_items, content_users, content_items, preferences, square)
+
+    def composition(self, edges: Edges, own: str) -> Stretch:
+        """p_u + Σ_i a_{i→u} f_i; the routing's p_u is a part of P's row and a weighted sum of f_i itself."""
+        f = unit_rows(leaky_relu(self.rows.project(self.projection.weight, self.projection.bias, None)[0]))
+        p = rest = unit_rows(self.preference.detach())
+        weights = f.new_zeros(len(edges))
+        for _ in range(self.n_routing):
+            alpha = edges.softmax_over_items(edges.dots(p, f))
+            moved = p + edges.to_users(alpha, f)
+            length = moved.norm(dim=1, keepdim=True).clamp_min(1e-12)
+            p, rest, weights = moved / length, rest / length, (weights + alpha) / length[edges.users, 0]
+        return Stretch(weights + edges.softmax_over_items(edges.dots(p, f)), f, {own: rest})

@@ -17,6 +17,7 @@ from typing_extensions import Doc
 
 from triptych.data.dataset import Dataset
 from triptych.graph.bipartite import BipartiteGraph
+from triptych.models.composition import Composition, layers_composition
 from triptych.models.model import Batch, LearntModel
 from triptych.models.parts import BPR_FLOOR, bpr, norm_penalty, xavier_table
 from triptych.ranking.scorer import Factors
@@ -69,3 +70,8 @@ class LightGCN(LearntModel):
     @torch.no_grad()
     def factors(self) -> Factors:
         return Factors(*self.representations())
+
+    @torch.no_grad()
+    def composition(self) -> Composition:
+        tables = self.user_embedding.detach(), self.item_embedding.detach()
+        return Composition([layers_composition(self.graph, *tables, self.settings.n_layers)])

@@ -32,6 +32,7 @@ from triptych.data.features import Features
 from triptych.errors import SettingsError, did_you_mean
 from triptych.graph.edges import Edges
 from triptych.graph.layers import LayerWeights, graph_layers
+from triptych.models.composition import TASTE
 from triptych.models.feature_rows import FeatureRows
 from triptych.models.model import Batch, LearntModel
 from triptych.models.parts import bpr, id_penalty, xavier_linear, xavier_table
@@ -117,7 +118,16 @@ class MMGCN(LearntModel):
 
     @torch.no_grad()
     def factors(self) -> Factors:
-        return Factors(*self.representations()[:2])
+        users, items, _ = self.representations()
+        return Factors(users.detach(), items.detach())  # without modalities they are rows of a parameter
+
+    @torch.no_grad()
+    def channels(self, items: Tensor) -> dict[str, Tensor]:
+        """Every modality's network has its part of the mean."""
+        n, e = len(self.modalities), self.id_embedding
+        if not n:
+            return {TASTE: e[self.n_users :][items]}
+        return {name: each(self.edges, e, None)[1][items] / n for name, each in self.modalities.items()}
 
 
 class ModalityNetwork(nn.Module):

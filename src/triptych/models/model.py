@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Generator, Tensor, nn
 
 from triptych.data.dataset import Dataset
 from triptych.graph.bipartite import BipartiteGraph
+from triptych.models.composition import TASTE, Composition
 from triptych.models.feature_rows import FeatureRows
 from triptych.progress import Listener, silent
 from triptych.ranking.scorer import Factors, ItemWeights
@@ -29,6 +33,7 @@ class Batch:
         return len(self.users)
 
 
+Told = Callable[[int], dict[str, NDArray[np.float64]]]  # see `SolvedModel.channels`
 ITEM_TABLES = ("item_embedding", "id_embedding")  # parameters whose last n_items rows are the items'
 
 
@@ -49,6 +54,13 @@ class SolvedModel(ABC):
     @abstractmethod
     def solve(self, dataset: Dataset, listener: Listener = silent) -> Factors | ItemWeights:
         """The scorer for a data set (training interactions only)."""
+
+    def channels(self, scorer: ItemWeights, dataset: Dataset) -> Told:
+        """Item row -> what every item says of it, by what it says it through: float64 [n_items] each; they add up.
+
+        scorer: what `solve` made of `dataset`, whose features are looked at where `needs_features` says so.
+        """
+        return lambda item: {TASTE: scorer.told_of(item)}
 
     def welcome(self, scorer: ItemWeights, dataset: Dataset) -> ItemWeights:
         """The scorer that `solve` gave, for a data set that has new items behind those it had.
@@ -81,6 +93,14 @@ class LearntModel(nn.Module, ABC):
     @abstractmethod
     def factors(self) -> Factors:
         """What ranks: every user's and every item's representation."""
+
+    def composition(self) -> Composition | None:
+        """The users' representations as sums over what they took; None where the equations are not linear in that."""
+        return None
+
+    def channels(self, items: Tensor) -> dict[str, Tensor]:
+        """The representations of some items, int64 [n], by what they are made of: float32 [n, d] each; they add up."""
+        return {TASTE: self.factors().items[items]}
 
     @torch.no_grad()
     def welcome(self, new: Tensor) -> None:

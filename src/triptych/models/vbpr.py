@@ -10,6 +10,7 @@ batch's items are projected.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
@@ -19,6 +20,7 @@ from torch import Generator, Tensor, nn
 from typing_extensions import Doc
 
 from triptych.data.dataset import Dataset
+from triptych.models.composition import BIAS, TASTE
 from triptych.models.feature_rows import FeatureRows
 from triptych.models.model import Batch, LearntModel
 from triptych.models.parts import BPR_FLOOR, bpr, norm_penalty, xavier_linear, xavier_table
@@ -49,6 +51,7 @@ class VBPR(LearntModel):
         d = settings.embedding_size
         # by name, the last first: text stands before image, as in the released codes; any fixed order would do
         modalities = sorted(dataset.features, reverse=True)
+        self.names = modalities
         self.features: list[FeatureRows] = [FeatureRows(dataset.features[modality]) for modality in modalities]
         self.rows = nn.ModuleList(self.features)
         self.user_embedding = xavier_table(dataset.n_users, 2 * d if modalities else d, generator)
@@ -63,12 +66,21 @@ class VBPR(LearntModel):
         e_i = self.item_embedding[rows]
         if self.feature_projection is None:
             return e_i
-        W, b = self.feature_projection.weight, self.feature_projection.bias
-        content, begin, none = b.expand(len(rows), -1), 0, torch.zeros_like(b)
-        for features in self.features:  # W f_i, a modality at a time
-            own = W[:, begin : begin + features.width]
-            content, begin = content + features.project(own, none, rows)[0], begin + features.width
+        b = self.feature_projection.bias
+        content = b.expand(len(rows), -1)
+        for projected in self.projected(rows):
+            content = content + projected
         return torch.cat([e_i, content], dim=1)
+
+    def projected(self, rows: Tensor) -> Iterator[Tensor]:
+        """W f_i of item rows int64 [n], a modality at a time, [n, d] each."""
+        assert self.feature_projection is not None
+        W, begin = self.feature_projection.weight, 0
+        none = torch.zeros_like(self.feature_projection.bias)
+        for features in self.features:
+            own = W[:, begin : begin + features.width]
+            begin += features.width
+            yield features.project(own, none, rows)[0]
 
     def loss(self, batch: Batch, generator: Generator) -> dict[str, Tensor]:
         assert batch.negatives is not None
@@ -86,3 +98,14 @@ class VBPR(LearntModel):
     def factors(self) -> Factors:
         rows = torch.arange(len(self.item_embedding), device=self.item_embedding.device)
         return Factors(self.user_embedding.detach(), torch.cat([self.items(some) for some in rows.split(CHUNK)]))  # type: ignore[no-untyped-call]
+
+    @torch.no_grad()
+    def channels(self, items: Tensor) -> dict[str, Tensor]:
+        """[e_i ‖ 0], and [0 ‖ W f_i] of every modality."""
+        e_i = self.item_embedding[items]
+        if self.feature_projection is None:
+            return {TASTE: e_i}
+        none, b = torch.zeros_like(e_i), self.feature_projection.bias.expand_as(e_i)
+        parts = zip(self.names, self.projected(items), strict=True)
+        content = {name: torch.cat([none, projected], dim=1) for name, projected in parts}
+        return {TASTE: torch.cat([e_i, none], dim=1), **content, BIAS: torch.cat([none, b], dim=1)}

@@ -93,6 +93,13 @@ class ItemWeights:
         one = sparse.csr_array((np.ones(1, dtype=np.float32), ([0], [item])), shape=(1, self.n_items))
         return torch.from_numpy(self._told_by(one)[0])
 
+    def told_of(self, item: int) -> NDArray[np.float64]:
+        """float64 [n_items]: what having taken each item adds to the score of one. A user's score is the sum."""
+        told = _column(self.weights, item)
+        if self.spread is not None:
+            told = told + self.spread @ told
+        return told if self.direct is None else told + _column(self.direct, item)
+
     def arrays(self) -> dict[str, NDArray[Any]]:
         """The matrices as named arrays, for a file; `ItemWeights.of_arrays` reads them."""
         if isinstance(self.weights, np.ndarray):
@@ -125,6 +132,11 @@ class ItemWeights:
         if self.direct is not None:
             told = told + taken @ self.direct
         return np.ascontiguousarray(told if isinstance(told, np.ndarray) else told.toarray(), dtype=np.float32)
+
+
+def _column(matrix: NDArray[np.float32] | sparse.csr_array, item: int) -> NDArray[np.float64]:
+    one = matrix[:, item] if isinstance(matrix, np.ndarray) else matrix[:, [item]].toarray()[:, 0]
+    return np.asarray(one, dtype=np.float64)
 
 
 @dataclass(frozen=True)

@@ -81,7 +81,10 @@ def blend(
         "weights chosen": f"by {metric} on validation, {len(users)} users: {value:.6f}",
         "alone": worth,
     }
-    return Recommender(Blend(tuple(scorers), best), first.dataset, {}, about)
+    parameters = {
+        f"{n}.{name}": value for n, each in enumerate(recommenders) for name, value in each.parameters.items()
+    }
+    return Recommender(Blend(tuple(scorers), best), first.dataset, parameters, about)
 
 
 def _values(

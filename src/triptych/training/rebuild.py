@@ -17,14 +17,15 @@ from triptych.training.batches import torch_generator
 def rebuilt(recommender: Recommender, dataset: Dataset) -> LearntModel:
     """The model with its trained parameters, in evaluation mode, on the CPU.
 
-    dataset: the data set that it was trained on, features included, with its split. Raises InputError if the model is
-    none that is learnt, or was trained on other users, items or modalities.
+    dataset: the data set that it was trained on, with its split, and with features where the model looks at them.
+    Raises InputError if the model is none that is learnt, or was trained on other users, items or modalities.
     """
-    trained, modalities = recommender.dataset, recommender.about["modalities"]
+    trained, kind = recommender.dataset, model_class(recommender.about["model"])
+    modalities = list(recommender.about["modalities"]) if kind.needs_features else []
     same = trained.users.ids.equals(dataset.users.ids) and trained.items.ids.equals(dataset.items.ids)
     if not same or not set(modalities) <= set(dataset.features):
         raise InputError("the model was trained on another data set", mend="name the data set that it was trained on")
-    return put_together(recommender, of_parts(dataset).train.with_modalities(list(modalities)))
+    return put_together(recommender, of_parts(dataset).train.with_modalities(modalities))
 
 
 def put_together(recommender: Recommender, train: Dataset) -> LearntModel:

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal
 
 from triptych.artefacts import write_file
 from triptych.errors import ArtefactError, TriptychError, place
+from triptych.explaining.look import Look
 from triptych.progress import Listener, silent, told
 from triptych.ranking.recommender import Items, Mask, open_recommender
 from triptych.settings import parse
 from triptych.studies.report import plots
-from triptych.studies.report.people import Look, Person, people
+from triptych.studies.report.people import People, people
 from triptych.studies.rows import Row
 from triptych.studies.tables import CERTAIN, HEADS, cells, dot
 
@@ -38,12 +39,12 @@ class Section:
     subsets: str | None
     learning: str | None
     losses: str | None
-    people: Sequence[Person]
+    people: People | None
 
 
 @dataclass(frozen=True)
 class Compared:
-    """A comparison as its folder tells it: rows, and how they were measured."""
+    """A comparison as its folder tells it: rows, how they were measured, and where the data sets are, by name."""
 
     rows: Sequence[Row]
     part: Literal["validation", "test"]
@@ -51,6 +52,7 @@ class Compared:
     modalities: str | None
     seeds: Sequence[int]
     among: Items = "all"
+    folders: Mapping[str, str] = field(default_factory=dict)
 
 
 def read_comparison(folder: Path) -> Compared:
@@ -99,6 +101,7 @@ def _section(name: str, compared: Compared, n_users: int, look: Look) -> Section
     content = [row for row in good if any(o.line == row.line and o is not row for o in good)]
     best, curves = main[0], _curves(main)
     recommender = open_recommender(best.runs[0])
+    folder = compared.folders.get(name)
     _, held_out, seen, _ = recommender.question(compared.part, compared.mask, compared.among)
     heads = ["", *good[0].metrics, *HEADS]
     return Section(
@@ -114,7 +117,9 @@ def _section(name: str, compared: Compared, n_users: int, look: Look) -> Section
         subsets=plots.subsets(content, metric) if content else None,
         learning=plots.learning(curves, metric, looks) if curves else None,
         losses=plots.loss_terms(curves) if curves else None,
-        people=people(recommender, held_out, seen, n_users, look) if n_users else [],
+        people=people(recommender, held_out, seen, n_users, look, Path(folder) if folder else None)
+        if n_users
+        else None,
     )
 
 

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from triptych.content.pictures import thumbnail
+from triptych.data.dataset import open_dataset
 from triptych.data.interactions import Interactions
-from triptych.errors import InputError, SettingsError, did_you_mean
+from triptych.errors import TriptychError
+from triptych.explaining.drawing import draw
+from triptych.explaining.explainer import Explainer
+from triptych.explaining.explanation import evidence_in_words, in_words
+from triptych.explaining.look import Look
+from triptych.explaining.neighbourhood import neighbourhood_of
 from triptych.ranking.recommender import Recommender
 from triptych.ranking.topk import top_k
 
-TITLES = ("title", "name", "item_name")  # columns that hold a title, where none is named
-TAKEN, LISTED = 8, 12  # items shown of each kind
-PICTURE = (205, 276)  # pixels: twice what the page shows
+TAKEN, LISTED, EXPLAINED = 8, 12, 3  # items shown of each kind, and those that get a reason
 
 
 @dataclass(frozen=True)
@@ -30,30 +32,52 @@ class Item:
 
 
 @dataclass(frozen=True)
+class Because:
+    """A recommended item, the item taken that adds most to its score, through what, and what can be checked."""
+
+    listed: Item
+    taken: Item
+    through: str
+    evidence: Sequence[str]
+
+
+@dataclass(frozen=True)
 class Person:
-    """A user's id, some items that they took, and the first that they are recommended."""
+    """A user's id, some items that they took, the first that they are recommended, and why the first of these."""
 
     name: str
     taken: Sequence[Item]
     listed: Sequence[Item]
+    reasons: Sequence[Because]
 
 
 @dataclass(frozen=True)
-class Look:
-    """How items look: columns of the item table, None: found by name, or the id; pictures: their folder."""
+class People:
+    """Some users; statement: what their reasons are worth, or why there are none; drawing: the first one's
+    neighbourhood in the graph, as SVG."""
 
-    title: str | None = None
-    picture: str | None = None
-    pictures: Path | None = None
+    persons: Sequence[Person]
+    statement: str
+    drawing: str | None
 
 
 def people(
-    recommender: Recommender, held_out: Interactions, seen: Interactions, n: int, look: Look, seed: int = 0
-) -> list[Person]:
+    recommender: Recommender,
+    held_out: Interactions,
+    seen: Interactions,
+    n: int,
+    look: Look,
+    data: Path | None = None,
+    seed: int = 0,
+) -> People:
     """n users who have held-out items, drawn by chance: half of them from those with few training interactions.
 
-    Raises SettingsError on a column that the item table lacks.
+    data: the folder that the model was trained on; reasons need it where the model looks at features. Raises
+    SettingsError on a column that the item table lacks.
     """
+    look.check(recommender.dataset)
+    explainer, statement = _explainer(recommender, look, data)
+    drawing: str | None = None
     train = recommender.split.train.interactions
     users, generator = np.flatnonzero(held_out.user_degrees), np.random.default_rng(seed)
     by_activity = users[np.argsort(train.user_degrees[users], kind="stable")]
@@ -72,28 +96,52 @@ def people(
             if item >= 0
         ]
         own = [_item(recommender, int(item), look, hit=False) for item in taken]
-        made.append(Person(str(recommender.dataset.users.names(np.array([user]))[0]), own, shown))
-    return made
+        name = str(recommender.dataset.users.ids[int(user)])
+        first = [int(item) for item in listed[:EXPLAINED] if item >= 0]
+        reasons: list[Because] = []
+        if explainer is not None and first:
+            try:
+                reasons = _reasons(explainer, name, first, look)
+                told = explainer.explain(name, [str(recommender.dataset.items.ids[first[0]])])[0]
+                statement = told.statement
+                if told.reasons and drawing is None:
+                    drawing = draw(neighbourhood_of(explainer, told))
+            except TriptychError as error:
+                explainer, statement = None, _without_reasons(error)
+        made.append(Person(name, own, shown, reasons))
+    return People(made, statement, drawing)
+
+
+def _explainer(recommender: Recommender, look: Look, data: Path | None) -> tuple[Explainer | None, str]:
+    """What explains, or None and why."""
+    try:
+        dataset = open_dataset(data) if data is not None and data.is_dir() else None
+        return Explainer(recommender, dataset, look=look), ""
+    except TriptychError as error:
+        return None, _without_reasons(error)
+
+
+def _without_reasons(error: TriptychError) -> str:
+    return f"There are no reasons here: {error.what}."
 
 
 def _item(recommender: Recommender, row: int, look: Look, *, hit: bool) -> Item:
-    table, name = recommender.dataset.item_table, str(recommender.dataset.items.names(np.array([row]))[0])
-    columns = table.columns if table is not None else []
-    for asked in (look.title, look.picture):
-        if asked is not None and asked not in columns:
-            raise SettingsError(f'the items have no column "{asked}"', mend=did_you_mean(asked, columns))
-    title = look.title or next((each for each in TITLES if each in columns), None)
-    if table is None:
-        return Item(name, None, hit)
-    told = table[title][row] if title is not None else None
-    return Item(str(told) if told else name, _picture(table[look.picture][row] if look.picture else None, look), hit)
+    return Item(look.title_of(recommender.dataset, row), look.picture_of(recommender.dataset, row), hit)
 
 
-def _picture(path: object, look: Look) -> str | None:
-    """The picture of a path, None where there is none that can be read: a report is not the place to mend pictures."""
-    if not path:
-        return None
-    try:
-        return base64.b64encode(thumbnail((look.pictures or Path()) / str(path), *PICTURE)).decode()
-    except InputError:
-        return None
+def _reasons(explainer: Explainer, user: str, items: Sequence[int], look: Look) -> list[Because]:
+    dataset, made = explainer.recommender.dataset, []
+    told = explainer.explain(user, dataset.items.names(np.array(items, dtype=np.int64)).to_list(), n_evidence=1)
+    for item, one in zip(items, told, strict=True):
+        for reason in one.reasons[:1]:
+            taken = int(dataset.items.rows([reason.item])[0])
+            evidence = evidence_in_words(reason.evidence) if reason.evidence is not None else []
+            made.append(
+                Because(
+                    _item(explainer.recommender, item, look, hit=False),
+                    _item(explainer.recommender, taken, look, hit=False),
+                    in_words(reason.through),
+                    evidence,
+                )
+            )
+    return made

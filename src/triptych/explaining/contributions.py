@@ -1,0 +1,236 @@
+"""A score in parts: by item of the user's history and by channel, and what no item accounts for.
+
+Every kind of scorer has its way; a way answers for any user and item, and what it needs of the whole model is computed
+once. Sums are made in float64.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from triptych.data.dataset import Dataset
+from triptych.data.interactions import Interactions
+from triptych.data.split import of_parts
+from triptych.errors import InputError
+from triptych.explaining.regression import regressed
+from triptych.models.composition import BIAS, TASTE, Composition
+from triptych.models.model import LearntModel, SolvedModel
+from triptych.models.registry import model_class
+from triptych.ranking.recommender import Recommender
+from triptych.ranking.scorer import Blend, Factors, ItemWeights
+from triptych.settings import parse
+from triptych.training.rebuild import rebuilt
+
+ROUNDING, MEAN = "rounding", "the mean of the user's scores"
+TOLERANCE = 1e-5  # of the sizes added: a difference from the score that is worth a name
+DISAGREEMENT = 0.02  # of them: a difference that means that the model is another one
+BOTH_WAYS = (
+    "A modality speaks where the two items are alike, and where an item like the one taken leads to this one by users."
+)
+MEND = "give the data set that it was trained on (--data FOLDER, or dataset=…)"
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Contributions:
+    """through: channel -> float64 [n], for the user's n training items. rest: name -> value. exact, statement: see
+    `Explanation`."""
+
+    through: Mapping[str, Array]
+    rest: Mapping[str, float]
+    exact: bool
+    statement: str
+
+
+Channels = Callable[[Tensor], Mapping[str, Tensor]]  # see `LearntModel.channels`
+Way = Callable[[int, Sequence[int]], list[Contributions]]  # user row, item rows -> one an item
+
+
+def way_of(recommender: Recommender, dataset: Dataset | None) -> Way:
+    """How the scores of a recommender come apart.
+
+    dataset: what it was trained on, with its split and features; None: do without features.
+    Raises InputError where that cannot be done.
+    """
+    scorer, known = recommender.scorer, recommender.split.train.interactions
+    if isinstance(scorer, Blend):
+        return _blend(recommender, scorer, dataset)
+    name = str(recommender.about["model"])
+    kind = model_class(name)
+    if kind.needs_features and dataset is None and recommender.about["modalities"]:
+        raise InputError(f"{name} looks at features, and a run does not hold them", mend=MEND)
+    if issubclass(kind, SolvedModel):
+        if isinstance(scorer, Factors):
+            return _alone(name, scorer)
+        model = kind(parse(kind.Settings, recommender.about["settings"], of=name))
+        train = of_parts(dataset or recommender.dataset).train
+        modalities = list(recommender.about["modalities"]) if kind.needs_features else []
+        return _weights(known, model.channels(scorer, train.with_modalities(modalities)))
+    assert isinstance(scorer, Factors)
+    learnt = rebuilt(recommender, dataset or recommender.dataset)
+    composition = learnt.composition()
+    if composition is None:
+        return _regression(known, scorer, learnt.channels)
+    return _composed(known, learnt, composition)
+
+
+def checked(found: Contributions, score: float) -> Contributions:
+    """The same, with a rest for what rounding leaves. Raises InputError where the parts are another model's."""
+    parts = np.concatenate([*found.through.values(), list(found.rest.values())])
+    size, left = max(float(np.abs(parts).sum()), abs(score)), score - float(parts.sum())
+    if abs(left) > DISAGREEMENT * size:
+        raise InputError(
+            f"the parts add up to {parts.sum():.6g}, the score is {score:.6g}: not the data that it was trained on",
+            mend=MEND,
+        )
+    return found if abs(left) <= TOLERANCE * size else replace(found, rest={**found.rest, ROUNDING: left})
+
+
+def _weights(known: Interactions, told: Callable[[int], Mapping[str, Array]]) -> Way:
+    statement = (
+        "Exact: the score is the sum of what each item taken says of this one; had the user not taken an item, it "
+        "would be less by the item's contribution."
+    )
+
+    def way(user: int, items: Sequence[int]) -> list[Contributions]:
+        taken = _history(known, user)
+        columns = [told(item) for item in items]
+        words = f"{statement} {BOTH_WAYS}" if any(len(each) > 1 for each in columns) else statement
+        return [Contributions({m: said[taken] for m, said in each.items()}, {}, True, words) for each in columns]
+
+    return way
+
+
+def _alone(model: str, scorer: Factors) -> Way:
+    statement = "Exact: the score is the same for everybody; no item of the user's has a part in it."
+
+    def way(user: int, items: Sequence[int]) -> list[Contributions]:
+        scores = (scorer.items[list(items)] @ scorer.users[user]).tolist()
+        return [Contributions({}, {model: score}, True, statement) for score in scores]
+
+    return way
+
+
+def _composed(known: Interactions, model: LearntModel, composition: Composition) -> Way:
+    given = f", given {composition.given}" if composition.given else ""
+    statement = (
+        f"Exact{given}: the user's representation is the sum of what came along the edge to each item taken, and of "
+        "the rest. It is not what the score would be without an item: other edges would then weigh otherwise."
+    )
+    if composition.note:
+        statement = f"{statement} {composition.note}"
+    width = sum(stretch.items.shape[1] for stretch in composition.stretches)
+
+    def way(user: int, items: Sequence[int]) -> list[Contributions]:
+        edges = slice(int(known.starts[user]), int(known.starts[user + 1]))
+        taken = torch.from_numpy(known.items[edges])
+        rows: list[Tensor] = []
+        own: dict[str, Tensor] = {}
+        begin = 0
+        for stretch in composition.stretches:
+            rows.append((stretch.weights[edges, None] * stretch.items[taken]).double())
+            for name, table in stretch.own.items():
+                vector = torch.zeros(width, dtype=torch.float64)
+                vector[begin : begin + table.shape[1]] = table[user if len(table) > 1 else 0].double()
+                own[name] = own[name] + vector if name in own else vector
+            begin += stretch.items.shape[1]
+        return _products(torch.cat(rows, dim=1), own, model.channels, items, exact=True, statement=statement)
+
+    return way
+
+
+def _regression(
+    known: Interactions, scorer: Factors, channels: Channels, why: str = "the model is not linear in the items taken"
+) -> Way:
+    """For models that are not linear in what a user took, or of which the factors alone are there: see `regression`."""
+    found = regressed(known, scorer)
+    statement = (
+        f"Approximate: {why}. A ridge regression of all users on their items says what is whose; it accounts for "
+        f"{100 * found.accounts_for:.0f} % of what users are, and what it leaves is in the rest."
+    )
+
+    def way(user: int, items: Sequence[int]) -> list[Contributions]:
+        rows = found.rows(_history(known, user))
+        own = {"what the items do not account for": scorer.users[user].double() - rows.sum(dim=0)}
+        return _products(rows, own, channels, items, exact=False, statement=statement)
+
+    return way
+
+
+def _products(
+    rows: Tensor,
+    own: Mapping[str, Tensor],
+    channels: Channels,
+    items: Sequence[int],
+    *,
+    exact: bool,
+    statement: str,
+) -> list[Contributions]:
+    """Inner products of the parts of a user, rows [n, d] and own [d], with every channel of some items."""
+    parts = {name: part.double() for name, part in channels(torch.tensor(list(items))).items()}
+    user = rows.sum(dim=0) + torch.stack(list(own.values())).sum(dim=0)
+    made = []
+    for place in range(len(items)):
+        through = {name: (rows @ part[place]).numpy() for name, part in parts.items() if name != BIAS}
+        item = torch.stack([part[place] for name, part in parts.items() if name != BIAS]).sum(dim=0)
+        rest = {name: float(vector @ item) for name, vector in own.items()}
+        if BIAS in parts:
+            rest[BIAS] = rest.get(BIAS, 0.0) + float(user @ parts[BIAS][place])
+        made.append(Contributions(through, rest, exact, statement))
+    return made
+
+
+def _blend(recommender: Recommender, scorer: Blend, dataset: Dataset | None) -> Way:
+    """Every part by its own way, weighed and standardised as the blend does it."""
+    known = recommender.split.train.interactions
+    parts: list[tuple[str, Factors | ItemWeights, float, Way]] = []
+    for n, (each, weight) in enumerate(zip(scorer.scorers, scorer.weights, strict=True)):
+        about, own = recommender.about["of"][n], f"{n}."
+        parameters = {
+            key.removeprefix(own): value for key, value in recommender.parameters.items() if key.startswith(own)
+        }
+        if not weight:
+            continue
+        if isinstance(each, Factors) and issubclass(model_class(about["model"]), LearntModel) and not parameters:
+            way = _regression(known, each, _undivided(each), "the blend does not hold the model's parameters")
+        else:
+            way = way_of(replace(recommender, scorer=each, parameters=parameters, about=about), dataset)
+        parts.append((about["model"], each, weight, way))
+
+    def blended(user: int, items: Sequence[int]) -> list[Contributions]:
+        begun = "A weighed sum of models, each standardised over the user's scores."
+        made = [Contributions({}, {MEAN: 0.0}, True, begun) for _ in items]
+        for name, each, weight, way in parts:
+            scores = each.score(np.array([user]))[0].double().cpu()
+            scale, mean = weight / max(float(scores.std(correction=0)), 1e-12), float(scores.mean())
+            found = way(user, items)
+            made = [_added(before, own, scale, mean, name) for before, own in zip(made, found, strict=True)]
+        return made
+
+    return blended
+
+
+def _undivided(factors: Factors) -> Channels:
+    return lambda items: {TASTE: factors.items[items]}
+
+
+def _added(before: Contributions, own: Contributions, scale: float, mean: float, name: str) -> Contributions:
+    """One model more in a blend: scale · (its score − mean)."""
+    through = {channel: scale * values for channel, values in own.through.items()}
+    for channel, values in before.through.items():
+        through[channel] = values + through[channel] if channel in through else values
+    rest = {**before.rest, **{f"{key} ({name})": scale * value for key, value in own.rest.items()}}
+    rest[MEAN] -= scale * mean
+    statement = f"{before.statement} {name}: {own.statement[0].lower()}{own.statement[1:]}"
+    return Contributions(through, rest, before.exact and own.exact, statement)
+
+
+def _history(known: Interactions, user: int) -> NDArray[np.int64]:
+    return known.items[int(known.starts[user]) : int(known.starts[user + 1])]

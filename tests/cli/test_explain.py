@@ -1,0 +1,78 @@
+"""`triptych explain` says why, draws it, and tells what is missing."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from triptych.cli.app import run
+from triptych.data.split import with_parts
+from worlds import random_dataset
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("shop")
+    with_parts(random_dataset(), "ratio", ratios=(0.8, 0.1, 0.1), seed=0).save(folder / "data")
+    for model in ("freedom", "lightgcn"):
+        quick = ["--set", "epochs=2", "--set", "embedding_size=8"]
+        assert run(["train", str(folder / "data"), "--model", model, "--run", str(folder / model), *quick]) == 0
+    return folder
+
+
+def test_the_first_three_recommendations_are_explained_and_what_is_shown_adds_up(
+    shop: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["explain", str(shop / "freedom"), "--data", str(shop / "data"), "--user", "u04", "-k", "2"]
+    assert run([*command, "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert [each["rank"] for each in told] == [1, 2, 3]
+    for each in told:
+        assert len(each["reasons"]) == 2
+        parts = [*(reason["contribution"] for reason in each["reasons"]), each["other_items"], *each["rest"].values()]
+        assert sum(parts) == pytest.approx(each["score"], rel=1e-4, abs=1e-5)
+        assert set(each["reasons"][0]["through"]) == {"taste", "image", "text"}
+        assert set(each["reasons"][0]["evidence"]["alike"]) <= {"image", "text"}
+    assert run(command) == 0
+    shown = capsys.readouterr().out
+    assert shown.count("because of") == 6
+    assert "the user's own embedding" in shown
+    assert "Exact" in shown
+
+
+def test_one_item_is_explained_and_drawn_without_the_data_where_the_graph_suffices(
+    shop: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    drawing = shop / "why.svg"
+    assert run(["explain", str(shop / "lightgcn"), "-u", "u04", "-i", "i07", "--drawing", str(drawing)]) == 0
+    assert "because of" in capsys.readouterr().out
+    assert drawing.read_text().startswith("<svg")
+
+
+@pytest.mark.parametrize(
+    ("run_folder", "options", "code", "message"),
+    [
+        ("freedom", ["-u", "u04"], 1, "--data FOLDER"),
+        ("freedom", ["-u", "u04", "-d", "nowhere"], 1, "no such folder"),
+        ("lightgcn", ["-u", "u99"], 1, 'unknown user "u99"'),
+        ("lightgcn", ["-u", "u04", "-i", "i99"], 1, 'unknown item "i99"'),
+        ("lightgcn", ["-u", "u04", "--drawing", "why.png"], 2, ".svg"),
+        ("lightgcn", ["-u", "u04", "-i", "i07", "-i", "i08", "--drawing", "why.svg"], 2, "one item"),
+        ("lightgcn", ["-u", "u04", "--title-column", "tilte"], 2, "no column"),
+        ("lightgcn", [], 2, "--user"),
+        ("data", ["-u", "u04"], 1, "is a data set"),
+    ],
+)
+def test_what_is_missing_is_told_with_the_mend(
+    shop: Path,
+    run_folder: str,
+    options: list[str],
+    code: int,
+    message: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    capsys.readouterr()
+    assert run(["explain", str(shop / run_folder), *options]) == code
+    assert message in capsys.readouterr().err
