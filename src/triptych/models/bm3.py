@@ -73,6 +73,8 @@ class BM3(LearntModel):
         "reg_weight": Choices((0.1, 0.01)),
     }
 
+    taken_by: Tensor
+
     def __init__(self, dataset: Dataset, settings: BM3.Settings, generator: Generator) -> None:
         super().__init__(dataset, settings, generator)
         self.settings = settings
@@ -80,6 +82,7 @@ class BM3(LearntModel):
         self.user_embedding = xavier_table(dataset.n_users, settings.embedding_size, generator)
         self.item_embedding = xavier_table(dataset.n_items, settings.embedding_size, generator)
         self.predictor = xavier_linear(settings.embedding_size, settings.embedding_size, generator)
+        self.register_buffer("taken_by", torch.from_numpy(dataset.interactions.item_degrees), persistent=False)
         self.modalities = nn.ModuleDict()
         for name, features in dataset.features.items():
             self.modalities[name] = ItemModality(features, settings, generator)
@@ -131,7 +134,7 @@ class BM3(LearntModel):
 
     @torch.no_grad()
     def welcome(self, new: Tensor) -> None:
-        """h_i of an item that nobody took := what a ridge regression on its q(W_m f_i^m + b_m) says, over known items.
+        """h_i of an item that nobody took := what a ridge regression on its q(W_m f_i^m + b_m) says, over interactions.
 
         L_align turns q(h_i^m) towards h_i; how long h_i is, and how far each modality can be believed, the others tell.
         Without neighbours h_i is e_i + e_i / (L + 1).
@@ -146,7 +149,7 @@ class BM3(LearntModel):
             h_m, present = modality.projected(rows)
             told += [functional.normalize(self.predictor(h_m), dim=1) * present[:, None], present[:, None]]
         h = self.graph.mean_of_layers(*tables, n_layers, again=1)[1]
-        said = ridge_map(torch.cat(told, dim=1), h, ~new)
+        said = ridge_map(torch.cat(told, dim=1), h, self.taken_by)
         self.item_embedding[new] = said[new] / (1 + 1 / (n_layers + 1))
 
     def own_learning_rates(self) -> dict[str, float]:

@@ -58,17 +58,17 @@ def id_penalty(table: Tensor, n_users: int, users: Tensor, positives: Tensor, ne
     return rows[: len(users)].square().mean() + rows[len(users) :].square().mean()
 
 
-def ridge_map(x: Tensor, y: Tensor, known: Tensor, share: float = 1e-3) -> Tensor:
-    """What a ridge regression of y [n, e] on x [n, d], fitted to the rows that are `known`, bool [n], says of all rows.
+def ridge_map(x: Tensor, y: Tensor, weights: Tensor, share: float = 3e-4) -> Tensor:
+    """What a ridge regression of y [n, e] on x [n, d] says of all rows. weights [n]: how much each row counts in it.
 
-    Both are centred on their means. The penalty is `share` of the mean square of a row of x, for every row.
+    Both are centred on their means. The penalty is `share` of the mean square of a row of x, for every unit of weight.
     """
-    x, y = x.double(), y.double()
-    x_mean, y_mean = x[known].mean(dim=0), y[known].mean(dim=0)
-    x, y = x - x_mean, y[known] - y_mean
-    told = x[known]
-    penalty = share * told.square().sum() * torch.eye(x.shape[1], dtype=x.dtype, device=x.device)
-    said: Tensor = x @ torch.linalg.solve(told.T @ told + penalty, told.T @ y) + y_mean
+    x, y, w = x.double(), y.double(), weights.double()[:, None] / weights.sum()
+    y_mean = (w * y).sum(dim=0)
+    x = x - (w * x).sum(dim=0)
+    told = w * x
+    penalty = share * (told * x).sum() * torch.eye(x.shape[1], dtype=x.dtype, device=x.device)
+    said: Tensor = x @ torch.linalg.solve(told.T @ x + penalty, told.T @ (y - y_mean)) + y_mean
     return said.float()
 
 
