@@ -14,6 +14,7 @@ from triptych.models.lightgcn import LightGCN
 from triptych.models.mmgcn import MMGCN
 from triptych.models.model import LearntModel, SolvedModel
 from triptych.models.popularity import Popularity
+from triptych.models.random_order import RandomOrder
 from triptych.models.vbpr import VBPR
 
 MODELS: dict[str, type[LearntModel] | type[SolvedModel]] = {
@@ -28,6 +29,7 @@ MODELS: dict[str, type[LearntModel] | type[SolvedModel]] = {
     "ease": EASE,
     "item-knn": ItemKNN,
     "popularity": Popularity,
+    "random": RandomOrder,
 }
 
 
