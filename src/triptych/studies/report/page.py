@@ -16,6 +16,7 @@ from triptych.progress import Listener, silent, told
 from triptych.ranking.recommender import Items, Mask, open_recommender
 from triptych.settings import parse
 from triptych.studies.report import plots
+from triptych.studies.report.across import across
 from triptych.studies.report.people import People, people
 from triptych.studies.rows import Row
 from triptych.studies.tables import CERTAIN, HEADS, cells, dot
@@ -86,8 +87,13 @@ def write_report(
         raise TriptychError("no model has a result", where=place(folder), mend="run the comparison again")
     sections = [_section(name, compared, n_users, look) for name in told("drawing", names, listener)]
     template = Environment(autoescape=True).from_string(files(__package__).joinpath("page.html").read_text("utf-8"))
+    good = [row for row in compared.rows if not row.failed and row.modalities == compared.modalities]
     page = template.render(
-        title=title or f"Comparison: {', '.join(names)}", sets=sections, certain=f"{CERTAIN:g}", how=compared
+        title=title or f"Comparison: {', '.join(names)}",
+        sets=sections,
+        certain=f"{CERTAIN:g}",
+        how=compared,
+        across=across(good, next(iter(good[0].metrics)), plots.looks(good)) if good else None,
     )
     write_file(folder / "report.html", page.encode())
     return folder / "report.html"

@@ -29,7 +29,7 @@ def looks(rows: Sequence[Row]) -> dict[str, tuple[str, str]]:
 
 def quality(rows: Sequence[Row], metric: str, look: Mapping[str, tuple[str, str]]) -> str:
     """Every line's metric with its interval, the best on top."""
-    with _figure(1, (7.5, 0.36 * len(rows) + 1.1)) as (figure, (axes,)):
+    with figure_of(1, (7.5, 0.36 * len(rows) + 1.1)) as (figure, (axes,)):
         for place, row in enumerate(rows):
             each, (colour, marker) = row.metrics[metric], look[row.line_in_words]
             error = [[each.mean - each.low], [each.high - each.mean]]
@@ -39,12 +39,12 @@ def quality(rows: Sequence[Row], metric: str, look: Mapping[str, tuple[str, str]
         axes.invert_yaxis()
         axes.set_xlabel(f"{metric}, 95 % interval over users")
         axes.margins(x=0.12)
-        return _svg(figure, f"{metric} of every model with its 95 % interval")
+        return drawn(figure, f"{metric} of every model with its 95 % interval")
 
 
 def against_cost(rows: Sequence[Row], metric: str, look: Mapping[str, tuple[str, str]]) -> str:
     """Quality against seconds to the best epoch and against peak memory."""
-    with _figure(2, (9.5, 4.2)) as (figure, panels):
+    with figure_of(2, (9.5, 4.2)) as (figure, panels):
         for axes, name, words in zip(
             panels, ("seconds_to_best", "peak_megabytes"), ("seconds to the best epoch", "peak memory, MB"), strict=True
         ):
@@ -57,14 +57,14 @@ def against_cost(rows: Sequence[Row], metric: str, look: Mapping[str, tuple[str,
         panels[0].set_ylabel(metric)
         figure.legend(*panels[0].get_legend_handles_labels(), loc="upper center", ncols=4, frameon=False, fontsize=9)
         figure.subplots_adjust(top=0.99 - 0.075 * -(-len(rows) // 4), wspace=0.25)
-        return _svg(figure, f"{metric} against seconds to the best epoch, and against peak memory")
+        return drawn(figure, f"{metric} against seconds to the best epoch, and against peak memory")
 
 
 def learning(
     curves: Mapping[str, Sequence[Mapping[str, float]]], metric: str, look: Mapping[str, tuple[str, str]]
 ) -> str:
     """Validation while training: curves, line -> epochs as metrics.jsonl has them; only evaluated epochs are drawn."""
-    with _figure(1, (7.5, 4.0)) as (figure, (axes,)):
+    with figure_of(1, (7.5, 4.0)) as (figure, (axes,)):
         told = {key for epochs in curves.values() for each in epochs for key in each if key.startswith("validation/")}
         key = f"validation/{metric}" if f"validation/{metric}" in told else sorted(told)[0]
         for line, epochs in list(curves.items())[:LINES]:
@@ -78,7 +78,7 @@ def learning(
         axes.set_xlabel("epoch")
         axes.set_ylabel(f"{key.removeprefix('validation/')} on validation")
         axes.legend(frameon=False, fontsize=9)
-        return _svg(figure, f"{metric} on validation while training")
+        return drawn(figure, f"{metric} on validation while training")
 
 
 def loss_terms(curves: Mapping[str, Sequence[Mapping[str, float]]]) -> str:
@@ -86,7 +86,7 @@ def loss_terms(curves: Mapping[str, Sequence[Mapping[str, float]]]) -> str:
     shown = list(curves.items())[:LINES]
     columns = min(3, len(shown))
     n_rows = -(-len(shown) // columns)
-    with _figure(columns, (3.3 * columns, 2.5 * n_rows), n_rows) as (figure, panels):
+    with figure_of(columns, (3.3 * columns, 2.5 * n_rows), n_rows) as (figure, panels):
         for axes, (line, epochs) in zip(panels, shown, strict=False):
             for n, name in enumerate(key for key in epochs[0] if key.startswith("loss/")):
                 values = [each[name] for each in epochs]
@@ -103,13 +103,13 @@ def loss_terms(curves: Mapping[str, Sequence[Mapping[str, float]]]) -> str:
         for axes in panels[len(shown) :]:
             axes.set_visible(False)
         figure.subplots_adjust(hspace=0.65, wspace=0.3)
-        return _svg(figure, "the terms of every model's loss while training, as shares of their first values")
+        return drawn(figure, "the terms of every model's loss while training, as shares of their first values")
 
 
 def bands(rows: Sequence[Row], metric: str, look: Mapping[str, tuple[str, str]]) -> str:
     """The metric by users' activity and by items' popularity."""
     kinds = [[band.what for band in rows[0].bands if band.what.startswith("users") is users] for users in (True, False)]
-    with _figure(2, (9.5, 4.2)) as (figure, panels):
+    with figure_of(2, (9.5, 4.2)) as (figure, panels):
         for axes, kind in zip(panels, kinds, strict=True):
             for row in rows[:LINES]:
                 told = {band.what: band for band in row.bands}
@@ -124,14 +124,14 @@ def bands(rows: Sequence[Row], metric: str, look: Mapping[str, tuple[str, str]])
         panels[0].set_ylabel(metric)
         figure.legend(*panels[0].get_legend_handles_labels(), loc="upper center", ncols=4, frameon=False, fontsize=9)
         figure.subplots_adjust(top=0.99 - 0.075 * -(-min(LINES, len(rows)) // 4), wspace=0.25)
-        return _svg(figure, f"{metric} by users' activity and by items' popularity")
+        return drawn(figure, f"{metric} by users' activity and by items' popularity")
 
 
 def subsets(rows: Sequence[Row], metric: str) -> str:
     """Every model of content with every subset of the modalities; rows of one model stand together."""
     lines = list(dict.fromkeys(row.line for row in rows))
     names = list(dict.fromkeys(row.modalities or "all" for row in rows))
-    with _figure(1, (7.5, 0.28 * len(rows) + 0.5 * len(lines) + 1.0)) as (figure, (axes,)):
+    with figure_of(1, (7.5, 0.28 * len(rows) + 0.5 * len(lines) + 1.0)) as (figure, (axes,)):
         place, ticks, labels = 0.0, list[float](), list[str]()
         for line in lines:
             for row in (row for row in rows if row.line == line):
@@ -146,11 +146,11 @@ def subsets(rows: Sequence[Row], metric: str) -> str:
         axes.set_yticks(ticks, labels, fontsize=9)
         axes.invert_yaxis()
         axes.set_xlabel(f"{metric}, 95 % interval over users")
-        return _svg(figure, f"{metric} with every subset of the modalities")
+        return drawn(figure, f"{metric} with every subset of the modalities")
 
 
 @contextmanager
-def _figure(columns: int, size: tuple[float, float], n_rows: int = 1) -> Any:
+def figure_of(columns: int, size: tuple[float, float], n_rows: int = 1) -> Any:
     """A figure and its panels, in this style, closed afterwards. Raises SettingsError without matplotlib."""
     try:
         import matplotlib as mpl
@@ -166,7 +166,7 @@ def _figure(columns: int, size: tuple[float, float], n_rows: int = 1) -> Any:
         yield figure, list(figure.subplots(n_rows, columns, squeeze=False).flat)
 
 
-def _svg(figure: Any, words: str) -> str:
+def drawn(figure: Any, words: str) -> str:
     """The figure as an SVG element that says in words what it shows."""
     text = io.StringIO()
     figure.savefig(text, format="svg", metadata={"Date": None}, bbox_inches="tight")
