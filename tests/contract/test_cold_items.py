@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+import torch
 
 from triptych.data.dataset import Dataset
 from triptych.data.features import Features
@@ -12,6 +15,8 @@ from triptych.data.split import Split, split
 from triptych.data.vocabulary import Vocabulary
 from triptych.models.registry import MODELS, model_class
 from triptych.ranking.recommender import Recommender
+from triptych.ranking.scorer import Factors
+from triptych.ranking.topk import top_k
 from triptych.training.fit import fit
 from triptych.training.settings import TrainingSettings
 
@@ -81,13 +86,24 @@ def test_cold_and_warm_items_are_measured_apart(cold: Split) -> None:
         assert scores[:, chosen].isfinite().all()
 
 
+def test_who_says_nothing_of_them_ranks_them_by_chance_and_not_by_their_rows(cold: Split) -> None:
+    recommender = fitted("popularity", cold)
+    new = np.flatnonzero(cold.train.interactions.item_degrees == 0)
+    scorer, _, seen, _ = recommender.question("test", "train", "cold")
+    items, _ = top_k(scorer, np.arange(3), len(new), seen)
+    assert sorted(items[0]) == list(new)
+    assert list(items[0]) == list(items[1]) != list(new)
+
+
+def test_without_any_features_of_known_items_new_ones_are_welcome_still(cold: Split) -> None:
+    known = cold.train.interactions.item_degrees > 0
+    features = {name: replace(each, present=each.present & ~known) for name, each in cold.train.features.items()}
+    bare = replace(cold, train=replace(cold.train, features=features))
+    scores = fit("bm3", bare, training=TrainingSettings(epochs=2)).scorer.score(np.arange(N_USERS))
+    assert scores.isfinite().all()
+
+
 def recommender_by_chance(recommender: Recommender) -> float:
     """NDCG@4 among cold items of items in the order of their rows, which says nothing here."""
-    from dataclasses import replace
-
-    import torch
-
-    from triptych.ranking.scorer import Factors
-
     same = Factors(torch.zeros(N_USERS, 1), torch.zeros(N_ITEMS, 1))
     return replace(recommender, scorer=same).evaluate(among="cold", metrics=["ndcg@4"])["ndcg@4"]

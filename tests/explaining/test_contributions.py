@@ -218,7 +218,7 @@ def test_features_that_are_missing_or_of_another_data_set_are_refused_with_the_m
     with pytest.raises(InputError, match="--data"):
         Explainer(fitted("content-ease"))
     features = {m: replace(f, table=f.table[::-1].copy()) for m, f in data().features.items()}
-    with pytest.raises(InputError, match="not the data"):
+    with pytest.raises(InputError, match="not the data of the training"):
         Explainer(fitted("mmgcn"), replace(data(), features=features)).explain("u04", ["i07"])
     smaller = with_parts(random_dataset(n_items=20), "ratio", seed=0)
     with pytest.raises(InputError, match="another data set"):

@@ -14,7 +14,7 @@ from triptych.data.dataset import Dataset
 from triptych.data.interactions import Interactions
 from triptych.data.split import with_parts
 from triptych.errors import SettingsError, UnknownIdError
-from triptych.ranking.new_users import scorer_of_new, user_vectors
+from triptych.ranking.new_users import history_map, scorer_of_new
 from triptych.ranking.recommender import Recommender
 from triptych.ranking.scorer import Blend, Factors, ItemWeights
 from triptych.training.fit import fit
@@ -52,9 +52,13 @@ def test_vectors_that_are_linear_in_what_was_taken_are_found_again() -> None:
     factors = Factors(
         torch.from_numpy(means @ generator.standard_normal((6, 6)) + 1).float(), torch.from_numpy(table).float()
     )
-    new = user_vectors(factors, train, train)
+    fitted = history_map(factors, train)
+    new = fitted.vectors(train)
     off = (new - factors.users)[torch.from_numpy(train.user_degrees > 0)]
     assert off.square().mean() < 0.01 * factors.users.var()
+    assert fitted.accounts_for > 0.99
+    own = train.of(np.array([7]))[1]
+    np.testing.assert_allclose(fitted.parts(own).sum(axis=0) + fitted.constant, new[7].numpy(), rtol=1e-4, atol=1e-5)
 
 
 def test_a_blend_is_the_blend_of_what_its_parts_say(dataset: Dataset, linear: Recommender) -> None:

@@ -154,6 +154,7 @@ def test_tuned_lines_are_fitted_with_their_best_settings_by_validation(
     assert open_recommender(rows["ease"]["runs"][0]).about["settings"]["reg_weight"] == best["reg_weight"]
     assert not (tmp_path / "c" / "small" / "popularity" / "tune").exists()  # it has nothing to search
     assert run(["compare", str(tmp_path / "e.toml"), "-o", str(tmp_path / "c"), "--seeds", "0,1", "--subsets"]) == 0
+    assert run(["compare", str(tmp_path / "e.toml"), "-o", str(tmp_path / "c"), "--trials", "8"]) == 0
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are POSIX's")

@@ -9,7 +9,7 @@ import pytest
 
 from triptych.cli.app import run
 from triptych.data.split import of_parts, with_parts
-from triptych.errors import InputError
+from triptych.errors import InputError, TrainingError
 from triptych.ranking.recommender import open_recommender
 from triptych.studies.newcomers import newcomers
 from triptych.training.settings import TrainingSettings
@@ -30,6 +30,19 @@ def test_one_model_knows_only_others_and_the_other_the_clicks_too(tmp_path: Path
     assert (clicked[~held_out] == train[~held_out]).all()
     assert 0 <= found.overlap.low <= found.overlap.mean <= found.overlap.high <= 1
     assert set(found.values) == {"at once", "retrained", "popularity"}
+
+
+def test_trainings_for_another_question_are_not_taken_for_this_one(tmp_path: Path) -> None:
+    newcomers("ease", DATASET, folder=tmp_path, share=0.2, clicks=2, k=5)
+    for share, clicks in ((0.2, 1), (0.4, 2)):
+        with pytest.raises(TrainingError, match="another data"):
+            newcomers("ease", DATASET, folder=tmp_path, share=share, clicks=clicks, k=5)
+    with pytest.raises(InputError, match="nobody"):
+        newcomers("ease", DATASET, share=1e-6, clicks=2)
+
+
+def test_lists_that_hold_everything_that_is_left_agree_wholly() -> None:
+    assert newcomers("bpr", DATASET, training=TrainingSettings(epochs=1), clicks=2).overlap.mean == 1
 
 
 def test_a_linear_model_gives_nearly_the_list_that_retraining_would() -> None:

@@ -15,9 +15,10 @@ import pytest
 from triptych.cli.app import run
 from triptych.data.split import with_parts
 from triptych.errors import SettingsError
+from triptych.models.ease import EASE
 from triptych.ranking.recommender import open_recommender
 from triptych.settings import Choices, Span, searches
-from triptych.studies.propose import Tried, propose
+from triptych.studies.propose import Tried, as_they_stand, propose
 from worlds import random_dataset
 
 GRID = {"n_layers": Choices((1, 2)), "dropout": Choices((0.3, 0.5))}
@@ -51,6 +52,13 @@ def test_a_large_space_is_searched_near_what_was_good() -> None:
         tried.append(Tried(point, value=float(-off)))
     assert np.mean([t.value for t in tried[30:]]) > np.mean([t.value for t in tried[:10]])
     assert all(1e-4 <= t.settings["reg_weight"] <= 1e4 for t in tried)
+
+
+@pytest.mark.parametrize("written", ["300", "3e2", "300.0"])
+def test_a_search_begins_with_the_defaults_however_they_are_written(written: str) -> None:
+    assert EASE.Settings().reg_weight == 300
+    assert as_they_stand({"reg_weight": Choices(("10", written))}, EASE.Settings) == {"reg_weight": written}
+    assert as_they_stand({"reg_weight": Span(1.0, 2.0)}, EASE.Settings) is None
 
 
 def test_a_proposal_depends_on_the_seed_and_on_what_was_tried_alone() -> None:

@@ -126,6 +126,23 @@ def test_the_shell_brings_items_in_and_recommends_them(
     assert "already exists" in capsys.readouterr().err
 
 
+def test_features_of_another_data_set_are_refused_before_anything_is_written(
+    dataset: Dataset, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fit("content-ease", dataset, run=tmp_path / "run")
+    features = {
+        name: replace(each, table=np.asarray(each.table)[::-1].copy()) for name, each in dataset.features.items()
+    }
+    replace(dataset, features=features).save(tmp_path / "other")
+    table, _ = new_items(dataset, tmp_path)
+    command = ["add-items", str(tmp_path / "run"), str(tmp_path / "other"), str(table), "-o", str(tmp_path / "grown")]
+    assert run(command) == 1
+    assert "checksums differ" in capsys.readouterr().err
+    assert not (tmp_path / "grown").exists()
+    assert run(["explain", str(tmp_path / "run"), "--data", str(tmp_path / "other"), "-u", dataset.users.ids[0]]) == 1
+    assert "checksums differ" in capsys.readouterr().err
+
+
 def test_bad_new_items_are_told_with_file_and_mend(dataset: Dataset, tmp_path: Path) -> None:
     table, sources = new_items(dataset, tmp_path)
     out = tmp_path / "out"

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from triptych.cli import show
+from triptych.errors import SettingsError
 
 
 def command(
@@ -40,10 +41,14 @@ def command(
     from triptych.data.dataset import open_dataset
     from triptych.preparing import add_items
     from triptych.ranking.recommender import open_recommender
-    from triptych.training.welcome import check_content, welcome
+    from triptych.training.welcome import check_welcome, welcome
 
+    if any((output / name).exists() for name in ("manifest.json", "run.json")):
+        raise SettingsError(f"{output} is a data set or a run", mend="choose another --output")
     recommender, dataset = open_recommender(run), open_dataset(data)
-    check_content(recommender)
+    check_welcome(recommender, dataset)
+    if (output / "model").exists() and not overwrite:
+        raise SettingsError(f"{output / 'model'} exists", mend="choose another --output, or say --overwrite")
     sources = [feature_source(each) for each in features or ()]
     with show.listening() as listener:
         grown = add_items(

@@ -20,7 +20,7 @@ def command(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Folder of the two trainings [default: runs/newcomers-…].")
     ] = None,
-    share: Annotated[float, typer.Option(min=0.0, max=0.9, help="Share of the users that are held out whole.")] = 0.1,
+    share: Annotated[float, typer.Option(min=0.001, max=0.9, help="Share of the users that are held out whole.")] = 0.1,
     clicks: Annotated[int, typer.Option(min=1, help="Items of each that are known when the list is made.")] = 5,
     seed: Annotated[int, typer.Option(min=0, help="The one number that decides everything random.")] = 0,
     threads: Annotated[int | None, typer.Option(min=1, help="Processor threads [default: all].")] = None,
@@ -48,7 +48,7 @@ def command(
     training, own = divide(
         {**assignments(settings or []), "seed": seed}, TrainingSettings, kind, of=f"{model} or training"
     )
-    folder = output or Path("runs") / f"newcomers-{model}-{data.resolve().name}-seed{seed}"
+    folder = output or Path("runs") / f"newcomers-{model}-{data.resolve().name}-{share:g}-{clicks}-seed{seed}"
     with show.listening() as listener:
         found = newcomers(
             model,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 import typer
 
 from triptych.cli import show
-from triptych.errors import InputError, SettingsError, place
+from triptych.errors import InputError, SettingsError, UnknownIdError, place
 
 if TYPE_CHECKING:
     from triptych.data.recommendations import Recommendations
@@ -49,7 +49,7 @@ def command(
 ) -> None:
     """Write every user's best items, or show those of some users, or of new users from what they took.
 
-    Lists are streamed: memory stays bounded however many users there are. The file is whole or absent.
+    Lists of known users are streamed: memory stays bounded however many there are. The file is whole or absent.
 
     Examples:  triptych recommend runs/bm3 --output recommendations.parquet
 
@@ -61,6 +61,8 @@ def command(
     from triptych.ranking.recommender import open_recommender
 
     asked, new = _asked(user, users), _new(took, histories)
+    if took and histories is not None:
+        raise SettingsError("new users are told of in two ways", mend="give --took, or --histories")
     if asked is not None and new is not None:
         raise SettingsError("known and new users are asked for at once", mend="ask for the one, then for the others")
     if output is None and asked is None and new is None:
@@ -73,9 +75,13 @@ def command(
                 asked, k, unknown=cast(Any, unknown), include_seen=include_seen, listener=listener
             )
         else:
-            made = recommender.recommend_to(
-                new, k, unknown_items=cast(Any, unknown_items), include_seen=include_seen, listener=listener
-            )
+            try:
+                made = recommender.recommend_to(
+                    new, k, unknown_items=cast(Any, unknown_items), include_seen=include_seen, listener=listener
+                )
+            except UnknownIdError as error:
+                mend = "correct it, or pass --unknown-items ignore"
+                raise UnknownIdError(error.what, where=place(histories) if histories else "--took", mend=mend) from None
             chunks = [made]
         if output is not None:
             lines = write_recommendations(chunks, output, overwrite=overwrite)
@@ -106,9 +112,16 @@ def _new(took: list[str] | None, histories: Path | None) -> dict[str, list[str]]
         from triptych.data.formats.log import Columns, log_of_table
         from triptych.data.formats.tables import read_table
 
-        log = log_of_table(read_table(histories), Columns()).frame
-        for name, item in log.select("user_id", "item_id").drop_nulls().unique(maintain_order=True).iter_rows():
-            new.setdefault(name, []).append(item)
+        try:
+            log = log_of_table(read_table(histories), Columns()).frame
+        except InputError as error:
+            if "-column" not in (error.mend or ""):
+                raise
+            raise InputError(error.what, where=error.where, mend="call its columns user_id and item_id") from None
+        if log["user_id"].null_count():
+            raise InputError("a row has no user id", where=place(histories), mend="give every row one")
+        for name, item in log.select("user_id", "item_id").unique(maintain_order=True).iter_rows():
+            new.setdefault(name, []).extend([item] if item is not None else [])
     return new
 
 

@@ -18,7 +18,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from triptych.data.features import Features
+from triptych.data.features import Features, first_bad_value
 from triptych.data.formats.tables import Table
 from triptych.errors import InputError, SettingsError
 
@@ -100,7 +100,8 @@ def encode_metadata(encoder: Mapping[str, Any], table: Table) -> tuple[NDArray[n
             scaler = StandardScaler()
             scaler.mean_, scaler.scale_ = np.array([part["mean"]]), np.array([part["scale"]])
             scaled = np.where(known, scaler.transform(numbers.fill_null(part["mean"]).to_numpy()[:, None])[:, 0], 0)
-            block = np.stack([scaled, known], axis=1).astype(np.float32)
+            with np.errstate(over="ignore"):  # told below
+                block = np.stack([scaled, known], axis=1).astype(np.float32)
             present |= known
         else:
             text = table.labels(column)
@@ -110,7 +111,11 @@ def encode_metadata(encoder: Mapping[str, Any], table: Table) -> tuple[NDArray[n
                 block = _one(text, part["values"])
             present |= text.is_not_null().to_numpy()
         blocks.append(block)
-    return np.concatenate(blocks, axis=1), present
+    rows = np.concatenate(blocks, axis=1)
+    bad = first_bad_value(rows)
+    if bad is not None:
+        raise InputError("a number is too large to be encoded", where=table.where(bad[0]), mend="correct it")
+    return rows, present
 
 
 def _frequent(values: pl.Series) -> list[str]:

@@ -44,7 +44,8 @@ def split(
     at random otherwise); users with fewer than three stay in train.
     time: one moment for all: the first 80 % of all interactions in time to train, and so on by `ratios`.
     cold-items: the last share of the items are held out whole, all their interactions to test; those of the others are
-    split as by `ratio`. Nothing learns from a held-out item but its content, and none is drawn as a negative.
+    split as by `ratio`, so that validation, and what is chosen by it, knows warm items alone. Nothing learns from a
+    held-out item but its content, and none is drawn as a negative.
     given: by the column that was read with the interactions.
     Raises SettingsError on an unknown `how` or bad ratios, InputError where the data lack what `how` needs.
     """
@@ -76,7 +77,10 @@ def with_parts(
         words = f"{_in_words(ratios)} per user, seed {seed}"
     elif how == "cold-items":
         parts = _by_ratio(dataset.interactions, ratios, seed)
-        parts[_drawn(dataset.n_items, ratios[2], seed)[dataset.interactions.items]] = 2
+        held_out = _drawn(dataset.n_items, ratios[2], seed)
+        if not held_out.any():
+            raise SettingsError("no item is held out", mend="leave a share for test, for example 0.8,0.1,0.1")
+        parts[held_out[dataset.interactions.items]] = 2
         words = f"{ratios[2]:g} of the items held out whole, the others {_in_words(ratios)} per user, seed {seed}"
     elif how == "leave-one-out":
         parts = _leave_one_out(dataset, seed)

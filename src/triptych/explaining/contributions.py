@@ -18,10 +18,10 @@ from triptych.data.dataset import Dataset
 from triptych.data.interactions import Interactions
 from triptych.data.split import of_parts
 from triptych.errors import InputError
-from triptych.explaining.regression import regressed
 from triptych.models.composition import BIAS, TASTE, Composition
 from triptych.models.model import LearntModel, SolvedModel
 from triptych.models.registry import model_class
+from triptych.ranking.new_users import history_map
 from triptych.ranking.recommender import Recommender
 from triptych.ranking.scorer import Blend, Factors, ItemWeights
 from triptych.settings import parse
@@ -109,7 +109,7 @@ def _weights(known: Interactions, told: Callable[[int], Mapping[str, Array]]) ->
 
 
 def _alone(model: str, scorer: Factors) -> Way:
-    statement = "Exact: the score is the same for everybody; no item of the user's has a part in it."
+    statement = "Exact: the score does not come from what the user took; no item of the user's has a part in it."
 
     def way(user: int, items: Sequence[int]) -> list[Contributions]:
         scores = (scorer.items[list(items)] @ scorer.users[user]).tolist()
@@ -149,15 +149,18 @@ def _composed(known: Interactions, model: LearntModel, composition: Composition)
 def _regression(
     known: Interactions, scorer: Factors, channels: Channels, why: str = "the model is not linear in the items taken"
 ) -> Way:
-    """For models that are not linear in what a user took, or of which the factors alone are there: see `regression`."""
-    found = regressed(known, scorer)
+    """For models that are not linear in what a user took, or of which the factors alone are there: see `new_users`."""
+    found = history_map(scorer, known)
     statement = (
         f"Approximate: {why}. A ridge regression of all users on their items says what is whose; it accounts for "
-        f"{100 * found.accounts_for:.0f} % of what users are, and what it leaves is in the rest."
+        f"{100 * found.accounts_for:.0f} % of what tells users apart, and what it leaves is in the rest."
     )
 
     def way(user: int, items: Sequence[int]) -> list[Contributions]:
-        rows = found.rows(_history(known, user))
+        whole, rows = scorer.items[list(items)], torch.from_numpy(found.parts(_history(known, user)))
+        told = torch.stack(list(channels(torch.tensor(list(items))).values())).sum(dim=0)
+        if (told - whole).norm() > DISAGREEMENT * whole.norm():
+            raise InputError("the items are other ones by these features: not the data of the training", mend=MEND)
         own = {"what the items do not account for": scorer.users[user].double() - rows.sum(dim=0)}
         return _products(rows, own, channels, items, exact=False, statement=statement)
 

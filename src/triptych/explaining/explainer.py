@@ -15,6 +15,7 @@ from triptych.explaining.evidence import evidence_of
 from triptych.explaining.explanation import Explanation, Reason
 from triptych.explaining.look import Look
 from triptych.ranking.recommender import Recommender
+from triptych.training.rebuild import check_data
 
 EVIDENCE = 10  # reasons that get evidence, unless more are asked for
 
@@ -37,6 +38,7 @@ class Explainer:
                 "the model was trained on another data set", mend="name the data set that it was trained on"
             )
         if dataset is not None:
+            check_data(recommender, dataset)
             dataset = replace(known, features=dataset.features, neighbours=dataset.neighbours)
         self.recommender, self.dataset = recommender, dataset or known
         self.known = recommender.split.train.interactions

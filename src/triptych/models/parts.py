@@ -67,7 +67,8 @@ def ridge_map(x: Tensor, y: Tensor, weights: Tensor, share: float = 3e-4) -> Ten
     y_mean = (w * y).sum(dim=0)
     x = x - (w * x).sum(dim=0)
     told = w * x
-    penalty = share * (told * x).sum() * torch.eye(x.shape[1], dtype=x.dtype, device=x.device)
+    size = float((told * x).sum()) or 1.0  # nothing told: the mean is what is said
+    penalty = share * size * torch.eye(x.shape[1], dtype=x.dtype, device=x.device)
     said: Tensor = x @ torch.linalg.solve(told.T @ x + penalty, told.T @ (y - y_mean)) + y_mean
     return said.float()
 

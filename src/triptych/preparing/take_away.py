@@ -43,6 +43,8 @@ def _read(shares: Sequence[str], modalities: Sequence[str]) -> dict[str, float]:
     asked: dict[str, float] = {}
     for each in shares:
         name, _, value = each.partition("=")
+        if name in asked:
+            raise SettingsError(f'"{name}" is taken away twice', mend="name it once")
         if name not in modalities:
             raise SettingsError(f'no modality "{name}" to take away', mend=did_you_mean(name, modalities))
         try:

@@ -2,21 +2,24 @@
 
 Item weights speak of any history. For factors, the known users' vectors are regressed on what they took:
 
-    a_u = [Σ_{i ∈ N(u)} h_i / √(d_u d_i) ; mean of h_i over N(u) ; 1]        every column scaled to deviation 1
-    M = argmin Σ_u ‖a_u M − h_u‖² + λ n ‖M‖²                                  over known users
-    a new user's vector = a_u M
+    a_u = [Σ_{i ∈ N(u)} h_i / √(d_u d_i) ; mean of h_i over N(u)]        every column of mean 0 and deviation 1
+    M = argmin Σ_u ‖a_u M − (h_u − mean h)‖² + λ n ‖M‖²                   over known users
+    a new user's vector = a_u M + mean h
 
-So it serves every model that ranks by an inner product, whatever made the vectors; it is linear in the user's items.
+So it serves every model that ranks by an inner product, whatever made the vectors; it is linear in the user's items,
+and says what each of them adds.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy import sparse
+from torch import Tensor
 
 from triptych.data.interactions import Interactions
 from triptych.ranking.scorer import Blend, Factors, ItemWeights
@@ -41,32 +44,54 @@ def scorer_of_new(
             assert not isinstance(one, Blend)  # a blend's parts are none themselves
             scorers.append(one)
         return Blend(tuple(scorers), scorer.weights)
-    return Factors(user_vectors(scorer, train, histories), scorer.items)
+    return Factors(history_map(scorer, train).vectors(histories), scorer.items)
 
 
-def user_vectors(factors: Factors, train: Interactions, histories: Interactions) -> torch.Tensor:
-    """float32 [n_users of the histories, d] on the factors' device; see the module."""
+@dataclass(frozen=True)
+class HistoryMap:
+    """M of the module's equations, the scales undone: what a history says of its user's vector.
+
+    travelled, averaged: float64 [n_items, d], what item i adds to a user of n items: travelled_i / √n + averaged_i / n.
+    constant: float64 [d]. accounts_for: the share of Σ‖h_u − mean h‖² over known users that it gives.
+    """
+
+    travelled: NDArray[np.float64]
+    averaged: NDArray[np.float64]
+    constant: NDArray[np.float64]
+    accounts_for: float
+
+    def vectors(self, taken: Interactions) -> Tensor:
+        """float32 [n_users, d]: the vector of every user of `taken`."""
+        X: Any = sparse.csr_array(
+            (np.ones(len(taken)), (taken.users, taken.items)), shape=(taken.n_users, taken.n_items)
+        )
+        n = np.maximum(taken.user_degrees, 1)[:, None]
+        made = X @ self.travelled / np.sqrt(n) + X @ self.averaged / n + self.constant
+        return torch.from_numpy(made.astype(np.float32))
+
+    def parts(self, taken: NDArray[np.int64]) -> NDArray[np.float64]:
+        """float64 [n, d]: what each item of one user's history, int64 [n], adds to the user's vector."""
+        n = max(1, len(taken))
+        return np.asarray(self.travelled[taken] / n**0.5 + self.averaged[taken] / n)
+
+
+def history_map(factors: Factors, train: Interactions) -> HistoryMap:
+    """Fit M to the known users of `train`, or to `USERS` of them."""
     items = factors.items.cpu().numpy().astype(np.float64)
-    degrees = np.maximum(train.item_degrees, 1)
+    hops = items / np.sqrt(np.maximum(train.item_degrees, 1))[:, None]
     known = np.flatnonzero(train.user_degrees)
     known = known[np.unique(np.linspace(0, len(known) - 1, USERS).astype(np.int64))]
-    told = _told(train, known, items, degrees)
+    positions, columns = train.of(known)
+    X: Any = sparse.csr_array((np.ones(len(columns)), (positions, columns)), shape=(len(known), train.n_items))
+    n = train.user_degrees[known][:, None]
+    told = np.concatenate([X @ hops / np.sqrt(n), X @ items / n], axis=1)
+    mean, h = told.mean(axis=0), factors.users[torch.from_numpy(known)].cpu().numpy().astype(np.float64)
     scale = told.std(axis=0)
     scale[scale < 1e-12] = 1.0
-    told /= scale
-    gram = told.T @ told + RIDGE * len(told) * np.eye(told.shape[1])
-    M = np.linalg.solve(gram, told.T @ factors.users[torch.from_numpy(known)].cpu().numpy())
-    new = _told(histories, np.arange(histories.n_users), items, degrees) / scale @ M
-    return torch.from_numpy(new.astype(np.float32)).to(factors.items.device)
-
-
-def _told(
-    taken: Interactions, users: NDArray[np.int64], items: NDArray[np.float64], degrees: NDArray[np.int64]
-) -> NDArray[np.float64]:
-    """a_u of some users, [n, 2 d + 1]."""
-    positions, columns = taken.of(users)
-    ones = np.ones(len(columns))
-    X = sparse.csr_array((ones, (positions, columns)), shape=(len(users), taken.n_items))
-    n_taken = np.maximum(taken.user_degrees[users], 1)[:, None]
-    travelled = X @ (items / np.sqrt(degrees)[:, None]) / np.sqrt(n_taken)
-    return np.concatenate([travelled, X @ items / n_taken, np.ones((len(users), 1))], axis=1)
+    a = (told - mean) / scale
+    gram = a.T @ a + RIDGE * len(a) * np.eye(a.shape[1])
+    M = np.linalg.solve(gram, a.T @ (h - h.mean(axis=0))) / scale[:, None]
+    constant = h.mean(axis=0) - mean @ M
+    left = float(np.square(h - told @ M - constant).sum())
+    apart, d = float(np.square(h - h.mean(axis=0)).sum()) or 1.0, items.shape[1]
+    return HistoryMap(hops @ M[:d], items @ M[d:], constant, 1 - left / apart)

@@ -173,7 +173,11 @@ class Blend:
 
 @dataclass(frozen=True)
 class Among:
-    """Another scorer's scores of some items, bool [n_items]; the others have -inf and are never ranked."""
+    """Another scorer's scores of some items, bool [n_items]; the others have -inf and are never ranked.
+
+    Where it gives all of them the same score, as popularity does items that nobody took, they stand in a random order,
+    the same for everybody: the order of their rows may tell what the scorer does not know.
+    """
 
     scorer: Scorer
     items: NDArray[np.bool_]
@@ -189,7 +193,12 @@ class Among:
     def score(self, users: NDArray[np.int64]) -> Tensor:
         """float32 [n, n_items]; see Scorer."""
         scores = self.scorer.score(users)
-        return scores.masked_fill(torch.from_numpy(~self.items).to(scores.device), -torch.inf)
+        chosen = torch.from_numpy(self.items).to(scores.device)
+        theirs = scores[:, chosen]
+        by_chance = torch.from_numpy(np.random.default_rng(0).random(theirs.shape[1])).to(theirs)
+        told = theirs.amax(dim=1, keepdim=True) > theirs.amin(dim=1, keepdim=True)
+        scores[:, chosen] = torch.where(told, theirs, by_chance)
+        return scores.masked_fill_(~chosen, -torch.inf)
 
     def similarity(self, item: int) -> Tensor:
         """The other scorer's; see Scorer."""

@@ -24,6 +24,7 @@ from triptych.studies.processes import in_one_line, run_each, training
 from triptych.studies.propose import as_they_stand
 from triptych.studies.rows import Cost, Found, Row, ranked
 from triptych.studies.tune import BEST, tune
+from triptych.training.run_folder import ABOUT
 from triptych.training.settings import TrainingSettings
 
 COST = "cost.json"
@@ -73,8 +74,10 @@ def compare(
             if isinstance(best, str):
                 found[task] = best
             else:
-                if best is not None and _is_trial(experiment, task) and not task.run.exists():
-                    _copy(best, task.run)
+                if best is not None:
+                    _set_aside(task.run, best)
+                    if _is_trial(experiment, task) and not task.run.exists():
+                        _copy(best, task.run)
                 yield task, _training(experiment, task, best, threads)
 
     for done, (task, failed) in enumerate(run_each(commands(), jobs, loud=jobs == 1), start=1):
@@ -192,6 +195,17 @@ def _tuned(
 def _is_trial(experiment: Experiment, task: Task) -> bool:
     """Whether the best trial of the search is this very fit."""
     return task.modalities == experiment.modalities and task.seed == experiment.seeds_of(task.line)[0]
+
+
+def _set_aside(run: Path, best: Path) -> None:
+    """Another name for a run of an earlier search's best, so that the better one's can be made."""
+    if not (run / ABOUT).is_file():
+        return
+    before, now = (json.loads((each / ABOUT).read_text(encoding="utf-8")) for each in (run, best))
+    same = all({**before[of], "seed": 0} == {**now[of], "seed": 0} for of in ("settings", "training"))
+    if not same:
+        n = sum(1 for _ in run.parent.glob(f"{run.name}-before-*"))
+        run.rename(run.with_name(f"{run.name}-before-{n + 1}"))
 
 
 def _copy(run: Path, to: Path) -> None:

@@ -62,12 +62,20 @@ def newcomers(
     generator = np.random.default_rng([seed, 4])
     able = np.flatnonzero(taken.user_degrees > clicks)
     held_out = np.sort(generator.permutation(able)[: round(share * dataset.n_users)])
-    if not len(held_out):
+    if not len(able):
         raise InputError(f"no user has more than {clicks} training items", mend="ask for fewer clicks")
+    if not len(held_out):
+        raise InputError(f"{share:g} of {dataset.n_users} users is nobody", mend="hold out a larger share")
     theirs = np.isin(taken.users, held_out)
     chosen = taken.select(theirs & (place_in_user(taken, generator.random(len(taken))) < clicks))
     others = taken.select(~theirs)
-    without, with_clicks = (_training_on(split, some, held_out) for some in (others, others.union(chosen)))
+    if not len(others):
+        raise InputError("nobody is left to train on", mend="hold out a smaller share of the users")
+    question = f"{dataset.fingerprint}, {share:g} of the users held out, {clicks} clicks, seed {seed}"
+    without, with_clicks = (
+        _training_on(split, some, held_out, f"{question}: {part}")
+        for part, some in (("without", others), ("with clicks", others.union(chosen)))
+    )
     at_once_model, retrained = (
         fit(name, each, settings, training, run=folder / part if folder else None, listener=listener)
         for part, each in (("without", without), ("with-clicks", with_clicks))
@@ -93,12 +101,12 @@ def newcomers(
     return Newcomers(len(held_out), interval(shares, generator), values)
 
 
-def _training_on(split: Split, taken: Interactions, held_out: NDArray[np.int64]) -> Split:
-    """The same split with other training interactions; held-out users do not say when to stop."""
+def _training_on(split: Split, taken: Interactions, held_out: NDArray[np.int64], name: str) -> Split:
+    """The same split with other training interactions, by name; held-out users do not say when to stop."""
     validation = split.validation
     return replace(
         split,
-        train=replace(split.train, interactions=taken, times=None, fingerprint=None),
+        train=replace(split.train, interactions=taken, times=None, fingerprint=name),
         validation=validation.select(~np.isin(validation.users, held_out)),
     )
 
@@ -113,5 +121,6 @@ def _lists(scorer: Scorer, users: NDArray[np.int64], k: int, seen: Interactions)
 
 
 def _shared(one: NDArray[np.int64], other: NDArray[np.int64]) -> NDArray[np.float64]:
-    """float64 [n]: the share of each row's items that stand in the other's row too."""
-    return np.array([len(np.intersect1d(a, b)) / len(a) for a, b in zip(one, other, strict=True)])
+    """float64 [n]: the share of the other's items in each row that stand in the one's too; -1 is no item."""
+    pairs = [(a[a >= 0], b[b >= 0]) for a, b in zip(one, other, strict=True)]
+    return np.array([len(np.intersect1d(a, b)) / max(1, len(b)) for a, b in pairs])

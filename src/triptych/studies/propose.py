@@ -35,10 +35,17 @@ def as_they_stand(search: Search, *kinds: type[Any]) -> Mapping[str, Any] | None
     for name, each in search.items():
         default = defaults.get(name)
         if isinstance(each, Choices):  # those from a command line are text still
-            point.update((name, value) for value in each.values if str(value) == str(default))
+            point.update((name, value) for value in each.values if _same(value, default))
         elif isinstance(default, float) and each.low <= default <= each.high:
             point[name] = default
     return point if len(point) == len(search) else None
+
+
+def _same(written: object, default: object) -> bool:
+    try:
+        return float(str(written)) == float(str(default))
+    except ValueError:
+        return str(written) == str(default)
 
 
 def size(search: Search) -> float:

@@ -20,12 +20,23 @@ def rebuilt(recommender: Recommender, dataset: Dataset) -> LearntModel:
     dataset: the data set that it was trained on, with its split, and with features where the model looks at them.
     Raises InputError if the model is none that is learnt, or was trained on other users, items or modalities.
     """
+    check_data(recommender, dataset)
     trained, kind = recommender.dataset, model_class(recommender.about["model"])
     modalities = list(recommender.about["modalities"]) if kind.needs_features else []
     same = trained.users.ids.equals(dataset.users.ids) and trained.items.ids.equals(dataset.items.ids)
     if not same or not set(modalities) <= set(dataset.features):
         raise InputError("the model was trained on another data set", mend="name the data set that it was trained on")
     return put_together(recommender, of_parts(dataset).train.with_modalities(modalities))
+
+
+def check_data(recommender: Recommender, dataset: Dataset) -> None:
+    """Raises InputError if the data set is known not to be the one that the model was trained on."""
+    trained = recommender.about.get("data", "in memory")
+    if dataset.fingerprint is not None and trained not in ("in memory", dataset.fingerprint):
+        raise InputError(
+            "this is not the data set that the model was trained on: its checksums differ",
+            mend="name the data set that it was trained on, or train on this one",
+        )
 
 
 def put_together(recommender: Recommender, train: Dataset) -> LearntModel:

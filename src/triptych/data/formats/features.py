@@ -292,7 +292,12 @@ def _read_ids(path: Path, n_rows: int, features: Path) -> tuple[pl.Series, int]:
 
 def good_ids(ids: pl.Series, where: Callable[[int], str], mend: str = "give each row its own id") -> pl.Series:
     """The ids of rows, if each has its own; `where` names the place of a position. Raises InputError."""
-    for odd, what in ((ids.is_null(), "is empty"), (~ids.is_first_distinct(), "stands twice")):
+    broken = ids.str.contains(r"[\r\n]").fill_null(value=False)
+    for odd, what in (
+        (ids.is_null(), "is empty"),
+        (~ids.is_first_distinct(), "stands twice"),
+        (broken, "has a line break in it"),
+    ):
         if odd.any():
             row = int(odd.arg_true()[0])
             raise InputError(f'item id "{ids[row] or ""}" {what}', where=where(row), mend=mend)
