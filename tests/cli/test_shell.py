@@ -138,7 +138,7 @@ def test_models_tells_paper_needs_and_settings_with_range_and_default(capsys: py
     told = json.loads(capsys.readouterr().out)
     assert set(told) == set(MODELS)
     for name, model in told.items():
-        assert (model["paper"] is None) == (name in ("content-ease", "popularity"))
+        assert (model["paper"] is None) == (name in ("content-ease", "popularity", "random"))
         assert model["needs"].startswith("interactions")
         for setting in model["settings"]:
             assert setting["kind"]

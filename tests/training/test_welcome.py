@@ -122,8 +122,8 @@ def test_the_shell_brings_items_in_and_recommends_them(
     assert run(command) == 0
     assert "2 new items" in capsys.readouterr().out
     assert run(["recommend", str(tmp_path / "g"), "--took", "new a", "-k", "3", "--json"]) == 0
-    assert run(command) == 1  # it is there
-    assert "already exists" in capsys.readouterr().err
+    assert run(command) == 2  # it is there
+    assert "exists" in capsys.readouterr().err
 
 
 def test_features_of_another_data_set_are_refused_before_anything_is_written(

@@ -89,7 +89,7 @@ def write_report(
     template = Environment(autoescape=True).from_string(files(__package__).joinpath("page.html").read_text("utf-8"))
     good = [row for row in compared.rows if not row.failed and row.modalities == compared.modalities]
     page = template.render(
-        title=title or f"Comparison: {', '.join(names)}",
+        title=title or f"Comparison: {', '.join(names) if len(names) < 5 else f'{len(names)} data sets'}",
         sets=sections,
         certain=f"{CERTAIN:g}",
         how=compared,
