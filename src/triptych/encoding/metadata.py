@@ -6,8 +6,7 @@ from pathlib import Path
 
 from triptych.artefacts import sha256_of
 from triptych.content.metadata import MetadataColumns, fit_metadata
-from triptych.data.formats.features import good_ids
-from triptych.data.formats.tables import Table, item_id_column
+from triptych.data.formats.tables import Table, item_ids_of
 from triptych.encoding.folder import Encoded, save_fitted
 from triptych.encoding.settings import EncodeSettings
 
@@ -16,8 +15,7 @@ def encode_columns(
     table: Table, columns: MetadataColumns, output: Path | str, settings: EncodeSettings, id_column: str = ""
 ) -> Encoded:
     """Write the metadata features of all items, and the JSON that encodes new ones. Raises InputError."""
-    column = item_id_column(table, id_column)
-    ids = good_ids(table.text(column), lambda row: table.where(row, column), "keep one row per item")
+    ids = item_ids_of(table, id_column)
     features = fit_metadata(table, columns)
     about = {
         "takes": "columns",

@@ -8,11 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import polars as pl
-
 from triptych.artefacts import sha256_of
-from triptych.data.formats.features import good_ids
-from triptych.data.formats.tables import Table, item_id_column, no_such
+from triptych.data.formats.tables import Table, item_ids_of, no_such
 from triptych.encoding.encoder import Takes
 from triptych.errors import InputError, SettingsError, did_you_mean, place
 
@@ -55,7 +52,7 @@ def table_pictures(table: Table, folder: Path | None, column: str = "", id_colum
 
     folder: where relative paths begin; None: where the table lies. Raises InputError.
     """
-    ids = _ids(table, id_column)
+    ids = item_ids_of(table, id_column).to_list()
     about = {**_about(table), **({"folder": folder.name} if folder else {}), **({"column": column} if column else {})}
     if folder is not None and not folder.is_dir():
         raise no_such(folder, "folder")
@@ -78,7 +75,7 @@ def table_texts(table: Table, columns: Mapping[str, str], template: str = "", id
     columns: column -> separator of its values ("" for one value); several values become "a, b". Fields that an item
     lacks are left out (by a template: empty); an item that lacks all has no text. Raises InputError, SettingsError.
     """
-    ids = _ids(table, id_column)
+    ids = item_ids_of(table, id_column).to_list()
     fields = _fields(template, table) if template else list(columns)
     if not fields:
         raise SettingsError("no text column", mend="name one, for example --text title")
@@ -153,12 +150,6 @@ def _field(table: Table, column: str, separator: str) -> list[str]:
     if not separator:
         return texts
     return [", ".join(part.strip() for part in text.split(separator) if part.strip()) for text in texts]
-
-
-def _ids(table: Table, id_column: str) -> list[str]:
-    column = item_id_column(table, id_column)
-    ids: pl.Series = good_ids(table.text(column), lambda row: table.where(row, column), "keep one row per item")
-    return ids.to_list()
 
 
 def _about(table: Table) -> dict[str, Any]:

@@ -15,12 +15,11 @@ from triptych.content.metadata import encode_metadata
 from triptych.data.dataset import Dataset, open_dataset, save_dataset
 from triptych.data.features import Features, FeatureStream, streamed
 from triptych.data.formats.features import FeatureSource, Store, open_features, order_of, stream_features
-from triptych.data.formats.tables import Table, read_table
+from triptych.data.formats.tables import Table, item_ids_of, read_table
 from triptych.data.interactions import Interactions
 from triptych.data.neighbours import Neighbours
 from triptych.data.vocabulary import Vocabulary
 from triptych.errors import InputError, SettingsError, did_you_mean
-from triptych.preparing.assemble import item_ids_of
 from triptych.progress import Listener, silent
 
 

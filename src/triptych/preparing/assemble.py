@@ -12,11 +12,11 @@ from triptych.content.metadata import MetadataColumns, fit_metadata, separators
 from triptych.data.cleaning import clean
 from triptych.data.dataset import Dataset
 from triptych.data.features import Features, FeatureStream, streamed
-from triptych.data.formats.features import FeatureFile, Store, good_ids, order_of, stream_features
+from triptych.data.formats.features import FeatureFile, Store, order_of, stream_features
 from triptych.data.formats.log import Log
 from triptych.data.formats.neighbours import NeighbourSource, read_neighbours
 from triptych.data.formats.registry import Source
-from triptych.data.formats.tables import Table, item_id_column
+from triptych.data.formats.tables import Table, item_ids_of
 from triptych.data.interactions import Interactions
 from triptych.data.neighbours import Neighbours
 from triptych.data.split import with_parts
@@ -136,12 +136,6 @@ def _catalogue(
         ids = pl.Series("id", [str(row) for row in range(rows)], dtype=pl.String)
         return Vocabulary(ids), ids
     return None, None
-
-
-def item_ids_of(table: Table, column: str = "") -> pl.Series:
-    """The item ids of an item table, one a row; column: where they stand, "" is a guess. Raises InputError."""
-    named = item_id_column(table, column)
-    return good_ids(table.text(named), lambda row: table.where(row, named), "keep one row per item")
 
 
 def _ids_known(log: Log, catalogue: Vocabulary | None) -> list[pl.Series]:

@@ -14,11 +14,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from triptych.data.dataset import Dataset, open_dataset, save_dataset
 from triptych.data.features import collected
-from triptych.data.formats.features import FeatureFile, FeatureSource, good_ids, open_features
+from triptych.data.formats.features import FeatureFile, FeatureSource, open_features
 from triptych.data.formats.log import log_of_table
 from triptych.data.formats.neighbours import NeighbourSource
 from triptych.data.formats.registry import Source, read_source
-from triptych.data.formats.tables import Table, read_table
+from triptych.data.formats.tables import Table, good_ids, read_table
 from triptych.errors import InputError, SettingsError, place
 from triptych.preparing.assemble import assemble
 from triptych.preparing.settings import PrepareSettings

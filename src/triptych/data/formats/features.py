@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from triptych.artefacts import map_tensors
 from triptych.data.features import FeatureStream, first_bad_value
 from triptych.data.formats.encoded import FEATURES, ROWS, open_encoded
-from triptych.data.formats.tables import Table, no_such, read_table
+from triptych.data.formats.tables import Table, good_ids, no_such, read_table
 from triptych.data.vocabulary import Vocabulary
 from triptych.errors import ArtefactError, InputError, place
 
@@ -288,17 +288,3 @@ def _read_ids(path: Path, n_rows: int, features: Path) -> tuple[pl.Series, int]:
             f"{len(ids)} ids for the {n_rows} rows of {features.name}", where=place(path), mend="give one id per row"
         )
     return good_ids(ids, table.where), table.first_row
-
-
-def good_ids(ids: pl.Series, where: Callable[[int], str], mend: str = "give each row its own id") -> pl.Series:
-    """The ids of rows, if each has its own; `where` names the place of a position. Raises InputError."""
-    broken = ids.str.contains(r"[\r\n]").fill_null(value=False)
-    for odd, what in (
-        (ids.is_null(), "is empty"),
-        (~ids.is_first_distinct(), "stands twice"),
-        (broken, "has a line break in it"),
-    ):
-        if odd.any():
-            row = int(odd.arg_true()[0])
-            raise InputError(f'item id "{ids[row] or ""}" {what}', where=where(row), mend=mend)
-    return ids

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,8 +13,6 @@ from polars.exceptions import ComputeError, NoDataError, PolarsError
 from triptych.errors import InputError, did_you_mean, place
 
 SEPARATORS = {".csv": ",", ".tsv": "\t", ".txt": "\t", ".inter": "\t", ".item": "\t"}
-
-
 ITEM_IDS = ("item_id", "itemid", "item", "movieid", "product_id", "productid", "asin", "article_id", "sku", "id")
 
 
@@ -91,17 +89,31 @@ class Table:
         return numbers
 
 
-def item_id_column(table: Table, given: str = "") -> str:
-    """The column of item ids in an item table: the one that is given, else a usual name. Raises InputError."""
+def good_ids(ids: pl.Series, where: Callable[[int], str], mend: str = "give each row its own id") -> pl.Series:
+    """The ids of rows, if each has its own; `where` names the place of a position. Raises InputError."""
+    broken = ids.str.contains(r"[\r\n]").fill_null(value=False)
+    for odd, what in (
+        (ids.is_null(), "is empty"),
+        (~ids.is_first_distinct(), "stands twice"),
+        (broken, "has a line break in it"),
+    ):
+        if odd.any():
+            row = int(odd.arg_true()[0])
+            raise InputError(f'item id "{ids[row] or ""}" {what}', where=where(row), mend=mend)
+    return ids
+
+
+def item_ids_of(table: Table, column: str = "") -> pl.Series:
+    """The item ids of an item table, one a row; column: where they stand, "" is a guess. Raises InputError."""
     lowered = {name.lower(): name for name in reversed(table.frame.columns)}
-    column = given or next((lowered[name] for name in ITEM_IDS if name in lowered), None)
-    if column is None:
+    named = column or next((lowered[name] for name in ITEM_IDS if name in lowered), None)
+    if named is None:
         raise InputError(
             f"no column looks like item ids (columns: {', '.join(table.frame.columns[:20])})",
             where=table.where(),
             mend="name it with --item-id-column",
         )
-    return table.require(column)
+    return good_ids(table.text(named), lambda row: table.where(row, named), "keep one row per item")
 
 
 def no_such(path: Path, what: str = "file") -> InputError:
