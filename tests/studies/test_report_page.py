@@ -103,7 +103,7 @@ def test_a_report_without_the_data_set_or_of_a_model_without_reasons_says_so(com
         assert "There are no reasons here: vbpr looks at features" in told
         assert "because of «" not in told
     told = reported(comparison, tmp_path, "popularity")
-    assert "the same for everybody" in told
+    assert "does not come from what the user took" in told
     assert "The graph around" not in told
 
 
