@@ -65,6 +65,11 @@ class Interactions:
         """int64 [n_items]: how many users took each item."""
         return np.bincount(self.items, minlength=self.n_items).astype(np.int64)
 
+    @cached_property
+    def taken_items(self) -> IntArray:
+        """int64 [n]: the items that anybody took, ascending."""
+        return np.flatnonzero(self.item_degrees)
+
     def of(self, users: IntArray) -> tuple[IntArray, IntArray]:
         """The items of some users as (position in `users`, item) pairs, sorted by both; int64 [m] each."""
         begins, lengths = self.starts[users], self.user_degrees[users]

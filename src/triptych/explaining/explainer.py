@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from triptych.data.dataset import Dataset
-from triptych.errors import InputError
 from triptych.explaining.contributions import Contributions, checked, way_of
 from triptych.explaining.evidence import evidence_of
 from triptych.explaining.explanation import Explanation, Reason
@@ -31,12 +30,6 @@ class Explainer:
 
     def __init__(self, recommender: Recommender, dataset: Dataset | None = None, *, look: Look | None = None) -> None:
         known = recommender.dataset
-        if dataset is not None and not (
-            known.users.ids.equals(dataset.users.ids) and known.items.ids.equals(dataset.items.ids)
-        ):
-            raise InputError(
-                "the model was trained on another data set", mend="name the data set that it was trained on"
-            )
         if dataset is not None:
             check_data(recommender, dataset)
             dataset = replace(known, features=dataset.features, neighbours=dataset.neighbours)

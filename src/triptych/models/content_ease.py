@@ -169,7 +169,7 @@ def _add_product(weights: NDArray[np.float32], graph: sparse.csr_array, smoothin
 
 def _rms(scorer: ItemWeights, users: NDArray[np.int64]) -> float:
     """Root mean square of some users' scores of the items that anybody took; 1 where all are zero."""
-    known = np.flatnonzero(scorer.history.item_degrees)
+    known = scorer.history.taken_items
     parts = [some for some in np.array_split(users, 8) if len(some)]
     total = sum(float(scorer.score(some)[:, known].double().square().sum()) for some in parts)
     return float(np.sqrt(total / (len(users) * len(known)))) or 1.0

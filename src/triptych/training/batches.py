@@ -34,7 +34,7 @@ class Batches:
         self.interactions, self.batch_size, self.seed, self.negatives = interactions, batch_size, seed, negatives
         pairs: NDArray[np.signedinteger] = np.arange(len(interactions), dtype=smallest(len(interactions)))
         if negatives:
-            pairs = pairs[interactions.user_degrees[interactions.users] < np.count_nonzero(interactions.item_degrees)]
+            pairs = pairs[interactions.user_degrees[interactions.users] < len(interactions.taken_items)]
         self.pairs = pairs
 
     @property
@@ -70,7 +70,7 @@ def draw_negatives(
     What nobody took is no negative: it may be new, and to be told apart from what is unwanted it has nothing but that.
     Raises ValueError for a user who took all of them.
     """
-    known = np.flatnonzero(interactions.item_degrees)
+    known = interactions.taken_items
     if (interactions.user_degrees[users] >= len(known)).any():
         raise ValueError("a user who took every item has no negative")
     drawn = known[generator.integers(0, len(known), len(users))]

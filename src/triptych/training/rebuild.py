@@ -13,6 +13,8 @@ from triptych.ranking.recommender import Recommender
 from triptych.settings import parse
 from triptych.training.batches import torch_generator
 
+ANOTHER, NAME_IT = "the model was trained on another data set", "name the data set that it was trained on"
+
 
 def rebuilt(recommender: Recommender, dataset: Dataset) -> LearntModel:
     """The model with its trained parameters, in evaluation mode, on the CPU.
@@ -21,16 +23,18 @@ def rebuilt(recommender: Recommender, dataset: Dataset) -> LearntModel:
     Raises InputError if the model is none that is learnt, or was trained on other users, items or modalities.
     """
     check_data(recommender, dataset)
-    trained, kind = recommender.dataset, model_class(recommender.about["model"])
+    kind = model_class(recommender.about["model"])
     modalities = list(recommender.about["modalities"]) if kind.needs_features else []
-    same = trained.users.ids.equals(dataset.users.ids) and trained.items.ids.equals(dataset.items.ids)
-    if not same or not set(modalities) <= set(dataset.features):
-        raise InputError("the model was trained on another data set", mend="name the data set that it was trained on")
+    if not set(modalities) <= set(dataset.features):
+        raise InputError(ANOTHER, mend=NAME_IT)
     return put_together(recommender, of_parts(dataset).train.with_modalities(modalities))
 
 
 def check_data(recommender: Recommender, dataset: Dataset) -> None:
     """Raises InputError if the data set is known not to be the one that the model was trained on."""
+    known = recommender.dataset
+    if not (known.users.ids.equals(dataset.users.ids) and known.items.ids.equals(dataset.items.ids)):
+        raise InputError(ANOTHER, mend=NAME_IT)
     trained = recommender.about.get("data", "in memory")
     if dataset.fingerprint is not None and trained not in ("in memory", dataset.fingerprint):
         raise InputError(
