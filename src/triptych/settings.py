@@ -124,10 +124,16 @@ def assignments(pairs: list[str]) -> dict[str, object]:
     return values
 
 
-def searches(pairs: list[str]) -> dict[str, Choices | Span]:
-    """`["n_layers=1,2", "reg_weight=1e-4..1e-1"]` as what a search goes through. Raises SettingsError."""
+def searches(pairs: Mapping[str, object]) -> Search:
+    """`{"n_layers": [1, 2], "dropout": "0.3,0.5", "reg_weight": "1e-4..1e-1"}` as what a search goes through.
+
+    Raises SettingsError.
+    """
     space: dict[str, Choices | Span] = {}
-    for name, value in assignments(pairs).items():
+    for name, value in pairs.items():
+        if isinstance(value, list):
+            space[name] = Choices(tuple(value))
+            continue
         text = str(value)
         low, dots, high = text.partition("..")
         if not dots:

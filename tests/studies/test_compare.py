@@ -141,6 +141,9 @@ def test_tuned_lines_are_fitted_with_their_best_settings_by_validation(
         folder = "data"
         [models.ease]
         [models.popularity]
+        [models.chosen]
+        model = "ease"
+        search = { reg_weight = [7.0, 70.0] }
         """
     )
     assert run(["compare", str(tmp_path / "e.toml"), "-o", str(tmp_path / "c"), "--json"]) == 0
@@ -152,6 +155,8 @@ def test_tuned_lines_are_fitted_with_their_best_settings_by_validation(
     trial = tmp_path / "c" / "small" / "ease" / "tune" / "runs" / f"{[t['settings'] for t in tried].index(best):03d}"
     assert (Path(rows["ease"]["runs"][0]) / "cost.json").read_bytes() == (trial / "cost.json").read_bytes()  # kept
     assert open_recommender(rows["ease"]["runs"][0]).about["settings"]["reg_weight"] == best["reg_weight"]
+    tried = json.loads((tmp_path / "c" / "small" / "chosen" / "tune" / "trials.json").read_text())
+    assert sorted(each["settings"]["reg_weight"] for each in tried) == [7.0, 70.0]  # its own search, gone through whole
     assert not (tmp_path / "c" / "small" / "popularity" / "tune").exists()  # it has nothing to search
     assert run(["compare", str(tmp_path / "e.toml"), "-o", str(tmp_path / "c"), "--seeds", "0,1", "--subsets"]) == 0
     assert run(["compare", str(tmp_path / "e.toml"), "-o", str(tmp_path / "c"), "--trials", "8"]) == 0

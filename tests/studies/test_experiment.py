@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from triptych.errors import SettingsError
+from triptych.settings import Choices, Span
 from triptych.studies.experiment import read_experiment
 
 GOOD = """
@@ -23,6 +24,7 @@ model = "bm3"
 settings = { features = "frozen", patience = 7 }
 seeds = [4]
 trials = 0
+search = { learning_rate = [1e-3, 1e-2], reg_weight = "1e-3..1e-1" }
 """
 
 
@@ -44,6 +46,11 @@ def test_paths_are_beside_the_file_and_the_environment_is_asked(
     assert [experiment.model_of(name) for name in experiment.models] == ["lightgcn", "bm3"]
     assert [experiment.seeds_of(name) for name in experiment.models] == [(0, 1), (4,)]
     assert [experiment.trials_of(name) for name in experiment.models] == [5, 0]
+    assert list(experiment.searched("lightgcn")) == ["n_layers", "reg_weight"]
+    assert experiment.searched("bm3, frozen") == {
+        "learning_rate": Choices((1e-3, 1e-2)),
+        "reg_weight": Span(1e-3, 1e-1),
+    }
 
 
 @pytest.mark.parametrize(
@@ -70,6 +77,10 @@ def test_paths_are_beside_the_file_and_the_environment_is_asked(
         ("[data.shop]", '[data."../shop"]', "names a folder"),
         ("[models.lightgcn]", '[models.".."]\nmodel = "ease"', "names a folder"),
         ("seeds = [0, 1]", 'mask = "nothing"', "mask"),
+        ("{ learning_rate", "{ n_layers = [99], learning_rate", "less than or equal to 16"),
+        ("{ learning_rate", "{ learnin_rate", 'did you mean "learning_rate"'),
+        ("{ learning_rate", "{ patience", '"patience" is set and searched'),
+        ("1e-3..1e-1", "1e-3..x", "is no span"),
     ],
 )
 def test_a_mistake_is_told_with_the_file_and_a_mend(

@@ -178,6 +178,7 @@ def test_a_folder_of_another_search_is_refused(data: Path, tmp_path: Path, capsy
         (["--search", "reg_weight=0..1"], "is no span"),
         (["--search", "reg_weight"], "is not NAME=VALUE"),
         (["--search", "seed=1,2"], "--seed"),
+        (["--search", "dropout=0.1,0.2", "--set", "dropout=0.3"], "is set and searched"),
         (["--set", "metric=ndgc@50"], 'did you mean "ndcg"'),
         (["--model", "popularity"], "nothing to search"),
         (["--modalities", "imgae"], "imgae"),
@@ -192,6 +193,10 @@ def test_a_mistake_is_refused_before_anything_is_trained(
 
 
 def test_spans_and_choices_are_read_as_they_are_written() -> None:
-    assert searches(["a=1,2", "b=1e-4..1e-1"]) == {"a": Choices(("1", "2")), "b": Span(1e-4, 1e-1)}
+    assert searches({"a": "1,2", "b": "1e-4..1e-1", "c": [1, 2]}) == {
+        "a": Choices(("1", "2")),
+        "b": Span(1e-4, 1e-1),
+        "c": Choices((1, 2)),
+    }
     with pytest.raises(SettingsError):
-        searches(["a=1..x"])
+        searches({"a": "1..x"})

@@ -10,8 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from triptych.cli import show
-from triptych.errors import SettingsError
-from triptych.settings import Choices, Search, Span, assignments, describe, divide, parse, searches
+from triptych.settings import assignments
 from triptych.training.settings import TrainingSettings
 
 SHOWN = 10  # trials in the table
@@ -61,16 +60,15 @@ def command(
     from triptych.data.dataset import named_modalities, open_dataset
     from triptych.models.registry import model_class
     from triptych.studies.processes import training
-    from triptych.studies.propose import as_they_stand
+    from triptych.studies.propose import as_they_stand, searched
     from triptych.studies.tune import BEST, in_words, tune
 
     dataset = open_dataset(data)
     if modalities is not None:
         dataset.with_modalities(named_modalities(modalities))
     fixed = assignments(settings or [])
-    space: Search = searches(search) if search else model_class(model).search
-    space = {name: each for name, each in space.items() if name not in fixed}
-    metric = _checked(model, fixed, space)
+    space = searched(model, fixed, assignments(search or []))
+    metric = str(fixed.get("metric", TrainingSettings().metric))
     folder = output or Path("runs") / f"tune-{model}-{data.resolve().name}-seed{seed}"
     shared = threads or max(1, (os.cpu_count() or 1) // jobs)
 
@@ -104,31 +102,6 @@ def command(
     show.show(f"best settings: {folder / BEST} ({in_words(found[0].tried.settings)})")
     also = f" --modalities {modalities}" if modalities is not None else ""
     show.show(f"next: triptych train {data} --model {model} --settings {folder / BEST} --seed {seed}{also}")
-
-
-def _checked(model: str, fixed: dict[str, object], space: Search) -> str:
-    """The metric that early stopping looks at. Raises SettingsError on a setting that cannot be."""
-    from triptych.models.registry import model_class
-    from triptych.ranking.metrics import metric_of
-
-    for name in ("seed", "threads"):
-        if name in fixed or name in space:
-            raise SettingsError(f'"{name}" is no setting to search or set here', mend=f"write --{name} NUMBER")
-    kind = model_class(model).Settings
-    training, theirs = divide(fixed, TrainingSettings, kind, of=f"{model} or training")
-    parsed = parse(TrainingSettings, training, of="training")
-    parse(kind, theirs, of=model)
-    whole = {
-        setting.name for setting in (*describe(TrainingSettings), *describe(kind)) if setting.kind.startswith("int")
-    }
-    for name, each in space.items():
-        if isinstance(each, Span) and name in whole:
-            raise SettingsError(f'"{name}" takes whole numbers, not a span', mend=f"write for example {name}=1,2,3")
-        for value in each.values if isinstance(each, Choices) else (each.low, each.high):
-            training, theirs = divide({name: value}, TrainingSettings, kind, of=f"{model} or training")
-            parse(TrainingSettings, training, of="training")
-            parse(kind, theirs, of=model)
-    return str(metric_of(parsed.metric))
 
 
 def _short(value: object) -> str:

@@ -17,7 +17,6 @@ from triptych.models.registry import model_class
 from triptych.progress import Listener, Progress, silent
 from triptych.ranking.recommender import Recommender, open_recommender
 from triptych.ranking.scorer import ItemWeights
-from triptych.settings import Search
 from triptych.studies.experiment import Experiment
 from triptych.studies.measure import measure
 from triptych.studies.processes import in_one_line, run_each, training
@@ -64,7 +63,7 @@ def compare(
         (data, line): _tuned(experiment, data, line, folder, jobs, threads, listener)
         for data in experiment.data
         for line in experiment.models
-        if experiment.trials_of(line) and _searched(experiment, line)
+        if experiment.trials_of(line) and experiment.searched(line)
     }
     found: dict[Task, Found | str] = dict.fromkeys(tasks, "")
 
@@ -148,13 +147,6 @@ def _training(experiment: Experiment, task: Task, best: Path | None, threads: in
     )
 
 
-def _searched(experiment: Experiment, line: str) -> Search:
-    """What is searched for a line: what its model has to search and its settings do not fix."""
-    fixed = experiment.settings_of(line)
-    search = model_class(experiment.model_of(line)).search
-    return {name: each for name, each in search.items() if name not in fixed}
-
-
 def _tuned(
     experiment: Experiment,
     of: str,
@@ -166,7 +158,7 @@ def _tuned(
 ) -> Path | str:
     """The best trial of a line, searched with all its modalities and its first seed; or why there is none."""
     fixed, model, modalities = experiment.settings_of(line), experiment.model_of(line), experiment.modalities
-    search = _searched(experiment, line)
+    search = experiment.searched(line)
     data, where, seed = Path(experiment.data[of].folder), folder / of / line / "tune", experiment.seeds_of(line)[0]
 
     def train(chosen: Mapping[str, Any], run: Path) -> list[str]:

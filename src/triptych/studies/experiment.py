@@ -12,6 +12,7 @@ patience = 10
 
 [models.bm3]                     # a line of the table, named as the model, or with model = "bm3"
 settings = { n_layers = 1 }
+search = { dropout = [0.3, 0.5], reg_weight = "1e-3..1e-1" }   # instead of what `triptych models bm3` lists
 """
 
 from __future__ import annotations
@@ -30,7 +31,8 @@ from triptych.errors import SettingsError, place
 from triptych.models.registry import model_class
 from triptych.ranking.metrics import metric_of
 from triptych.ranking.recommender import Items, Mask, check_question
-from triptych.settings import divide, parse, read_toml
+from triptych.settings import Search, divide, parse, read_toml
+from triptych.studies.propose import searched
 from triptych.training.settings import TrainingSettings
 
 METRICS = ("ndcg@50", "ndcg@20", "ndcg@10", "recall@50", "recall@20", "recall@10", "precision@50")
@@ -54,6 +56,9 @@ class Contender:
     )
     seeds: Annotated[tuple[int, ...] | None, Doc("its own seeds")] = None
     trials: Annotated[int | None, Interval(ge=0), Doc("its own number of tuning trials")] = None
+    search: Annotated[Mapping[str, Any], Doc("what tuning goes through instead of what the model declares")] = field(
+        default_factory=dict
+    )
 
 
 @dataclass(frozen=True)
@@ -85,6 +90,10 @@ class Experiment:
     def model_of(self, name: str) -> str:
         """The model of a line."""
         return self.models[name].model or name
+
+    def searched(self, name: str) -> Search:
+        """What tuning goes through for a line: its own search or its model's, without what its settings fix."""
+        return searched(self.model_of(name), self.settings_of(name), self.models[name].search)
 
     def settings_of(self, name: str) -> dict[str, Any]:
         """Settings of a line: training's of all, then its own."""
@@ -132,6 +141,7 @@ def checked(experiment: Experiment) -> Experiment:
         training, own = divide(settings, TrainingSettings, kind.Settings, of=f"{model} or training")
         metric_of(parse(TrainingSettings, training, of="training").metric)
         parse(kind.Settings, own, of=model)
+        experiment.searched(name)
         if any(seed < 0 for seed in experiment.seeds_of(name)):
             raise SettingsError(f"a seed of {name} is negative", mend="write for example seeds = [0, 1, 2]")
         if len(set(experiment.seeds_of(name))) != len(experiment.seeds_of(name)) or not experiment.seeds_of(name):

@@ -14,7 +14,10 @@ from typing import Any
 import numpy as np
 
 from triptych.errors import SettingsError
-from triptych.settings import Choices, Search, describe
+from triptych.models.registry import model_class
+from triptych.ranking.metrics import metric_of
+from triptych.settings import Choices, Search, Span, describe, divide, parse, searches
+from triptych.training.settings import TrainingSettings
 
 LISTED = 100_000  # points of a finite space that are written down
 
@@ -26,6 +29,33 @@ class Tried:
     settings: Mapping[str, Any]
     value: float | None = None
     failed: str | None = None
+
+
+def searched(model: str, fixed: Mapping[str, object], given: Mapping[str, object] | None = None) -> Search:
+    """What is searched: what is given, else what the model declares; without what is fixed.
+
+    given: as `triptych.settings.searches` reads it. Raises SettingsError on a setting that cannot be.
+    """
+    for name in ("seed", "threads"):
+        if name in fixed or name in (given or {}):
+            raise SettingsError(f'"{name}" is no setting to search or set here', mend=f"write --{name} NUMBER")
+    if both := sorted(fixed.keys() & (given or {}).keys()):
+        raise SettingsError(f'"{both[0]}" is set and searched', mend="leave it out of one of the two")
+    kind = model_class(model).Settings
+    training, own = divide(fixed, TrainingSettings, kind, of=f"{model} or training")
+    metric_of(parse(TrainingSettings, training, of="training").metric)
+    parse(kind, own, of=model)
+    search = searches(given) if given else model_class(model).search
+    search = {name: each for name, each in search.items() if name not in fixed}
+    whole = {each.name for each in (*describe(TrainingSettings), *describe(kind)) if each.kind.startswith("int")}
+    for name, each in search.items():
+        if isinstance(each, Span) and name in whole:
+            raise SettingsError(f'"{name}" takes whole numbers, not a span', mend=f"write for example {name}=1,2,3")
+        for value in each.values if isinstance(each, Choices) else (each.low, each.high):
+            training, own = divide({name: value}, TrainingSettings, kind, of=f"{model} or training")
+            parse(TrainingSettings, training, of="training")
+            parse(kind, own, of=model)
+    return search
 
 
 def as_they_stand(search: Search, *kinds: type[Any]) -> Mapping[str, Any] | None:
