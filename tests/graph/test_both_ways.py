@@ -107,7 +107,9 @@ def test_the_strongest_modality_and_two_layers_on_the_edges_it_weighs(monkeypatc
 @pytest.mark.parametrize("rows", ["all", "some"])
 @pytest.mark.parametrize("more", ["users", "items"])
 @pytest.mark.parametrize("signs", ["positive", "half of them", "any"])
-def test_layers_in_bfloat16_are_near_those_in_float32(signs: str, more: str, rows: str) -> None:
+def test_layers_are_the_same_in_float32_and_near_in_bfloat16(
+    signs: str, more: str, rows: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     n_users, n_items = (30, 25) if more == "users" else (25, 30)
     edges = Edges(random_dataset(n_users=n_users, n_items=n_items).interactions)
     at = None if rows == "all" else (torch.tensor([4, 4, 0, 24]), torch.tensor([24, 7, 7, 1, 0]))
@@ -124,26 +126,30 @@ def test_layers_in_bfloat16_are_near_those_in_float32(signs: str, more: str, row
             for each in inputs[place + 1 : place + 5]:
                 each[::2] *= -1
     results = []
-    for products in (torch.float32, torch.bfloat16):
+    for way, products in (("torch", torch.float32), ("native", torch.float32), ("native", torch.bfloat16)):
+        monkeypatch.setenv(kernels.SWITCH, way)
         own = [x.clone().requires_grad_() for x in inputs]
         layers = [LayerWeights(*own[begin : begin + 5]) for begin in (3, 8)]
         *out, square = graph_layers(edges, (own[0], own[1]), own[2], layers, products, at)
         last = torch.cat(out)
         total = (last * drawn(13, *last.shape)).sum() + 0.3 * square
         results.append((last, square, *torch.autograd.grad(total, own)))
-    for exact, near in zip(*results, strict=True) if signs != "any" else [(results[0][0], results[1][0])]:
+    for exact, same, _ in zip(*results, strict=True):
+        assert (exact - same).norm() <= 1e-5 * exact.norm()
+    for exact, _, near in zip(*results, strict=True) if signs != "any" else [[each[0] for each in results]]:
         assert (exact - near).norm() <= 0.015 * exact.norm()
 
 
-def test_layers_in_bfloat16_gone_through_in_parts_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("products", [torch.float32, torch.bfloat16])
+def test_layers_gone_through_in_parts_are_the_same(products: torch.dtype, monkeypatch: pytest.MonkeyPatch) -> None:
     edges = Edges(random_dataset().interactions)
     shapes: list[tuple[int, ...]] = [(N_USERS, 9), (N_USERS + N_ITEMS, 4), (9, 9), (4, 9), (4,), (4, 13), (4,)]
     features = drawn(20, N_ITEMS, 9).half()  # without a gradient, as features as they are
     results = []
-    for chunk in (1 << 20, 70):
+    for chunk in (1 << 20, 140):
         monkeypatch.setattr(layer_tables, "CHUNK", chunk)
         own = [drawn(place, *shape).abs().requires_grad_() for place, shape in enumerate(shapes)]
-        *out, _ = graph_layers(edges, (own[0], features), own[1], [LayerWeights(*own[2:])], torch.bfloat16)
+        *out, _ = graph_layers(edges, (own[0], features), own[1], [LayerWeights(*own[2:])], products)
         rows = torch.cat(out)
         results.append((rows, *torch.autograd.grad(rows.square().sum(), own)))
     for whole, parts in zip(*results, strict=True):

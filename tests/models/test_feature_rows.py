@@ -10,7 +10,8 @@ import torch
 
 from triptych.data.features import Features
 from triptych.data.split import split
-from triptych.models.feature_rows import CHUNK, FeatureRows
+from triptych.models import feature_rows
+from triptych.models.feature_rows import FeatureRows
 from triptych.training.fit import fit
 from triptych.training.settings import TrainingSettings
 from worlds import random_dataset
@@ -19,12 +20,17 @@ from worlds import random_dataset
 @pytest.mark.parametrize("products", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("stored", [np.float16, np.float32])
 @pytest.mark.parametrize("keep", [True, False])
-@pytest.mark.parametrize("n_asked", [None, 5, CHUNK + 1])
+@pytest.mark.parametrize("n_asked", [None, 5, 101])
 def test_a_projection_is_that_of_the_whole_table_whatever_the_chunks(
-    products: torch.dtype, stored: type[np.floating], n_asked: int | None, keep: bool
+    products: torch.dtype,
+    stored: type[np.floating],
+    n_asked: int | None,
+    keep: bool,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     generator = np.random.default_rng(0)
-    n, width, d = CHUNK + 10, 12, 4
+    n, width, d = 110, 12, 4
+    monkeypatch.setattr(feature_rows, "CHUNK", 50 * width + 3)
     present = generator.random(n) < 0.9
     table = generator.standard_normal((n, width)).astype(stored)
     rows = FeatureRows(Features("image", table.copy(), present))
@@ -51,9 +57,12 @@ def test_a_projection_is_that_of_the_whole_table_whatever_the_chunks(
 
 
 @pytest.mark.parametrize("name", ["vbpr", "bm3", "freedom"])
-def test_models_that_project_a_batch_take_batches_and_catalogues_larger_than_a_chunk(name: str) -> None:
-    data = split(random_dataset(n_users=40, n_items=CHUNK + 50, density=0.06), "ratio", seed=0)
-    training = TrainingSettings(epochs=1, batch_size=CHUNK + 1, precision="bfloat16")
+def test_models_that_project_a_batch_take_batches_and_catalogues_larger_than_a_chunk(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feature_rows, "CHUNK", 64)
+    data = split(random_dataset(n_users=40, n_items=100, density=0.06), "ratio", seed=0)
+    training = TrainingSettings(epochs=1, batch_size=65, precision="bfloat16")
     scores = fit(name, data, {"embedding_size": 4}, training).scorer.score(np.arange(40))
     assert torch.isfinite(scores).all()
 

@@ -1,4 +1,4 @@
-"""MMGCN's layers with wide tables in bfloat16 and the means by the compiled kernels; the torch form is in layers.py.
+"""MMGCN's layers with the means by the compiled kernels, wide tables in bfloat16 or float32; torch's form: layers.py.
 
 Tables are gone through some rows at a time; what is wide and cheap to compute again is not kept for the gradient.
 """
@@ -21,18 +21,25 @@ SLOPE = 0.01  # of leaky_relu below zero: torch's default
 
 
 class Layers(torch.autograd.Function):
-    """(edges, at, users, items, e, W, S, s, C, c of every layer) -> what `graph_layers` says, in float32."""
+    """(edges, dtype, at, users, items, e, W, S, s, C, c of every layer) -> what `graph_layers` says, in float32."""
 
     @staticmethod
     def forward(
-        ctx: Any, edges: Edges, at: tuple[Tensor, Tensor] | None, users: Tensor, items: Tensor, e: Tensor, *flat: Tensor
+        ctx: Any,
+        edges: Edges,
+        dtype: torch.dtype,
+        at: tuple[Tensor, Tensor] | None,
+        users: Tensor,
+        items: Tensor,
+        e: Tensor,
+        *flat: Tensor,
     ) -> tuple[Tensor, Tensor, Tensor]:
         ctx.save_for_backward(users, items)  # so that torch sees if they are changed before the gradient
-        sides = Side.of(edges.of_users, e[: edges.n_users]), Side.of(edges.of_items, e[edges.n_users :])
-        layers = _in_16_bits(flat)
+        sides = Side.of(edges.of_users, e[: edges.n_users], dtype), Side.of(edges.of_items, e[edges.n_users :], dtype)
+        layers = _weights(flat, dtype)
         wanted = sides if at is None else (sides[0].at(at[0]), sides[1].at(at[1]))
         # what stays is placed before what does not, which leaves its room in one piece when it goes
-        x, kept = (Rows(users, unit=True), Rows(items, unit=True)), list[Kept]()
+        x, kept = (Rows(users, unit=dtype), Rows(items, unit=dtype)), list[Kept]()
         for p in layers:
             last = p is layers[-1]
             kept.append(Kept.of(wanted if last else sides, p, x, last=last))
@@ -57,22 +64,22 @@ class Layers(torch.autograd.Function):
         for p in reversed(ctx.layers):
             kept = ctx.kept.pop()  # and what it holds goes as soon as it has served
             first = not ctx.kept
-            needed = (ctx.needs_input_grad[2], ctx.needs_input_grad[3]) if first else (True, True)
+            needed = (ctx.needs_input_grad[3], ctx.needs_input_grad[4]) if first else (True, True)
             again = (2 * float(d_square), 0.0) if first and d_square is not None else (0.0, 0.0)
             d_out, d_p = _backward(
                 wanted, kept, d_out, p, (d_e[:n_users], d_e[n_users:]), needed, again, ctx.edges.rooms
             )
             d_flat = [d_p.W, d_p.S, d_p.s, d_p.C, d_p.c, *d_flat]
             wanted = ctx.sides
-        return None, None, *d_out, d_e, *d_flat
+        return None, None, None, *d_out, d_e, *d_flat
 
 
 def _forward(sides: tuple[Side, Side], kept: Kept, p: LayerWeights, rooms: Rooms) -> None:
-    few, many = few_and_many(sides)
-    shapes = [x.table.shape for x in kept.x]
+    (few, many), dtype = few_and_many(sides), p.W.dtype
+    wide = kept.x[many].table
     tables = {
-        many: kept.x[many].all(_room(rooms, "table", *shapes[many])),
-        few: kept.x[few].all(kept.h.new_empty(shapes[few])),
+        many: kept.x[many].all(rooms.table("table", len(wide), wide.shape[1], dtype)),
+        few: kept.x[few].all(kept.h.new_empty(kept.x[few].table.shape)),
     }
     _products(tables[few], p.W, out=kept.y)
     sides[few].means(tables[many], out=kept.a)
@@ -82,7 +89,7 @@ def _forward(sides: tuple[Side, Side], kept: Kept, p: LayerWeights, rooms: Rooms
             if place == few:
                 h = kept.h[part]
             else:
-                h = side.means(kept.y, SLOPE, _room(rooms, "part", part.stop - part.start, len(p.W)), part)
+                h = side.means(kept.y, SLOPE, rooms.table("part", part.stop - part.start, len(p.W), dtype), part)
             nodes = side.nodes(part)
             _combine(h, tables[place][nodes], side.e[nodes], p, kept.own[place][part], kept.out[place][part])
 
@@ -98,18 +105,18 @@ def _backward(
     rooms: Rooms,
 ) -> tuple[tuple[Tensor | None, ...], LayerWeights]:
     """The gradients of x, where needed, and `again` times x, and those of the weights; e's are added to d_e."""
-    few, many = few_and_many(sides)
+    (few, many), dtype = few_and_many(sides), p.W.dtype
     total = LayerWeights(*(torch.zeros(each.shape) for each in (p.W, p.S, p.s, p.C, p.c)))
     width = len(p.W)
     d_x = tuple(torch.empty_like(x.table) if need else None for need, x in zip(needed, kept.x, strict=True))
-    h = {few: kept.h, many: sides[many].means(kept.y, SLOPE, _room(rooms, "table", sides[many].n_wanted, width))}
+    h = {few: kept.h, many: sides[many].means(kept.y, SLOPE, rooms.table("table", sides[many].n_wanted, width, dtype))}
     # and in the place of h, its gradient
     d_own = [torch.empty_like(own) for own in kept.own]
     for place, (side, d) in enumerate(zip(sides, d_out, strict=True)):
         assert d is not None
         for rows in chunks(h[place]):
             nodes, own, one = side.nodes(rows), kept.own[place][rows], h[place][rows]
-            g = _leaky_back(d[rows], kept.out[place][rows]).to(torch.bfloat16)
+            g = _leaky_back(d[rows], kept.out[place][rows]).to(dtype)
             total.c.add_(g.sum(dim=0, dtype=torch.float32))
             total.C[:, :width] += g.T @ one
             total.C[:, width:] += g.T @ (own + side.e[nodes])
@@ -130,7 +137,7 @@ def _backward(
             continue
         own = d_own[place] if side.chosen is None else _spread(d_own[place], side.chosen, len(whole))
         for part in parts(len(whole)):
-            out = _room(rooms, "part", part.stop - part.start, width) if x.unit else whole[part]
+            out = rooms.table("part", part.stop - part.start, width, dtype) if x.unit else whole[part]
             one = _products(d_y[part], p.W.T, out) if place == few else sides[few].means_back(side, d_a, part, out)
             for rows in chunks(one):
                 one[rows].addmm_(own[part][rows], p.S)
@@ -142,7 +149,7 @@ def _backward(
 def _combine(h: Tensor, x: Tensor, e: Tensor, p: LayerWeights, own: Tensor, out: Tensor) -> None:
     """leaky_relu(S X + s) into own, and what a layer makes of h and that and e into out."""
     C_h, C_x = p.C[:, : h.shape[1]].T, p.C[:, h.shape[1] :].T
-    s, c = p.s.to(torch.bfloat16), p.c.to(torch.bfloat16)
+    s, c = p.s.to(x.dtype), p.c.to(x.dtype)
     for rows in chunks(h):
         torch.addmm(s, x[rows], p.S.T, out=own[rows])
         x_hat = leaky_relu(own[rows], SLOPE, inplace=True) + e[rows]
@@ -153,14 +160,10 @@ def _combine(h: Tensor, x: Tensor, e: Tensor, p: LayerWeights, own: Tensor, out:
         out[rows] = leaky_relu(combined, SLOPE, inplace=True)
 
 
-def _room(rooms: Rooms, name: str, n_rows: int, width: int) -> Tensor:
-    return rooms.table(name, n_rows, width, torch.bfloat16)
-
-
-def _in_16_bits(flat: tuple[Tensor, ...]) -> list[LayerWeights]:
-    """W, S and C in bfloat16; s and c stay."""
-    halves = [each.detach().to(torch.bfloat16 if each.dim() == 2 else torch.float32) for each in flat]
-    return [LayerWeights(*halves[begin : begin + 5]) for begin in range(0, len(halves), 5)]
+def _weights(flat: tuple[Tensor, ...], dtype: torch.dtype) -> list[LayerWeights]:
+    """W, S and C in the dtype of products; s and c stay."""
+    each = [one.detach().to(dtype) if one.dim() == 2 else one.detach() for one in flat]
+    return [LayerWeights(*each[begin : begin + 5]) for begin in range(0, len(each), 5)]
 
 
 def _asked_for(side: Side, out: Tensor) -> Tensor:

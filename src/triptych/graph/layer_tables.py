@@ -17,7 +17,7 @@ from triptych.graph.sparse_rows import distinct, places
 from triptych.kernels import Adjacency
 
 PARTS = 4  # of the rows, where what is made of them is not wanted whole
-CHUNK = 3 << 19  # numbers of a table gone through at a time: 3 MB in bfloat16
+CHUNK = 3 << 20  # bytes of a table gone through at a time
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class LayerWeights:
 
 @dataclass(frozen=True)
 class Side:
-    """The users or the items: their neighbours, 1 / how many, their rows of e (bfloat16), and whose rows are wanted.
+    """The users or the items: their neighbours, 1 / how many, their rows of e, and whose rows are wanted.
 
     chosen int64 [m], None: all; where: those asked for -> [0, m); places: `places` of the chosen.
     """
@@ -46,8 +46,8 @@ class Side:
     places: Tensor | None = None
 
     @classmethod
-    def of(cls, edges: Adjacency, e: Tensor) -> Side:
-        return cls(edges, 1 / edges.starts.diff().clamp_min(1).float(), e.to(torch.bfloat16))
+    def of(cls, edges: Adjacency, e: Tensor, dtype: torch.dtype) -> Side:
+        return cls(edges, 1 / edges.starts.diff().clamp_min(1).float(), e.detach().to(dtype))
 
     def at(self, rows: Tensor) -> Side:
         """This side, with some rows wanted."""
@@ -79,14 +79,14 @@ class Side:
 
 @dataclass(frozen=True)
 class Rows:
-    """What goes into a layer on one side: a table, in bfloat16 when read; unit: with rows of length 1."""
+    """What goes into a layer on one side: a table; unit: with rows of length 1, in this dtype when read."""
 
     table: Tensor
-    unit: bool = False
+    unit: torch.dtype | None = None
 
     def read(self, rows: slice | Tensor) -> Tensor:
         some = self.table[rows]
-        return kernels.unit_rows(some.float(), dtype=torch.bfloat16) if self.unit else some
+        return kernels.unit_rows(some.float(), dtype=self.unit) if self.unit else some
 
     def all(self, room: Tensor) -> Tensor:
         """The whole table, in `room` where it has to be made."""
@@ -113,12 +113,12 @@ class Kept:
 
     @classmethod
     def of(cls, sides: tuple[Side, Side], p: LayerWeights, x: tuple[Rows, Rows], *, last: bool) -> Kept:
-        """Room for it, nothing is computed yet. `out` of the last layer is float32, of others bfloat16."""
+        """Room for it, nothing is computed yet. `out` of the last layer is float32."""
         few, _ = few_and_many(sides)
         y = p.W.new_empty(sides[few].edges.n_rows, len(p.W))
         a = p.W.new_empty(sides[few].n_wanted, len(p.W))
         users, items = (p.W.new_empty(side.n_wanted, len(p.c)) for side in sides)
-        dtype = torch.float32 if last else torch.bfloat16
+        dtype = torch.float32 if last else p.W.dtype
         out = (torch.empty_like(users, dtype=dtype), torch.empty_like(items, dtype=dtype))
         return cls(x, y, a, torch.empty_like(a), (users, items), out)
 
@@ -140,6 +140,6 @@ def parts(n: int) -> Iterator[slice]:
 
 
 def chunks(table: Tensor) -> Iterator[slice]:
-    """Slices of its rows, each CHUNK numbers at most, or one row."""
-    n, step = len(table), max(1, CHUNK // table.shape[1])
+    """Slices of its rows, each CHUNK bytes at most, or one row."""
+    n, step = len(table), max(1, CHUNK // (table.shape[1] * table.element_size()))
     return (slice(begin, min(n, begin + step)) for begin in range(0, n, step))

@@ -37,9 +37,9 @@ def graph_layers(
     [n_users + n_items, d]. products: the dtype of products and of what is kept for the gradient, where the kernels
     serve; else e's own.
     """
-    if products == torch.bfloat16 and kernels.serves(x[0], e):
+    if kernels.serves(x[0], e):
         flat = [each for layer in layers for each in (layer.W, layer.S, layer.s, layer.C, layer.c)]
-        result: tuple[Tensor, Tensor, Tensor] = Layers.apply(edges, at, *x, e, *flat)  # type: ignore[no-untyped-call]
+        result: tuple[Tensor, Tensor, Tensor] = Layers.apply(edges, products, at, *x, e, *flat)  # type: ignore[no-untyped-call]
         return result
     users, items = unit_rows(x[0]), unit_rows(x[1].to(e.dtype))
     for layer in layers:

@@ -18,7 +18,7 @@ from torch.nn import functional
 from triptych import kernels
 from triptych.data.features import Features, streamed
 
-CHUNK = 2048  # items projected or converted at a time when all of them are
+CHUNK = 1 << 21  # numbers projected or converted at a time: what is made of them stays in the cache
 AROUND = 1 << 16  # bytes that a system maps around the one that is read
 HELD_BYTES = 128 << 20  # of a mapped file that may count as this process's memory before its pages are let go
 
@@ -85,7 +85,7 @@ class FeatureRows(nn.Module):
             if keep and self.products == torch.bfloat16:
                 if self._all_in_bfloat16 is None:
                     self._all_in_bfloat16 = torch.empty(self.features.shape, dtype=torch.bfloat16, device=weight.device)
-                    for rows in _chunks(len(present)):
+                    for rows in _chunks(*self.features.shape):
                         self._all_in_bfloat16[rows] = self._read(rows)
                 read = self._all_in_bfloat16.__getitem__
         projected: Tensor = _Projection.apply(read, len(present), weight, bias, self.products)  # type: ignore[no-untyped-call]
@@ -120,7 +120,7 @@ class _Projection(torch.autograd.Function):
         ctx.read, ctx.n, ctx.products, ctx.width = read, n, products, weight.shape[1]
         weight = weight.to(products)
         out = bias.new_empty(n, len(bias))
-        for rows in _chunks(n):
+        for rows in _chunks(n, ctx.width):
             out[rows] = (read(rows) @ weight.T).float().add_(bias)
         return out
 
@@ -129,13 +129,18 @@ class _Projection(torch.autograd.Function):
         g = gradients[0]
         d_bias, g = g.sum(dim=0), g.to(ctx.products)
         d_weight = torch.zeros(g.shape[1], ctx.width, device=g.device)  # float32: sums are kept in it
-        for rows in _chunks(ctx.n):
-            d_weight += (g[rows].T @ ctx.read(rows)).float()
+        for rows in _chunks(ctx.n, ctx.width):
+            if ctx.products == torch.float32:
+                d_weight.addmm_(g[rows].T, ctx.read(rows))
+            else:
+                d_weight += (g[rows].T @ ctx.read(rows)).float()
         return None, None, d_weight, d_bias, None
 
 
-def _chunks(n: int) -> Iterator[slice]:
-    return (slice(begin, min(n, begin + CHUNK)) for begin in range(0, n, CHUNK))
+def _chunks(n: int, width: int) -> Iterator[slice]:
+    """Slices of n rows of that width, each CHUNK numbers at most, or one row."""
+    step = max(1, CHUNK // max(1, width))
+    return (slice(begin, min(n, begin + step)) for begin in range(0, n, step))
 
 
 def random_projection(features: Features, width: int, generator: Generator) -> Tensor:
