@@ -17,6 +17,7 @@ from torch.nn import functional
 
 from triptych import kernels
 from triptych.data.features import Features, streamed
+from triptych.graph.sparse_rows import distinct
 
 CHUNK = 1 << 21  # numbers projected or converted at a time: what is made of them stays in the cache
 AROUND = 1 << 16  # bytes that a system maps around the one that is read
@@ -75,7 +76,9 @@ class FeatureRows(nn.Module):
         if weight.dtype == torch.float64:
             features, has = self(items, weight.dtype)
             return functional.linear(features, weight, bias) * has, has
+        where: Tensor | None = None
         if items is not None:
+            items, where = distinct(items, len(self.present))  # a batch names popular items many times
             present = self.present[items]
             table = self._masked(self.features[items], present)
             self._let_go(len(items))
@@ -90,7 +93,8 @@ class FeatureRows(nn.Module):
                 read = self._all_in_bfloat16.__getitem__
         projected: Tensor = _Projection.apply(read, len(present), weight, bias, self.products)  # type: ignore[no-untyped-call]
         has = present[:, None].to(weight.dtype)
-        return projected if self.complete else projected * has, has
+        projected = projected if self.complete else projected * has
+        return (projected, has) if where is None else (projected.index_select(0, where), has[where])
 
     def _read(self, rows: slice) -> Tensor:
         """Some rows as products take them."""

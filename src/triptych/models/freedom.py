@@ -162,7 +162,8 @@ class ModalityLoss(nn.Module):
 
     def forward(self, h_u: Tensor, positives: Tensor, negatives: Tensor) -> Tensor:
         W, b = self.projection.weight, self.projection.bias
-        (h_i, has_i), (h_j, has_j) = self.rows.project(W, b, positives), self.rows.project(W, b, negatives)
+        h, has = self.rows.project(W, b, torch.cat([positives, negatives]))
+        (h_i, h_j), (has_i, has_j) = h.chunk(2), has.chunk(2)
         difference = (h_u * (h_i - h_j)).sum(-1)
         losses: Tensor = -logsigmoid(difference) * (has_i * has_j)[:, 0]
         return losses.mean()

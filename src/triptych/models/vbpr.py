@@ -84,11 +84,8 @@ class VBPR(LearntModel):
 
     def loss(self, batch: Batch, generator: Generator) -> dict[str, Tensor]:
         assert batch.negatives is not None
-        user, positive, negative = (
-            self.user_embedding[batch.users],
-            self.items(batch.positives),
-            self.items(batch.negatives),
-        )
+        user = self.user_embedding[batch.users]
+        positive, negative = self.items(torch.cat([batch.positives, batch.negatives])).chunk(2)
         return {
             "bpr": bpr((user * positive).sum(-1), (user * negative).sum(-1), BPR_FLOOR),
             "penalty": self.settings.reg_weight * norm_penalty(user, positive, negative),
