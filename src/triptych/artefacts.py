@@ -8,6 +8,7 @@ import os
 import shutil
 import struct
 from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,8 +65,12 @@ def writing_folder(path: Path, kind: str, about: dict[str, Any], *, overwrite: b
     temporary.mkdir()
     try:
         yield temporary
-        _write_manifest(temporary, kind, about)
-        _sync_tree(temporary)
+        with ThreadPoolExecutor(1) as beside:  # the disk is written to while the checksums are computed
+            written = beside.submit(_sync_tree, temporary)
+            manifest = _write_manifest(temporary, kind, about)
+            written.result()
+        for new in (manifest, temporary):
+            _sync(new)
         if path.exists():
             old = path.parent / f".{path.name}.replaced-{os.getpid()}"
             path.rename(old)
@@ -224,13 +229,14 @@ def _header(path: Path) -> tuple[int, dict[str, Any]]:
         return 8 + length, json.loads(file.read(length))
 
 
-def _write_manifest(folder: Path, kind: str, about: Mapping[str, Any]) -> None:
+def _write_manifest(folder: Path, kind: str, about: Mapping[str, Any]) -> Path:
     files = sorted(file for file in folder.rglob("*") if file.is_file())
     entries = {
         file.relative_to(folder).as_posix(): {"bytes": file.stat().st_size, "sha256": sha256_of(file)} for file in files
     }
     content = {"kind": kind, "version": VERSION, "about": dict(about), "files": entries}
     (folder / MANIFEST).write_bytes(json_bytes(content))
+    return folder / MANIFEST
 
 
 def _check_file(file: Path, size: int, checksum: str, kind: str, *, whole: bool) -> None:

@@ -50,7 +50,7 @@ def clean(
     frame = _with_ids(frame, log, nulls)
     without_id = read - len(frame)
     frame, below_rating = _rated(frame, log, min_rating)
-    users_before, items_before = frame["user_id"].n_unique(), frame["item_id"].n_unique()
+    rated = frame
     frame, of_unknown = _of_catalogue(frame, log, catalogue, unknown_items)
     before = len(frame)
     frame, conflicting = _distinct(frame)
@@ -63,6 +63,7 @@ def clean(
             where=place(log.path),
             mend="loosen the cleaning options",
         )
+    users, items = (_fewer(rated[column], frame[column]) for column in ("user_id", "item_id"))
     return frame, Cleaning(
         read=read,
         without_id=without_id,
@@ -71,10 +72,15 @@ def clean(
         duplicates=duplicates,
         conflicting_parts=conflicting,
         below_core=before - len(frame),
-        users_dropped=users_before - frame["user_id"].n_unique(),
-        items_dropped=items_before - frame["item_id"].n_unique(),
+        users_dropped=users,
+        items_dropped=items,
         kept=len(frame),
     )
+
+
+def _fewer(before: pl.Series, after: pl.Series) -> int:
+    """How many distinct ids are gone; ids are counted only where rows are gone."""
+    return before.n_unique() - after.n_unique() if len(after) < len(before) else 0
 
 
 def core(frame: pl.DataFrame, k: int) -> pl.DataFrame:

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from triptych.errors import InputError
 
-CHUNK_BYTES = 32 << 20  # how much of a table is looked at or copied at a time
+CHUNK_BYTES = 4 << 20  # how much of a table is looked at or copied at a time
+BLOCK = 1 << 17  # numbers looked at at a time: what is made of them stays in the cache
 NAME = r"[A-Za-z][A-Za-z0-9_-]*"  # of a modality: it becomes a file name and a parameter name
 
 
@@ -117,7 +118,9 @@ def _check_name(modality: str) -> None:
 def first_bad_value(rows: NDArray[Any]) -> tuple[int, int, str] | None:
     """(row, column, "NaN" | "infinity") of the first value that is not finite, or None."""
     if rows.dtype == np.float16:  # numpy computes with these one at a time; their bits it compares by the dozen
-        if (rows.view(np.uint16) & 0x7FFF).max(initial=0) < 0x7C00:
+        bits, step = rows.view(np.uint16), max(1, BLOCK // max(1, rows.shape[1]))
+        blocks = (bits[begin : begin + step] for begin in range(0, len(bits), step))
+        if all((block & 0x7FFF).max(initial=0) < 0x7C00 for block in blocks):
             return None
     else:
         # one pass without a mask: what is not finite reaches the sum
