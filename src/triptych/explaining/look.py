@@ -8,7 +8,7 @@ from pathlib import Path
 
 from triptych.content.pictures import thumbnail
 from triptych.data.dataset import Dataset
-from triptych.errors import InputError, SettingsError, did_you_mean
+from triptych.errors import InputError, SettingsError, did_you_mean, place
 
 TITLES = ("title", "name", "item_name")  # columns that hold a title, where none is named
 PICTURE = (205, 276)  # pixels: twice what a page shows
@@ -16,11 +16,26 @@ PICTURE = (205, 276)  # pixels: twice what a page shows
 
 @dataclass(frozen=True)
 class Look:
-    """Columns of the item table: title, None: found by name, or the id; picture: of files. pictures: their folder."""
+    """Columns of the item table: title, None: found by name, or the id; picture: of files. pictures: their folder.
+
+    Raises SettingsError on a folder of pictures that is none, or of which no column names the files.
+    """
 
     title: str | None = None
     picture: str | None = None
     pictures: Path | None = None
+
+    def __post_init__(self) -> None:
+        if self.pictures is None:
+            return
+        if not self.pictures.is_dir():
+            raise SettingsError("no such folder of pictures", where=place(self.pictures), mend="check the path")
+        if self.picture is None:
+            raise SettingsError(
+                "which column of the item table names the pictures is not said",
+                where=place(self.pictures),
+                mend="name it with --picture-column",
+            )
 
     def check(self, dataset: Dataset) -> None:
         """Raises SettingsError on a column that the item table lacks."""
