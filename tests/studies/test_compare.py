@@ -162,6 +162,31 @@ def test_tuned_lines_are_fitted_with_their_best_settings_by_validation(
     assert run(["compare", str(tmp_path / "e.toml"), "-o", str(tmp_path / "c"), "--trials", "8"]) == 0
 
 
+def test_an_experiment_prepares_its_data_from_files_beside_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    taken = random_dataset().interactions
+    (tmp_path / "study" / "raw").mkdir(parents=True)
+    (tmp_path / "elsewhere").mkdir()
+    rows = [f"u{user},i{item}" for user, item in zip(taken.users, taken.items, strict=True)]
+    (tmp_path / "study" / "raw" / "log.csv").write_text("\n".join(["user,item", *rows]))
+    (tmp_path / "elsewhere" / "items.csv").write_text("\n".join(["item", *(f"i{n}" for n in range(taken.n_items))]))
+    (tmp_path / "study" / "e.toml").write_text(
+        """
+        [data.shop]
+        folder = "made/shop"
+        prepare = ["raw/log.csv", "--items", "$HERE/items.csv"]
+        [models.popularity]
+        """
+    )
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HERE", "elsewhere")  # from where the command runs
+    assert run(["compare", "study/e.toml", "-o", "out", "--json"]) == 0
+    assert [row["line"] for row in json.loads(capsys.readouterr().out)] == ["popularity"]
+    assert (tmp_path / "study" / "made" / "shop" / "manifest.json").is_file()
+    assert (tmp_path / "out" / "comparison.json").is_file()
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are POSIX's")
 @pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGKILL, -9)])
 def test_interrupted_or_killed_its_training_stops_too_and_the_same_command_goes_on(

@@ -104,11 +104,12 @@ def compare(
 
 def _prepare(experiment: Experiment, listener: Listener) -> None:
     missing = [source for source in experiment.data.values() if source.prepare and not Path(source.folder).exists()]
-    commands = ((n, ["prepare", *source.prepare, "--output", source.folder]) for n, source in enumerate(missing))
-    for number, failed in run_each(commands):
-        if failed is not None:
-            raise TriptychError(failed, where=missing[number].folder)
-        listener(Progress("preparing", number + 1, len(missing), missing[number].folder))
+    for number, source in enumerate(missing, start=1):
+        command = ["prepare", *source.prepare, "--output", str(Path(source.folder).absolute())]
+        for _, failed in run_each(iter([(number, command)]), folder=source.beside):
+            if failed is not None:
+                raise TriptychError(failed, where=source.folder)
+        listener(Progress("preparing", number, len(missing), source.folder))
 
 
 def _tasks(experiment: Experiment, folder: Path) -> Iterator[Task]:

@@ -4,7 +4,7 @@ seeds = [0, 1, 2]
 trials = 20                      # of tuning, the same for every model; 0: settings as they stand
 
 [data.baby]
-folder = "data/baby"             # relative to this file; where it is absent, `triptych prepare` makes it
+folder = "data/baby"             # beside this file, as are those of prepare; where absent, `triptych prepare` makes it
 prepare = ["$TRIPTYCH_DATA/amazon_baby/interactions.parquet", "--split-column", "split_mmrec"]
 
 [training]                       # of all models
@@ -44,6 +44,7 @@ class Source:
 
     folder: Annotated[str, Doc("data set folder")]
     prepare: Annotated[tuple[str, ...], Doc("arguments of triptych prepare that make it")] = ()
+    beside: Annotated[Path | None, Doc("the folder where prepare runs: the experiment file's")] = None
 
 
 @dataclass(frozen=True)
@@ -157,15 +158,19 @@ def _check_table(values: object, name: str) -> None:
 
 
 def _placed(source: Source, folder: Path) -> Source:
-    """The folder beside the file, and the environment's names replaced in all of it."""
+    """The folder beside the file, where prepare runs too; the environment's names are replaced in all of it."""
     where = folder / _expanded(source.folder)
-    return Source(str(where), tuple(_expanded(word) for word in source.prepare))
+    return Source(str(where), tuple(_expanded(word) for word in source.prepare), folder / (source.beside or ""))
 
 
 def _expanded(text: str) -> str:
-    expanded = os.path.expandvars(text)
-    if missing := re.search(r"\$\{?(\w+)", expanded):
-        raise SettingsError(
-            f'"{text}" needs {missing.group(1)}, which the environment lacks', mend=f"export {missing.group(1)}=…"
-        )
-    return expanded
+    """With what the environment says; a path in it that is relative to where the command runs is made absolute."""
+
+    def value(name: re.Match[str]) -> str:
+        of = name[1] or name[2]
+        if of not in os.environ:
+            raise SettingsError(f'"{text}" needs {of}, which the environment lacks', mend=f"export {of}=…")
+        given = os.environ[of]
+        return str(Path(given).absolute()) if given and Path(given).exists() else given
+
+    return re.sub(r"\$(?:(\w+)|\{(\w+)\})", value, text)

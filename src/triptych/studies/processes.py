@@ -46,13 +46,14 @@ class Running:
 
 
 def run_each(
-    commands: Iterator[tuple[K, list[str]]], jobs: int = 1, *, loud: bool = True
+    commands: Iterator[tuple[K, list[str]]], jobs: int = 1, *, loud: bool = True, folder: Path | None = None
 ) -> Iterator[tuple[K, str | None]]:
     """Run `triptych` with each list of arguments, `jobs` at a time: yields each key as its run ends, and why it failed.
 
     The next command is asked for when there is room for it, after the last results were taken. loud: their progress
-    goes where ours goes. Trainings (see `training`) read from us and stop when that ends: on Ctrl-C, and when this
-    process is killed, they write their checkpoints. Raises KeyboardInterrupt when all have stopped.
+    goes where ours goes. folder: where they run, None: here. Trainings (see `training`) read from us and stop when that
+    ends: on Ctrl-C, and when this process is killed, they write their checkpoints. Raises KeyboardInterrupt when all
+    have stopped.
     """
     at_work: dict[K, Running] = {}
     waiting = True
@@ -63,7 +64,7 @@ def run_each(
                 if key is None or arguments is None:
                     waiting = False
                 else:
-                    at_work[key] = _start(arguments, loud=loud)
+                    at_work[key] = _start(arguments, folder, loud=loud)
             for key in [key for key, running in at_work.items() if running.ended()]:
                 yield key, at_work.pop(key).why()
             time.sleep(GLANCE if at_work else 0)
@@ -89,10 +90,10 @@ def training(
     return arguments + [word for name, value in settings.items() for word in ("--set", f"{name}={value}")]
 
 
-def _start(arguments: list[str], *, loud: bool) -> Running:
+def _start(arguments: list[str], folder: Path | None, *, loud: bool) -> Running:
     command = [sys.executable, "-m", "triptych", *arguments, "--json"]
     told, said = TemporaryFile("w+"), TemporaryFile("w+")  # noqa: SIM115 - closed when they have been read
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=told, stderr=None if loud else said)
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=told, stderr=None if loud else said, cwd=folder)
     return Running(process, told, said)
 
 
