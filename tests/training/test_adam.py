@@ -25,11 +25,15 @@ def test_steps_are_those_of_torch_with_a_learning_rate_a_parameter() -> None:
     reference = torch.optim.Adam([{"params": [theirs[name]], "lr": rate} for name, rate in rates.items()])
     generator = torch.Generator().manual_seed(1)
     for step in range(20):
+        gradients: dict[str, torch.Tensor | None] = {}
         for name in rates:
             gradient = torch.randn(ours[name].shape, generator=generator)
             skipped = name == "b" and step == 3  # a parameter without a gradient stays, and its count of steps too
-            ours[name].grad, theirs[name].grad = (None, None) if skipped else (gradient.clone(), gradient)
-        adam.step()
+            gradients[name] = None if skipped else gradient
+        for name, given in gradients.items():
+            theirs[name].grad = given
+        products = [(ours[name] * given).sum() for name, given in gradients.items() if given is not None]
+        adam.descend(torch.stack(products).sum())
         reference.step()
         assert all(parameter.grad is None for parameter in ours.values())
     for name in rates:

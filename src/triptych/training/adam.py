@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -44,27 +45,40 @@ class Adam:
             for name, parameter in self.parameters.items()
         }
 
+    def descend(self, loss: Tensor) -> None:
+        """Gradients of a loss, and a step along them: every parameter's as soon as its gradient is whole.
+
+        The gradient is gone then, so that all of them are never in memory at once.
+        """
+        hooks = [
+            parameter.register_post_accumulate_grad_hook(partial(self._step, name))  # type: ignore[no-untyped-call]
+            for name, parameter in self.parameters.items()
+            if parameter.requires_grad
+        ]
+        try:
+            loss.backward()  # type: ignore[no-untyped-call]
+        finally:
+            for hook in hooks:
+                hook.remove()
+
     @torch.no_grad()
-    def step(self) -> None:
-        """Take a step along the gradients, which are gone afterwards: the next loss has their memory."""
-        for name, parameter in self.parameters.items():
-            if parameter.grad is None:
-                continue
-            own = self.moments[name]
-            own.step.add_(1)
-            torch._fused_adam_(
-                [parameter],
-                [parameter.grad],
-                [own.exp_avg],
-                [own.exp_avg_sq],
-                [],
-                [own.step],
-                lr=self.learning_rates[name],
-                beta1=BETA_1,
-                beta2=BETA_2,
-                weight_decay=0.0,
-                eps=EPSILON,
-                amsgrad=False,
-                maximize=False,
-            )
-            parameter.grad = None
+    def _step(self, name: str, parameter: Tensor) -> None:
+        assert parameter.grad is not None
+        own = self.moments[name]
+        own.step.add_(1)
+        torch._fused_adam_(
+            [parameter],
+            [parameter.grad],
+            [own.exp_avg],
+            [own.exp_avg_sq],
+            [],
+            [own.step],
+            lr=self.learning_rates[name],
+            beta1=BETA_1,
+            beta2=BETA_2,
+            weight_decay=0.0,
+            eps=EPSILON,
+            amsgrad=False,
+            maximize=False,
+        )
+        parameter.grad = None

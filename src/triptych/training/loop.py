@@ -12,7 +12,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from triptych import kernels
 from triptych.artefacts import write_file
@@ -178,9 +177,7 @@ def _step(
             where=place(files.folder) if files else None,
             mend="lower the learning rate, or look for extreme feature values, then start again",
         )
-    sum_of_terms: Tensor = torch.stack(list(terms.values())).sum()
-    sum_of_terms.backward()  # type: ignore[no-untyped-call]
-    adam.step()
+    adam.descend(torch.stack(list(terms.values())).sum())
     return values
 
 
