@@ -1,0 +1,79 @@
+"""Frames in memory are refused as files are."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+from triptych.errors import InputError
+from triptych.preparing import dataset_of_frames
+
+FRAME = pl.DataFrame({"user_id": ["u1", "u1", "u2"], "item_id": ["a", "b", "a"], "rating": [5.0, 4.0, 3.0]})
+
+
+@pytest.mark.parametrize(
+    ("frame", "arguments", "says", "where", "mend"),
+    [
+        ([("u1", "a")], {}, "cannot read a list", "interactions", "give a pandas, polars or Arrow frame"),
+        (FRAME.clear(), {}, "has no rows", "interactions", "at least one row"),
+        (FRAME.rename({"user_id": "who"}), {}, "looks like user ids", "interactions", "--user-column"),
+        (
+            FRAME.with_columns(user_id=pl.Series([1.0, 1.5, 2.0])),
+            {},
+            "1.5 is no id",
+            'interactions, row 1, column "user_id"',
+            "as text",
+        ),
+        (
+            FRAME.with_columns(item_id=pl.Series(["a", None, "b"])),
+            {},
+            "item id is empty",
+            "interactions, row 1",
+            "--nulls drop",
+        ),
+        (FRAME, {"items": "items.csv"}, "cannot read a str", "items", "give a pandas"),
+        (
+            FRAME,
+            {"items": pl.DataFrame({"item_id": ["a", "b", "a"]})},
+            "stands twice",
+            'items, row 2, column "item_id"',
+            "one row per item",
+        ),
+        (
+            FRAME,
+            {"features": {"image": (["a", "b"], np.array([[1.0], [np.nan]]))}},
+            "NaN among",
+            "features['image'], row 1, column \"0\"",
+            "encode that item again",
+        ),
+        (
+            FRAME,
+            {"features": {"image": (["a", "z"], np.ones((2, 1)))}},
+            'item "z" is in neither',
+            "features['image'], row 1",
+            "--unknown-items drop",
+        ),
+        (
+            FRAME,
+            {"features": {"image": (["a", "a"], np.ones((2, 1)))}},
+            '"a" stands twice',
+            "features['image'], row 1",
+            "",
+        ),
+        (FRAME, {"features": {"image": (["a"], np.ones((2, 1)))}}, "1 ids for 2 rows", "features['image']", "one id"),
+        (FRAME, {"features": {"image": np.ones((2, 1), int)}}, "matrix of floats", "features['image']", "one row"),
+        (FRAME, {"features": {"image": np.ones((2, 1))}}, "no item ids", "features['image']", "item table"),
+    ],
+)
+def test_a_bad_frame_is_refused_with_its_row_and_a_mend(
+    frame: Any, arguments: dict[str, Any], says: str, where: str, mend: str
+) -> None:
+    with pytest.raises(InputError) as caught:
+        dataset_of_frames(frame, **arguments)
+    assert says in caught.value.what
+    assert caught.value.where == where
+    assert caught.value.mend is not None
+    assert mend in caught.value.mend

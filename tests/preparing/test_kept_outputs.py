@@ -1,0 +1,67 @@
+"""What is there is never replaced unasked, nor by a failure, and damage is told."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from preparing.broken import (
+    ITEMS,
+    LOG,
+    everything_in,
+    rows,
+    written,
+)
+from triptych.data.dataset import open_dataset
+from triptych.errors import ArtefactError, InputError
+from triptych.preparing import FeatureSource, PrepareSettings, prepare
+
+
+def test_an_existing_output_is_not_replaced_unless_asked(tmp_path: Path) -> None:
+    written(tmp_path, {"log.csv": LOG})
+    output = tmp_path / "prepared"
+    prepare(tmp_path / "log.csv", output)
+    before = {file: file.read_bytes() for file in output.rglob("*") if file.is_file()}
+    with pytest.raises(ArtefactError, match="already exists") as caught:
+        prepare(tmp_path / "log.csv", output, PrepareSettings(seed=1))
+    assert caught.value.where == str(output)
+    assert "overwrite" in str(caught.value.mend)
+    assert {file: file.read_bytes() for file in output.rglob("*") if file.is_file()} == before
+    prepare(tmp_path / "log.csv", output, PrepareSettings(min_rating=3), overwrite=True)
+    assert everything_in(tmp_path) == {tmp_path / "log.csv", output, *output.rglob("*")}
+
+
+def test_a_failure_keeps_the_data_set_that_was_to_be_replaced(tmp_path: Path) -> None:
+    written(tmp_path, {"log.csv": LOG, "items.csv": ITEMS, "image.npy": rows(np.nan)})
+    output = tmp_path / "prepared"
+    old = prepare(tmp_path / "log.csv", output)
+    before = everything_in(tmp_path)
+    with pytest.raises(InputError, match="NaN"):
+        prepare(
+            tmp_path / "log.csv",
+            output,
+            items=tmp_path / "items.csv",
+            features=[FeatureSource("image", tmp_path / "image.npy")],
+            overwrite=True,
+        )
+    assert everything_in(tmp_path) == before
+    assert open_dataset(output, verify=True).fingerprint == old.fingerprint
+
+
+def test_a_folder_of_others_is_never_replaced(tmp_path: Path) -> None:
+    written(tmp_path, {"log.csv": LOG, "mine/thesis.txt": "years of work"})
+    with pytest.raises(ArtefactError, match="not written by triptych"):
+        prepare(tmp_path / "log.csv", tmp_path / "mine", overwrite=True)
+    assert (tmp_path / "mine" / "thesis.txt").read_text() == "years of work"
+
+
+def test_a_damaged_data_set_is_refused_by_its_file(tmp_path: Path) -> None:
+    written(tmp_path, {"log.csv": LOG})
+    prepare(tmp_path / "log.csv", tmp_path / "prepared")
+    shutil.copy(tmp_path / "log.csv", tmp_path / "prepared" / "users.parquet")
+    with pytest.raises(ArtefactError, match="is damaged") as caught:
+        open_dataset(tmp_path / "prepared")
+    assert caught.value.where == str(tmp_path / "prepared" / "users.parquet")
