@@ -3,8 +3,8 @@
     python -m benchmarks.profile MODEL [--share 1.0] [--threads 2] [--set NAME=VALUE]… [--operators]
 
 Phases are timed from outside, by wrapping what the parts of a model are called by; a phase within another is counted
-once, for itself. Backward is one phase: what autograd runs. `--operators` prints torch's own count of operators too.
-The last line printed is the result as JSON.
+once, for itself. Backward is one phase: what autograd runs, but for the optimiser, which steps within it. `--operators`
+prints torch's own count of operators too. The last line printed is the result as JSON.
 """
 
 from __future__ import annotations

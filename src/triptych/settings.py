@@ -132,6 +132,8 @@ def searches(pairs: Mapping[str, object]) -> Search:
     space: dict[str, Choices | Span] = {}
     for name, value in pairs.items():
         if isinstance(value, list):
+            if not value:
+                raise SettingsError(f'"{name}" has nothing to choose from', mend="name its values")
             space[name] = Choices(tuple(value))
             continue
         text = str(value)

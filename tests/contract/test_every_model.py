@@ -22,7 +22,7 @@ from triptych.ranking.recommender import Recommender, open_recommender
 from triptych.settings import Choices, describe, divide, parse
 from triptych.training.fit import fit
 from triptych.training.settings import TrainingSettings
-from worlds import checkerboard, random_split
+from worlds import checkerboard, random_dataset, random_split
 
 QUICK = TrainingSettings(epochs=3, batch_size=32, learning_rate=0.01, patience=3)
 ALL = sorted(MODELS)
@@ -113,6 +113,20 @@ def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(name: str, t
     a, b, c = ((tmp_path / folder / file).read_bytes() for folder in "abc")
     assert a == b
     assert (a == c) == (name not in LEARNT)
+
+
+@pytest.mark.parametrize("name", LEARNT)
+def test_two_threads_train_to_the_same_bytes_every_time(name: str) -> None:
+    """Batches large enough for torch to share a gradient among its threads, and items that stand in them many times."""
+    data = split(random_dataset(n_users=300, n_items=60, density=0.1), "ratio", seed=0)
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        trained = [fit(name, data, {}, TrainingSettings(epochs=2, batch_size=1024)).parameters for _ in range(3)]
+    finally:
+        torch.set_num_threads(before)
+    for parameter, value in trained[0].items():
+        assert all(torch.equal(value, other[parameter]) for other in trained[1:]), parameter
 
 
 @pytest.mark.parametrize("name", LEARNT)

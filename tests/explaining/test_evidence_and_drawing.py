@@ -163,6 +163,8 @@ def test_titles_fall_back_on_ids_and_unknown_columns_are_refused() -> None:
     assert explainer().titles([0, 1]) == ["i00", "<Film 1> & co"]
     with pytest.raises(SettingsError, match='did you mean "title"'):
         Explainer(explainer().recommender, data(), look=Look(title="tilte"))
+    bare = replace(explainer().recommender, dataset=replace(explainer().recommender.dataset, item_table=None))
+    assert Explainer(bare).titles([1]) == ["i01"]
 
 
 def test_pictures_that_could_not_be_shown_are_told(tmp_path: Path) -> None:
@@ -170,5 +172,3 @@ def test_pictures_that_could_not_be_shown_are_told(tmp_path: Path) -> None:
         Look(picture="poster", pictures=tmp_path / "posters")
     with pytest.raises(SettingsError, match="--picture-column"):
         Look(pictures=tmp_path)
-    bare = replace(explainer().recommender, dataset=replace(explainer().recommender.dataset, item_table=None))
-    assert Explainer(bare).titles([1]) == ["i01"]

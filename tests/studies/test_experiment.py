@@ -23,9 +23,27 @@ patience = 3
 model = "bm3"
 settings = { features = "frozen", patience = 7 }
 seeds = [4]
-trials = 0
+trials = 2
 search = { learning_rate = [1e-3, 1e-2], reg_weight = "1e-3..1e-1" }
 """
+
+
+def test_a_lines_search_goes_before_what_all_have_in_common(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAW", "/raw")
+    (tmp_path / "e.toml").write_text(GOOD.replace("patience = 3", "patience = 3\nlearning_rate = 5e-3"))
+    experiment = read_experiment(tmp_path / "e.toml")
+    assert experiment.settings_of("lightgcn") == {"patience": 3, "learning_rate": 5e-3}
+    assert experiment.settings_of("bm3, frozen") == {"patience": 7, "features": "frozen"}  # its search decides
+    assert "learning_rate" in experiment.searched("bm3, frozen")
+
+
+def test_only_what_looks_like_a_path_is_made_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "time").write_text("a file of the name of a split")
+    for name, given, found in (("RAW", "time", "time"), ("RAW", "../raw", str(tmp_path / "../raw"))):
+        monkeypatch.setenv(name, given)
+        (tmp_path / "e.toml").write_text(GOOD)
+        assert read_experiment(tmp_path / "e.toml").data["shop"].prepare[0] == f"{found}/log.csv"
 
 
 def read(tmp_path: Path, text: str) -> object:
@@ -45,7 +63,7 @@ def test_paths_are_beside_the_file_and_the_environment_is_asked(
     assert experiment.settings_of("lightgcn") == {"patience": 3}
     assert [experiment.model_of(name) for name in experiment.models] == ["lightgcn", "bm3"]
     assert [experiment.seeds_of(name) for name in experiment.models] == [(0, 1), (4,)]
-    assert [experiment.trials_of(name) for name in experiment.models] == [5, 0]
+    assert [experiment.trials_of(name) for name in experiment.models] == [5, 2]
     assert list(experiment.searched("lightgcn")) == ["n_layers", "reg_weight"]
     assert experiment.searched("bm3, frozen") == {
         "learning_rate": Choices((1e-3, 1e-2)),
@@ -80,7 +98,11 @@ def test_paths_are_beside_the_file_and_the_environment_is_asked(
         ("{ learning_rate", "{ n_layers = [99], learning_rate", "less than or equal to 16"),
         ("{ learning_rate", "{ learnin_rate", 'did you mean "learning_rate"'),
         ("{ learning_rate", "{ patience", '"patience" is set and searched'),
-        ("1e-3..1e-1", "1e-3..x", "is no span"),
+        ("1e-3..1e-1", "1e-3..x", "bm3, frozen: .* is no span"),
+        ("[1e-3, 1e-2]", "[]", '"learning_rate" has nothing to choose from'),
+        ("{ learning_rate", "{ seed", "write seeds"),
+        ("trials = 2", "trials = 0", "the search of bm3, frozen has no trials"),
+        ("$RAW/log.csv", "${RAW:-raw}/log.csv", "cannot be read"),
     ],
 )
 def test_a_mistake_is_told_with_the_file_and_a_mend(

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 import torch
 from torch import nn
 
@@ -39,6 +40,46 @@ def test_steps_are_those_of_torch_with_a_learning_rate_a_parameter() -> None:
     for name in rates:
         assert torch.allclose(ours[name], theirs[name], atol=1e-6)
     assert adam.moments["b"].step == 19
+
+
+def test_gradients_are_never_all_there_at_once_and_one_parameter_may_be_used_twice() -> None:
+    ours, theirs = drawn_parameters(), drawn_parameters()
+    adam = Adam(ours, dict.fromkeys(ours, 0.1))
+    there: list[int] = []
+    step = adam._step
+
+    def counted(name: str, parameter: torch.Tensor) -> None:
+        there.append(sum(each.grad is not None for each in ours.values()))
+        step(name, parameter)
+
+    adam._step = counted  # type: ignore[method-assign]
+
+    def loss(of: dict[str, nn.Parameter]) -> torch.Tensor:
+        return (of["a"].exp() * of["a"]).sum() + (of["b"].cos() * of["a"].mean()).sum()
+
+    reference = torch.optim.Adam(theirs.values(), lr=0.1)
+    for _ in range(3):
+        adam.descend(loss(ours))
+        reference.zero_grad()
+        loss(theirs).backward()  # type: ignore[no-untyped-call]
+        reference.step()
+    assert there == [1] * 6
+    for name in ours:
+        assert torch.allclose(ours[name], theirs[name], atol=1e-6)
+
+
+def test_a_backward_that_fails_leaves_no_hook_behind() -> None:
+    ours = drawn_parameters()
+    adam = Adam(ours, dict.fromkeys(ours, 0.1))
+    loss = ours["a"].square().sum()
+    loss.backward()  # type: ignore[no-untyped-call]
+    ours["a"].grad = None
+    with pytest.raises(RuntimeError, match="second time"):
+        adam.descend(loss)
+    before = ours["a"].detach().clone()
+    ours["a"].sum().backward()  # type: ignore[no-untyped-call]
+    assert torch.equal(ours["a"], before)
+    assert ours["a"].grad is not None
 
 
 def test_torchs_compiler_is_not_loaded_by_training(tmp_path: Path) -> None:

@@ -99,7 +99,8 @@ def command(
     name = data.stem if data.suffix == ".toml" else data.resolve().name
     folder = output or Path("runs") / f"compare-{name}"
     with show.listening() as listener:
-        rows = compare(experiment, folder, jobs=jobs, threads=threads, listener=listener)
+        beside = data.parent if data.suffix == ".toml" else None
+        rows = compare(experiment, folder, jobs=jobs, threads=threads, beside=beside, listener=listener)
     how = {name: getattr(experiment, name) for name in ("part", "mask", "among", "modalities")}
     how["folders"] = {of: str(Path(source.folder).resolve()) for of, source in experiment.data.items()}
     write_tables(rows, folder, {**how, "seeds": list(experiment.seeds)})

@@ -59,6 +59,7 @@ def command(
     """
     from triptych.data.dataset import named_modalities, open_dataset
     from triptych.models.registry import model_class
+    from triptych.ranking.metrics import metric_of
     from triptych.studies.processes import training
     from triptych.studies.propose import as_they_stand, searched
     from triptych.studies.tune import BEST, in_words, tune
@@ -68,7 +69,7 @@ def command(
         dataset.with_modalities(named_modalities(modalities))
     fixed = assignments(settings or [])
     space = searched(model, fixed, assignments(search or []))
-    metric = str(fixed.get("metric", TrainingSettings().metric))
+    metric = str(metric_of(str(fixed.get("metric", TrainingSettings().metric))))
     folder = output or Path("runs") / f"tune-{model}-{data.resolve().name}-seed{seed}"
     shared = threads or max(1, (os.cpu_count() or 1) // jobs)
 

@@ -50,7 +50,7 @@ def clean(
     frame = _with_ids(frame, log, nulls)
     without_id = read - len(frame)
     frame, below_rating = _rated(frame, log, min_rating)
-    rated = frame
+    rated = frame.select("user_id", "item_id")
     frame, of_unknown = _of_catalogue(frame, log, catalogue, unknown_items)
     before = len(frame)
     frame, conflicting = _distinct(frame)

@@ -12,7 +12,7 @@ from triptych import kernels
 from triptych.data.interactions import Interactions
 from triptych.graph.products import int32, sum_of_neighbours
 from triptych.graph.rooms import Rooms
-from triptych.graph.sparse_rows import SparseRows, distinct
+from triptych.graph.sparse_rows import SparseRows, distinct, rows_of
 
 DEGREE_OFFSET = 1e-7  # added to every degree, as the literature's codes do; the reference vectors have it too
 
@@ -77,8 +77,8 @@ class BipartiteGraph(nn.Module):
         With compiled kernels the last layer is computed for these rows alone, and the first of the gradient too.
         """
         if not (kernels.serves(users, items, self.users_weights) and n_layers):
-            h_users, h_items = self.mean_of_layers(users, items, n_layers)
-            return h_users[at_users], h_items[at_items], users[at_users], items[at_items]
+            H_u, H_i = self.mean_of_layers(users, items, n_layers)
+            return rows_of(H_u, at_users), rows_of(H_i, at_items), rows_of(users, at_users), rows_of(items, at_items)
         rows: tuple[Tensor, Tensor, Tensor, Tensor] = _MeanAt.apply(  # type: ignore[no-untyped-call]
             self, users, items, n_layers, at_users, at_items
         )
@@ -90,7 +90,7 @@ class BipartiteGraph(nn.Module):
         """`mean_of_layers` at some rows, and the Frobenius norms of the whole: H_u, H_i, ‖H_users‖, ‖H_items‖."""
         if not kernels.serves(users, items, self.users_weights):
             h_users, h_items = self.mean_of_layers(users, items, n_layers, again)
-            return h_users[at_users], h_items[at_items], h_users.norm(), h_items.norm()
+            return rows_of(h_users, at_users), rows_of(h_items, at_items), h_users.norm(), h_items.norm()
         all_of_it: tuple[Tensor, Tensor, Tensor, Tensor] = _MeanAndNorms.apply(  # type: ignore[no-untyped-call]
             self, users, items, n_layers, at_users, at_items, again
         )

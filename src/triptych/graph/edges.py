@@ -19,6 +19,7 @@ from triptych.graph import edge_sums
 from triptych.graph.edge_kernels import Route, Softmax, Strongest, SumAt, TwoLayersAt, UnitRows
 from triptych.graph.products import int32
 from triptych.graph.rooms import Rooms
+from triptych.graph.sparse_rows import rows_of
 from triptych.kernels import Adjacency
 
 
@@ -77,7 +78,8 @@ class Edges(nn.Module):
         for _ in range(n_iterations):
             alpha = self.softmax_over_items(self.dots(p, y_items))
             p = unit_rows(p + self.to_users(alpha, y_items))
-        return p, self.dots(p, y_items), p[at_users], preference[at_users], preference.square().sum()
+        of_batch = rows_of(p, at_users), rows_of(preference, at_users)
+        return p, self.dots(p, y_items), *of_batch, preference.square().sum()
 
     def two_layers_at(
         self,
@@ -100,7 +102,8 @@ class Edges(nn.Module):
         x_users, x_items = unit_rows(E[: self.n_users]), unit_rows(E[self.n_users :])
         y_users, y_items = x_users + self.to_users(to_users, x_items), x_items + self.to_items(to_items, x_users)
         h_users, h_items = x_users + self.to_users(to_users, y_items), x_items + self.to_items(to_items, y_users)
-        return h_users[at_users], h_items[at_items], E[at_users], E[self.n_users + at_items]
+        of_batch = rows_of(h_users, at_users), rows_of(h_items, at_items)
+        return *of_batch, rows_of(E, at_users), rows_of(E, self.n_users + at_items)
 
     def strongest_from_items(self, alphas: Sequence[Tensor], confidence: Tensor) -> Tensor:
         """relu(max over m of α^m_e c[item of e, m]), [n_edges]; alphas [n_edges] each, confidence [n_items, m]."""
@@ -170,4 +173,4 @@ def _weighted_sum(edges: Adjacency, back: Adjacency, weights: Tensor, x: Tensor,
         rows: Tensor = SumAt.apply(edges, back, weights, x, at)  # type: ignore[no-untyped-call]
         return rows
     total = edge_sums.weighted_sum(edges, back, weights, x)
-    return total if at is None else total[at]
+    return total if at is None else rows_of(total, at)

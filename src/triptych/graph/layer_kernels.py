@@ -34,7 +34,7 @@ class Layers(torch.autograd.Function):
         e: Tensor,
         *flat: Tensor,
     ) -> tuple[Tensor, Tensor, Tensor]:
-        ctx.save_for_backward(users, items)  # so that torch sees if they are changed before the gradient
+        ctx.save_for_backward(users, items, e, *flat)  # so that torch sees if they are changed before the gradient
         sides = Side.of(edges.of_users, e[: edges.n_users], dtype), Side.of(edges.of_items, e[edges.n_users :], dtype)
         layers = _weights(flat, dtype)
         wanted = sides if at is None else (sides[0].at(at[0]), sides[1].at(at[1]))

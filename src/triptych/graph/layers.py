@@ -18,6 +18,7 @@ from triptych import kernels
 from triptych.graph.edges import Edges, unit_rows
 from triptych.graph.layer_kernels import Layers
 from triptych.graph.layer_tables import LayerWeights
+from triptych.graph.sparse_rows import rows_of
 
 __all__ = ["LayerWeights", "graph_layers"]
 
@@ -45,7 +46,7 @@ def graph_layers(
     for layer in layers:
         users, items = _layer(edges, users, items, e, layer)
     if at is not None:
-        users, items = users[at[0]], items[at[1]]
+        users, items = rows_of(users, at[0]), rows_of(items, at[1])
     return users, items, x[0].square().sum()
 
 

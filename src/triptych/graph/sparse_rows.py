@@ -35,3 +35,12 @@ def distinct(at: Tensor, n: int) -> tuple[Tensor, Tensor]:
     if len(chosen) and not 0 <= int(chosen[0]) <= int(chosen[-1]) < n:
         raise IndexError(f"rows must be in [0, {n}), got [{int(chosen[0])}, {int(chosen[-1])}]")
     return chosen, where
+
+
+def rows_of(table: Tensor, at: Tensor) -> Tensor:
+    """table[at], [n, d], for rows int64 [n]; the bytes of its gradient are the same in every run, on any threads.
+
+    Where a row is asked for twice, torch adds its gradients in no fixed order: for `table[at]` on a CPU, for
+    `index_select` on a GPU.
+    """
+    return table.index_select(0, at) if table.device.type == "cpu" else table[at]

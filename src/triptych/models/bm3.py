@@ -38,6 +38,7 @@ from typing_extensions import Doc
 from triptych.data.dataset import Dataset
 from triptych.data.features import Features
 from triptych.graph.bipartite import BipartiteGraph
+from triptych.graph.sparse_rows import rows_of
 from triptych.models.composition import BIAS, CONTENT, TASTE, Composition, Stretch, layers_composition
 from triptych.models.feature_rows import FeatureRows, random_projection, table_of
 from triptych.models.model import Batch, LearntModel
@@ -190,11 +191,11 @@ class ItemModality(nn.Module):
     def forward(self, items: Tensor) -> tuple[Tensor, Tensor]:
         """Item rows int64 [n] -> h^m [n, d], and 1 where the item has the modality, else 0, [n]."""
         h, has = self.projected(items)
-        return (h, has) if self.residual is None else (h + self.residual[items], has)
+        return (h, has) if self.residual is None else (h + rows_of(self.residual, items), has)
 
     def projected(self, items: Tensor) -> tuple[Tensor, Tensor]:
         """The same without r."""
         if self.features is not None:
-            return self.projection(self.features[items]), self.rows.present[items].to(self.features.dtype)
+            return self.projection(rows_of(self.features, items)), self.rows.present[items].to(self.features.dtype)
         h, has = self.rows.project(self.projection.weight, self.projection.bias, items)
         return h, has[:, 0]

@@ -15,6 +15,7 @@ from torch import Generator, Tensor
 from typing_extensions import Doc
 
 from triptych.data.dataset import Dataset
+from triptych.graph.sparse_rows import rows_of
 from triptych.models.model import Batch, LearntModel
 from triptych.models.parts import BPR_FLOOR, bpr, norm_penalty, xavier_table
 from triptych.ranking.scorer import Factors
@@ -44,8 +45,8 @@ class BPR(LearntModel):
 
     def loss(self, batch: Batch, generator: Generator) -> dict[str, Tensor]:
         assert batch.negatives is not None
-        e_u, e_i = self.user_embedding[batch.users], self.item_embedding[batch.positives]
-        e_j = self.item_embedding[batch.negatives]
+        e_u = rows_of(self.user_embedding, batch.users)
+        e_i, e_j = rows_of(self.item_embedding, torch.cat([batch.positives, batch.negatives])).chunk(2)
         return {
             "bpr": bpr((e_u * e_i).sum(-1), (e_u * e_j).sum(-1), BPR_FLOOR),
             "penalty": self.settings.reg_weight * norm_penalty(e_u, e_i, e_j),

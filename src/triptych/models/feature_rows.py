@@ -17,7 +17,7 @@ from torch.nn import functional
 
 from triptych import kernels
 from triptych.data.features import Features, streamed
-from triptych.graph.sparse_rows import distinct
+from triptych.graph.sparse_rows import distinct, rows_of
 
 CHUNK = 1 << 21  # numbers projected or converted at a time: what is made of them stays in the cache
 AROUND = 1 << 16  # bytes that a system maps around the one that is read
@@ -94,7 +94,7 @@ class FeatureRows(nn.Module):
         projected: Tensor = _Projection.apply(read, len(present), weight, bias, self.products)  # type: ignore[no-untyped-call]
         has = present[:, None].to(weight.dtype)
         projected = projected if self.complete else projected * has
-        return (projected, has) if where is None else (projected.index_select(0, where), has[where])
+        return (projected, has) if where is None else (rows_of(projected, where), has[where])
 
     def _read(self, rows: slice) -> Tensor:
         """Some rows as products take them."""

@@ -32,6 +32,7 @@ from triptych.data.features import Features
 from triptych.graph.bipartite import BipartiteGraph
 from triptych.graph.item_graph import ItemGraph, modality_weights
 from triptych.graph.neighbours import matrix_of, neighbours_of
+from triptych.graph.sparse_rows import rows_of
 from triptych.models.composition import TASTE, Composition, layers_composition
 from triptych.models.feature_rows import FeatureRows
 from triptych.models.model import Batch, LearntModel
@@ -108,7 +109,7 @@ class FREEDOM(LearntModel):
         assert j is not None
         tables, n_layers, ij = (self.user_embedding, self.item_embedding), self.settings.n_layers, torch.cat([i, j])
         h_u, H_ij, _, _ = self.thinned.mean_at(*tables, n_layers, u, ij)
-        h_i, h_j = (H_ij + self.item_neighbourhoods()[ij]).chunk(2)
+        h_i, h_j = (H_ij + rows_of(self.item_neighbourhoods(), ij)).chunk(2)
         content = h_u.new_zeros(())
         for modality in self.modalities.values():
             content = content + modality(h_u, i, j)

@@ -34,6 +34,7 @@ from typing_extensions import Doc
 from triptych.data.dataset import Dataset
 from triptych.data.features import Features
 from triptych.graph.edges import Edges, unit_rows
+from triptych.graph.sparse_rows import rows_of
 from triptych.models.composition import OWN, TASTE, Composition, Stretch
 from triptych.models.feature_rows import FeatureRows
 from triptych.models.model import Batch, LearntModel
@@ -197,7 +198,7 @@ class ModalityContent(nn.Module):
         p, affinity, p_u, preferences, square = edges.route(self.preference, f, self.n_routing, at_users)
         to_users, to_items = edges.softmax_over_items(affinity), edges.softmax_over_users(affinity)
         content_users = p_u + edges.to_users(to_users, f, at_users)
-        content_items = f[at_items] + edges.to_items(to_items, p, at_items)
+        content_items = rows_of(f, at_items) + edges.to_items(to_items, p, at_items)
         square = square / self.preference.numel()
         return Content(to_users, to_items, content_users, content_items, preferences, square)
 

@@ -32,6 +32,7 @@ from triptych.data.features import Features
 from triptych.errors import SettingsError, did_you_mean
 from triptych.graph.edges import Edges
 from triptych.graph.layers import LayerWeights, graph_layers
+from triptych.graph.sparse_rows import rows_of
 from triptych.models.composition import TASTE
 from triptych.models.feature_rows import FeatureRows
 from triptych.models.model import Batch, LearntModel
@@ -100,7 +101,7 @@ class MMGCN(LearntModel):
         e = self.id_embedding
         if not self.modalities:
             users, items = e[: self.n_users], e[self.n_users :]
-            return *((users, items) if at is None else (users[at[0]], items[at[1]])), e.new_zeros(())
+            return *((users, items) if at is None else (rows_of(users, at[0]), rows_of(items, at[1]))), e.new_zeros(())
         each = [modality(self.edges, e, at) for modality in self.modalities.values()]
         users, items, mean_squares = (torch.stack(list(parts)) for parts in zip(*each, strict=True))
         return users.mean(dim=0), items.mean(dim=0), mean_squares[0]

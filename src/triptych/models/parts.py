@@ -7,6 +7,7 @@ from torch import Generator, Tensor, nn
 from torch.nn import functional
 
 from triptych import kernels
+from triptych.graph.sparse_rows import rows_of
 
 BPR_FLOOR = 1e-10
 EPSILON = 1e-16  # a row of zeros has no direction: its cosine is 0, not NaN
@@ -54,7 +55,8 @@ def norm_penalty(*matrices: Tensor) -> Tensor:
 
 def id_penalty(table: Tensor, n_users: int, users: Tensor, positives: Tensor, negatives: Tensor) -> Tensor:
     """Mean square of the batch's rows of an ID table [n_users + n_items, d]: users' and items' rows, added."""
-    rows = table[torch.cat([users, positives + n_users, negatives + n_users])]  # at once: one gradient of the table
+    at = torch.cat([users, positives + n_users, negatives + n_users])
+    rows = rows_of(table, at)  # at once: one gradient of the table
     return rows[: len(users)].square().mean() + rows[len(users) :].square().mean()
 
 

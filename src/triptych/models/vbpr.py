@@ -20,6 +20,7 @@ from torch import Generator, Tensor, nn
 from typing_extensions import Doc
 
 from triptych.data.dataset import Dataset
+from triptych.graph.sparse_rows import rows_of
 from triptych.models.composition import BIAS, TASTE
 from triptych.models.feature_rows import FeatureRows
 from triptych.models.model import Batch, LearntModel
@@ -63,7 +64,7 @@ class VBPR(LearntModel):
 
     def items(self, rows: Tensor) -> Tensor:
         """[e_i ‖ W f_i + b] for item rows int64 [n]."""
-        e_i = self.item_embedding[rows]
+        e_i = rows_of(self.item_embedding, rows)
         if self.feature_projection is None:
             return e_i
         b = self.feature_projection.bias
@@ -84,7 +85,7 @@ class VBPR(LearntModel):
 
     def loss(self, batch: Batch, generator: Generator) -> dict[str, Tensor]:
         assert batch.negatives is not None
-        user = self.user_embedding[batch.users]
+        user = rows_of(self.user_embedding, batch.users)
         positive, negative = self.items(torch.cat([batch.positives, batch.negatives])).chunk(2)
         return {
             "bpr": bpr((user * positive).sum(-1), (user * negative).sum(-1), BPR_FLOOR),

@@ -46,10 +46,12 @@ def compare(
     *,
     jobs: int = 1,
     threads: int | None = None,
+    beside: Path | None = None,
     listener: Listener = silent,
 ) -> list[Row]:
     """Fit what the experiment names, `jobs` at a time, and measure it: a row a data set and line, the best first.
 
+    beside: the folder of the experiment's file, where data sets are prepared; None: where this runs.
     Subsets of the modalities follow after the lines, ordered and tested among themselves.
     What is finished is kept, what was begun goes on. A run is in folder/DATA/LINE/seed-N, a search in
     folder/DATA/LINE/tune. A model that fails leaves its reason in its row, and the others go on. Raises TriptychError
@@ -57,7 +59,7 @@ def compare(
     """
     if threads is None and jobs > 1:
         threads = max(1, (os.cpu_count() or 1) // jobs)
-    _prepare(experiment, listener)
+    _prepare(experiment, beside, listener)
     tasks = list(_tasks(experiment, folder))
     tuned = {
         (data, line): _tuned(experiment, data, line, folder, jobs, threads, listener)
@@ -102,11 +104,11 @@ def compare(
     ]
 
 
-def _prepare(experiment: Experiment, listener: Listener) -> None:
+def _prepare(experiment: Experiment, beside: Path | None, listener: Listener) -> None:
     missing = [source for source in experiment.data.values() if source.prepare and not Path(source.folder).exists()]
     for number, source in enumerate(missing, start=1):
         command = ["prepare", *source.prepare, "--output", str(Path(source.folder).absolute())]
-        for _, failed in run_each(iter([(number, command)]), folder=source.beside):
+        for _, failed in run_each(iter([(number, command)]), folder=beside):
             if failed is not None:
                 raise TriptychError(failed, where=source.folder)
         listener(Progress("preparing", number, len(missing), source.folder))

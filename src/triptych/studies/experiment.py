@@ -1,7 +1,7 @@
 """An experiment: which data, which models with which settings and seeds, and what is measured. One TOML file says it.
 
 seeds = [0, 1, 2]
-trials = 20                      # of tuning, the same for every model; 0: settings as they stand
+trials = 20                      # of tuning, for every line that says nothing else; 0: settings as they stand
 
 [data.baby]
 folder = "data/baby"             # beside this file, as are those of prepare; where absent, `triptych prepare` makes it
@@ -28,12 +28,10 @@ from annotated_types import Interval
 from typing_extensions import Doc
 
 from triptych.errors import SettingsError, place
-from triptych.models.registry import model_class
 from triptych.ranking.metrics import metric_of
 from triptych.ranking.recommender import Items, Mask, check_question
-from triptych.settings import Search, divide, parse, read_toml
+from triptych.settings import Search, parse, read_toml
 from triptych.studies.propose import searched
-from triptych.training.settings import TrainingSettings
 
 METRICS = ("ndcg@50", "ndcg@20", "ndcg@10", "recall@50", "recall@20", "recall@10", "precision@50")
 
@@ -44,7 +42,6 @@ class Source:
 
     folder: Annotated[str, Doc("data set folder")]
     prepare: Annotated[tuple[str, ...], Doc("arguments of triptych prepare that make it")] = ()
-    beside: Annotated[Path | None, Doc("the folder where prepare runs: the experiment file's")] = None
 
 
 @dataclass(frozen=True)
@@ -97,8 +94,10 @@ class Experiment:
         return searched(self.model_of(name), self.settings_of(name), self.models[name].search)
 
     def settings_of(self, name: str) -> dict[str, Any]:
-        """Settings of a line: training's of all, then its own."""
-        return {**self.training, **self.models[name].settings}
+        """Settings of a line: training's of all but for what the line itself searches, then its own."""
+        of_search = self.models[name].search if self.trials_of(name) else {}
+        shared = {setting: value for setting, value in self.training.items() if setting not in of_search}
+        return {**shared, **self.models[name].settings}
 
 
 def read_experiment(path: Path) -> Experiment:
@@ -115,7 +114,7 @@ def read_experiment(path: Path) -> Experiment:
                 _check_table(values, f"{of}.{name}")
                 table[of][name] = parse(kind, values, of=f"{of}.{name}")
         table["data"] = {name: _placed(source, path.parent) for name, source in table.get("data", {}).items()}
-        return checked(parse(Experiment, {"models": {}, **table}, of="the experiment"))
+        return _with_trials(checked(parse(Experiment, {"models": {}, **table}, of="the experiment")))
     except SettingsError as error:
         raise SettingsError(error.what, where=place(path), mend=error.mend) from None
 
@@ -135,14 +134,12 @@ def checked(experiment: Experiment) -> Experiment:
         if not re.fullmatch(r"[\w ,=+-][\w .,=+-]*", name):
             raise SettingsError(f'"{name}" names a folder, so it cannot be a name here', mend="use letters and digits")
     for name in experiment.models:
-        model, settings = experiment.model_of(name), experiment.settings_of(name)
-        kind = model_class(model)
-        if "seed" in settings:
+        if "seed" in experiment.settings_of(name) or "seed" in experiment.models[name].search:
             raise SettingsError("seeds are the experiment's, not a setting", mend="write seeds = [0, 1, 2]")
-        training, own = divide(settings, TrainingSettings, kind.Settings, of=f"{model} or training")
-        metric_of(parse(TrainingSettings, training, of="training").metric)
-        parse(kind.Settings, own, of=model)
-        experiment.searched(name)
+        try:
+            experiment.searched(name)
+        except SettingsError as error:
+            raise SettingsError(f"{name}: {error.what}", mend=error.mend) from None
         if any(seed < 0 for seed in experiment.seeds_of(name)):
             raise SettingsError(f"a seed of {name} is negative", mend="write for example seeds = [0, 1, 2]")
         if len(set(experiment.seeds_of(name))) != len(experiment.seeds_of(name)) or not experiment.seeds_of(name):
@@ -152,25 +149,36 @@ def checked(experiment: Experiment) -> Experiment:
     return experiment
 
 
+def _with_trials(experiment: Experiment) -> Experiment:
+    """The same, if whatever has a search has trials: a file that lacks them forgot them."""
+    for name, line in experiment.models.items():
+        if line.search and not experiment.trials_of(name):
+            raise SettingsError(f"the search of {name} has no trials", mend="write for example trials = 8")
+    return experiment
+
+
 def _check_table(values: object, name: str) -> None:
     if not isinstance(values, dict):
         raise SettingsError(f"{name} is no table", mend=f"write [{name}] above its settings, each NAME = VALUE")
 
 
 def _placed(source: Source, folder: Path) -> Source:
-    """The folder beside the file, where prepare runs too; the environment's names are replaced in all of it."""
+    """The folder beside the file, and the environment's names replaced in all of it."""
     where = folder / _expanded(source.folder)
-    return Source(str(where), tuple(_expanded(word) for word in source.prepare), folder / (source.beside or ""))
+    return Source(str(where), tuple(_expanded(word) for word in source.prepare))
 
 
 def _expanded(text: str) -> str:
-    """With what the environment says; a path in it that is relative to where the command runs is made absolute."""
+    """With what the environment says; a path of several parts in it is relative to where the command runs."""
 
     def value(name: re.Match[str]) -> str:
         of = name[1] or name[2]
         if of not in os.environ:
             raise SettingsError(f'"{text}" needs {of}, which the environment lacks', mend=f"export {of}=…")
         given = os.environ[of]
-        return str(Path(given).absolute()) if given and Path(given).exists() else given
+        return str(Path(given).absolute()) if "/" in given or given in (".", "..") else given
 
-    return re.sub(r"\$(?:(\w+)|\{(\w+)\})", value, text)
+    expanded = re.sub(r"\$(?:(\w+)|\{(\w+)\})", value, text)
+    if "${" in expanded:
+        raise SettingsError(f'"{text}" holds a name that cannot be read', mend="write $NAME or ${NAME}")
+    return expanded

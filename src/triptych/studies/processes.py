@@ -91,7 +91,7 @@ def training(
 
 
 def _start(arguments: list[str], folder: Path | None, *, loud: bool) -> Running:
-    command = [sys.executable, "-m", "triptych", *arguments, "--json"]
+    command = [sys.executable, "-P", "-m", "triptych", *arguments, "--json"]  # -P: no code from where it runs
     told, said = TemporaryFile("w+"), TemporaryFile("w+")  # noqa: SIM115 - closed when they have been read
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=told, stderr=None if loud else said, cwd=folder)
     return Running(process, told, said)

@@ -38,7 +38,7 @@ def searched(model: str, fixed: Mapping[str, object], given: Mapping[str, object
     """
     for name in ("seed", "threads"):
         if name in fixed or name in (given or {}):
-            raise SettingsError(f'"{name}" is no setting to search or set here', mend=f"write --{name} NUMBER")
+            raise SettingsError(f'"{name}" is no setting to search or set here', mend=f"it has an option, --{name}")
     if both := sorted(fixed.keys() & (given or {}).keys()):
         raise SettingsError(f'"{both[0]}" is set and searched', mend="leave it out of one of the two")
     kind = model_class(model).Settings
@@ -50,7 +50,7 @@ def searched(model: str, fixed: Mapping[str, object], given: Mapping[str, object
     whole = {each.name for each in (*describe(TrainingSettings), *describe(kind)) if each.kind.startswith("int")}
     for name, each in search.items():
         if isinstance(each, Span) and name in whole:
-            raise SettingsError(f'"{name}" takes whole numbers, not a span', mend=f"write for example {name}=1,2,3")
+            raise SettingsError(f'"{name}" takes whole numbers, not a span', mend="list its values: 1, 2, 3")
         for value in each.values if isinstance(each, Choices) else (each.low, each.high):
             training, own = divide({name: value}, TrainingSettings, kind, of=f"{model} or training")
             parse(TrainingSettings, training, of="training")
