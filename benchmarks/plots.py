@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.cases import Case
-from benchmarks.report import at_full_scale, both_sides, machine_of
-from benchmarks.results import Results
+from benchmarks.results import Results, at_full_scale, both_sides, machine_of
 from benchmarks.scaling import MODELS
 from triptych.studies.report.style import STYLE
 

@@ -10,13 +10,12 @@ from __future__ import annotations
 import argparse
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.cases import CASES, CONTEST_GOAL, PREPARE_GOAL, RANKING_GOAL, Case
-from benchmarks.machine import Machine
-from benchmarks.results import DEFAULT, Results, read_results
+from benchmarks.cases import CONTEST_GOAL, PREPARE_GOAL, RANKING_GOAL
+from benchmarks.results import DEFAULT, Results, at_full_scale, both_sides, machine_of, read_results
 
 PAGE = Path(__file__).parents[1] / "docs" / "performance.md"
 NOTHING = "Not measured yet."
@@ -48,12 +47,6 @@ def tables(results: Results) -> dict[str, Table]:
         "profile": profile_table(results),
     }
     return {name: table for name, table in made.items() if table.rows}
-
-
-def machine_of(results: Results) -> Machine | None:
-    """The machine that was measured."""
-    cell = results.cell("machine")
-    return Machine(**{key: value for key, value in cell.items() if key != "measured"}) if cell else None
 
 
 def machine_table(results: Results) -> Table:
@@ -186,25 +179,6 @@ def page(text: str, results: Results, plots: Sequence[str]) -> str:
         return f"{block[1]}{inside}\n{block[3]}"
 
     return BLOCK.sub(filled, text)
-
-
-def at_full_scale(results: Results) -> bool:
-    """Whether the research code's figures and our goals are of this scale."""
-    return bool(results.about.get("share") == 1.0 and results.about.get("batch_size") == 2048)
-
-
-def both_sides(results: Results) -> list[tuple[Case, dict[str, Any] | None, dict[str, Any] | None]]:
-    """(case, textbook, ours) of every case that has a side measured, once for every precision of ours."""
-    found: list[tuple[Case, dict[str, Any] | None, dict[str, Any] | None]] = []
-    for case in CASES:
-        cells = results.under(f"steps/{case.name}/")
-        textbook = cells.pop("textbook", None)
-        if textbook is not None and not cells:
-            found.append((case, textbook, None))
-        for name, ours in cells.items():
-            title = case.title + name.removeprefix("ours").replace(" in ", ", ")
-            found.append((replace(case, title=title), textbook, ours))
-    return found
 
 
 def _seconds(cell: dict[str, Any] | None, key: str) -> str:

@@ -6,9 +6,12 @@ import json
 import os
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
+
+from benchmarks.cases import CASES, Case
+from benchmarks.machine import Machine
 
 DEFAULT = Path(__file__).with_name("results.json")
 
@@ -49,3 +52,28 @@ def read_results(path: Path = DEFAULT) -> Results:
         return Results()
     told = json.loads(path.read_text(encoding="utf-8"))
     return Results(told["about"], told["cells"])
+
+
+def machine_of(results: Results) -> Machine | None:
+    """The machine that was measured."""
+    cell = results.cell("machine")
+    return Machine(**{key: value for key, value in cell.items() if key != "measured"}) if cell else None
+
+
+def at_full_scale(results: Results) -> bool:
+    """Whether the research code's figures and our goals are of this scale."""
+    return bool(results.about.get("share") == 1.0 and results.about.get("batch_size") == 2048)
+
+
+def both_sides(results: Results) -> list[tuple[Case, dict[str, Any] | None, dict[str, Any] | None]]:
+    """(case, textbook, ours) of every case that has a side measured, once for every precision of ours."""
+    found: list[tuple[Case, dict[str, Any] | None, dict[str, Any] | None]] = []
+    for case in CASES:
+        cells = results.under(f"steps/{case.name}/")
+        textbook = cells.pop("textbook", None)
+        if textbook is not None and not cells:
+            found.append((case, textbook, None))
+        for name, ours in cells.items():
+            title = case.title + name.removeprefix("ours").replace(" in ", ", ")
+            found.append((replace(case, title=title), textbook, ours))
+    return found
