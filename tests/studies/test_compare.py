@@ -180,7 +180,7 @@ def test_an_experiment_prepares_its_data_from_files_beside_it(
         """
     )
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("HERE", "elsewhere")  # from where the command runs
+    monkeypatch.setenv("HERE", "./elsewhere")  # from where the command runs
     assert run(["compare", "study/e.toml", "-o", "out", "--json"]) == 0
     assert [row["line"] for row in json.loads(capsys.readouterr().out)] == ["popularity"]
     assert (tmp_path / "study" / "made" / "shop" / "manifest.json").is_file()
