@@ -67,9 +67,9 @@ def writing_folder(path: Path, kind: str, about: dict[str, Any], *, overwrite: b
         yield temporary
         with ThreadPoolExecutor(1) as beside:  # the disk is written to while the checksums are computed
             written = beside.submit(_sync_tree, temporary)
-            manifest = _write_manifest(temporary, kind, about)
+            _write_manifest(temporary, kind, about)
             written.result()
-        for new in (manifest, temporary):
+        for new in (temporary / MANIFEST, temporary):
             _sync(new)
         if path.exists():
             old = path.parent / f".{path.name}.replaced-{os.getpid()}"
@@ -229,14 +229,13 @@ def _header(path: Path) -> tuple[int, dict[str, Any]]:
         return 8 + length, json.loads(file.read(length))
 
 
-def _write_manifest(folder: Path, kind: str, about: Mapping[str, Any]) -> Path:
+def _write_manifest(folder: Path, kind: str, about: Mapping[str, Any]) -> None:
     files = sorted(file for file in folder.rglob("*") if file.is_file())
     entries = {
         file.relative_to(folder).as_posix(): {"bytes": file.stat().st_size, "sha256": sha256_of(file)} for file in files
     }
     content = {"kind": kind, "version": VERSION, "about": dict(about), "files": entries}
     (folder / MANIFEST).write_bytes(json_bytes(content))
-    return folder / MANIFEST
 
 
 def _check_file(file: Path, size: int, checksum: str, kind: str, *, whole: bool) -> None:

@@ -84,7 +84,8 @@ def command(
     from triptych.studies.experiment import checked
     from triptych.studies.tables import CERTAIN, to_json, write_tables
 
-    experiment = _of_file(data, models, settings) if data.suffix == ".toml" else _of_words(data, models, settings)
+    in_file = data.suffix == ".toml"
+    experiment = (_of_file if in_file else _of_words)(data, models, settings)
     given: dict[str, Any] = {
         "seeds": None if seeds is None else tuple(_seed(each) for each in seeds.split(",")),
         "trials": trials,
@@ -96,10 +97,10 @@ def command(
         "metrics": None if metrics is None else tuple(each.strip() for each in metrics.split(",")),
     }
     experiment = checked(replace(experiment, **{key: value for key, value in given.items() if value is not None}))
-    name = data.stem if data.suffix == ".toml" else data.resolve().name
+    name = data.stem if in_file else data.resolve().name
     folder = output or Path("runs") / f"compare-{name}"
     with show.listening() as listener:
-        beside = data.parent if data.suffix == ".toml" else None
+        beside = data.parent if in_file else None
         rows = compare(experiment, folder, jobs=jobs, threads=threads, beside=beside, listener=listener)
     how = {name: getattr(experiment, name) for name in ("part", "mask", "among", "modalities")}
     how["folders"] = {of: str(Path(source.folder).resolve()) for of, source in experiment.data.items()}

@@ -112,7 +112,7 @@ class FREEDOM(LearntModel):
         h_i, h_j = (H_ij + rows_of(self.item_neighbourhoods(), ij)).chunk(2)
         content = h_u.new_zeros(())
         for modality in self.modalities.values():
-            content = content + modality(h_u, i, j)
+            content = content + modality(h_u, ij)
         return {
             "bpr": bpr((h_u * h_i).sum(-1), (h_u * h_j).sum(-1)),
             "content": self.settings.reg_weight * content,
@@ -161,9 +161,10 @@ class ModalityLoss(nn.Module):
         self.rows = FeatureRows(features)
         self.projection = xavier_linear(features.width, embedding_size, generator)
 
-    def forward(self, h_u: Tensor, positives: Tensor, negatives: Tensor) -> Tensor:
+    def forward(self, h_u: Tensor, ij: Tensor) -> Tensor:
+        """h_u [n, d]; ij int64 [2 n]: the positives, then the negatives."""
         W, b = self.projection.weight, self.projection.bias
-        h, has = self.rows.project(W, b, torch.cat([positives, negatives]))
+        h, has = self.rows.project(W, b, ij)
         (h_i, h_j), (has_i, has_j) = h.chunk(2), has.chunk(2)
         difference = (h_u * (h_i - h_j)).sum(-1)
         losses: Tensor = -logsigmoid(difference) * (has_i * has_j)[:, 0]

@@ -106,12 +106,14 @@ def compare(
 
 def _prepare(experiment: Experiment, beside: Path | None, listener: Listener) -> None:
     missing = [source for source in experiment.data.values() if source.prepare and not Path(source.folder).exists()]
-    for number, source in enumerate(missing, start=1):
-        command = ["prepare", *source.prepare, "--output", str(Path(source.folder).absolute())]
-        for _, failed in run_each(iter([(number, command)]), folder=beside):
-            if failed is not None:
-                raise TriptychError(failed, where=source.folder)
-        listener(Progress("preparing", number, len(missing), source.folder))
+    commands = (
+        (n, ["prepare", *source.prepare, "--output", str(Path(source.folder).absolute())])
+        for n, source in enumerate(missing)
+    )
+    for number, failed in run_each(commands, folder=beside):
+        if failed is not None:
+            raise TriptychError(failed, where=missing[number].folder)
+        listener(Progress("preparing", number + 1, len(missing), missing[number].folder))
 
 
 def _tasks(experiment: Experiment, folder: Path) -> Iterator[Task]:
