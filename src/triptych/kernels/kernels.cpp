@@ -15,6 +15,7 @@
 namespace triptych {
 namespace TRIPTYCH_ISA {
 
+#include "vectors.inc"
 #include "lanes.inc"
 #include "products.inc"
 #include "conversions.inc"
