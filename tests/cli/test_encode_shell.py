@@ -13,6 +13,7 @@ from encoding.encoders import draw, encoder_of_pictures, encoder_of_texts
 from triptych.cli import encode as shell
 from triptych.cli import show
 from triptych.cli.app import run
+from triptych.errors import TriptychError
 from triptych.progress import Progress
 
 
@@ -49,7 +50,7 @@ def test_pictures_texts_and_columns_become_folders_that_prepare_takes(
     assert run(EVERYTHING) == 0
     told = capsys.readouterr().out
     assert "missing: item i5 pictures/i5.png, row 7: is not a picture" in told
-    assert "1 items lack it; all of them: f/image/missing.csv" in told
+    assert "1 item lacks it; all of them: f/image/missing.csv" in told
     assert "missing: item i3, row 5: no text" in told
     pairs = {"user_id": [f"u{n % 9}" for n in range(80)], "item_id": [f"i{n * n % 12}" for n in range(80)]}
     pl.DataFrame(pairs).write_csv(shop / "log.csv")
@@ -121,6 +122,20 @@ def test_mistakes_are_told_with_the_mend(
     told = capsys.readouterr().err
     assert says in told
     assert "mend:" in told
+
+
+def test_a_misspelt_text_encoder_is_told_before_the_first_picture_is_encoded(
+    shop: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def encoder(modality: str, name: str, device: str) -> Any:
+        if modality == "text":
+            raise TriptychError("cannot be loaded", where=name)
+        return encoder_of_pictures()
+
+    monkeypatch.setattr(shell, "_encoder", encoder)
+    assert run([*EVERYTHING, "--text-encoder", "minilmm"]) == 1
+    assert "minilmm: cannot be loaded" in capsys.readouterr().err
+    assert not (shop / "f" / "image").exists()
 
 
 def test_another_encoder_is_refused_until_overwriting_is_asked_for(

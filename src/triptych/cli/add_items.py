@@ -67,7 +67,7 @@ def command(
         result = {"data": output / "data", "model": output / "model", "added": added, "missing": missing}
         show.show_json({name: str(value) if isinstance(value, Path) else value for name, value in result.items()})
         return
-    show.show(f"{added:,} new items, {grown.n_items:,} in all")
+    show.show(f"{show.counted(added, 'new item')}, {grown.n_items:,} in all")
     for name, count in missing.items():
         if count:
             show.show(f"{name}: {count:,} of the new items lack it")

@@ -108,10 +108,12 @@ def command(
         with show.listening() as listener:
             if table is not None and columns:
                 results["metadata"] = encode_columns(table, columns, output / "metadata", settings, item_id_column)
+            names = {"image": image_encoder, "text": text_encoder}
+            # all of them before the first begins, so that a misspelt name comes to light at once
+            encoders = {modality: _encoder(modality, names[modality], device) for modality in things}
             for modality, each in things.items():
-                encoder = _encoder(modality, image_encoder if modality == "image" else text_encoder, device)
                 results[modality] = encode(
-                    each, encoder, output / modality, settings, overwrite=overwrite, listener=listener
+                    each, encoders[modality], output / modality, settings, overwrite=overwrite, listener=listener
                 )
     except KeyboardInterrupt:
         show.say("what is finished is kept: the same command goes on from there")
@@ -167,12 +169,12 @@ def _tell(results: dict[str, Encoded], output: Path, *, json: bool) -> None:
         parts = [f"{each.n_encoded:,} encoded"]
         parts += [f"{each.n_resumed:,} from the interrupted attempt"] if each.n_resumed else []
         parts += [f"{each.n_known:,} unchanged"] if each.n_known else []
-        show.show(f"{name}: {each.n_items:,} items, {each.width}-d {each.precision}: {', '.join(parts)}")
+        show.show(f"{name}: {show.counted(each.n_items, 'item')}, {each.width}-d {each.precision}: {', '.join(parts)}")
         for missing in each.missing[:NAMED]:
             row = f", row {missing.row}" if missing.row else ""
             source = f" {missing.source}" if missing.source else ""
             show.show(f"  missing: item {missing.item}{source}{row}: {missing.why}")
         if each.missing:
-            show.show(f"  {len(each.missing):,} items lack it; all of them: {output / name / 'missing.csv'}")
+            show.show(f"  {show.lacking(len(each.missing))}; all of them: {output / name / 'missing.csv'}")
     options = " ".join(f"-f {name}={output / name}" for name in results)
     show.show(f"next: triptych prepare LOG --items TABLE {options} -o shop/")

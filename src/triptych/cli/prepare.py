@@ -182,7 +182,8 @@ def _tell(dataset: Dataset, output: Path, *, json: bool) -> None:
         return
     cells = dataset.n_users * dataset.n_items
     show.show(
-        f"{dataset.n_users:,} users, {dataset.n_items:,} items, {len(dataset.interactions):,} interactions "
+        f"{show.counted(dataset.n_users, 'user')}, {show.counted(dataset.n_items, 'item')}, "
+        f"{show.counted(len(dataset.interactions), 'interaction')} "
         f"({1 - len(dataset.interactions) / cells:.3%} empty)"
     )
     counts = ", ".join(f"{count:,} {name}" for name, count in parts.items())
@@ -190,6 +191,6 @@ def _tell(dataset: Dataset, output: Path, *, json: bool) -> None:
     told = [f"{name.replace('_', ' ')} {count:,}" for name, count in dataset.about["cleaning"].items() if count]
     show.show("cleaning: " + ", ".join(told))
     for name, each in dataset.features.items():
-        lacking = f", {each.n_missing:,} items lack it" if each.n_missing else ""
+        lacking = f", {show.lacking(each.n_missing)}" if each.n_missing else ""
         show.show(f"{name}: {each.width}-d {each.table.dtype}{lacking}")
     show.show(f"data set: {output}\nnext: triptych train {output} --model bm3")

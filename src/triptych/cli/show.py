@@ -119,6 +119,16 @@ def cell(value: object) -> str:
     return f"{value:,}" if isinstance(value, int) else str(value)
 
 
+def counted(n: int, what: str) -> str:
+    """`1 item`, `2 items`"""
+    return f"{n:,} {what}" + ("" if n == 1 else "s")
+
+
+def lacking(n: int) -> str:
+    """`1 item lacks it`, `2 items lack it`: of a modality."""
+    return f"{counted(n, 'item')} {'lacks' if n == 1 else 'lack'} it"
+
+
 def show_report(title: str, means: Mapping[str, float]) -> None:
     """Metrics as a table: one line a metric, one column a cutoff."""
     cutoffs = sorted({int(name.partition("@")[2]) for name in means})
