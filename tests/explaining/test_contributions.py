@@ -25,9 +25,9 @@ from triptych.models.content_ease import ContentEASE
 from triptych.models.model import LearntModel
 from triptych.models.registry import MODELS
 from triptych.ranking.recommender import Recommender, open_recommender
-from triptych.ranking.scorer import Blend, ItemWeights
+from triptych.ranking.scorer import ItemWeights
 from triptych.settings import describe
-from triptych.studies.blend import blend
+from triptych.studies.blend import weighed
 from triptych.training.fit import fit
 from triptych.training.rebuild import rebuilt
 from triptych.training.settings import TrainingSettings
@@ -186,9 +186,7 @@ def test_freedoms_item_graph_speaks_for_the_modality_that_has_the_weight() -> No
 
 
 def test_a_blend_is_explained_by_its_parts_and_exactly_with_their_parameters(tmp_path: Path) -> None:
-    blended = blend([fitted(name) for name in ("ease", "lightgcn", "popularity")])
-    assert isinstance(blended.scorer, Blend)
-    blended = replace(blended, scorer=Blend(blended.scorer.scorers, (1.0, 0.7, 0.2)))
+    blended = weighed([fitted(name) for name in ("ease", "lightgcn", "popularity")], (1.0, 0.7, 0.2))
     blended.save(tmp_path / "blend")
     opened = open_recommender(tmp_path / "blend")
     (told,) = Explainer(opened).explain("u04", ["i07"])

@@ -54,11 +54,22 @@ def test_saved_and_opened_it_gives_the_same_lists(parts: list[Recommender], tmp_
     blended.save(tmp_path / "blend")
     opened = open_recommender(tmp_path / "blend")
     assert isinstance(opened.scorer, Blend)
-    assert opened.scorer.weights == tuple(blended.about["weights"])
+    assert opened.scorer.weights == tuple(weight for weight in blended.about["weights"] if weight)
+    assert len(opened.about["of"]) == len(opened.scorer.scorers)
     ours, theirs = blended.recommend(k=7), opened.recommend(k=7)
     assert np.array_equal(ours.items, theirs.items)
     assert np.array_equal(ours.scores, theirs.scores)
     assert opened.similar_items("i03", k=3).height == 3
+
+
+def test_a_model_that_gets_no_weight_is_no_part_of_it(parts: list[Recommender], tmp_path: Path) -> None:
+    chance = fit("random", parts[0].split, {}, QUICK)
+    blended = blend([chance, parts[0], chance], metric="ndcg@10")
+    assert isinstance(blended.scorer, Blend)
+    kept = [n for n, weight in enumerate(blended.about["weights"]) if weight]
+    assert len(kept) == len(blended.scorer.scorers) == len(blended.about["of"]) < 3
+    blended.save(tmp_path / "blend")
+    assert open_recommender(tmp_path / "blend").evaluate().means == blended.evaluate().means
 
 
 def test_models_of_other_data_are_not_blended(parts: list[Recommender]) -> None:

@@ -22,10 +22,13 @@ def command(
 ) -> None:
     """Blend several fitted models into one: weighed sums of their scores, each standardised a user.
 
-    Models that err differently make better lists together. The weights are chosen on the validation part only; the
-    result is what `evaluate` and `recommend` take.
+    Models that err differently make better lists together; so do runs of one model with several seeds. The weights
+    are chosen on the validation part only, and what gets none is left out; the result is what `evaluate` and
+    `recommend` take.
 
-    Example:  triptych blend runs/content-ease runs/freedom runs/bm3 --output runs/blend
+    Examples:  triptych blend runs/content-ease runs/freedom runs/bm3 --output runs/blend
+
+               triptych blend compared/shop/*/seed-* --output runs/blend     # all that a comparison fitted
     """
     from triptych.ranking.metrics import metric_of
     from triptych.ranking.recommender import open_recommender

@@ -5,6 +5,9 @@ Blend: several of them, weighed. Among: one of them, of some items only.
 
 from __future__ import annotations
 
+import functools
+import operator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -159,16 +162,19 @@ class Blend:
 
     def score(self, users: NDArray[np.int64]) -> Tensor:
         """float32 [n, n_items]; see Scorer."""
-        parts = (weight * standardised(each.score(users)) for each, weight in self._weighed())
-        return torch.stack(list(parts)).sum(dim=0)
+        return _added(weight * standardised(each.score(users)) for each, weight in self._weighed())
 
     def similarity(self, item: int) -> Tensor:
         """The scorers' similarities, blended as their scores are; see Scorer."""
-        parts = (weight * standardised(each.similarity(item)[None])[0] for each, weight in self._weighed())
-        return torch.stack(list(parts)).sum(dim=0)
+        return _added(weight * standardised(each.similarity(item)[None])[0] for each, weight in self._weighed())
 
     def _weighed(self) -> list[tuple[Factors | ItemWeights, float]]:
         return list(zip(self.scorers, self.weights, strict=True))
+
+
+def _added(parts: Iterable[Tensor]) -> Tensor:
+    """Their sum, two of them in memory at a time."""
+    return functools.reduce(operator.iadd, parts)
 
 
 @dataclass(frozen=True)
