@@ -198,6 +198,13 @@ def test_a_blend_is_explained_by_its_parts_and_exactly_with_their_parameters(tmp
     assert sum(r.contribution for r in told.reasons) + sum(told.rest.values()) == pytest.approx(told.score, abs=1e-5)
 
 
+def test_two_seeds_of_one_model_in_a_blend_are_told_apart() -> None:
+    one, other = fitted("lightgcn"), fit("lightgcn", data(), {"embedding_size": 8}, replace(QUICK, seed=1))
+    (told,) = Explainer(weighed([one, other], (1.0, 0.7))).explain("u04", ["i07"])
+    assert sum(r.contribution for r in told.reasons) + sum(told.rest.values()) == pytest.approx(told.score, abs=1e-5)
+    assert {"the user's own embedding (lightgcn)", "the user's own embedding (lightgcn 2)"} <= set(told.rest)
+
+
 def test_a_user_without_training_items_has_the_rest_alone() -> None:
     recommender = fitted("lightgcn")
     interactions = data().interactions.select(data().interactions.users != 6)

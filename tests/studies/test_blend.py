@@ -14,7 +14,9 @@ from triptych.data.split import split, with_parts
 from triptych.errors import InputError
 from triptych.ranking.recommender import Recommender, open_recommender
 from triptych.ranking.scorer import Blend
-from triptych.studies.blend import blend
+from triptych.studies import blend as room
+from triptych.studies import shortlists as lists
+from triptych.studies.blend import blend, weighed
 from triptych.training.fit import fit
 from triptych.training.settings import TrainingSettings
 from worlds import random_dataset
@@ -44,7 +46,7 @@ def test_it_is_no_worse_on_validation_than_any_part_and_tells_what_it_chose(part
     blended = blend(parts, metric="ndcg@10")
     value = blended.evaluate("validation", metrics=["ndcg@10"])["ndcg@10"]
     alone = [part.evaluate("validation", metrics=["ndcg@10"])["ndcg@10"] for part in parts]
-    assert blended.about["alone"] == pytest.approx(alone)
+    assert [each["alone"] for each in blended.about["tried"]] == pytest.approx(alone)
     assert value >= max(alone)
     assert f"{value:.6f}" in blended.about["weights chosen"]
 
@@ -54,7 +56,7 @@ def test_saved_and_opened_it_gives_the_same_lists(parts: list[Recommender], tmp_
     blended.save(tmp_path / "blend")
     opened = open_recommender(tmp_path / "blend")
     assert isinstance(opened.scorer, Blend)
-    assert opened.scorer.weights == tuple(weight for weight in blended.about["weights"] if weight)
+    assert opened.scorer.weights == tuple(blended.about["weights"])
     assert len(opened.about["of"]) == len(opened.scorer.scorers)
     ours, theirs = blended.recommend(k=7), opened.recommend(k=7)
     assert np.array_equal(ours.items, theirs.items)
@@ -66,8 +68,9 @@ def test_a_model_that_gets_no_weight_is_no_part_of_it(parts: list[Recommender], 
     chance = fit("random", parts[0].split, {}, QUICK)
     blended = blend([chance, parts[0], chance], metric="ndcg@10")
     assert isinstance(blended.scorer, Blend)
-    kept = [n for n, weight in enumerate(blended.about["weights"]) if weight]
-    assert len(kept) == len(blended.scorer.scorers) == len(blended.about["of"]) < 3
+    kept = [each["weight"] for each in blended.about["tried"] if each["weight"]]
+    assert tuple(kept) == blended.scorer.weights
+    assert len(kept) == len(blended.about["of"]) < 3
     blended.save(tmp_path / "blend")
     assert open_recommender(tmp_path / "blend").evaluate().means == blended.evaluate().means
 
@@ -78,6 +81,26 @@ def test_models_of_other_data_are_not_blended(parts: list[Recommender]) -> None:
         blend([parts[0], other])
     with pytest.raises(InputError, match="cannot be blended again"):
         blend([parts[0], blend(parts[:2])])
+    with pytest.raises(InputError, match="cannot be blended again"):
+        weighed([parts[0], blend(parts[:2])], (1.0, 0.5))
+
+
+def test_where_shortlists_mislead_the_best_part_alone_is_the_blend(
+    parts: list[Recommender], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    best = blend(parts[:2], metric="ndcg@10").about["tried"]
+    monkeypatch.setattr(room, "evaluate", lambda *args, **more: {"ndcg@10": 0.0})
+    blended = blend(parts[:2], metric="ndcg@10")
+    assert [each["weight"] for each in blended.about["tried"]] == [
+        float(each["alone"] == max(e["alone"] for e in best)) for each in best
+    ]
+
+
+def test_fewer_users_are_looked_at_than_memory_does_not_hold(
+    parts: list[Recommender], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lists, "MEMORY", 2 * 10 * 4 * 2 * 7)  # two models, twice five places, seven users
+    assert ", 7 users:" in blend(parts[:2], metric="ndcg@5").about["weights chosen"].replace("validation", "")
 
 
 def test_the_shell_blends_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -88,7 +111,7 @@ def test_the_shell_blends_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str
     runs = [str(tmp_path / name) for name in ("ease", "popularity")]
     assert run(["blend", *runs, "-o", str(tmp_path / "b"), "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
-    assert len(told["weights"]) == 2
+    assert [each["model"] for each in told["runs"]] == ["ease", "popularity"]
     assert run(["evaluate", str(tmp_path / "b")]) == 0
     assert run(["blend", *runs, "-o", str(tmp_path / "b")]) == 2
     assert "--overwrite" in capsys.readouterr().err

@@ -70,7 +70,7 @@ def command(
     show.show(f"{show.counted(added, 'new item')}, {grown.n_items:,} in all")
     for name, count in missing.items():
         if count:
-            show.show(f"{name}: {count:,} of the new items lack it")
+            show.show(f"{name}: {show.lacking(count, 'new item')}")
     show.show(
         f"data set: {output / 'data'}, model: {output / 'model'}\nnext: triptych recommend {output} --user USER -k 10"
     )

@@ -15,7 +15,9 @@ def command(
     runs: Annotated[list[Path], typer.Argument(help="Run folders of models fitted to one data set.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the blend.")],
     metric: Annotated[str, typer.Option(help="What the weights are chosen by, on validation.")] = "ndcg@50",
-    users: Annotated[int, typer.Option(min=1, help="Users that are looked at to choose them.")] = 10_000,
+    users: Annotated[
+        int, typer.Option(min=1, help="Users that are looked at to choose them; fewer if 2 GB do not hold them.")
+    ] = 10_000,
     seed: Annotated[int, typer.Option(help="The number that decides which users.")] = 0,
     overwrite: Annotated[bool, typer.Option(help="Replace the output folder.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
@@ -28,7 +30,7 @@ def command(
 
     Examples:  triptych blend runs/content-ease runs/freedom runs/bm3 --output runs/blend
 
-               triptych blend compared/shop/*/seed-* --output runs/blend     # all that a comparison fitted
+               triptych blend runs/compare-shop/shop/*/seed-[0-9] --output runs/blend   # all that was compared
     """
     from triptych.ranking.metrics import metric_of
     from triptych.ranking.recommender import open_recommender
@@ -44,11 +46,11 @@ def command(
             [open_recommender(run) for run in runs], metric=metric, n_users=users, seed=seed, listener=listener
         )
     blended.save(output, overwrite=overwrite)
-    weights, alone = blended.about["weights"], blended.about["alone"]
+    tried = [{"run": str(run), **each} for run, each in zip(runs, blended.about["tried"], strict=True)]
     if json:
-        about = {key: blended.about[key] for key in ("weights", "alone", "weights chosen")}
-        show.show_json({"output": str(output), "runs": [str(run) for run in runs], **about})
+        told = [{key: each[key] for key in ("run", "model", "weight", "alone")} for each in tried]
+        show.show_json({"output": str(output), "weights chosen": blended.about["weights chosen"], "runs": told})
         return
-    rows = [[str(run), weight, value] for run, weight, value in zip(runs, weights, alone, strict=True)]
+    rows = [[each["run"], each["weight"], each["alone"]] for each in tried]
     show.show_table(f"the blend: {blended.about['weights chosen']}", ["", "weight", f"{metric} alone"], rows)
     show.show(f"blend: {output}\nnext: triptych evaluate {output}")

@@ -106,11 +106,11 @@ def command(
     results: dict[str, Encoded] = {}
     try:
         with show.listening() as listener:
-            if table is not None and columns:
-                results["metadata"] = encode_columns(table, columns, output / "metadata", settings, item_id_column)
             names = {"image": image_encoder, "text": text_encoder}
             # all of them before the first begins, so that a misspelt name comes to light at once
             encoders = {modality: _encoder(modality, names[modality], device) for modality in things}
+            if table is not None and columns:
+                results["metadata"] = encode_columns(table, columns, output / "metadata", settings, item_id_column)
             for modality, each in things.items():
                 results[modality] = encode(
                     each, encoders[modality], output / modality, settings, overwrite=overwrite, listener=listener

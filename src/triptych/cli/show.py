@@ -124,9 +124,9 @@ def counted(n: int, what: str) -> str:
     return f"{n:,} {what}" + ("" if n == 1 else "s")
 
 
-def lacking(n: int) -> str:
+def lacking(n: int, what: str = "item") -> str:
     """`1 item lacks it`, `2 items lack it`: of a modality."""
-    return f"{counted(n, 'item')} {'lacks' if n == 1 else 'lack'} it"
+    return f"{counted(n, what)} {'lacks' if n == 1 else 'lack'} it"
 
 
 def show_report(title: str, means: Mapping[str, float]) -> None:

@@ -54,7 +54,7 @@ def top_k_of(
         if seen is not None:
             positions, items = (torch.from_numpy(rows).to(scores.device) for rows in seen.of(users))
             scores[positions, items] = -torch.inf
-        best, items_best = _best(scores.nan_to_num_(nan=-torch.inf, posinf=torch.inf, neginf=-torch.inf), k)
+        best, items_best = best_of(scores.nan_to_num_(nan=-torch.inf, posinf=torch.inf, neginf=-torch.inf), k)
         items_best[best == -torch.inf] = -1
     missing = k - best.shape[1]
     if missing > 0:
@@ -92,7 +92,7 @@ def _starts_and_items(
     return starts, seen.of(users)[1]
 
 
-def _best(scores: Tensor, k: int) -> tuple[Tensor, Tensor]:
+def best_of(scores: Tensor, k: int) -> tuple[Tensor, Tensor]:
     """The k largest of each row, ties by column; float [n, min(k, columns)], int64 the same."""
     n_columns = scores.shape[1]
     if k >= n_columns:

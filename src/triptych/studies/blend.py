@@ -1,7 +1,7 @@
 """Several fitted models as one: their standardised scores, weighed; the weights are chosen on validation.
 
 Coordinate ascent: the best of them has weight 1 and the others 0; then one weight after the other is tried on a grid,
-and kept if it makes the list better, until none does.
+and kept if it makes the list better, until none does, at most five times over.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from triptych.progress import Listener, Progress, silent, told
 from triptych.ranking.evaluate import evaluate, users_that_count
 from triptych.ranking.metrics import Metric, metric_of
 from triptych.ranking.recommender import Recommender
-from triptych.ranking.scorer import Blend
-from triptych.studies.shortlists import Shortlists, shortlists
+from triptych.ranking.scorer import Blend, Factors, ItemWeights
+from triptych.studies.shortlists import Shortlists, most_users, shortlists
 
 GRID = (0.0, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0)
 ROUNDS = 5  # over all weights, at most
@@ -36,24 +36,22 @@ def blend(
 ) -> Recommender:
     """Blend models of one data set and split; n_users: so many are looked at to choose the weights, drawn by chance.
 
-    Its `about` tells the weights of all of them and what each is worth alone; those of weight 0 are no part of it.
-    Only the training and the validation part are looked at. Raises InputError if the models are not of one data set,
-    are blends themselves, or nothing is held out for validation.
+    Fewer where their shortlists would take over 2 GB. Its `about` tells what it is made `of` and, of every model that
+    was `tried`, its weight and what it is worth alone; one of weight 0 is no part of it. Only the training and the
+    validation part are looked at. Raises InputError if the models are not of one data set, are blends themselves, or
+    nothing is held out for validation.
     """
-    first, scorers = recommenders[0], []
+    first = recommenders[0]
     for each in recommenders:
-        if isinstance(each.scorer, Blend):
-            raise InputError("a blend cannot be blended again", mend="name the runs that it was made of")
         if not np.array_equal(each.split.train.interactions.keys, first.split.train.interactions.keys):
             raise InputError("the runs are not of one data set and split", mend="fit all of them to the same folder")
-        scorers.append(each.scorer)
+    scorers, n = _scorers(recommenders), len(recommenders)
     _, relevant, seen, _ = first.question("validation", "train")
-    users = users_that_count(relevant)
+    asked, users = metric_of(metric), users_that_count(relevant)
+    n_users = min(n_users, most_users(n, first.dataset.n_items, asked.k))
     if len(users) > n_users:
         users = np.sort(np.random.default_rng(seed).choice(users, n_users, replace=False))
-    asked = metric_of(metric)
     lists = shortlists(scorers, users, relevant, seen, asked.k, listener)
-    n = len(scorers)
     alone = [_mean(lists, [each.scores[place] for each in lists], asked) for place in range(n)]
     base = int(np.argmax(alone))
     best, value = tuple(float(place == base) for place in range(n)), max(alone)
@@ -64,26 +62,46 @@ def blend(
         listener(Progress("blending", turn + 1, ROUNDS, f"{metric} {value:.4f} with {best}"))
         if best == before:
             break
-    whole = weighed(recommenders, best)
-    some = relevant.select(np.isin(relevant.users, users))
-    value = evaluate(whole.scorer, some, seen, [metric], listener=listener)[metric]
+    whole, some = weighed(recommenders, best), relevant.select(np.isin(relevant.users, users))
+    value = evaluate(whole.scorer, some, seen, [metric], listener=listener)[metric]  # of all items, not shortlists
+    if value < alone[base]:
+        best, value = tuple(float(place == base) for place in range(n)), alone[base]
+        whole = weighed(recommenders, best)
+    tried = [
+        {**each.about, "weight": weight, "alone": worth}
+        for each, weight, worth in zip(recommenders, best, alone, strict=True)
+    ]
     chosen = f"by {metric} on validation, {len(users)} users: {value:.6f}"
-    return replace(whole, about={**whole.about, "weights": list(best), "alone": alone, "weights chosen": chosen})
+    return replace(whole, about={**whole.about, "tried": tried, "weights chosen": chosen})
 
 
 def weighed(recommenders: Sequence[Recommender], weights: Weights) -> Recommender:
-    """The blend with these weights; what has weight 0 is no part of it."""
+    """The blend with these weights, one of them not 0 at least; what has weight 0 is no part of it.
+
+    Raises InputError if one of the models is a blend.
+    """
     first = recommenders[0]
     parts = [(each, weight) for each, weight in zip(recommenders, weights, strict=True) if weight]
-    scorers = [each.scorer for each, _ in parts if not isinstance(each.scorer, Blend)]
+    assert parts
+    scorers, used = _scorers([each for each, _ in parts]), tuple(weight for _, weight in parts)
     about = {
         "model": "blend",
         "of": [dict(each.about) for each, _ in parts],
+        "weights": list(used),
         "data": first.about.get("data"),
         "split": first.about.get("split"),
     }
     parameters = {f"{n}.{name}": value for n, (each, _) in enumerate(parts) for name, value in each.parameters.items()}
-    return Recommender(Blend(tuple(scorers), tuple(weight for _, weight in parts)), first.dataset, parameters, about)
+    return Recommender(Blend(scorers, used), first.dataset, parameters, about)
+
+
+def _scorers(recommenders: Sequence[Recommender]) -> tuple[Factors | ItemWeights, ...]:
+    scorers = []
+    for each in recommenders:
+        if isinstance(each.scorer, Blend):
+            raise InputError("a blend cannot be blended again", mend="name the runs that it was made of")
+        scorers.append(each.scorer)
+    return tuple(scorers)
 
 
 def _climb(

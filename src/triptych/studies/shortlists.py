@@ -1,7 +1,7 @@
-"""Several models' scores of the few items that could be among a blend's best, so that weights are tried in no time.
+"""Several models' scores of the few items that could be among a blend's best, so that many weights can be tried.
 
-An item that no model has among its best `2 k` is left out: of a single model the first k places are exact, of a blend
-all but exact, at a hundredth of the work of ranking all items.
+An item that no model has among its best `2 k` is left out. So a single model's first k places are exact, equal scores
+by item row included; a blend's nearly always are, at a fraction of the work of ranking all items.
 """
 
 from __future__ import annotations
@@ -18,18 +18,19 @@ from triptych.data.interactions import Interactions
 from triptych.progress import Listener, told
 from triptych.ranking.metrics import Hits, Metric
 from triptych.ranking.scorer import Factors, ItemWeights, standardised
-from triptych.ranking.topk import top_k_of
+from triptych.ranking.topk import best_of, top_k_of
 
 CHUNK_SCORES = 48_000_000  # scores of all models held at a time: 192 MB of float32
-NOBODY = -1e9  # the score of a place that holds no item: lower than any standardised one
+MEMORY = 2_000_000_000  # bytes that all shortlists may take
+NOBODY = -1e9  # the score of a place that holds no item, or of no number: lower than any standardised one
 
 
 @dataclass(frozen=True)
 class Shortlists:
     """Some users' shortlists of c places.
 
-    scores: float32 [n_models, n, c], standardised; relevant: bool [n, c], whether the item there was held out;
-    n_relevant: int64 [n], of each user in all.
+    scores: float32 [n_models, n, c], standardised, items in the order of their rows; relevant: bool [n, c], whether the
+    item there was held out; n_relevant: int64 [n], of each user in all.
     """
 
     scores: Tensor
@@ -42,9 +43,14 @@ class Shortlists:
 
     def values(self, scores: Tensor, metric: Metric) -> NDArray[np.float64]:
         """float64 [n]: the metric of every user, ranked by scores [n, c]."""
-        best = scores.topk(min(metric.k, scores.shape[1]), dim=1).indices
+        _, best = best_of(scores, min(metric.k, scores.shape[1]))
         hits = torch.nn.functional.pad(self.relevant.gather(1, best), (0, metric.k - best.shape[1]))
         return metric.values(Hits(hits.numpy(), self.n_relevant))
+
+
+def most_users(n_models: int, n_items: int, k: int) -> int:
+    """How many users' shortlists may be held at a time."""
+    return max(1, MEMORY // (4 * n_models * min(n_models * 2 * k, n_items)))
 
 
 def shortlists(
@@ -71,23 +77,27 @@ def _chunks(
     for begin in told("shortlists", range(0, len(users), size), listener):
         chunk = users[begin : begin + size]
         with torch.inference_mode():
-            scores = torch.stack([standardised(each.score(chunk)).cpu() for each in scorers])
+            scores = torch.empty(len(scorers), len(chunk), scorers[0].n_items)
+            for own, each in zip(scores, scorers, strict=True):
+                own.copy_(standardised(each.score(chunk)))
             best = np.concatenate([top_k_of(each.clone(), chunk, n_best, seen)[0] for each in scores], axis=1)
             items = _once(best)
             real = torch.from_numpy(items >= 0)
             places = torch.from_numpy(np.maximum(items, 0)).expand(len(scorers), -1, -1)
             found = relevant.contain(np.repeat(chunk, items.shape[1]), np.maximum(items, 0).reshape(-1))
+            theirs = scores.gather(2, places)
             yield Shortlists(
-                scores.gather(2, places).masked_fill_(~real, NOBODY),
+                theirs.masked_fill_(~real | theirs.isnan(), NOBODY),
                 torch.from_numpy(found.reshape(items.shape)) & real,
                 relevant.user_degrees[chunk],
             )
 
 
 def _once(items: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Rows of items int64 [n, c] with every item once, those that are left over (and -1) behind the others as -1."""
-    ordered = np.sort(items, axis=1)
-    ordered[:, 1:][ordered[:, 1:] == ordered[:, :-1]] = -1
-    ordered = -np.sort(-ordered, axis=1)
-    kept: NDArray[np.int64] = ordered[:, : max(1, int((ordered >= 0).sum(axis=1).max()))]
-    return kept
+    """Rows of items int64 [n, c], ascending, every item once; -1 behind them in shorter rows."""
+    nobody = np.iinfo(np.int64).max
+    ordered = np.sort(np.where(items < 0, nobody, items), axis=1)
+    ordered[:, 1:][ordered[:, 1:] == ordered[:, :-1]] = nobody
+    ordered = np.sort(ordered, axis=1)
+    kept = ordered[:, : max(1, int((ordered < nobody).sum(axis=1).max()))]
+    return np.where(kept == nobody, -1, kept)
