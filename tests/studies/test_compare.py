@@ -194,7 +194,7 @@ def test_interrupted_or_killed_its_training_stops_too_and_the_same_command_goes_
 ) -> None:
     import fcntl
 
-    settings = ["--set", "epochs=20", "--set", "patience=20", "--set", "batch_size=4"]
+    settings = ["--set", "epochs=30", "--set", "patience=30", "--set", "batch_size=4"]
     compare = ["compare", str(data), "--models", "lightgcn", "-o", str(tmp_path / "c"), *settings, "--json"]
     folder = tmp_path / "c" / "data" / "lightgcn" / "seed-0"
     process = subprocess.Popen([sys.executable, "-m", "triptych", *compare], stderr=subprocess.DEVNULL)
@@ -207,9 +207,9 @@ def test_interrupted_or_killed_its_training_stops_too_and_the_same_command_goes_
     assert not (folder / "cost.json").exists(), "it was not interrupted"
     assert (folder / "checkpoint.safetensors").exists()
     assert run(compare) == 0
-    assert json.loads(capsys.readouterr().out)[0]["cost"]["epochs"] == 20
+    assert json.loads(capsys.readouterr().out)[0]["cost"]["epochs"] == 30
     lines = (folder / "metrics.jsonl").read_text().splitlines()
-    assert [json.loads(line)["epoch"] for line in lines] == list(range(1, 21))
+    assert [json.loads(line)["epoch"] for line in lines] == list(range(1, 31))
     assert run(["train", str(data), "--model", "lightgcn", "--run", str(tmp_path / "whole"), *settings]) == 0
     for file in ("factors.safetensors", "parameters.safetensors"):
         assert (folder / "model" / file).read_bytes() == (tmp_path / "whole" / "model" / file).read_bytes()

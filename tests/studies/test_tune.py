@@ -123,7 +123,7 @@ def test_a_trial_that_fails_leaves_its_reason_and_the_others_go_on(
 def test_interrupted_it_goes_on_with_the_trial_that_was_begun(
     data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    settings = ["--set", "epochs=20", "--set", "patience=20", "--set", "batch_size=4", "--search", "n_layers=1,2"]
+    settings = ["--set", "epochs=30", "--set", "patience=30", "--set", "batch_size=4", "--search", "n_layers=1,2"]
     tune = ["tune", str(data), "--model", "lightgcn", *settings, "-o", str(tmp_path / "t"), "--json"]
     process = subprocess.Popen([sys.executable, "-m", "triptych", *tune], stderr=subprocess.DEVNULL)
     begun = tmp_path / "t" / "runs" / "000"
@@ -136,7 +136,7 @@ def test_interrupted_it_goes_on_with_the_trial_that_was_begun(
     assert run(tune) == 0
     assert sorted(trial["settings"]["n_layers"] for trial in json.loads(capsys.readouterr().out)) == ["1", "2"]
     assert [json.loads(line)["epoch"] for line in (begun / "metrics.jsonl").read_text().splitlines()] == list(
-        range(1, 21)
+        range(1, 31)
     )
 
 
