@@ -193,7 +193,7 @@ def _products(
 def _blend(recommender: Recommender, scorer: Blend, dataset: Dataset | None) -> Way:
     """Every part by its own way, weighed and standardised as the blend does it."""
     known = recommender.split.train.interactions
-    parts: list[tuple[str, str, Factors | ItemWeights, float, Way]] = []
+    parts: list[tuple[str, Factors | ItemWeights, float, Way]] = []
     for n, (each, weight) in enumerate(zip(scorer.scorers, scorer.weights, strict=True)):
         about, own = recommender.about["of"][n], f"{n}."
         parameters = {
@@ -205,13 +205,13 @@ def _blend(recommender: Recommender, scorer: Blend, dataset: Dataset | None) -> 
             way = _regression(known, each, _undivided(each), "the blend does not hold the model's parameters")
         else:
             way = way_of(replace(recommender, scorer=each, parameters=parameters, about=about), dataset)
-        same = sum(model == about["model"] for _, model, *_ in parts)  # another seed of a model, for example
-        parts.append((f"{about['model']} {same + 1}" if same else about["model"], about["model"], each, weight, way))
+        before = sum(other["model"] == about["model"] for other in recommender.about["of"][:n])  # of other seeds
+        parts.append((f"{about['model']} {before + 1}" if before else about["model"], each, weight, way))
 
     def blended(user: int, items: Sequence[int]) -> list[Contributions]:
         begun = "A weighed sum of models, each standardised over the user's scores."
         made = [Contributions({}, {MEAN: 0.0}, True, begun) for _ in items]
-        for name, _, each, weight, way in parts:
+        for name, each, weight, way in parts:
             scores = each.score(np.array([user]))[0].double().cpu()
             scale, mean = weight / max(float(scores.std(correction=0)), 1e-12), float(scores.mean())
             found = way(user, items)

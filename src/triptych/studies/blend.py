@@ -54,7 +54,8 @@ def blend(
     lists = shortlists(scorers, users, relevant, seen, asked.k, listener)
     alone = [_mean(lists, [each.scores[place] for each in lists], asked) for place in range(n)]
     base = int(np.argmax(alone))
-    best, value = tuple(float(place == base) for place in range(n)), max(alone)
+    only_base: Weights = tuple(float(place == base) for place in range(n))
+    best, value = only_base, alone[base]
     for turn in range(ROUNDS):
         before = best
         for place in told("weights", [place for place in range(n) if place != base], listener):
@@ -65,7 +66,7 @@ def blend(
     whole, some = weighed(recommenders, best), relevant.select(np.isin(relevant.users, users))
     value = evaluate(whole.scorer, some, seen, [metric], listener=listener)[metric]  # of all items, not shortlists
     if value < alone[base]:
-        best, value = tuple(float(place == base) for place in range(n)), alone[base]
+        best, value = only_base, alone[base]
         whole = weighed(recommenders, best)
     tried = [
         {**each.about, "weight": weight, "alone": worth}

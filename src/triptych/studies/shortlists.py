@@ -6,7 +6,7 @@ by item row included; a blend's nearly always are, at a fraction of the work of 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +16,7 @@ from torch import Tensor
 
 from triptych.data.interactions import Interactions
 from triptych.progress import Listener, told
+from triptych.ranking.evaluate import hits_of
 from triptych.ranking.metrics import Hits, Metric
 from triptych.ranking.scorer import Factors, ItemWeights, standardised
 from triptych.ranking.topk import best_of, top_k_of
@@ -62,35 +63,28 @@ def shortlists(
     listener: Listener,
 ) -> list[Shortlists]:
     """What every scorer has among its best 2 k for user rows int64 [n], seen items left out, in chunks of the users."""
-    return list(_chunks(scorers, users, relevant, seen, 2 * k, listener))
+    size = max(1, min(2048, CHUNK_SCORES // (len(scorers) * scorers[0].n_items)))
+    chunks = [users[begin : begin + size] for begin in range(0, len(users), size)]
+    return [_shortlists(scorers, chunk, relevant, seen, 2 * k) for chunk in told("shortlists", chunks, listener)]
 
 
-def _chunks(
+@torch.inference_mode()
+def _shortlists(
     scorers: Sequence[Factors | ItemWeights],
     users: NDArray[np.int64],
     relevant: Interactions,
     seen: Interactions,
-    n_best: int,
-    listener: Listener,
-) -> Iterator[Shortlists]:
-    size = max(1, min(2048, CHUNK_SCORES // (len(scorers) * scorers[0].n_items)))
-    for begin in told("shortlists", range(0, len(users), size), listener):
-        chunk = users[begin : begin + size]
-        with torch.inference_mode():
-            scores = torch.empty(len(scorers), len(chunk), scorers[0].n_items)
-            for own, each in zip(scores, scorers, strict=True):
-                own.copy_(standardised(each.score(chunk)))
-            best = np.concatenate([top_k_of(each.clone(), chunk, n_best, seen)[0] for each in scores], axis=1)
-            items = _once(best)
-            real = torch.from_numpy(items >= 0)
-            places = torch.from_numpy(np.maximum(items, 0)).expand(len(scorers), -1, -1)
-            found = relevant.contain(np.repeat(chunk, items.shape[1]), np.maximum(items, 0).reshape(-1))
-            theirs = scores.gather(2, places)
-            yield Shortlists(
-                theirs.masked_fill_(~real | theirs.isnan(), NOBODY),
-                torch.from_numpy(found.reshape(items.shape)) & real,
-                relevant.user_degrees[chunk],
-            )
+    n: int,
+) -> Shortlists:
+    """Of the best n of every scorer."""
+    scores = torch.empty(len(scorers), len(users), scorers[0].n_items)
+    for own, each in zip(scores, scorers, strict=True):
+        own.copy_(standardised(each.score(users)))
+    items = _once(np.concatenate([top_k_of(each.clone(), users, n, seen)[0] for each in scores], axis=1))
+    found = hits_of(users, items, relevant)
+    theirs = scores.gather(2, torch.from_numpy(np.maximum(items, 0)).expand(len(scorers), -1, -1))
+    nobody = torch.from_numpy(items < 0) | theirs.isnan()
+    return Shortlists(theirs.masked_fill_(nobody, NOBODY), torch.from_numpy(found.hits), found.n_relevant)
 
 
 def _once(items: NDArray[np.int64]) -> NDArray[np.int64]:
