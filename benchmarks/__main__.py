@@ -52,8 +52,8 @@ def measure_all(options: Options, path: Path, results: Results, console: Console
     prepare = ["benchmarks.inputs", str(options.folder), "--share", str(options.share)]
     subprocess.run([sys.executable, "-m", *prepare], check=True)
     cells = list(plan(options))
-    for place, cell in enumerate(cells, start=1):
-        told = f"[{place}/{len(cells)}] {cell.name}"
+    for position, cell in enumerate(cells, start=1):
+        told = f"[{position}/{len(cells)}] {cell.name}"
         if results.cell(cell.name) is not None:
             console.print(f"{told}: measured {results.cells[cell.name]['measured']}", highlight=False)
             continue
@@ -69,8 +69,8 @@ def show(results: Results, console: Console) -> None:
     """Print all tables."""
     for table in tables(results).values():
         shown = RichTable(title=table.title, title_justify="left")
-        for place, head in enumerate(table.heads):
-            shown.add_column(head, justify="left" if place == 0 else "right")
+        for position, head in enumerate(table.heads):
+            shown.add_column(head, justify="left" if position == 0 else "right")
         for row in table.rows:
             shown.add_row(*row)
         console.print(shown)

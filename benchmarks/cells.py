@@ -87,8 +87,8 @@ def plan(options: Options) -> Iterator[Cell]:
                 yield Cell(f"scaling/{point.name}", words, used)
     if "contest" in options.groups:
         settings = [word for setting in options.contest_settings for word in ("--set", setting)]
-        place = ("--folder", str(options.folder / "contest"), "--share", str(options.share))
-        words = ("benchmarks.contest", *place, *(["--full"] if options.full else []), *settings)
+        position = ("--folder", str(options.folder / "contest"), "--share", str(options.share))
+        words = ("benchmarks.contest", *position, *(["--full"] if options.full else []), *settings)
         yield Cell("contest/full" if options.full else "contest/one epoch", words, threads)
 
 

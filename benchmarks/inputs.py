@@ -60,10 +60,10 @@ def write_inputs(inputs: Inputs, seed: int = 0) -> None:
         themes = np.random.default_rng([seed, 0]).integers(0, sizes.n_themes, sizes.n_items)
         pairs = draw_interactions(sizes, themes, np.random.default_rng([seed, 1]))
         _finished(inputs.interactions, np.stack(pairs))
-    for place, (modality, width) in enumerate(inputs.widths.items()):
+    for position, (modality, width) in enumerate(inputs.widths.items()):
         path = inputs.features(modality)
         if not path.exists() or len(np.load(path, mmap_mode="r")) < sizes.n_items:
-            generator = np.random.default_rng([seed, 3 + place])
+            generator = np.random.default_rng([seed, 3 + position])
             _write_noise(path, sizes.n_items, width, generator)
 
 
@@ -86,8 +86,8 @@ def open_inputs(inputs: Inputs, *, neighbours: int = 0) -> Dataset:
         interactions=Interactions(users, items, sizes.n_users, sizes.n_items),
         features=features,
         neighbours={
-            modality: _random_neighbours(sizes.n_items, neighbours, np.random.default_rng([7, place]))
-            for place, modality in enumerate(features if neighbours else ())
+            modality: _random_neighbours(sizes.n_items, neighbours, np.random.default_rng([7, position]))
+            for position, modality in enumerate(features if neighbours else ())
         },
     )
 

@@ -48,14 +48,16 @@ def draw_ratios(results: Results) -> Any:
     machine = machine_of(results)
     native, whole = machine is not None and machine.native_bfloat16, at_full_scale(results)
     figure, axes = _figure(1, 1, (8, 0.5 * len(pairs) + 1.4))
-    places = range(len(pairs))
+    positions = range(len(pairs))
     ratios = [textbook["median"] / ours["median"] for _, textbook, ours in pairs]
-    bars = axes[0].barh(places, ratios, color=BLUE, height=0.6, label="ours beside the textbook version")
+    bars = axes[0].barh(positions, ratios, color=BLUE, height=0.6, label="ours beside the textbook version")
     axes[0].bar_label(bars, labels=[f"{ratio:.1f}x" for ratio in ratios], padding=4)
-    goals = [(place, case.goal.ratio_on(native)) for place, (case, _, _) in enumerate(pairs) if case.goal and whole]
+    goals = [
+        (position, case.goal.ratio_on(native)) for position, (case, _, _) in enumerate(pairs) if case.goal and whole
+    ]
     if goals:
         axes[0].scatter(
-            *([goal for _, goal in goals], [place for place, _ in goals]),
+            *([goal for _, goal in goals], [position for position, _ in goals]),
             marker="|",
             s=260,
             linewidths=3,
@@ -63,7 +65,7 @@ def draw_ratios(results: Results) -> Any:
             label="promised",
             zorder=3,
         )
-    axes[0].set_yticks(places, [case.title for case, _, _ in pairs])
+    axes[0].set_yticks(positions, [case.title for case, _, _ in pairs])
     axes[0].invert_yaxis()
     axes[0].set_xscale("log")
     axes[0].xaxis.set_major_formatter(lambda value, _: f"{value:g}x")
@@ -79,14 +81,14 @@ def draw_memory(results: Results) -> Any:
     if not pairs:
         return None
     figure, axes = _figure(1, 1, (8, 0.7 * len(pairs) + 1.4))
-    for place, (case, textbook, ours) in enumerate(pairs):
+    for position, (case, textbook, ours) in enumerate(pairs):
         for shift, cell, colour in ((-0.2, textbook, ORANGE), (0.2, ours, BLUE)):
             resident, anonymous = (cell[f"peak_{kind}_megabytes"] / 1e3 for kind in ("resident", "anonymous"))
-            axes[0].barh(place + shift, resident, color=colour, alpha=0.4, height=0.36)
-            axes[0].barh(place + shift, anonymous, color=colour, height=0.36)
-            axes[0].text(resident, place + shift, f"  {resident:.2f} GB", va="center")
+            axes[0].barh(position + shift, resident, color=colour, alpha=0.4, height=0.36)
+            axes[0].barh(position + shift, anonymous, color=colour, height=0.36)
+            axes[0].text(resident, position + shift, f"  {resident:.2f} GB", va="center")
         if case.goal and at_full_scale(results):
-            axes[0].plot([case.goal.gigabytes] * 2, [place, place + 0.4], color=VERMILION, linewidth=3)
+            axes[0].plot([case.goal.gigabytes] * 2, [position, position + 0.4], color=VERMILION, linewidth=3)
     axes[0].set_yticks(range(len(pairs)), [case.title for case, _, _ in pairs])
     axes[0].invert_yaxis()
     axes[0].set_xlabel("peak GB while training (pale: pages of mapped files and libraries)")
@@ -131,15 +133,15 @@ def draw_profile(results: Results) -> Any:
     if not cells:
         return None
     figure, axes = _figure(1, 1, (9, 0.8 * len(cells) + 1.6))
-    for place, profile in enumerate(cells.values()):
+    for position, profile in enumerate(cells.values()):
         for shift, key, shade in ((-0.18, "seconds", 1.0), (0.18, "limit", 0.6)):
             left = 0.0
             for phase in profile["phases"]:
                 width = (phase[key] or 0.0) / profile["step"]
-                axes[0].barh(place + shift, width, left=left, color=PHASES[phase["name"]], alpha=shade, height=0.32)
+                axes[0].barh(position + shift, width, left=left, color=PHASES[phase["name"]], alpha=shade, height=0.32)
                 left += width
             label = f"  {profile['step'] * 1e3:.0f} ms" if key == "seconds" else f"  limit {left:.0%}"
-            axes[0].text(left, place + shift, label, va="center")
+            axes[0].text(left, position + shift, label, va="center")
     axes[0].set_yticks(range(len(cells)), list(cells))
     axes[0].invert_yaxis()
     axes[0].xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")

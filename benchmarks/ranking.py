@@ -118,7 +118,7 @@ def count_wrong(best: Floats, users: Floats, items: Floats, dataset: Dataset, *,
     rows = np.linspace(0, len(users) - 1, min(CHECKED, len(users))).astype(np.int64)
     scores = users[rows].astype(np.float64) @ items.T.astype(np.float64)
     if masked:
-        positions, taken = dataset.interactions.of(rows)
+        positions, taken = dataset.interactions.items_of(rows)
         scores[positions, taken] = -np.inf
     expected = -np.sort(-scores, axis=1)[:, :K]
     known = np.isfinite(expected)

@@ -13,13 +13,16 @@ from torch.optim import Adam
 from benchmarks.textbook import TEXTBOOK
 from triptych import kernels
 from triptych.data.dataset import Dataset
-from triptych.models.model import LearntModel
+from triptych.data.split import Split
+from triptych.models.model import TrainedModel
 from triptych.models.registry import model_class
+from triptych.seeds import Purpose
 from triptych.settings import parse
-from triptych.training import loop
-from triptych.training.batches import EPOCH, Batches, torch_generator
-from triptych.training.checkpoint import Standing
-from triptych.training.fit import chosen_precision
+from triptych.training.batches import Batches, torch_generator
+from triptych.training.checkpoint import TrainingState
+from triptych.training.loop import start_run, train_step
+from triptych.training.precision import choose_precision
+from triptych.training.run_context import RunContext
 from triptych.training.settings import TrainingSettings
 
 SEED = 0
@@ -34,13 +37,13 @@ class Trainer(ABC):
     def __init__(self, dataset: Dataset, batch_size: int, *, negatives: bool) -> None:
         self.batches = Batches(dataset.interactions, batch_size, SEED, negatives=negatives)
         self.order = self.batches.order(0)
-        self.place = 0
+        self.position = 0
 
-    def next_place(self) -> int:
+    def next_batch(self) -> int:
         """Which batch comes next; the last, smaller one is left out where there are others."""
-        place = self.place
-        self.place = (place + 1) % max(1, self.batches.n_steps - 1)
-        return place
+        position = self.position
+        self.position = (position + 1) % max(1, self.batches.n_steps - 1)
+        return position
 
     @abstractmethod
     def start_epoch(self) -> None:
@@ -66,7 +69,7 @@ class TextbookTrainer(Trainer):
         self.model.start_epoch()
 
     def step(self) -> float:
-        batch = self.batches.batch(self.order, 0, self.next_place(), CPU)
+        batch = self.batches.batch(self.order, 0, self.next_batch(), CPU)
         loss = self.model.loss(batch.users, batch.positives, batch.negatives)
         self.optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
@@ -84,33 +87,32 @@ class OurTrainer(Trainer):
         self, name: str, dataset: Dataset, values: Mapping[str, object], batch_size: int, precision: str | None = None
     ) -> None:
         kind = model_class(name)
-        if not issubclass(kind, LearntModel):
+        if not issubclass(kind, TrainedModel):
             raise TypeError(f"{name} takes no steps")
         of_training = {field.name for field in fields(TrainingSettings)}
         if precision is not None:
             values = {**values, "precision": precision}
         training = {key: value for key, value in values.items() if key in of_training}
         settings = {key: value for key, value in values.items() if key not in of_training}
-        generator = torch_generator(CPU, SEED, 0)
+        generator = torch_generator(CPU, SEED, Purpose.RESTORE)
         self.training = parse(TrainingSettings, {**training, "batch_size": batch_size, "device": "cpu"})
         parsed = parse(kind.Settings, settings, of=name)
         self.precision = self.training.precision
         self.model = kind(dataset, parsed, generator)
         super().__init__(dataset, batch_size, negatives=self.model.needs_negatives)
-        self.model.compute_products_in(chosen_precision(self.training.precision, CPU))
-        self.optimizer = loop._adam(self.model, self.training)
+        self.model.set_compute_dtype(choose_precision(self.training.precision, CPU))
+        split = Split(dataset, dataset.interactions, dataset.interactions)
+        self.run = start_run(self.model, split, self.training, CPU, RunContext())
         self.memory = ExitStack()
-        self.memory.enter_context(kernels.kept_memory())  # as the training loop does
+        self.memory.enter_context(kernels.retain_freed_memory())  # as the training loop does
 
     def start_epoch(self) -> None:
         self.model.train()
-        self.model.start_epoch(torch_generator(CPU, SEED, EPOCH, 0))
+        self.model.start_epoch(torch_generator(CPU, SEED, Purpose.EPOCH, 0))
 
     def step(self) -> float:
-        standing = Standing()
-        standing.step = self.next_place()
-        terms = loop._step(self.model, self.optimizer, self.batches, self.order, standing, SEED, CPU, None)
-        return sum(terms.values())
+        self.run.state = TrainingState(step=self.next_batch())
+        return sum(train_step(self.run, self.order).values())
 
 
 TRAINERS: dict[str, type[TextbookTrainer] | type[OurTrainer]] = {"textbook": TextbookTrainer, "ours": OurTrainer}

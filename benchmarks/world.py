@@ -58,8 +58,8 @@ def write_world(folder: Path, sizes: Sizes, seed: int = 0) -> None:
     )
     frame.write_parquet(folder / "interactions.parquet")
     (folder / "item_ids.txt").write_text("\n".join(f"i{row}" for row in range(sizes.n_items)) + "\n")
-    for name, width, place in (("image", sizes.image_width, 3), ("text", sizes.text_width, 4)):
-        _write_features(folder / f"{name}.npy", themes, sizes, width, np.random.default_rng([seed, place]))
+    for name, width, position in (("image", sizes.image_width, 3), ("text", sizes.text_width, 4)):
+        _write_features(folder / f"{name}.npy", themes, sizes, width, np.random.default_rng([seed, position]))
 
 
 def draw_interactions(
@@ -81,8 +81,8 @@ def draw_interactions(
         begin, end = weight[ends[theme]], weight[ends[theme + 1]]
         anywhere = generator.random(n) < 0.2
         begin, end = np.where(anywhere, 0.0, begin), np.where(anywhere, weight[-1], end)
-        place = np.searchsorted(weight, begin + (end - begin) * generator.random(n), side="right") - 1
-        items = by_theme[np.minimum(place, sizes.n_items - 1)]
+        position = np.searchsorted(weight, begin + (end - begin) * generator.random(n), side="right") - 1
+        items = by_theme[np.minimum(position, sizes.n_items - 1)]
         keys = np.unique(np.concatenate([keys, users * sizes.n_items + items]))
     keys = np.sort(generator.permutation(keys)[: sizes.n_interactions])
     return keys // sizes.n_items, keys % sizes.n_items

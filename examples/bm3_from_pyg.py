@@ -13,7 +13,7 @@ from torch_geometric.data import HeteroData
 from torch_geometric.datasets import FakeHeteroDataset
 
 from triptych import TrainingSettings, fit, split
-from triptych.interchange.geometric import of_hetero_data
+from triptych.interchange.geometric import from_hetero_data
 
 
 def main(epochs: int = 20) -> None:
@@ -21,7 +21,7 @@ def main(epochs: int = 20) -> None:
     torch.manual_seed(0)
     data = FakeHeteroDataset(num_node_types=2, num_edge_types=4, avg_num_nodes=200, avg_degree=12)[0]
     assert isinstance(data, HeteroData)
-    dataset = of_hetero_data(data, relation=("v0", "e0", "v1"))
+    dataset = from_hetero_data(data, relation=("v0", "e0", "v1"))
     print(f"{dataset.n_users} users, {dataset.n_items} items, modalities: {', '.join(dataset.features)}")
     recommender = fit("bm3", split(dataset, "ratio", seed=0), training=TrainingSettings(epochs=epochs))
     print(f"NDCG@50 {recommender.evaluate()['ndcg@50']:.4f} (the data are random: nothing is to be learnt)")

@@ -25,15 +25,15 @@ def random_dataset(
     taken[:, 0] = True
     users, items = np.nonzero(taken)
     features = {}
-    for place, modality in enumerate(modalities):
+    for position, modality in enumerate(modalities):
         present = np.ones(n_items, dtype=np.bool_)
-        present[0] = place != 0
-        table = generator.standard_normal((n_items, 6 + place)).astype(np.float32) * present[:, None]
+        present[0] = position != 0
+        table = generator.standard_normal((n_items, 6 + position)).astype(np.float32) * present[:, None]
         features[modality] = Features(modality, table, present)
     return Dataset(
         users=Vocabulary([f"u{row:02d}" for row in range(n_users)], noun="user"),
         items=Vocabulary([f"i{row:02d}" for row in range(n_items)]),
-        interactions=Interactions.of_pairs(users.astype(np.int64), items.astype(np.int64), n_users, n_items),
+        interactions=Interactions.from_pairs(users.astype(np.int64), items.astype(np.int64), n_users, n_items),
         features=features,
     )
 
@@ -53,10 +53,10 @@ def checkerboard(n_users: int = 24, n_items: int = 24) -> Split:
     users, items = (rows.astype(np.int64) for rows in np.nonzero(same))
     interactions = Interactions(users, items, n_users, n_items)
     own = n_items // 2
-    place = np.arange(len(users)) % own
+    position = np.arange(len(users)) % own
     parts = np.zeros(len(users), dtype=np.int8)
-    parts[place == users // 2 % own] = 2
-    parts[place == (users // 2 + 1) % own] = 1
+    parts[position == users // 2 % own] = 2
+    parts[position == (users // 2 + 1) % own] = 1
     colour = np.stack([np.arange(n_items) % 2, 1 - np.arange(n_items) % 2], axis=1).astype(np.float32)
     table = colour + 0.1 * generator.standard_normal((n_items, 2)).astype(np.float32)
     dataset = Dataset(
@@ -64,6 +64,6 @@ def checkerboard(n_users: int = 24, n_items: int = 24) -> Split:
         items=Vocabulary([f"i{row}" for row in range(n_items)]),
         interactions=interactions,
         features={"image": Features("image", table, np.ones(n_items, dtype=np.bool_))},
-        parts=parts,
+        split_codes=parts,
     )
     return split(dataset, "given")

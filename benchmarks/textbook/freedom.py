@@ -33,10 +33,10 @@ class FREEDOM(TextbookModel):
         self.thinned = self.adjacency
         graph = item_graph(dataset, settings).tocoo()
         values = torch.from_numpy(graph.data).to(torch.get_default_dtype())
-        places = torch.from_numpy(np.stack([graph.row, graph.col]).astype(np.int64))
+        positions = torch.from_numpy(np.stack([graph.row, graph.col]).astype(np.int64))
         self.register_buffer(
             "items_to_items",
-            torch.sparse_coo_tensor(places, values, graph.shape, check_invariants=True).coalesce(),
+            torch.sparse_coo_tensor(positions, values, graph.shape, check_invariants=True).coalesce(),
             persistent=False,
         )
         self.user_embedding = xavier(self.n_users, settings.embedding_size)

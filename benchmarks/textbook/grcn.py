@@ -34,10 +34,10 @@ class GRCN(TextbookModel):
         source, target = self.edges
         n_nodes = self.n_users + self.n_items
         contents, weights = [], []
-        for place, modality in enumerate(self.modalities.values()):
+        for position, modality in enumerate(self.modalities.values()):
             content, affinity = modality(self.edges)
             contents.append(content)
-            weights.append(affinity * self.modality_confidence[source, place])
+            weights.append(affinity * self.modality_confidence[source, position])
         weight = relu(torch.stack(weights, dim=1).amax(dim=1))
         x = normalize(self.id_embedding, dim=1)
         x_1 = sum_of_messages(at(source, x) * weight[:, None], target, n_nodes)

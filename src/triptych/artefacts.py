@@ -15,13 +15,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 from numpy.typing import NDArray
 from safetensors.numpy import save_file
 
-from triptych.errors import ArtefactError, place
+from triptych.errors import ArtefactError, location
 
 MANIFEST = "manifest.json"
-VERSION = 1
+VERSION = 2  # of the format; folders of format 1 are still read
 SMALL = 1 << 20  # files up to this size are checked whole at every opening, larger ones by size unless asked
 DTYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "I64": "<i8", "I32": "<i4", "I8": "i1", "U8": "u1", "BOOL": "?"}
 
@@ -33,6 +34,7 @@ class Manifest:
     kind: str
     files: Mapping[str, tuple[int, str]]
     about: Mapping[str, Any]
+    version: int = VERSION
 
     @property
     def fingerprint(self) -> str:
@@ -52,12 +54,12 @@ def writing_folder(path: Path, kind: str, about: dict[str, Any], *, overwrite: b
     _recover(path)
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
         if not overwrite:
-            raise ArtefactError("already exists", where=place(path), mend="choose another folder, or pass overwrite")
+            raise ArtefactError("already exists", where=location(path), hint="choose another folder, or pass overwrite")
         if not (path / MANIFEST).is_file():
             raise ArtefactError(
                 "exists and was not written by triptych, so it will not be replaced",
-                where=place(path),
-                mend="choose another folder",
+                where=location(path),
+                hint="choose another folder",
             )
     make_folder(path.parent)
     _sweep(path)
@@ -90,26 +92,28 @@ def open_folder(path: Path, kind: str, *, verify: bool = False) -> Manifest:
     """
     _recover(path.absolute())
     if not path.is_dir():
-        raise ArtefactError("no such folder", where=place(path), mend=f"expected a triptych {kind}; check the path")
+        raise ArtefactError("no such folder", where=location(path), hint=f"expected a triptych {kind}; check the path")
     try:
         raw = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
-        manifest = Manifest(raw["kind"], {n: (f["bytes"], f["sha256"]) for n, f in raw["files"].items()}, raw["about"])
-        version = int(raw["version"])
+        files = {name: (file["bytes"], file["sha256"]) for name, file in raw["files"].items()}
+        manifest = Manifest(raw["kind"], files, raw["about"], int(raw["version"]))
     except FileNotFoundError:
         raise ArtefactError(
-            f"has no {MANIFEST}, so it is not a triptych {kind}", where=place(path), mend="check the path"
+            f"has no {MANIFEST}, so it is not a triptych {kind}", where=location(path), hint="check the path"
         ) from None
     except (ValueError, KeyError, TypeError, AttributeError):
         raise ArtefactError(
-            "the manifest is damaged", where=place(path / MANIFEST), mend=f"write the {kind} again"
+            "the manifest is damaged", where=location(path / MANIFEST), hint=f"write the {kind} again"
         ) from None
-    if version > VERSION:
+    if manifest.version > VERSION:
         raise ArtefactError(
-            f"was written by a newer triptych (format {version})", where=place(path), mend="upgrade triptych"
+            f"was written by a newer triptych (format {manifest.version})",
+            where=location(path),
+            hint="upgrade triptych",
         )
     if manifest.kind != kind:
         raise ArtefactError(
-            f"is a {manifest.kind}, not a {kind}", where=place(path), mend=f"name the folder of a {kind}"
+            f"is a {manifest.kind}, not a {kind}", where=location(path), hint=f"name the folder of a {kind}"
         )
     for name, (size, checksum) in manifest.files.items():
         _check_file(path / name, size, checksum, kind, whole=verify or size <= SMALL)
@@ -135,12 +139,12 @@ def make_folder(path: Path) -> None:
     try:
         path.mkdir(parents=True, exist_ok=True)
     except FileExistsError:
-        raise ArtefactError("is a file, not a folder", where=place(path), mend="choose another path") from None
+        raise ArtefactError("is a file, not a folder", where=location(path), hint="choose another path") from None
     except NotADirectoryError:
         above = next(each for each in path.parents if each.exists())
-        raise ArtefactError("is a file, not a folder", where=place(above), mend="choose another path") from None
+        raise ArtefactError("is a file, not a folder", where=location(above), hint="choose another path") from None
     except PermissionError:
-        raise ArtefactError("may not be written to", where=place(path), mend="choose another path") from None
+        raise ArtefactError("may not be written to", where=location(path), hint="choose another path") from None
 
 
 def write_file(path: Path, content: bytes) -> None:
@@ -198,10 +202,10 @@ def map_tensors(path: Path) -> dict[str, NDArray[Any]]:
                 continue
             arrays[name] = np.memmap(path, dtype, "r", begin + entry["data_offsets"][0], shape)
     except FileNotFoundError:
-        raise ArtefactError("no such file", where=place(path), mend="check the path") from None
+        raise ArtefactError("no such file", where=location(path), hint="check the path") from None
     except (struct.error, ValueError, KeyError, TypeError, MemoryError, OverflowError):
         raise ArtefactError(
-            "is not a safetensors file, or is cut short", where=place(path), mend="write it again"
+            "is not a safetensors file, or is cut short", where=location(path), hint="write it again"
         ) from None
     return arrays
 
@@ -240,10 +244,10 @@ def _write_manifest(folder: Path, kind: str, about: Mapping[str, Any]) -> None:
 
 def _check_file(file: Path, size: int, checksum: str, kind: str, *, whole: bool) -> None:
     if not file.is_file():
-        raise ArtefactError("is missing", where=place(file), mend=f"write the {kind} again")
+        raise ArtefactError("is missing", where=location(file), hint=f"write the {kind} again")
     if file.stat().st_size != size or (whole and sha256_of(file) != checksum):
         raise ArtefactError(
-            "is damaged: it differs from the manifest", where=place(file), mend=f"write the {kind} again"
+            "is damaged: it differs from the manifest", where=location(file), hint=f"write the {kind} again"
         )
 
 
@@ -265,7 +269,7 @@ def _sweep(path: Path) -> None:
     """Remove what writers that no longer live left half done beside `path`."""
     for stale in path.parent.glob(f".{path.name}.writing-*"):
         process = stale.name.rpartition("-")[2]
-        if not (process.isdigit() and _alive(int(process))) or int(process) == os.getpid():
+        if not (process.isdigit() and psutil.pid_exists(int(process))) or int(process) == os.getpid():
             shutil.rmtree(stale, ignore_errors=True)
 
 
@@ -273,16 +277,6 @@ def _recover(path: Path) -> None:
     """Bring the old folder back if a writer died between its two renames."""
     if not path.exists():
         for old in path.parent.glob(f".{path.name}.replaced-*"):
-            if not _alive(int(old.name.rpartition("-")[2])):
+            if not psutil.pid_exists(int(old.name.rpartition("-")[2])):
                 old.rename(path)
                 return
-
-
-def _alive(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

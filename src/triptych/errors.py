@@ -1,4 +1,4 @@
-"""Every error that a user can mend, as one family: what went wrong, where, and the mend."""
+"""All errors that a user can correct, as one family: what is wrong, where, and a hint."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from pathlib import Path
 
 
 class TriptychError(Exception):
-    """What all errors of this package are: a sentence a user can act on.
+    """Base class of all errors of this package.
 
-    `what` says what is wrong, `where` the file (row, column), `mend` what to do about it.
+    what: what is wrong. where: the file, with row and column if known. hint: what the user can do about it.
     """
 
-    def __init__(self, what: str, *, where: str | None = None, mend: str | None = None) -> None:
-        self.what, self.where, self.mend = what, where, mend
+    def __init__(self, what: str, *, where: str | None = None, hint: str | None = None) -> None:
+        self.what, self.where, self.hint = what, where, hint
         sentence = f"{where}: {what}" if where else what
-        super().__init__(f"{sentence}\n  mend: {mend}" if mend else sentence)
+        super().__init__(f"{sentence}\n  hint: {hint}" if hint else sentence)
 
 
 class InputError(TriptychError):
-    """A file or frame handed in cannot be used as it is."""
+    """A given file or frame cannot be used as it is."""
 
 
 class SettingsError(TriptychError):
@@ -28,19 +28,19 @@ class SettingsError(TriptychError):
 
 
 class UnknownIdError(TriptychError):
-    """A user, item or modality was asked for that the data set does not hold."""
+    """A requested user, item or modality is not in the data set."""
 
 
 class ArtefactError(TriptychError):
-    """A folder that this package wrote is missing, damaged, of another kind, or would be overwritten."""
+    """A folder of this package is missing, damaged, of another kind, or would be overwritten."""
 
 
 class TrainingError(TriptychError):
-    """Training cannot go on (a loss that is not finite, a run folder of other settings)."""
+    """Training cannot continue: the loss is not finite, or the run folder has other settings."""
 
 
-def place(path: Path | str, *, row: int | None = None, column: str | None = None) -> str:
-    """Where something is, for an error: `log.csv, row 17, column "rating"`. Rows count from 1, the header included."""
+def location(path: Path | str, *, row: int | None = None, column: str | None = None) -> str:
+    """Return a location for an error: `log.csv, row 17, column "rating"`. Rows count from 1, header included."""
     parts = [str(path)]
     if row is not None:
         parts.append(f"row {row}")
@@ -50,7 +50,7 @@ def place(path: Path | str, *, row: int | None = None, column: str | None = None
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """`did you mean "x"?` when a known name is close, else the list of what is known."""
+    """Return `did you mean "x"?` if a known name is close, else the list of known names."""
     choices = sorted(set(known))
     close = difflib.get_close_matches(name, choices, n=1, cutoff=0.6)
     if close:

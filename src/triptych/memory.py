@@ -1,18 +1,20 @@
-"""How much memory this process has needed so far, and how much the machine still has."""
+"""Memory: the peak of this process, and what the machine has free."""
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
+
+import psutil
 
 CGROUP = Path("/sys/fs/cgroup")
 
 
 def peak_resident_megabytes() -> float:
-    """Peak resident memory of the process so far, in MB; 0 where nobody tells.
+    """Return the peak resident memory of this process so far, in MB; 0 if the system does not report it.
 
-    Linux is asked directly: its getrusage also counts what the process held that started this one.
+    On Linux it is read from /proc: getrusage also counts the memory of the process that started this one, and psutil
+    reports no peak.
     """
     try:
         lines = Path("/proc/self/status").read_text().splitlines()
@@ -27,19 +29,13 @@ def peak_resident_megabytes() -> float:
     return round(peak / 1e6 if sys.platform == "darwin" else peak * 1024 / 1e6, 1)
 
 
-def free_bytes() -> int | None:
-    """Memory that can be had now without swapping, a container's limit respected; None where nobody tells."""
-    free: list[int] = []
-    try:
-        lines = Path("/proc/meminfo").read_text().splitlines()
-        free.extend(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))
-    except OSError:
-        if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
-            free.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+def free_bytes() -> int:
+    """Return the memory that can be allocated now without swapping; the limit of a container is respected."""
+    free = [int(psutil.virtual_memory().available)]
     try:
         limit = (CGROUP / "memory.max").read_text().strip()
         if limit != "max":
             free.append(int(limit) - int((CGROUP / "memory.current").read_text()))
-    except (OSError, ValueError):
+    except (OSError, ValueError):  # no container, or no such interface
         pass
-    return min(free) if free else None
+    return min(free)

@@ -1,4 +1,4 @@
-"""How long work tells whoever listens how far it is. Nothing here prints: only the shell's room does."""
+"""Progress of long work, reported to a listener. Nothing here prints: only `cli` prints."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Progress:
-    """`done` of `total` units of `stage` are finished; `note` is the news of this step, in words."""
+    """`done` of `total` units of a stage are finished. note: a message about this step, or ""."""
 
     stage: str
     done: int
@@ -22,15 +22,15 @@ class Progress:
 Listener = Callable[[Progress], None]
 
 
-def silent(progress: Progress) -> None:
-    """The listener of those who do not care."""
+def ignore_progress(progress: Progress) -> None:
+    """A listener that does nothing."""
 
 
-def told(stage: str, things: Iterable[T], listener: Listener, total: int | None = None) -> Iterator[T]:
-    """Yield `things` one by one, telling `listener` after each."""
+def track(stage: str, items: Iterable[T], listener: Listener, total: int | None = None) -> Iterator[T]:
+    """Yield the items one by one and report each to `listener`. total: their number, if they have no length."""
     if total is None:
-        total = len(things) if isinstance(things, Sized) else 0
+        total = len(items) if isinstance(items, Sized) else 0
     listener(Progress(stage, 0, total))
-    for done, thing in enumerate(things, start=1):
-        yield thing
+    for done, item in enumerate(items, start=1):
+        yield item
         listener(Progress(stage, done, total))

@@ -18,7 +18,7 @@ from annotated_types import Interval
 from pydantic import TypeAdapter, ValidationError
 from typing_extensions import Doc
 
-from triptych.errors import SettingsError, did_you_mean, place
+from triptych.errors import SettingsError, did_you_mean, location
 
 T = TypeVar("T")
 
@@ -41,14 +41,14 @@ class Choices:
 
 
 @dataclasses.dataclass(frozen=True)
-class Span:
+class LogRange:
     """What a setting may be in a search: any number from low to high, drawn on a logarithmic scale. 0 < low < high."""
 
     low: float
     high: float
 
 
-Search = Mapping[str, Choices | Span]
+Search = Mapping[str, Choices | LogRange]
 
 
 def parse(kind: type[T], values: Mapping[str, object], *, of: str = "") -> T:
@@ -61,7 +61,7 @@ def parse(kind: type[T], values: Mapping[str, object], *, of: str = "") -> T:
     whose = f" of {of}" if of else ""
     for name in values:
         if name not in known:
-            raise SettingsError(f'unknown setting "{name}"{whose}', mend=did_you_mean(name, known))
+            raise SettingsError(f'unknown setting "{name}"{whose}', hint=did_you_mean(name, known))
     try:
         parsed = TypeAdapter(kind).validate_python(dict(values))
     except ValidationError as error:
@@ -82,7 +82,7 @@ def divide(
     ours, theirs = ({field.name for field in dataclasses.fields(kind)} for kind in (one, other))
     for name in values:
         if name not in ours | theirs:
-            raise SettingsError(f'unknown setting "{name}" of {of}', mend=did_you_mean(name, ours | theirs))
+            raise SettingsError(f'unknown setting "{name}" of {of}', hint=did_you_mean(name, ours | theirs))
     return (
         {name: value for name, value in values.items() if name in ours},
         {name: value for name, value in values.items() if name in theirs},
@@ -93,7 +93,7 @@ def _refused(kind: type[Any], name: str, value: object, why: str, whose: str) ->
     setting = {setting.name: setting for setting in describe(kind)}[name]
     return SettingsError(
         f'setting "{name}"{whose} cannot be {value!r}: {why}',
-        mend=f"{setting.meaning} ({setting.kind}, default {setting.default})",
+        hint=f"{setting.meaning} ({setting.kind}, default {setting.default})",
     )
 
 
@@ -117,9 +117,9 @@ def assignments(pairs: list[str]) -> dict[str, object]:
     for pair in pairs:
         name, equals, value = pair.partition("=")
         if not equals or not name.strip():
-            raise SettingsError(f'"{pair}" is not NAME=VALUE', mend="write for example: --set n_layers=1")
+            raise SettingsError(f'"{pair}" is not NAME=VALUE', hint="write for example: --set n_layers=1")
         if name.strip() in values:
-            raise SettingsError(f'setting "{name.strip()}" is given twice', mend="give it once")
+            raise SettingsError(f'setting "{name.strip()}" is given twice', hint="give it once")
         values[name.strip()] = value.strip()
     return values
 
@@ -129,11 +129,11 @@ def searches(pairs: Mapping[str, object]) -> Search:
 
     Raises SettingsError.
     """
-    space: dict[str, Choices | Span] = {}
+    space: dict[str, Choices | LogRange] = {}
     for name, value in pairs.items():
         if isinstance(value, list):
             if not value:
-                raise SettingsError(f'"{name}" has nothing to choose from', mend="name its values")
+                raise SettingsError(f'"{name}" has nothing to choose from', hint="name its values")
             space[name] = Choices(tuple(value))
             continue
         text = str(value)
@@ -142,11 +142,11 @@ def searches(pairs: Mapping[str, object]) -> Search:
             space[name] = Choices(tuple(each.strip() for each in text.split(",")))
             continue
         try:
-            span = Span(float(low), float(high))
+            span = LogRange(float(low), float(high))
         except ValueError:
-            span = Span(0.0, 0.0)
+            span = LogRange(0.0, 0.0)
         if not 0 < span.low < span.high < math.inf:
-            raise SettingsError(f'"{name}={text}" is no span', mend="write for example reg_weight=1e-4..1e-1")
+            raise SettingsError(f'"{name}={text}" is no span', hint="write for example reg_weight=1e-4..1e-1")
         space[name] = span
     return space
 
@@ -156,9 +156,9 @@ def read_toml(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise SettingsError("no such settings file", where=place(path), mend="check the path") from None
+        raise SettingsError("no such settings file", where=location(path), hint="check the path") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SettingsError(f"is not TOML: {error}", where=place(path), mend="mend that line") from None
+        raise SettingsError(f"is not TOML: {error}", where=location(path), hint="mend that line") from None
 
 
 def _lowered(message: str) -> str:

@@ -61,9 +61,9 @@ def test_both_sides_of_a_ratio_follow_each_other() -> None:
     everything = Options(groups=("machine", "steps", "ranking", "profile", "scaling", "contest"))
     names = [cell.name for cell in plan(everything)]
     assert len(set(names)) == len(names)
-    for place, name in enumerate(names):
+    for position, name in enumerate(names):
         if name.endswith("/textbook"):
-            assert names[place + 1] == name.replace("/textbook", "/ours")
+            assert names[position + 1] == name.replace("/textbook", "/ours")
 
 
 @pytest.mark.parametrize(("budget", "steps"), [(0.0, 2), (60.0, 6)])

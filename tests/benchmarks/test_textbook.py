@@ -11,7 +11,7 @@ import torch
 
 from benchmarks.textbook import TEXTBOOK
 from triptych.data.dataset import Dataset
-from triptych.models.model import Batch, LearntModel
+from triptych.models.model import Batch, TrainedModel
 from triptych.models.registry import MODELS
 from triptych.settings import parse
 from worlds import random_dataset
@@ -60,7 +60,7 @@ def a_batch(dataset: Dataset) -> Batch:
 def test_the_textbook_version_is_the_same_model(name: str, values: dict[str, object]) -> None:
     dataset = complete_world()
     kind = MODELS[name]
-    assert issubclass(kind, LearntModel)
+    assert issubclass(kind, TrainedModel)
     settings = parse(kind.Settings, {"embedding_size": 8, **values})
     ours = kind(dataset, settings, torch.Generator().manual_seed(1)).double()
     textbook = TEXTBOOK[name](dataset, settings)
@@ -88,7 +88,7 @@ def test_the_textbook_version_is_the_same_model(name: str, values: dict[str, obj
 
 
 def test_every_learnt_model_has_a_textbook_version() -> None:
-    assert TEXTBOOK.keys() == {name for name, kind in MODELS.items() if issubclass(kind, LearntModel)}
+    assert TEXTBOOK.keys() == {name for name, kind in MODELS.items() if issubclass(kind, TrainedModel)}
 
 
 def test_a_textbook_epoch_of_freedom_thins_the_graph() -> None:

@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 
 from triptych.cli.app import run
-from triptych.data.split import with_parts
+from triptych.data.split import assign_split
 from worlds import random_dataset
 
 
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("shop")
-    with_parts(random_dataset(), "ratio", ratios=(0.8, 0.1, 0.1), seed=0).save(folder / "data")
+    assign_split(random_dataset(), "ratio", ratios=(0.8, 0.1, 0.1), seed=0).save(folder / "data")
     for model in ("freedom", "lightgcn"):
         quick = ["--set", "epochs=2", "--set", "embedding_size=8"]
         assert run(["train", str(folder / "data"), "--model", model, "--run", str(folder / model), *quick]) == 0

@@ -42,10 +42,13 @@ def trained(shop: Path, *options: str) -> Path:
 def test_prepare_train_evaluate_recommend_is_the_whole_walk(shop: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run_folder = trained(shop)
     capsys.readouterr()
-    assert run(["evaluate", str(run_folder), "--json", "--metrics", "ndcg@50,recall@5", "--mask", "known"]) == 0
+    assert (
+        run(["evaluate", str(run_folder), "--json", "--metrics", "ndcg@50,recall@5", "--exclude", "train+validation"])
+        == 0
+    )
     told = json.loads(capsys.readouterr().out)
     assert set(told["metrics"]) == {"ndcg@50", "recall@5"}
-    assert told["masked"] == "training and validation items"
+    assert told["excluded"] == "training and validation items"
     assert run(["recommend", str(run_folder), "-o", str(shop / "top.parquet"), "-k", "4"]) == 0
     frame = pl.read_parquet(shop / "top.parquet")
     assert frame.columns == ["user_id", "item_id", "rank", "score"]

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 
 from triptych.data.dataset import Dataset
 from triptych.data.features import Features
@@ -14,6 +15,7 @@ from triptych.data.interactions import Interactions
 from triptych.data.split import Split, split
 from triptych.data.vocabulary import Vocabulary
 from triptych.models.registry import MODELS, model_class
+from triptych.ranking.protocol import EvaluationProtocol, Items
 from triptych.ranking.recommender import Recommender
 from triptych.ranking.scorer import Factors
 from triptych.ranking.topk import top_k
@@ -38,7 +40,7 @@ def themed_shop() -> Dataset:
     return Dataset(
         Vocabulary([f"u{n}" for n in range(N_USERS)], noun="user"),
         Vocabulary([f"i{n}" for n in range(N_ITEMS)]),
-        Interactions.of_pairs(users.astype(np.int64), items.astype(np.int64), N_USERS, N_ITEMS),
+        Interactions.from_pairs(users.astype(np.int64), items.astype(np.int64), N_USERS, N_ITEMS),
         features,
     )
 
@@ -63,7 +65,7 @@ def test_the_split_holds_out_whole_items_and_splits_the_others(cold: Split) -> N
 @pytest.mark.parametrize("name", OF_CONTENT)
 def test_a_model_of_content_ranks_new_items_by_what_their_content_says(name: str, cold: Split) -> None:
     recommender = fitted(name, cold)
-    found = recommender.evaluate(among="cold", metrics=["ndcg@4"])["ndcg@4"]
+    found = recommender.evaluate(items="cold", metrics=["ndcg@4"])["ndcg@4"]
     by_chance = recommender_by_chance(recommender)
     assert found > 1.5 * by_chance, f"{found:.3f}, by chance {by_chance:.3f}"
 
@@ -78,10 +80,11 @@ def test_a_model_without_content_says_nothing_of_them(name: str, cold: Split) ->
 def test_cold_and_warm_items_are_measured_apart(cold: Split) -> None:
     recommender = fitted("content-ease", cold)
     new = cold.train.interactions.item_degrees == 0
-    for among, chosen in (("cold", new), ("warm", ~new)):
-        scorer, held_out, _, _ = recommender.question("test", "train", among)  # type: ignore[arg-type]
-        assert chosen[held_out.items].all()
-        scores = scorer.score(np.arange(N_USERS))
+    cases: tuple[tuple[Items, NDArray[np.bool_]], ...] = (("cold", new), ("warm", ~new))
+    for items, chosen in cases:
+        task = recommender.evaluation_task(EvaluationProtocol(items=items))
+        assert chosen[task.relevant.items].all()
+        scores = task.scorer.score(np.arange(N_USERS))
         assert (scores[:, ~chosen] == -np.inf).all()
         assert scores[:, chosen].isfinite().all()
 
@@ -89,8 +92,8 @@ def test_cold_and_warm_items_are_measured_apart(cold: Split) -> None:
 def test_who_says_nothing_of_them_ranks_them_by_chance_and_not_by_their_rows(cold: Split) -> None:
     recommender = fitted("popularity", cold)
     new = np.flatnonzero(cold.train.interactions.item_degrees == 0)
-    scorer, _, seen, _ = recommender.question("test", "train", "cold")
-    items, _ = top_k(scorer, np.arange(3), len(new), seen)
+    task = recommender.evaluation_task(EvaluationProtocol(items="cold"))
+    items, _ = top_k(task.scorer, np.arange(3), len(new), task.seen)
     assert sorted(items[0]) == list(new)
     assert list(items[0]) == list(items[1]) != list(new)
 
@@ -106,4 +109,4 @@ def test_without_any_features_of_known_items_new_ones_are_welcome_still(cold: Sp
 def recommender_by_chance(recommender: Recommender) -> float:
     """NDCG@4 among cold items of items in the order of their rows, which says nothing here."""
     same = Factors(torch.zeros(N_USERS, 1), torch.zeros(N_ITEMS, 1))
-    return replace(recommender, scorer=same).evaluate(among="cold", metrics=["ndcg@4"])["ndcg@4"]
+    return replace(recommender, scorer=same).evaluate(items="cold", metrics=["ndcg@4"])["ndcg@4"]

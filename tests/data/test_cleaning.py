@@ -82,12 +82,12 @@ def test_of_repeated_rows_the_earliest_is_kept_in_the_earliest_part(
     expected = {pair: (min(those)[1], min(part for _, _, part in those)) for pair, those in by_pair.items()}
     found = {
         (user, item): (row, part)
-        for user, item, row, part in cleaned.select("user_id", "item_id", "row", "part").iter_rows()
+        for user, item, row, part in cleaned.select("user_id", "item_id", "row", "split").iter_rows()
     }
     assert found == expected
     assert cleaned["row"].is_sorted()
     assert what.duplicates == len(rows) - len(expected)
-    assert what.conflicting_parts == sum(len({part for _, _, part in those}) > 1 for those in by_pair.values())
+    assert what.conflicting_splits == sum(len({part for _, _, part in those}) > 1 for those in by_pair.values())
     assert what.kept == len(expected)
 
 

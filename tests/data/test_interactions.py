@@ -17,7 +17,7 @@ LISTS = st.lists(PAIR, max_size=30)
 
 def of(pairs: list[Pair]) -> Interactions:
     columns = np.array(pairs, dtype=np.int64).reshape(-1, 2)
-    return Interactions.of_pairs(columns[:, 0], columns[:, 1], N_USERS, N_ITEMS)
+    return Interactions.from_pairs(columns[:, 0], columns[:, 1], N_USERS, N_ITEMS)
 
 
 def pairs_of(interactions: Interactions) -> list[Pair]:
@@ -33,8 +33,8 @@ def test_pairs_are_sorted_and_distinct(pairs: list[Pair]) -> None:
 
 @given(LISTS, st.lists(st.integers(0, N_USERS - 1), max_size=10))
 def test_items_of_some_users_are_their_own(pairs: list[Pair], users: list[int]) -> None:
-    positions, items = of(pairs).of(np.array(users, dtype=np.int64))
-    expected = [(place, item) for place, user in enumerate(users) for u, item in sorted(set(pairs)) if u == user]
+    positions, items = of(pairs).items_of(np.array(users, dtype=np.int64))
+    expected = [(position, item) for position, user in enumerate(users) for u, item in sorted(set(pairs)) if u == user]
     assert list(zip(positions.tolist(), items.tolist(), strict=True)) == expected
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from triptych.data.dataset import Dataset
 from triptych.data.interactions import Interactions
-from triptych.data.split import How, Split, of_parts, split, with_parts
+from triptych.data.split import How, Split, assign_split, split
 from triptych.data.vocabulary import Vocabulary
 from triptych.errors import InputError, SettingsError
 
@@ -90,7 +90,7 @@ def test_shares_are_rounded_down_but_whoever_has_three_gives_one(
 @given(datasets())
 def test_leave_one_out_takes_the_last_two_by_time(dataset: Dataset) -> None:
     assert dataset.times is not None
-    parts = with_parts(dataset, "leave-one-out").parts
+    parts = assign_split(dataset, "leave-one-out").split_codes
     assert parts is not None
     for user in range(N_USERS):
         own = dataset.interactions.users == user
@@ -104,7 +104,7 @@ def test_leave_one_out_takes_the_last_two_by_time(dataset: Dataset) -> None:
 @given(datasets(), RATIOS)
 def test_a_split_by_time_never_learns_from_the_future(dataset: Dataset, ratios: tuple[float, float, float]) -> None:
     assert dataset.times is not None
-    parts = with_parts(dataset, "time", ratios=ratios).parts
+    parts = assign_split(dataset, "time", ratios=ratios).split_codes
     assert parts is not None
     for earlier, later in ((0, 1), (0, 2), (1, 2)):
         before, after = dataset.times[parts == earlier], dataset.times[parts == later]
@@ -133,11 +133,11 @@ def test_a_split_by_time_takes_its_shares() -> None:
 
 @given(datasets(), st.sampled_from(["ratio", "leave-one-out"]))
 def test_a_carried_split_is_taken_as_it_is(dataset: Dataset, how: How) -> None:
-    carrying = with_parts(dataset, how, seed=3)
+    carrying = assign_split(dataset, how, seed=3)
     again = split(carrying)
     assert parts_of(again) == parts_of(split(dataset, how, seed=3))
     assert again.how == carrying.about["split"]
-    assert again.train.parts is None
+    assert again.train.split_codes is None
 
 
 def test_what_cannot_be_split_is_refused() -> None:
@@ -149,9 +149,13 @@ def test_what_cannot_be_split_is_refused() -> None:
         with pytest.raises(InputError):
             split(dataset, how)
     with pytest.raises(InputError, match="carries no split"):
-        of_parts(dataset)
+        Split.from_dataset(dataset)
     with pytest.raises(InputError, match="nothing to train on"):
-        of_parts(with_parts(Dataset(dataset.users, dataset.items, dataset.interactions, parts=np.full(2, 2, np.int8))))
+        Split.from_dataset(
+            assign_split(
+                Dataset(dataset.users, dataset.items, dataset.interactions, split_codes=np.full(2, 2, np.int8))
+            )
+        )
     for ratios in ((0.5, 0.5, 0.5), (1.2, -0.1, -0.1), (0.0, 0.5, 0.5)):
         with pytest.raises(SettingsError, match="three shares"):
             split(dataset, "ratio", ratios=ratios)

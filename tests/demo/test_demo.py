@@ -35,7 +35,7 @@ def test_the_same_seed_draws_the_same_shop_and_another_seed_another(
     write_world(make_world(3, SMALL), tmp_path)
     for file in folder.rglob("*.*"):
         assert file.read_bytes() == (tmp_path / file.relative_to(folder)).read_bytes(), file.name
-    assert not np.array_equal(world.taken_items[:100], make_world(4, SMALL).taken_items[:100])
+    assert not np.array_equal(world.interaction_items[:100], make_world(4, SMALL).interaction_items[:100])
 
 
 def agreement(features: Features, attribute: NDArray[np.int64], n_nearest: int = 5) -> float:
@@ -66,7 +66,7 @@ def test_the_ceiling_is_a_probability_and_customers_follow_it() -> None:
     world = make_world(1, SMALL)
     truth = true_log_probabilities(world).astype(np.float64)
     assert np.allclose(np.exp(truth).sum(axis=1), 1, atol=1e-4)
-    taken = truth[world.taken_users, world.taken_items].mean()
+    taken = truth[world.interaction_users, world.interaction_items].mean()
     assert taken > truth.mean() + 1
 
 

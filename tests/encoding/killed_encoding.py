@@ -9,5 +9,5 @@ from encoding.encoders import encoder_of_pictures
 from triptych.encoding import EncodeSettings, encode, folder_pictures
 
 if __name__ == "__main__":
-    things = folder_pictures(Path(sys.argv[1]))
-    encode(things, encoder_of_pictures(pause=0.02), Path(sys.argv[2]), EncodeSettings(batch_size=3))
+    inputs = folder_pictures(Path(sys.argv[1]))
+    encode(inputs, encoder_of_pictures(pause=0.02), Path(sys.argv[2]), EncodeSettings(batch_size=3))

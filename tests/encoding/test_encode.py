@@ -20,7 +20,7 @@ from triptych.data.formats.encoded import open_encoded
 from triptych.data.formats.tables import read_table
 from triptych.encoding import (
     EncodeSettings,
-    Things,
+    EncodingInputs,
     encode,
     encode_columns,
     folder_pictures,
@@ -104,18 +104,18 @@ def test_renamed_and_repeated_pictures_are_encoded_once(pictures: Path, tmp_path
 
 
 def test_features_of_another_encoder_are_never_mixed(pictures: Path, tmp_path: Path) -> None:
-    things, out = folder_pictures(pictures), tmp_path / "out"
-    encode(things, encoder_of_pictures(0), out)
+    inputs, out = folder_pictures(pictures), tmp_path / "out"
+    encode(inputs, encoder_of_pictures(0), out)
     before = (out / "features.npy").read_bytes()
     with pytest.raises(ArtefactError, match=r"another encoder: tiny \(float16\), now tiny .*differ in seed"):
-        encode(things, encoder_of_pictures(1), out)
+        encode(inputs, encoder_of_pictures(1), out)
     with pytest.raises(ArtefactError, match=r"now tiny \(float32\)"):
-        encode(things, encoder_of_pictures(0), out, EncodeSettings(precision="float32"))
+        encode(inputs, encoder_of_pictures(0), out, EncodeSettings(precision="float32"))
     assert (out / "features.npy").read_bytes() == before
-    assert encode(things, encoder_of_pictures(1), out, overwrite=True).n_encoded == 10
-    encode(things, encoder_of_pictures(1), tmp_path / "fresh")
+    assert encode(inputs, encoder_of_pictures(1), out, overwrite=True).n_encoded == 10
+    encode(inputs, encoder_of_pictures(1), tmp_path / "fresh")
     assert (out / "features.npy").read_bytes() == (tmp_path / "fresh" / "features.npy").read_bytes()
-    assert encode(things, encoder_of_pictures(1, name="the same by another name"), out).n_encoded == 0
+    assert encode(inputs, encoder_of_pictures(1, name="the same by another name"), out).n_encoded == 0
 
 
 def test_an_older_result_survives_whatever_stops_the_next(pictures: Path, tmp_path: Path) -> None:
@@ -176,9 +176,9 @@ def test_items_of_a_table_without_picture_or_text_are_missing_and_their_rows_are
 
 
 def test_where_nothing_can_be_encoded_there_is_an_error_and_no_folder(items: Path, tmp_path: Path) -> None:
-    things = table_pictures(read_table(items), tmp_path, "title")
+    inputs = table_pictures(read_table(items), tmp_path, "title")
     with pytest.raises(InputError, match="not one of 10 pictures can be encoded; the first: no such file"):
-        encode(things, encoder_of_pictures(), tmp_path / "out")
+        encode(inputs, encoder_of_pictures(), tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
@@ -201,7 +201,7 @@ def test_a_picture_that_the_encoder_cannot_take_ends_nothing(pictures: Path, tmp
 
 
 def test_vectors_too_large_for_sixteen_bits_are_refused(tmp_path: Path) -> None:
-    texts = Things("texts", ["a"], ["aaa"], [""], {})
+    texts = EncodingInputs("texts", ["a"], ["aaa"], [""], {})
     encoder = encoder_of_texts()
     large = replace(encoder, encode=lambda batch: np.full((len(batch), 26), 1e6))
     with pytest.raises(SettingsError, match="--precision float32"):
@@ -246,8 +246,8 @@ def test_prepare_reads_the_folders_with_their_missing_rows_and_provenance(
     assert dataset.features["image"].provenance["encoder"]["identity"] == {"seed": 0}
     found = open_encoded(tmp_path / "f" / "image")
     for item, row in zip(found.ids, found.values, strict=True):
-        place = int(dataset.items.find(pl.Series([item]))[0])
-        np.testing.assert_array_equal(dataset.features["image"].table[place], row)
+        position = int(dataset.items.find(pl.Series([item]))[0])
+        np.testing.assert_array_equal(dataset.features["image"].table[position], row)
     encoder = dataset.features["metadata"].encoder
     assert encoder is not None
     assert encode_metadata(encoder, table)[0].shape[1] == dataset.features["metadata"].width

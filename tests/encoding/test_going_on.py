@@ -66,8 +66,8 @@ def test_an_encoding_killed_at_random_moments_ends_with_the_same_bytes(pictures:
 
 @pytest.mark.parametrize("after", range(13))
 def test_an_interruption_after_any_batch_loses_no_finished_batch(pictures: Path, tmp_path: Path, after: int) -> None:
-    things, sizes = folder_pictures(pictures), list[int]()
-    encode(things, encoder_of_pictures(), tmp_path / "whole", SMALL)
+    inputs, sizes = folder_pictures(pictures), list[int]()
+    encode(inputs, encoder_of_pictures(), tmp_path / "whole", SMALL)
 
     def stop(progress: Progress) -> None:
         if progress.stage == "encoding pictures" and progress.done >= 3 * after:
@@ -75,9 +75,9 @@ def test_an_interruption_after_any_batch_loses_no_finished_batch(pictures: Path,
 
     encoder = encoder_of_pictures(seen=sizes.append)
     with pytest.raises(KeyboardInterrupt):
-        encode(things, encoder, tmp_path / "halted", SMALL, listener=stop)
+        encode(inputs, encoder, tmp_path / "halted", SMALL, listener=stop)
     first = sum(sizes)
-    result = encode(things, encoder, tmp_path / "halted", SMALL)
+    result = encode(inputs, encoder, tmp_path / "halted", SMALL)
     assert bytes_of(tmp_path / "halted") == bytes_of(tmp_path / "whole")
     assert result.n_resumed == first
     assert sum(sizes) == 37  # forty, less one that is there twice and two broken ones: each exactly once

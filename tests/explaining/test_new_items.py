@@ -9,15 +9,15 @@ import pytest
 
 from triptych.data.dataset import Dataset
 from triptych.data.interactions import Interactions
-from triptych.data.split import split, with_parts
+from triptych.data.split import assign_split, split
 from triptych.data.vocabulary import Vocabulary
 from triptych.explaining.explainer import Explainer
 from triptych.explaining.explanation import Explanation
 from triptych.models.registry import MODELS, model_class
 from triptych.ranking.recommender import Recommender
+from triptych.training.cold_items import add_items
 from triptych.training.fit import fit
 from triptych.training.settings import TrainingSettings
-from triptych.training.welcome import welcome
 from worlds import random_dataset
 
 QUICK = TrainingSettings(epochs=3, batch_size=64, learning_rate=0.01, patience=3, precision="float32")
@@ -48,17 +48,17 @@ def test_an_item_that_nobody_took_is_explained_through_its_content(name: str) ->
 
 @pytest.mark.parametrize("name", OF_CONTENT)
 def test_items_that_came_into_a_trained_model_are_explained_as_the_others(name: str) -> None:
-    grown = with_parts(random_dataset(density=0.4), "ratio", ratios=(0.8, 0.1, 0.1), seed=0)
+    grown = assign_split(random_dataset(density=0.4), "ratio", ratios=(0.8, 0.1, 0.1), seed=0)
     taken, n = grown.interactions, 22
     old = taken.items < n
     interactions = Interactions(taken.users[old], taken.items[old], taken.n_users, n)
-    parts = np.asarray(grown.parts)[old]
+    parts = np.asarray(grown.split_codes)[old]
     features = {m: replace(each, table=each.table[:n], present=each.present[:n]) for m, each in grown.features.items()}
-    dataset = Dataset(grown.users, Vocabulary(grown.items.ids[:n]), interactions, features, parts=parts)
-    grown = replace(grown, interactions=replace(interactions, n_items=grown.n_items), parts=parts)
+    dataset = Dataset(grown.users, Vocabulary(grown.items.ids[:n]), interactions, features, split_codes=parts)
+    grown = replace(grown, interactions=replace(interactions, n_items=grown.n_items), split_codes=parts)
     recommender = fit(name, dataset, training=QUICK)
     before = explained(recommender, dataset, ["i03", "i07"])
-    after = explained(welcome(recommender, grown), grown, ["i03", "i07", "i24"])
+    after = explained(add_items(recommender, grown), grown, ["i03", "i07", "i24"])
     for one, other in zip(before, after, strict=False):
         assert [reason.item for reason in one.reasons] == [reason.item for reason in other.reasons]
         for reason, same in zip(one.reasons, other.reasons, strict=True):

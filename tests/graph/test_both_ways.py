@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 
 from triptych import kernels
-from triptych.graph import layer_tables
+from triptych.graph import mmgcn_tables
 from triptych.graph.bipartite import BipartiteGraph
 from triptych.graph.edges import Edges, unit_rows
-from triptych.graph.layers import LayerWeights, graph_layers
+from triptych.graph.mmgcn_layers import LayerWeights, graph_layers
 from worlds import random_dataset
 
 pytestmark = pytest.mark.skipif(not kernels.available(), reason="built without a compiler, or switched off")
@@ -33,7 +33,7 @@ def assert_same_both_ways(
         monkeypatch.setenv(kernels.SWITCH, way)
         own = [x.clone().requires_grad_() for x in inputs]
         values = compute(*own)
-        total = torch.stack([(v * drawn(place, *v.shape)).sum() for place, v in enumerate(values)]).sum()
+        total = torch.stack([(v * drawn(position, *v.shape)).sum() for position, v in enumerate(values)]).sum()
         results.append((values, torch.autograd.grad(total, own)))
     for ours, theirs in zip(results[0][0] + results[0][1], results[1][0] + results[1][1], strict=True):
         assert torch.allclose(ours, theirs, atol=1e-4), (ours - theirs).abs().max()
@@ -44,25 +44,25 @@ def test_the_mean_of_layers_at_some_rows(n_layers: int, monkeypatch: pytest.Monk
     graph = BipartiteGraph(random_dataset().interactions)
     tables = [drawn(1, N_USERS, WIDTH), drawn(2, N_ITEMS, WIDTH)]
     assert_same_both_ways(lambda u, i: graph.mean_of_layers(u, i, n_layers), tables, monkeypatch)
-    assert_same_both_ways(lambda u, i: graph.mean_at(u, i, n_layers, AT_USERS, AT_ITEMS), tables, monkeypatch)
+    assert_same_both_ways(lambda u, i: graph.mean_of_layers_at(u, i, n_layers, AT_USERS, AT_ITEMS), tables, monkeypatch)
     assert_same_both_ways(
-        lambda u, i: graph.mean_and_norms(u, i, n_layers, AT_USERS, AT_ITEMS, again=1.0), tables, monkeypatch
+        lambda u, i: graph.mean_and_norms(u, i, n_layers, AT_USERS, AT_ITEMS, item_residual=1.0), tables, monkeypatch
     )
 
 
 @pytest.mark.parametrize("n_layers", [0, 1, 3])
 def test_propagation_of_tables_in_bfloat16_is_near_that_in_float32(n_layers: int) -> None:
     results = []
-    for products in (torch.float32, torch.bfloat16):
+    for compute_dtype in (torch.float32, torch.bfloat16):
         graph = BipartiteGraph(random_dataset().interactions)
-        graph.products = products
+        graph.compute_dtype = compute_dtype
         own = [drawn(1, N_USERS, WIDTH).requires_grad_(), drawn(2, N_ITEMS, WIDTH).requires_grad_()]
         values = [
-            *graph.mean_at(own[0], own[1], n_layers, AT_USERS, AT_ITEMS),
-            *graph.mean_and_norms(own[0], own[1], n_layers, AT_USERS, AT_ITEMS, again=1.0),
+            *graph.mean_of_layers_at(own[0], own[1], n_layers, AT_USERS, AT_ITEMS),
+            *graph.mean_and_norms(own[0], own[1], n_layers, AT_USERS, AT_ITEMS, item_residual=1.0),
         ]
         assert all(value.dtype == torch.float32 for value in values)
-        total = torch.stack([(v * drawn(place, *v.shape)).sum() for place, v in enumerate(values)]).sum()
+        total = torch.stack([(v * drawn(position, *v.shape)).sum() for position, v in enumerate(values)]).sum()
         results.append((*values, *torch.autograd.grad(total, own)))
     for exact, near in zip(*results, strict=True):
         assert (exact - near).norm() <= 0.005 * exact.norm()
@@ -73,7 +73,7 @@ def test_propagation_of_tables_in_bfloat16_is_near_that_in_float32(n_layers: int
 def test_norms_of_tables_of_zeros_have_no_gradient() -> None:
     graph = BipartiteGraph(random_dataset().interactions)
     users, items = torch.zeros(N_USERS, 3, requires_grad=True), torch.zeros(N_ITEMS, 3, requires_grad=True)
-    *_, norm_users, norm_items = graph.mean_and_norms(users, items, 1, AT_USERS, AT_ITEMS, again=1.0)
+    *_, norm_users, norm_items = graph.mean_and_norms(users, items, 1, AT_USERS, AT_ITEMS, item_residual=1.0)
     (norm_users + norm_items).backward()  # type: ignore[no-untyped-call]
     assert users.grad is not None
     assert torch.equal(users.grad, torch.zeros(N_USERS, 3))
@@ -97,7 +97,10 @@ def test_the_strongest_modality_and_two_layers_on_the_edges_it_weighs(monkeypatc
     edges = Edges(random_dataset().interactions)
 
     def compute(E: Tensor, a: Tensor, b: Tensor, c_u: Tensor, c_i: Tensor) -> tuple[Tensor, ...]:
-        to_users, to_items = edges.strongest_from_items([a, b], c_i), edges.strongest_from_users([b, a], c_u)
+        to_users, to_items = (
+            edges.max_over_modalities_from_items([a, b], c_i),
+            edges.max_over_modalities_from_users([b, a], c_u),
+        )
         return to_users, to_items, *edges.two_layers_at(to_users, to_items, E, AT_USERS, AT_ITEMS)
 
     inputs = [drawn(5, N_USERS + N_ITEMS, WIDTH), drawn(7, len(edges)), drawn(8, len(edges))]
@@ -117,20 +120,20 @@ def test_layers_are_the_same_in_float32_and_near_in_bfloat16(
     shapes: list[tuple[int, ...]] = [(n_users, width), (n_items, width), (n_users + n_items, d)]
     for w in (width, d):
         shapes += [(w, w), (d, w), (d,), (d, w + d), (d,)]
-    inputs = [drawn(place, *shape) for place, shape in enumerate(shapes)]
+    inputs = [drawn(position, *shape) for position, shape in enumerate(shapes)]
     if signs != "any":  # far from leaky_relu's kink, where rounding may change a value's side, and its gradient
         inputs = [x.abs() for x in inputs]
     if signs == "half of them":  # of every table's columns below it: W's columns, and S's, s's, C's and c's rows
-        for place in (3, 8):
-            inputs[place][:, ::2] *= -1
-            for each in inputs[place + 1 : place + 5]:
+        for position in (3, 8):
+            inputs[position][:, ::2] *= -1
+            for each in inputs[position + 1 : position + 5]:
                 each[::2] *= -1
     results = []
-    for way, products in (("torch", torch.float32), ("native", torch.float32), ("native", torch.bfloat16)):
+    for way, compute_dtype in (("torch", torch.float32), ("native", torch.float32), ("native", torch.bfloat16)):
         monkeypatch.setenv(kernels.SWITCH, way)
         own = [x.clone().requires_grad_() for x in inputs]
         layers = [LayerWeights(*own[begin : begin + 5]) for begin in (3, 8)]
-        *out, square = graph_layers(edges, (own[0], own[1]), own[2], layers, products, at)
+        *out, square = graph_layers(edges, (own[0], own[1]), own[2], layers, compute_dtype, at)
         last = torch.cat(out)
         total = (last * drawn(13, *last.shape)).sum() + 0.3 * square
         results.append((last, square, *torch.autograd.grad(total, own)))
@@ -141,15 +144,15 @@ def test_layers_are_the_same_in_float32_and_near_in_bfloat16(
 
 
 @pytest.mark.parametrize("products", [torch.float32, torch.bfloat16])
-def test_layers_gone_through_in_parts_are_the_same(products: torch.dtype, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_layers_gone_through_in_parts_are_the_same(compute_dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch) -> None:
     edges = Edges(random_dataset().interactions)
     shapes: list[tuple[int, ...]] = [(N_USERS, 9), (N_USERS + N_ITEMS, 4), (9, 9), (4, 9), (4,), (4, 13), (4,)]
     features = drawn(20, N_ITEMS, 9).half()  # without a gradient, as features as they are
     results = []
     for chunk in (1 << 20, 140):
-        monkeypatch.setattr(layer_tables, "CHUNK", chunk)
-        own = [drawn(place, *shape).abs().requires_grad_() for place, shape in enumerate(shapes)]
-        *out, _ = graph_layers(edges, (own[0], features), own[1], [LayerWeights(*own[2:])], products)
+        monkeypatch.setattr(mmgcn_tables, "CHUNK", chunk)
+        own = [drawn(position, *shape).abs().requires_grad_() for position, shape in enumerate(shapes)]
+        *out, _ = graph_layers(edges, (own[0], features), own[1], [LayerWeights(*own[2:])], compute_dtype)
         rows = torch.cat(out)
         results.append((rows, *torch.autograd.grad(rows.square().sum(), own)))
     for whole, parts in zip(*results, strict=True):
@@ -161,4 +164,6 @@ def test_rows_that_do_not_exist_are_refused_either_way(monkeypatch: pytest.Monke
     for way in ("native", "torch"):
         monkeypatch.setenv(kernels.SWITCH, way)
         with pytest.raises(IndexError):
-            graph.mean_at(drawn(1, N_USERS, 4), drawn(2, N_ITEMS, 4), 2, torch.tensor([N_USERS + 3]), AT_ITEMS)
+            graph.mean_of_layers_at(
+                drawn(1, N_USERS, 4), drawn(2, N_ITEMS, 4), 2, torch.tensor([N_USERS + 3]), AT_ITEMS
+            )

@@ -16,7 +16,7 @@ from triptych.graph import edge_sums
 from triptych.graph import neighbours as neighbours_module
 from triptych.graph.edges import Edges
 from triptych.graph.item_graph import ItemGraph, modality_weights
-from triptych.graph.neighbours import matrix_of, nearest, neighbours_of
+from triptych.graph.neighbours import nearest, neighbour_matrix, neighbours_of
 from worlds import random_dataset
 
 
@@ -71,7 +71,7 @@ def test_neighbours_are_those_of_a_full_sort_and_missing_items_have_none(
         assert found.items[row, 0] == row
     assert (found.items[0] == -1).all()
     assert not (found.items == 0).any()
-    assert matrix_of(found, found.cosines).nnz == 24 * 4
+    assert neighbour_matrix(found, found.cosines).nnz == 24 * 4
 
 
 def test_given_neighbours_go_before_found_ones_and_too_few_are_refused() -> None:
@@ -85,7 +85,7 @@ def test_given_neighbours_go_before_found_ones_and_too_few_are_refused() -> None
 
 def test_an_item_graph_propagates_and_its_gradient_is_the_transposed_product() -> None:
     found = nearest(random_dataset().features["text"], 3)
-    matrix = matrix_of(found, found.cosines.astype(np.float64))
+    matrix = neighbour_matrix(found, found.cosines.astype(np.float64))
     x = torch.randn(25, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(0), requires_grad=True)
     product = ItemGraph(matrix).propagate(x)
     dense = torch.from_numpy(matrix.toarray())

@@ -15,9 +15,9 @@ from torch_geometric.data import HeteroData
 from torch_geometric.nn import LightGCN as TheirLightGCN
 
 from triptych.data.dataset import Dataset
-from triptych.data.split import with_parts
+from triptych.data.split import assign_split
 from triptych.errors import InputError
-from triptych.interchange.geometric import of_hetero_data, to_hetero_data
+from triptych.interchange.geometric import from_hetero_data, to_hetero_data
 from triptych.models.lightgcn import LightGCN
 from worlds import random_dataset
 
@@ -26,20 +26,20 @@ EXAMPLE = Path(__file__).parents[2] / "examples" / "bm3_from_pyg.py"
 
 @pytest.fixture
 def dataset() -> Dataset:
-    whole = with_parts(random_dataset(), "ratio", ratios=(0.8, 0.1, 0.1), seed=0)
+    whole = assign_split(random_dataset(), "ratio", ratios=(0.8, 0.1, 0.1), seed=0)
     return replace(whole, times=np.arange(len(whole.interactions), dtype=np.float64))
 
 
 def test_a_data_set_comes_back_as_it_went(dataset: Dataset) -> None:
     data = to_hetero_data(dataset)
     data.validate()
-    again = of_hetero_data(data)
+    again = from_hetero_data(data)
     assert again.users.ids.equals(dataset.users.ids)
     assert again.items.ids.equals(dataset.items.ids)
     assert np.array_equal(again.interactions.keys, dataset.interactions.keys)
-    assert dataset.parts is not None
-    assert again.parts is not None
-    assert np.array_equal(again.parts, dataset.parts)
+    assert dataset.split_codes is not None
+    assert again.split_codes is not None
+    assert np.array_equal(again.split_codes, dataset.split_codes)
     assert dataset.times is not None
     assert again.times is not None
     assert np.array_equal(again.times, dataset.times)
@@ -57,11 +57,11 @@ def test_edges_in_any_order_twice_and_masks_are_read(dataset: Dataset) -> None:
         value = edges[name][..., shuffled]
         edges[name] = torch.cat([value, value[..., :5]], dim=-1)
     del edges["split"], edges["time"]
-    again = of_hetero_data(data)
+    again = from_hetero_data(data)
     assert np.array_equal(again.interactions.keys, dataset.interactions.keys)
-    assert again.parts is not None
-    assert dataset.parts is not None
-    assert np.array_equal(again.parts, dataset.parts)
+    assert again.split_codes is not None
+    assert dataset.split_codes is not None
+    assert np.array_equal(again.split_codes, dataset.split_codes)
 
 
 @pytest.mark.parametrize("n_layers", [0, 1, 3])
@@ -82,18 +82,18 @@ def test_lightgcn_equals_theirs_on_the_same_weights(dataset: Dataset, n_layers: 
 def test_what_cannot_be_read_is_refused_with_a_mend(dataset: Dataset) -> None:
     data = to_hetero_data(dataset)
     with pytest.raises(InputError, match="no edges"):
-        of_hetero_data(data, relation=("user", "rates", "item"))
+        from_hetero_data(data, relation=("user", "rates", "item"))
     with pytest.raises(InputError, match=r'no float matrix "imgae"'):
-        of_hetero_data(data, modalities=["imgae"])
+        from_hetero_data(data, modalities=["imgae"])
     data["user", "views", "item"].edge_index = torch.zeros((2, 1), dtype=torch.int64)
     with pytest.raises(InputError, match="2 edge types") as caught:
-        of_hetero_data(data)
-    assert caught.value.mend
+        from_hetero_data(data)
+    assert caught.value.hint
     broken = HeteroData()
     broken["user"].num_nodes, broken["item"].num_nodes = 2, 2
     broken["user", "takes", "item"].edge_index = torch.tensor([[0, 1], [0, 2]])
     with pytest.raises(InputError, match="beyond the 2"):
-        of_hetero_data(broken)
+        from_hetero_data(broken)
 
 
 def test_the_example_runs(capsys: pytest.CaptureFixture[str]) -> None:

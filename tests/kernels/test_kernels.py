@@ -139,7 +139,7 @@ def test_routing_has_the_values_and_gradients_of_its_equations(
     assert torch.allclose(got_scores, scores, atol=1e-5)
     total = (p * d_out).sum() + (scores * d_scores).sum() + 0.25 * preference.square().sum()
     expected = torch.autograd.grad(total, (preference, y))
-    got = kernels.route_back(edges, preference, y, n_iterations, alphas, d_out, d_scores, again=0.5)
+    got = kernels.route_back(edges, preference, y, n_iterations, alphas, d_out, d_scores, residual=0.5)
     for ours, theirs in zip(got, expected, strict=True):
         assert torch.allclose(ours, theirs, atol=1e-4)
 
@@ -232,14 +232,14 @@ def test_nan_is_never_ranked_and_an_infinite_score_comes_first() -> None:
 
 
 def test_the_switch_turns_the_kernels_off(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert kernels.serves(torch.ones(2))
-    assert not kernels.serves(torch.ones(2), torch.ones(2, dtype=torch.float64))
+    assert kernels.supports(torch.ones(2))
+    assert not kernels.supports(torch.ones(2), torch.ones(2, dtype=torch.float64))
     monkeypatch.setenv(kernels.SWITCH, "torch")
-    assert not kernels.serves(torch.ones(2))
+    assert not kernels.supports(torch.ones(2))
     assert kernels.instructions() == "torch"
     monkeypatch.setenv(kernels.SWITCH, "off")
     with pytest.raises(SettingsError, match="native or torch"):
-        kernels.serves(torch.ones(2))
+        kernels.supports(torch.ones(2))
 
 
 @pytest.mark.parametrize("scale", [1e-25, 1e-3, 1.0, 1e20])

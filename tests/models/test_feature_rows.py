@@ -22,7 +22,7 @@ from worlds import random_dataset
 @pytest.mark.parametrize("keep", [True, False])
 @pytest.mark.parametrize("n_asked", [None, 5, 101])
 def test_a_projection_is_that_of_the_whole_table_whatever_the_chunks(
-    products: torch.dtype,
+    compute_dtype: torch.dtype,
     stored: type[np.floating],
     n_asked: int | None,
     keep: bool,
@@ -35,7 +35,7 @@ def test_a_projection_is_that_of_the_whole_table_whatever_the_chunks(
     table = generator.standard_normal((n, width)).astype(stored)
     rows = FeatureRows(Features("image", table.copy(), present))
     table[~present] = 0
-    rows.products = products
+    rows.compute_dtype = compute_dtype
     weight = torch.from_numpy(generator.standard_normal((d, width))).float().requires_grad_()
     bias = torch.from_numpy(generator.standard_normal(d)).float().requires_grad_()
     items = None if n_asked is None else torch.from_numpy(generator.integers(0, n, n_asked))
@@ -44,7 +44,7 @@ def test_a_projection_is_that_of_the_whole_table_whatever_the_chunks(
     some = some if items is None else some[items]
     there = torch.from_numpy(present) if items is None else torch.from_numpy(present)[items]
     expected = (some @ weight.T + bias) * there[:, None]
-    bound = 1e-5 if products == torch.float32 else 1e-2
+    bound = 1e-5 if compute_dtype == torch.float32 else 1e-2
     assert (got - expected).norm() <= bound * expected.norm()
     assert torch.equal(has[:, 0].bool(), there)
     g = torch.from_numpy(generator.standard_normal(tuple(got.shape))).float()

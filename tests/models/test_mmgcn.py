@@ -58,10 +58,10 @@ def test_mmgcns_id_embeddings_and_preferences_are_trained() -> None:
 
 
 @pytest.mark.parametrize("products", [torch.float32, torch.bfloat16])
-def test_the_released_form_leaves_them_as_drawn_and_trains_all_else(products: torch.dtype) -> None:
+def test_the_released_form_leaves_them_as_drawn_and_trains_all_else(compute_dtype: torch.dtype) -> None:
     dataset = world()
     model = MMGCN(dataset, replace(SETTINGS, form="released"), torch.Generator().manual_seed(0))
-    model.compute_products_in(products)
+    model.set_compute_dtype(compute_dtype)
     before = {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
     losses = trained(model, dataset, list(before))
     assert losses[-1] < losses[0]
@@ -111,7 +111,7 @@ def test_by_default_a_data_set_without_pictures_goes_in_as_it_is() -> None:
 
 
 @pytest.mark.parametrize(("setting", "mend"), [("imgae", '"image"'), ("image,sound", "known: auto, image, none, text")])
-def test_a_modality_named_that_is_not_there_is_refused(setting: str, mend: str) -> None:
+def test_a_modality_named_that_is_not_there_is_refused(setting: str, hint: str) -> None:
     with pytest.raises(SettingsError, match="the data set lacks") as caught:
         MMGCN(world(), replace(SETTINGS, projected=setting), torch.Generator())
-    assert mend in str(caught.value.mend)
+    assert hint in str(caught.value.hint)

@@ -32,7 +32,7 @@ class Broken:
 
     says: str
     where: str | None
-    mend: str
+    hint: str
     files: Mapping[str, Content] = field(default_factory=dict)
     source: str = "log.csv"
     items: str | None = None
@@ -41,38 +41,38 @@ class Broken:
     error: type[TriptychError] = InputError
 
 
-def log(text: str, says: str, where: str, mend: str, **settings: Any) -> Broken:
+def log(text: str, says: str, where: str, hint: str, **settings: Any) -> Broken:
     """A broken log.csv."""
-    return Broken(says, where, mend, files={"log.csv": text}, settings=settings)
+    return Broken(says, where, hint, files={"log.csv": text}, settings=settings)
 
 
-def table(text: str, says: str, where: str, mend: str, **settings: Any) -> Broken:
+def table(text: str, says: str, where: str, hint: str, **settings: Any) -> Broken:
     """A broken items.csv."""
-    return Broken(says, where, mend, files={"items.csv": text}, items="items.csv", settings=settings)
+    return Broken(says, where, hint, files={"items.csv": text}, items="items.csv", settings=settings)
 
 
-def matrix(name: str, content: Content, says: str, where: str, mend: str, **settings: Any) -> Broken:
+def matrix(name: str, content: Content, says: str, where: str, hint: str, **settings: Any) -> Broken:
     """A broken feature file of the items a, b, c."""
     return Broken(
-        says, where, mend, files={name: content}, items="items.csv", features={"image": name}, settings=settings
+        says, where, hint, files={name: content}, items="items.csv", features={"image": name}, settings=settings
     )
 
 
-def id_file(text: str, says: str, where: str, mend: str) -> Broken:
+def id_file(text: str, says: str, where: str, hint: str) -> Broken:
     """A broken file of item ids."""
     return Broken(
         says,
         where,
-        mend,
+        hint,
         files={"image.npy": rows(), "ids.csv": text},
         items="items.csv",
         features={"image": ("image.npy", "ids.csv")},
     )
 
 
-def option(says: str, where: str | None, mend: str, error: type[TriptychError] = InputError, **settings: Any) -> Broken:
+def option(says: str, where: str | None, hint: str, error: type[TriptychError] = InputError, **settings: Any) -> Broken:
     """Good files, a bad option."""
-    return Broken(says, where, mend, items="items.csv", settings=settings, error=error)
+    return Broken(says, where, hint, items="items.csv", settings=settings, error=error)
 
 
 def rows(bad: float | None = None, *, dtype: str = "float32") -> NDArray[Any]:
@@ -141,7 +141,7 @@ def assert_refused(case: Broken, tmp_path: Path) -> None:
     assert type(error) is case.error
     assert case.says in error.what
     assert error.where == (None if case.where is None else str(tmp_path / case.where))
-    assert error.mend is not None
-    assert case.mend in error.mend
-    assert all(part in str(error) for part in (error.what, error.mend, error.where or ""))
+    assert error.hint is not None
+    assert case.hint in error.hint
+    assert all(part in str(error) for part in (error.what, error.hint, error.where or ""))
     assert everything_in(tmp_path) == before

@@ -50,8 +50,8 @@ def pairs(dataset: Dataset, part: int | None = None) -> set[tuple[str, str]]:
     every = list(zip(users, items, strict=True))
     if part is None:
         return set(every)
-    assert dataset.parts is not None
-    return {pair for pair, its in zip(every, dataset.parts, strict=True) if its == part}
+    assert dataset.split_codes is not None
+    return {pair for pair, its in zip(every, dataset.split_codes, strict=True) if its == part}
 
 
 def cleaning(dataset: Dataset) -> dict[str, int]:

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from triptych.errors import InputError
-from triptych.preparing import dataset_of_frames
+from triptych.preparing import dataset_from_frames
 
 FRAME = pl.DataFrame({"user_id": ["u1", "u1", "u2"], "item_id": ["a", "b", "a"], "rating": [5.0, 4.0, 3.0]})
 
@@ -69,11 +69,11 @@ FRAME = pl.DataFrame({"user_id": ["u1", "u1", "u2"], "item_id": ["a", "b", "a"],
     ],
 )
 def test_a_bad_frame_is_refused_with_its_row_and_a_mend(
-    frame: Any, arguments: dict[str, Any], says: str, where: str, mend: str
+    frame: Any, arguments: dict[str, Any], says: str, where: str, hint: str
 ) -> None:
     with pytest.raises(InputError) as caught:
-        dataset_of_frames(frame, **arguments)
+        dataset_from_frames(frame, **arguments)
     assert says in caught.value.what
     assert caught.value.where == where
-    assert caught.value.mend is not None
-    assert mend in caught.value.mend
+    assert caught.value.hint is not None
+    assert hint in caught.value.hint

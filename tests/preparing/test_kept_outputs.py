@@ -28,7 +28,7 @@ def test_an_existing_output_is_not_replaced_unless_asked(tmp_path: Path) -> None
     with pytest.raises(ArtefactError, match="already exists") as caught:
         prepare(tmp_path / "log.csv", output, PrepareSettings(seed=1))
     assert caught.value.where == str(output)
-    assert "overwrite" in str(caught.value.mend)
+    assert "overwrite" in str(caught.value.hint)
     assert {file: file.read_bytes() for file in output.rglob("*") if file.is_file()} == before
     prepare(tmp_path / "log.csv", output, PrepareSettings(min_rating=3), overwrite=True)
     assert everything_in(tmp_path) == {tmp_path / "log.csv", output, *output.rglob("*")}

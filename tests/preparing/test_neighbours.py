@@ -45,8 +45,8 @@ def test_neighbours_are_rows_of_the_item_table_and_come_back_as_items(shop: Path
     dataset = open_dataset(prepared(shop))
     found = dataset.neighbours["image"]
     names = {
-        item: [dataset.items.ids[int(row)] for row in found.items[place] if row >= 0]
-        for place, item in enumerate(dataset.items.ids)
+        item: [dataset.items.ids[int(row)] for row in found.items[position] if row >= 0]
+        for position, item in enumerate(dataset.items.ids)
     }
     assert names == {"c": ["c", "a"], "a": ["a", "c"], "b": ["b"]}
     assert found.cosines.dtype == np.float32
@@ -96,7 +96,7 @@ def test_broken_neighbours_are_refused_by_file_and_row(
     breaks(shop)
     with pytest.raises(InputError, match=message) as caught:
         prepared(shop)
-    assert caught.value.mend
+    assert caught.value.hint
 
 
 def test_neighbours_without_features_an_item_table_or_twice_are_refused(shop: Path) -> None:

@@ -18,7 +18,7 @@ from preparing.small import (
     parquet_file,
     text_file,
 )
-from triptych.preparing import PrepareSettings, dataset_of_frames, prepare
+from triptych.preparing import PrepareSettings, dataset_from_frames, prepare
 
 
 def test_leading_zeros_of_ids_survive_in_csv(tmp_path: Path) -> None:
@@ -161,6 +161,6 @@ def test_times_are_seconds_whatever_they_are_written_as(tmp_path: Path) -> None:
         "number": pl.Series([int(moment.timestamp())]),
         "digits": pl.Series([str(int(moment.timestamp()))]),
     }.items():
-        dataset = dataset_of_frames(pl.DataFrame({"user": ["u"], "item": ["i"], "time": values}))
+        dataset = dataset_from_frames(pl.DataFrame({"user": ["u"], "item": ["i"], "time": values}))
         assert dataset.times is not None, name
         assert dataset.times.tolist() == [moment.timestamp()], name

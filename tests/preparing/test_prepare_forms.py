@@ -27,7 +27,7 @@ from preparing.small import (
 )
 from triptych.data.dataset import open_dataset
 from triptych.errors import ArtefactError
-from triptych.preparing import FeatureSource, PrepareSettings, dataset_of_frames, prepare
+from triptych.preparing import FeatureSource, PrepareSettings, dataset_from_frames, prepare
 
 TURNED: dict[str, Callable[[pl.DataFrame], Any]] = {
     "pandas": lambda frame: frame.to_pandas(),
@@ -43,7 +43,7 @@ def test_files_and_frames_become_the_same_data_set(tmp_path: Path, kind: str) ->
         written_log(tmp_path), tmp_path / "out", METADATA, items=written_items(tmp_path), features=[source]
     )
     turned = TURNED[kind]
-    of_frames = dataset_of_frames(turned(LOG), items=turned(ITEMS), features={"image": IMAGE}, settings=METADATA)
+    of_frames = dataset_from_frames(turned(LOG), items=turned(ITEMS), features={"image": IMAGE}, settings=METADATA)
     assert_same(of_files, of_frames)
 
 
@@ -57,18 +57,18 @@ def test_the_same_log_as_csv_and_parquet_becomes_the_same_data_set(tmp_path: Pat
 
 def test_what_pandas_calls_nan_is_an_empty_field() -> None:
     frame = pd.DataFrame({"user": ["u", "u"], "item": ["a", "b"], "rating": [5.0, float("nan")], "time": [1.0, 2.0]})
-    dataset = dataset_of_frames(frame, settings=PrepareSettings(min_rating=3))
+    dataset = dataset_from_frames(frame, settings=PrepareSettings(min_rating=3))
     assert pairs(dataset) == {("u", "a")}
 
 
 def test_features_of_frames_may_bring_their_ids() -> None:
-    dataset = dataset_of_frames(LOG, items=ITEMS, features={"image": (["c", "a"], IMAGE[:2])})
+    dataset = dataset_from_frames(LOG, items=ITEMS, features={"image": (["c", "a"], IMAGE[:2])})
     assert dataset.features["image"].present.tolist() == [True, False, True, False]
     np.testing.assert_array_equal(dataset.features["image"].table[2], IMAGE[0])
 
 
 def test_a_reopened_data_set_is_the_same(tmp_path: Path) -> None:
-    dataset = dataset_of_frames(LOG, items=ITEMS, features={"image": IMAGE}, settings=METADATA)
+    dataset = dataset_from_frames(LOG, items=ITEMS, features={"image": IMAGE}, settings=METADATA)
     dataset.save(tmp_path / "saved")
     reopened = open_dataset(tmp_path / "saved", verify=True)
     assert_same(dataset, reopened)
@@ -108,7 +108,7 @@ def test_a_big_table_never_stands_in_memory_whole(tmp_path: Path, monkeypatch: p
 
 
 def test_a_tampered_small_file_is_refused_at_every_opening(tmp_path: Path) -> None:
-    dataset_of_frames(LOG, items=ITEMS, features={"image": IMAGE}).save(tmp_path / "set")
+    dataset_from_frames(LOG, items=ITEMS, features={"image": IMAGE}).save(tmp_path / "set")
     file = tmp_path / "set" / "features" / "image.safetensors"
     content = bytearray(file.read_bytes())
     content[-1] ^= 1
@@ -135,7 +135,7 @@ def test_a_tampered_large_file_is_refused_by_its_size_and_when_verified(tmp_path
 
 @pytest.mark.parametrize("name", ["users.parquet", "items.parquet", "interactions.parquet", "manifest.json"])
 def test_a_data_set_that_lost_a_file_is_refused(tmp_path: Path, name: str) -> None:
-    dataset_of_frames(LOG).save(tmp_path / "set")
+    dataset_from_frames(LOG).save(tmp_path / "set")
     (tmp_path / "set" / name).unlink()
     with pytest.raises(ArtefactError, match=name):
         open_dataset(tmp_path / "set")

@@ -19,8 +19,8 @@ def test_amazon_baby_is_prepared_as_the_literature_counts_it(real_data: Path, tm
         features=[FeatureSource(name, folder / f"{name}_spec128.npy") for name in ("image", "text")],
     )
     assert (dataset.n_users, dataset.n_items) == (19_445, 7_050)
-    assert dataset.parts is not None
-    assert np.bincount(dataset.parts).tolist() == [118_551, 20_559, 21_682]
+    assert dataset.split_codes is not None
+    assert np.bincount(dataset.split_codes).tolist() == [118_551, 20_559, 21_682]
     for name in ("image", "text"):
         np.testing.assert_array_equal(dataset.features[name].table, np.load(folder / f"{name}_spec128.npy"))
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from triptych.data.interactions import Interactions
 from triptych.errors import InputError, SettingsError
 from triptych.ranking.evaluate import evaluate
-from triptych.ranking.metrics import metric_of
+from triptych.ranking.metrics import parse_metric
 from triptych.ranking.scorer import Factors
 from triptych.ranking.topk import top_k
 
@@ -38,7 +38,7 @@ def random_case(seed: int) -> tuple[Factors, Interactions, Interactions]:
 
 def pairs(chosen: NDArray[np.bool_]) -> Interactions:
     users, items = np.nonzero(chosen)
-    return Interactions.of_pairs(users.astype(np.int64), items.astype(np.int64), *chosen.shape)
+    return Interactions.from_pairs(users.astype(np.int64), items.astype(np.int64), *chosen.shape)
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -58,13 +58,13 @@ def test_every_metric_equals_pytrec_eval(seed: int) -> None:
     cuts = ",".join(str(k) for k in CUTOFFS)
     theirs = pytrec_eval.RelevanceEvaluator(qrels, {f"{name}.{cuts}" for name in THEIRS.values()} | {"recip_rank"})
     expected = theirs.evaluate(run)
-    for place, user in enumerate(report.users):
+    for position, user in enumerate(report.users):
         told = expected[str(user)]
         for name, their_name in THEIRS.items():
             for k in CUTOFFS:
-                ours = report.per_user[f"{name}@{k}"][place]
+                ours = report.per_user[f"{name}@{k}"][position]
                 assert abs(ours - told[f"{their_name}_{k}"]) < 1e-8, f"{name}@{k} of user {user}"
-        assert abs(report.per_user[f"mrr@{max(CUTOFFS)}"][place] - told["recip_rank"]) < 1e-8
+        assert abs(report.per_user[f"mrr@{max(CUTOFFS)}"][position] - told["recip_rank"]) < 1e-8
 
 
 def test_users_without_relevant_items_do_not_count_and_are_told() -> None:
@@ -76,7 +76,7 @@ def test_users_without_relevant_items_do_not_count_and_are_told() -> None:
 
 def test_nothing_held_out_is_an_error_not_a_nan() -> None:
     factors, seen, _ = random_case(1)
-    empty = Interactions.of_pairs(np.zeros(0, np.int64), np.zeros(0, np.int64), seen.n_users, seen.n_items)
+    empty = Interactions.from_pairs(np.zeros(0, np.int64), np.zeros(0, np.int64), seen.n_users, seen.n_items)
     with pytest.raises(InputError, match="nothing to measure"):
         evaluate(factors, empty, seen)
 
@@ -84,8 +84,8 @@ def test_nothing_held_out_is_an_error_not_a_nan() -> None:
 @pytest.mark.parametrize("text", ["ndgc@50", "ndcg", "ndcg@0", "ndcg@x", "@5", ""])
 def test_a_bad_metric_is_refused_with_a_mend(text: str) -> None:
     with pytest.raises(SettingsError) as caught:
-        metric_of(text)
-    assert caught.value.mend
+        parse_metric(text)
+    assert caught.value.hint
 
 
 @settings(max_examples=60, deadline=None)

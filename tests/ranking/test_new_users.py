@@ -12,9 +12,9 @@ import torch
 from triptych.cli.app import run
 from triptych.data.dataset import Dataset
 from triptych.data.interactions import Interactions
-from triptych.data.split import with_parts
+from triptych.data.split import assign_split
 from triptych.errors import SettingsError, UnknownIdError
-from triptych.ranking.new_users import history_map, scorer_of_new
+from triptych.ranking.new_users import history_map, new_user_scorer
 from triptych.ranking.recommender import Recommender
 from triptych.ranking.scorer import Blend, Factors, ItemWeights
 from triptych.training.fit import fit
@@ -24,7 +24,7 @@ from worlds import random_dataset
 
 @pytest.fixture(scope="module")
 def dataset() -> Dataset:
-    return with_parts(random_dataset(), "ratio", ratios=(0.8, 0.1, 0.1), seed=0)
+    return assign_split(random_dataset(), "ratio", ratios=(0.8, 0.1, 0.1), seed=0)
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +35,7 @@ def linear(dataset: Dataset) -> Recommender:
 def test_item_weights_say_of_a_history_what_they_say_of_a_known_user_with_the_same(linear: Recommender) -> None:
     train = linear.split.train.interactions
     histories = {f"somebody {user}": _ids(linear, train, user) for user in range(5)}
-    made = linear.recommend_to(histories, 4, include_seen=True)
+    made = linear.recommend_from_history(histories, 4, include_seen=True)
     assert isinstance(linear.scorer, ItemWeights)
     scores = linear.scorer.score(np.arange(5)).numpy()
     np.testing.assert_allclose(made.scores, np.sort(scores, axis=1)[:, ::-1][:, :4], rtol=1e-5)
@@ -46,7 +46,7 @@ def test_vectors_that_are_linear_in_what_was_taken_are_found_again() -> None:
     generator = np.random.default_rng(0)
     taken = generator.random((400, 40)) < 0.2
     users, items = np.nonzero(taken)
-    train = Interactions.of_pairs(users.astype(np.int64), items.astype(np.int64), 400, 40)
+    train = Interactions.from_pairs(users.astype(np.int64), items.astype(np.int64), 400, 40)
     table = generator.standard_normal((40, 6))
     means = taken @ table / np.maximum(taken.sum(axis=1, keepdims=True), 1)
     factors = Factors(
@@ -57,38 +57,40 @@ def test_vectors_that_are_linear_in_what_was_taken_are_found_again() -> None:
     off = (new - factors.users)[torch.from_numpy(train.user_degrees > 0)]
     assert off.square().mean() < 0.01 * factors.users.var()
     assert fitted.accounts_for > 0.99
-    own = train.of(np.array([7]))[1]
-    np.testing.assert_allclose(fitted.parts(own).sum(axis=0) + fitted.constant, new[7].numpy(), rtol=1e-4, atol=1e-5)
+    own = train.items_of(np.array([7]))[1]
+    np.testing.assert_allclose(
+        fitted.item_parts(own).sum(axis=0) + fitted.constant, new[7].numpy(), rtol=1e-4, atol=1e-5
+    )
 
 
 def test_a_blend_is_the_blend_of_what_its_parts_say(dataset: Dataset, linear: Recommender) -> None:
     factors = fit("bpr", dataset, training=TrainingSettings(epochs=2)).factors
     assert isinstance(linear.scorer, ItemWeights)
     train = linear.split.train.interactions
-    blended = scorer_of_new(Blend((linear.scorer, factors), (0.3, 0.7)), train, train)
+    blended = new_user_scorer(Blend((linear.scorer, factors), (0.3, 0.7)), train, train)
     assert isinstance(blended, Blend)
-    apart = [scorer_of_new(each, train, train) for each in (linear.scorer, factors)]
+    apart = [new_user_scorer(each, train, train) for each in (linear.scorer, factors)]
     torch.testing.assert_close(blended.scorers[1].score(np.arange(3)), apart[1].score(np.arange(3)))
     torch.testing.assert_close(blended.scorers[0].score(np.arange(3)), apart[0].score(np.arange(3)))
 
 
 def test_who_took_nothing_known_gets_the_popular_items(linear: Recommender) -> None:
-    made = linear.recommend_to({"blank": [], "stranger": ["no such item"]}, 3, unknown_items="ignore")
+    made = linear.recommend_from_history({"blank": [], "stranger": ["no such item"]}, 3, unknown_items="ignore")
     degrees = linear.dataset.interactions.item_degrees
     assert (made.items == np.argsort(-degrees, kind="stable")[:3]).all()
     with pytest.raises(UnknownIdError, match="no such item"):
-        linear.recommend_to({"stranger": ["no such item"]}, 3)
+        linear.recommend_from_history({"stranger": ["no such item"]}, 3)
     with pytest.raises(SettingsError, match="unknown choice"):
-        linear.recommend_to({}, 3, unknown_items="drop")  # type: ignore[arg-type]
-    assert linear.recommend_to({}, 3).items.shape == (0, 3)
+        linear.recommend_from_history({}, 3, unknown_items="drop")  # type: ignore[arg-type]
+    assert linear.recommend_from_history({}, 3).items.shape == (0, 3)
 
 
 def test_what_a_new_user_took_is_left_out_unless_asked_for(linear: Recommender) -> None:
     took = _ids(linear, linear.split.train.interactions, 0)
     own = set(linear.dataset.items.rows(took).tolist())
     n = linear.dataset.n_items
-    assert not own & set(linear.recommend_to({"new": took}, n).items[0].tolist())
-    assert own <= set(linear.recommend_to({"new": took}, n, include_seen=True).items[0].tolist())
+    assert not own & set(linear.recommend_from_history({"new": took}, n).items[0].tolist())
+    assert own <= set(linear.recommend_from_history({"new": took}, n, include_seen=True).items[0].tolist())
 
 
 def test_the_shell_takes_a_session_or_a_table_of_histories(
@@ -96,7 +98,10 @@ def test_the_shell_takes_a_session_or_a_table_of_histories(
 ) -> None:
     fit("ease", dataset, run=tmp_path / "run")
     items = dataset.items.ids[:3].to_list()
-    assert run(["recommend", str(tmp_path / "run"), "--took", items[0], "--took", items[1], "-k", "2", "--json"]) == 0
+    assert (
+        run(["recommend", str(tmp_path / "run"), "--history", items[0], "--history", items[1], "-k", "2", "--json"])
+        == 0
+    )
     assert '"new"' in capsys.readouterr().out
     pl.DataFrame({"user_id": ["a", "a", "b"], "item_id": items}).write_csv(tmp_path / "histories.csv")
     command = ["recommend", str(tmp_path / "run"), "--histories", str(tmp_path / "histories.csv")]
@@ -106,4 +111,4 @@ def test_the_shell_takes_a_session_or_a_table_of_histories(
 
 
 def _ids(recommender: Recommender, train: Interactions, user: int) -> list[str]:
-    return recommender.dataset.items.names(train.of(np.array([user]))[1]).to_list()
+    return recommender.dataset.items.names(train.items_of(np.array([user]))[1]).to_list()

@@ -17,7 +17,7 @@ from triptych.data.dataset import Dataset
 from triptych.data.features import Features
 from triptych.data.interactions import Interactions
 from triptych.data.vocabulary import Vocabulary
-from triptych.models.model import Batch, LearntModel
+from triptych.models.model import Batch, TrainedModel
 
 DEFAULT = Path(__file__).parents[3] / "shared" / "reference"
 TOLERANCE = {torch.float64: 1e-9, torch.float32: 1e-5}
@@ -53,7 +53,7 @@ def read_world(name: str) -> World:
     dataset = Dataset(
         users=Vocabulary([f"u{row}" for row in range(n_users)], noun="user"),
         items=Vocabulary([f"i{row}" for row in range(n_items)]),
-        interactions=Interactions.of_pairs(arrays["edge_user"], arrays["edge_item"], n_users, n_items),
+        interactions=Interactions.from_pairs(arrays["edge_user"], arrays["edge_item"], n_users, n_items),
         features={m: Features(m, arrays[m], everything) for m in ("image", "text") if m in arrays},
     )
     batch = Batch(*(torch.from_numpy(arrays[f"batch_{part}"]) for part in ("user", "positive", "negative")))
@@ -68,7 +68,7 @@ def set_parameters(model: nn.Module, recorded: dict[str, NDArray[Any]], dtype: t
     assert not [name for name in parameters if name.rpartition(".")[2] not in ("features", "residual")]
 
 
-def assert_reproduces(model: LearntModel, world: World, dtype: torch.dtype) -> None:
+def assert_reproduces(model: TrainedModel, world: World, dtype: torch.dtype) -> None:
     """Loss, every gradient and every score, relative to the largest entry of the scores and of all gradients."""
     tolerance = TOLERANCE[dtype]
     terms = model.loss(world.batch, torch.Generator().manual_seed(0))

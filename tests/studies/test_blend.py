@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from triptych.cli.app import run
-from triptych.data.split import split, with_parts
+from triptych.data.split import assign_split, split
 from triptych.errors import InputError
 from triptych.ranking.recommender import Recommender, open_recommender
 from triptych.ranking.scorer import Blend
@@ -104,7 +104,7 @@ def test_fewer_users_are_looked_at_than_memory_does_not_hold(
 
 
 def test_the_shell_blends_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    with_parts(random_dataset(), "ratio", ratios=(0.8, 0.1, 0.1), seed=0).save(tmp_path / "data")
+    assign_split(random_dataset(), "ratio", ratios=(0.8, 0.1, 0.1), seed=0).save(tmp_path / "data")
     for name in ("ease", "popularity"):
         assert run(["train", str(tmp_path / "data"), "--model", name, "--run", str(tmp_path / name)]) == 0
     capsys.readouterr()

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from triptych.cli.app import run
-from triptych.data.split import with_parts
+from triptych.data.split import assign_split
 from triptych.models.ease import EASE
 from triptych.ranking.recommender import open_recommender
 from worlds import random_dataset
@@ -23,7 +23,7 @@ COMMON = ["--set", "epochs=2", "--set", "batch_size=64", "--json"]
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
-    with_parts(random_dataset(), "ratio", ratios=(0.8, 0.1, 0.1), seed=0).save(tmp_path / "data")
+    assign_split(random_dataset(), "ratio", ratios=(0.8, 0.1, 0.1), seed=0).save(tmp_path / "data")
     return tmp_path / "data"
 
 
@@ -33,21 +33,21 @@ def test_every_cell_comes_from_a_run_folder_and_nothing_is_done_twice(
     arguments = ["compare", str(data), "--models", "popularity,ease,lightgcn", "-o", str(tmp_path / "c"), *COMMON]
     assert run([*arguments, "--set", "lightgcn.embedding_size=8"]) == 0
     lines = json.loads(capsys.readouterr().out)
-    values = [line["metrics"]["ndcg@50"]["mean"] for line in lines]
+    values = [entry["metrics"]["ndcg@50"]["mean"] for entry in lines]
     assert values == sorted(values, reverse=True)
-    for line in lines:
-        (run_folder,) = line["runs"]
+    for entry in lines:
+        (run_folder,) = entry["runs"]
         means = open_recommender(run_folder).evaluate(metrics=["ndcg@50", "recall@20"]).means
-        assert {name: line["metrics"][name]["mean"] for name in means} == pytest.approx(means, abs=1e-12)
-        assert line["cost"]["seconds"] >= line["cost"]["seconds_to_best"] >= 0
-        assert line["cost"]["peak_megabytes"] > 10
-        assert (line["cost"]["epochs"] is None) == (line["model"] != "lightgcn")
+        assert {name: entry["metrics"][name]["mean"] for name in means} == pytest.approx(means, abs=1e-12)
+        assert entry["cost"]["seconds"] >= entry["cost"]["seconds_to_best"] >= 0
+        assert entry["cost"]["peak_megabytes"] > 10
+        assert (entry["cost"]["epochs"] is None) == (entry["model"] != "lightgcn")
         assert (
-            line["metrics"]["ndcg@50"]["low"]
-            <= line["metrics"]["ndcg@50"]["mean"]
-            <= line["metrics"]["ndcg@50"]["high"]
+            entry["metrics"]["ndcg@50"]["low"]
+            <= entry["metrics"]["ndcg@50"]["mean"]
+            <= entry["metrics"]["ndcg@50"]["high"]
         )
-    assert [line["p"] is None for line in lines] == [True, False, False]
+    assert [entry["p"] is None for entry in lines] == [True, False, False]
     before = {file: file.stat().st_mtime_ns for file in (tmp_path / "c" / "data").rglob("*") if file.is_file()}
     assert run([*arguments, "--set", "lightgcn.embedding_size=8"]) == 0
     assert json.loads(capsys.readouterr().out) == lines
@@ -209,7 +209,7 @@ def test_interrupted_or_killed_its_training_stops_too_and_the_same_command_goes_
     assert run(compare) == 0
     assert json.loads(capsys.readouterr().out)[0]["cost"]["epochs"] == 30
     lines = (folder / "metrics.jsonl").read_text().splitlines()
-    assert [json.loads(line)["epoch"] for line in lines] == list(range(1, 31))
+    assert [json.loads(entry)["epoch"] for entry in lines] == list(range(1, 31))
     assert run(["train", str(data), "--model", "lightgcn", "--run", str(tmp_path / "whole"), *settings]) == 0
     for file in ("factors.safetensors", "parameters.safetensors"):
         assert (folder / "model" / file).read_bytes() == (tmp_path / "whole" / "model" / file).read_bytes()
@@ -233,7 +233,7 @@ def test_a_run_of_other_settings_is_not_taken_for_this_one(
         (["--models", "ease", "--set", "bm3.dropout=0.5"], "names no model of the comparison"),
         (["--models", "ease", "--metrics", "ndgc@50"], "ndcg"),
         (["--models", "ease", "--part", "tets"], 'did you mean "test"'),
-        (["--models", "ease", "--mask", "nothing"], 'unknown mask "nothing"'),
+        (["--models", "ease", "--exclude", "nothing"], 'unknown exclude "nothing"'),
         (["--models", "lightgcn", "--set", "lightgcn.n_layers=99"], "less than or equal to 16"),
         (["--models", "lightgcn", "--set", "metric=ndgc@50"], 'did you mean "ndcg"'),
         (["--models", "lightgcn", "--set", "seed=3"], "--seeds"),

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from triptych.errors import SettingsError
-from triptych.settings import Choices, Span
+from triptych.settings import Choices, LogRange
 from triptych.studies.experiment import read_experiment
 
 GOOD = """
@@ -34,7 +34,7 @@ def test_a_lines_search_goes_before_what_all_have_in_common(tmp_path: Path, monk
     experiment = read_experiment(tmp_path / "e.toml")
     assert experiment.settings_of("lightgcn") == {"patience": 3, "learning_rate": 5e-3}
     assert experiment.settings_of("bm3, frozen") == {"patience": 7, "features": "frozen"}  # its search decides
-    assert "learning_rate" in experiment.searched("bm3, frozen")
+    assert "learning_rate" in experiment.search_space("bm3, frozen")
 
 
 def test_only_what_looks_like_a_path_is_made_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -64,10 +64,10 @@ def test_paths_are_beside_the_file_and_the_environment_is_asked(
     assert [experiment.model_of(name) for name in experiment.models] == ["lightgcn", "bm3"]
     assert [experiment.seeds_of(name) for name in experiment.models] == [(0, 1), (4,)]
     assert [experiment.trials_of(name) for name in experiment.models] == [5, 2]
-    assert list(experiment.searched("lightgcn")) == ["n_layers", "reg_weight"]
-    assert experiment.searched("bm3, frozen") == {
+    assert list(experiment.search_space("lightgcn")) == ["n_layers", "reg_weight"]
+    assert experiment.search_space("bm3, frozen") == {
         "learning_rate": Choices((1e-3, 1e-2)),
-        "reg_weight": Span(1e-3, 1e-1),
+        "reg_weight": LogRange(1e-3, 1e-1),
     }
 
 
@@ -94,7 +94,7 @@ def test_paths_are_beside_the_file_and_the_environment_is_asked(
         ("seeds = [0, 1]", "metrics = []", "no metric"),
         ("[data.shop]", '[data."../shop"]', "names a folder"),
         ("[models.lightgcn]", '[models.".."]\nmodel = "ease"', "names a folder"),
-        ("seeds = [0, 1]", 'mask = "nothing"', "mask"),
+        ("seeds = [0, 1]", 'exclude = "nothing"', "exclude"),
         ("{ learning_rate", "{ n_layers = [99], learning_rate", "less than or equal to 16"),
         ("{ learning_rate", "{ learnin_rate", 'did you mean "learning_rate"'),
         ("{ learning_rate", "{ patience", '"patience" is set and searched'),
@@ -113,7 +113,7 @@ def test_a_mistake_is_told_with_the_file_and_a_mend(
         read(tmp_path, GOOD.replace(before, after))
     assert caught.value.where is not None
     assert "e.toml" in caught.value.where
-    assert caught.value.mend
+    assert caught.value.hint
 
 
 def test_an_experiment_without_models_or_data_is_refused(tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ def world() -> tuple[Factors, Interactions, Interactions]:
     made = []
     for each in (train, held_out):
         users, items = np.nonzero(each)
-        made.append(Interactions.of_pairs(users.astype(np.int64), items.astype(np.int64), 40, 30))
+        made.append(Interactions.from_pairs(users.astype(np.int64), items.astype(np.int64), 40, 30))
     return scorer, made[0], made[1]
 
 

@@ -8,20 +8,20 @@ from pathlib import Path
 import pytest
 
 from triptych.studies.report.across import across
-from triptych.studies.report.plots import looks
+from triptych.studies.report.plots import styles
 from triptych.studies.rows import Row
 from triptych.studies.statistics import Interval
 
 pytest.importorskip("matplotlib")
 
 
-def row(data: str, line: str, value: float) -> Row:
-    return Row(data, line, line, None, [Path()], {"ndcg@50": Interval(value, value - 0.01, value + 0.01)})
+def row(data: str, entry: str, value: float) -> Row:
+    return Row(data, entry, entry, None, [Path()], {"ndcg@50": Interval(value, value - 0.01, value + 0.01)})
 
 
 def drawn(*data: str) -> str | None:
-    rows = [row(name, line, 0.1 * n) for n, name in enumerate(data, start=1) for line in ("bm3", "ease")]
-    return across(rows, "ndcg@50", looks(rows))
+    rows = [row(name, entry, 0.1 * n) for n, name in enumerate(data, start=1) for entry in ("bm3", "ease")]
+    return across(rows, "ndcg@50", styles(rows))
 
 
 def words(svg: str) -> list[str]:

@@ -14,7 +14,7 @@ from PIL import Image
 
 from triptych.cli.app import run
 from triptych.data.dataset import Dataset
-from triptych.data.split import with_parts
+from triptych.data.split import assign_split
 from worlds import random_dataset
 
 pytest.importorskip("matplotlib", reason="reports need matplotlib: pip install triptych[report]")
@@ -28,7 +28,7 @@ def comparison(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pictures = ["there.png" if n % 2 else "absent.png" for n in range(made.n_items)]
     table = pl.DataFrame({"item_id": made.items.ids, "title": titles, "poster": pictures})
     data = Dataset(made.users, made.items, made.interactions, made.features, item_table=table)
-    with_parts(data, "ratio", ratios=(0.8, 0.1, 0.1), seed=0).save(folder / "data")
+    assign_split(data, "ratio", ratios=(0.8, 0.1, 0.1), seed=0).save(folder / "data")
     Image.fromarray(np.full((40, 30, 3), 200, np.uint8)).save(folder / "there.png")
     models = ["--models", "popularity,ease,vbpr", "--subsets", "--set", "epochs=3", "--set", "vbpr.embedding_size=8"]
     assert run(["compare", str(folder / "data"), *models, "-o", str(folder / "c")]) == 0
@@ -69,8 +69,8 @@ def parsed(page: str) -> Tags:
 def test_every_line_and_every_subset_is_on_the_page(comparison: Path) -> None:
     tags = parsed((comparison / "report.html").read_text())
     told = " ".join(tags.text)
-    for line in ("popularity", "ease", "vbpr", "vbpr (image)", "vbpr (text)", "vbpr (none)"):
-        assert line in told
+    for entry in ("popularity", "ease", "vbpr", "vbpr (image)", "vbpr (text)", "vbpr (none)"):
+        assert entry in told
     for heading in ("What quality costs", "Sparse users", "Which modality carries how much", "Learning", "real lists"):
         assert heading in told
     assert "Shop <1>" in told  # as text, not as a tag

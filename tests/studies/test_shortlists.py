@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from triptych.data.interactions import Interactions
-from triptych.progress import silent
+from triptych.progress import ignore_progress
 from triptych.ranking.evaluate import evaluate, users_that_count
-from triptych.ranking.metrics import metric_of
+from triptych.ranking.metrics import parse_metric
 from triptych.ranking.scorer import Blend, Factors
 from triptych.studies import shortlists as room
 from triptych.studies.shortlists import shortlists
@@ -21,7 +21,7 @@ N_USERS, N_ITEMS = 30, 60
 
 def drawn(seed: int, n: int) -> Interactions:
     generator = np.random.default_rng(seed)
-    return Interactions.of_pairs(
+    return Interactions.from_pairs(
         generator.integers(N_USERS, size=n), generator.integers(N_ITEMS, size=n), N_USERS, N_ITEMS
     )
 
@@ -38,10 +38,10 @@ def test_a_model_alone_has_its_value_and_so_has_a_blend_of_long_lists(
     metric: str, seed: int, weights: list[float]
 ) -> None:
     scorers, relevant, seen = tuple(factors(seed + n) for n in range(3)), drawn(seed, 150), drawn(seed + 1, 300)
-    users, asked = users_that_count(relevant), metric_of(metric)
+    users, asked = users_that_count(relevant), parse_metric(metric)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(room, "CHUNK_SCORES", 3 * N_ITEMS * 7)  # users in chunks, the last of them smaller
-        lists = shortlists(scorers, users, relevant, seen, asked.k, silent)
+        lists = shortlists(scorers, users, relevant, seen, asked.k, ignore_progress)
     for n, scorer in enumerate(scorers):
         ours = np.concatenate([each.values(each.scores[n], asked) for each in lists])
         assert np.allclose(ours, evaluate(scorer, relevant, seen, [metric]).per_user[metric])
@@ -59,26 +59,26 @@ def test_equal_scores_rank_by_item_row_as_everywhere(seed: int) -> None:
     users = torch.ones(N_USERS, 1)
     users[::3] = 0  # nothing is known of every third
     scorers = (Factors(users, few), factors(seed))
-    lists = shortlists(scorers, users_that_count(relevant), relevant, seen, 5, silent)
-    ours = np.concatenate([each.values(each.scores[0], metric_of("ndcg@5")) for each in lists])
+    lists = shortlists(scorers, users_that_count(relevant), relevant, seen, 5, ignore_progress)
+    ours = np.concatenate([each.values(each.scores[0], parse_metric("ndcg@5")) for each in lists])
     assert np.allclose(ours, evaluate(scorers[0], relevant, seen, ["ndcg@5"]).per_user["ndcg@5"])
 
 
 def test_scores_that_are_no_numbers_spoil_nothing_but_their_own_model() -> None:
     broken, good, relevant, seen = factors(1), factors(2), drawn(3, 150), drawn(4, 300)
     broken.items[7] = torch.nan
-    (lists,) = shortlists([broken, good], users_that_count(relevant), relevant, seen, 5, silent)
-    ours = lists.values(lists.weighed([0.0, 1.0]), metric_of("ndcg@5"))
+    (lists,) = shortlists([broken, good], users_that_count(relevant), relevant, seen, 5, ignore_progress)
+    ours = lists.values(lists.weighed([0.0, 1.0]), parse_metric("ndcg@5"))
     assert np.allclose(ours, evaluate(good, relevant, seen, ["ndcg@5"]).per_user["ndcg@5"])
     assert not lists.scores.isnan().any()
 
 
 def test_places_that_hold_no_item_are_never_among_the_best() -> None:
-    everything = Interactions.of_pairs(
+    everything = Interactions.from_pairs(
         np.repeat(np.arange(2), N_ITEMS - 3), np.tile(np.arange(N_ITEMS - 3), 2), N_USERS, N_ITEMS
     )
-    relevant = Interactions.of_pairs(np.array([0, 1]), np.array([N_ITEMS - 1, 0]), N_USERS, N_ITEMS)
-    (lists,) = shortlists([factors(1), factors(2)], np.arange(2), relevant, everything, 10, silent)
+    relevant = Interactions.from_pairs(np.array([0, 1]), np.array([N_ITEMS - 1, 0]), N_USERS, N_ITEMS)
+    (lists,) = shortlists([factors(1), factors(2)], np.arange(2), relevant, everything, 10, ignore_progress)
     assert lists.scores.shape == (2, 2, 3)  # three items are left to each of the two
-    hits = lists.values(lists.weighed([1.0, 1.0]), metric_of("recall@10"))
+    hits = lists.values(lists.weighed([1.0, 1.0]), parse_metric("recall@10"))
     assert hits.tolist() == [1.0, 0.0]  # what the second user is known to have taken is not ranked

@@ -13,12 +13,12 @@ import numpy as np
 import pytest
 
 from triptych.cli.app import run
-from triptych.data.split import with_parts
+from triptych.data.split import assign_split
 from triptych.errors import SettingsError
 from triptych.models.ease import EASE
 from triptych.ranking.recommender import open_recommender
-from triptych.settings import Choices, Span, searches
-from triptych.studies.propose import Tried, as_they_stand, propose
+from triptych.settings import Choices, LogRange, searches
+from triptych.studies.propose import TrialResult, default_point, propose
 from worlds import random_dataset
 
 GRID = {"n_layers": Choices((1, 2)), "dropout": Choices((0.3, 0.5))}
@@ -26,14 +26,14 @@ GRID = {"n_layers": Choices((1, 2)), "dropout": Choices((0.3, 0.5))}
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
-    with_parts(random_dataset(), "ratio", ratios=(0.8, 0.1, 0.1), seed=0).save(tmp_path / "data")
+    assign_split(random_dataset(), "ratio", ratios=(0.8, 0.1, 0.1), seed=0).save(tmp_path / "data")
     return tmp_path / "data"
 
 
 def test_a_small_space_is_gone_through_whole_and_no_point_twice() -> None:
-    tried: list[Tried] = []
+    tried: list[TrialResult] = []
     while (point := propose(GRID, tried, seed=0, n_trials=4)) is not None:
-        tried.append(Tried(point, value=0.1))
+        tried.append(TrialResult(point, value=0.1))
     assert sorted((t.settings["n_layers"], t.settings["dropout"]) for t in tried) == [
         (1, 0.3),
         (1, 0.5),
@@ -43,13 +43,13 @@ def test_a_small_space_is_gone_through_whole_and_no_point_twice() -> None:
 
 
 def test_a_large_space_is_searched_near_what_was_good() -> None:
-    space = {"reg_weight": Span(1e-4, 1e4), "smoothing": Span(1e-2, 1e2)}
-    tried: list[Tried] = []
+    space = {"reg_weight": LogRange(1e-4, 1e4), "smoothing": LogRange(1e-2, 1e2)}
+    tried: list[TrialResult] = []
     for _ in range(40):
         point = propose(space, tried, seed=1, n_trials=40)
         assert point is not None
         off = np.log10(point["reg_weight"] / 50) ** 2 + np.log10(point["smoothing"] / 0.3) ** 2
-        tried.append(Tried(point, value=float(-off)))
+        tried.append(TrialResult(point, value=float(-off)))
     assert np.mean([t.value for t in tried[30:]]) > np.mean([t.value for t in tried[:10]])
     assert all(1e-4 <= t.settings["reg_weight"] <= 1e4 for t in tried)
 
@@ -57,25 +57,25 @@ def test_a_large_space_is_searched_near_what_was_good() -> None:
 @pytest.mark.parametrize("written", ["300", "3e2", "300.0"])
 def test_a_search_begins_with_the_defaults_however_they_are_written(written: str) -> None:
     assert EASE.Settings().reg_weight == 300
-    assert as_they_stand({"reg_weight": Choices(("10", written))}, EASE.Settings) == {"reg_weight": written}
-    assert as_they_stand({"reg_weight": Span(1.0, 2.0)}, EASE.Settings) is None
+    assert default_point({"reg_weight": Choices(("10", written))}, EASE.Settings) == {"reg_weight": written}
+    assert default_point({"reg_weight": LogRange(1.0, 2.0)}, EASE.Settings) is None
 
 
 def test_a_proposal_depends_on_the_seed_and_on_what_was_tried_alone() -> None:
-    space = {"reg_weight": Span(1e-4, 1e4)}
-    tried = [Tried({"reg_weight": 10.0**n}, value=float(n)) for n in range(-3, 3)]
-    tried += [Tried({"reg_weight": 1.0}), Tried({"reg_weight": 2.0}, failed="why")]
+    space = {"reg_weight": LogRange(1e-4, 1e4)}
+    tried = [TrialResult({"reg_weight": 10.0**n}, value=float(n)) for n in range(-3, 3)]
+    tried += [TrialResult({"reg_weight": 1.0}), TrialResult({"reg_weight": 2.0}, failed="why")]
     assert propose(space, tried, 0, 20) == propose(space, list(tried), 0, 20)
     assert propose(space, tried, 0, 20) != propose(space, tried, 1, 20)
 
 
 def test_a_space_larger_than_the_trials_but_finite_never_repeats_a_point() -> None:
     space = {"n_layers": Choices((1, 2, 3)), "reg_weight": Choices((0.1, 0.01))}
-    tried: list[Tried] = []
+    tried: list[TrialResult] = []
     for _ in range(5):
         point = propose(space, tried, seed=3, n_trials=5)
         assert point is not None
-        tried.append(Tried(point, value=0.5))
+        tried.append(TrialResult(point, value=0.5))
     assert len({tuple(t.settings.items()) for t in tried}) == 5
 
 
@@ -195,7 +195,7 @@ def test_a_mistake_is_refused_before_anything_is_trained(
 def test_spans_and_choices_are_read_as_they_are_written() -> None:
     assert searches({"a": "1,2", "b": "1e-4..1e-1", "c": [1, 2]}) == {
         "a": Choices(("1", "2")),
-        "b": Span(1e-4, 1e-1),
+        "b": LogRange(1e-4, 1e-1),
         "c": Choices((1, 2)),
     }
     with pytest.raises(SettingsError):

@@ -33,8 +33,8 @@ def test_steps_are_those_of_torch_with_a_learning_rate_a_parameter() -> None:
             gradients[name] = None if skipped else gradient
         for name, given in gradients.items():
             theirs[name].grad = given
-        products = [(ours[name] * given).sum() for name, given in gradients.items() if given is not None]
-        adam.descend(torch.stack(products).sum())
+        compute_dtype = [(ours[name] * given).sum() for name, given in gradients.items() if given is not None]
+        adam.descend(torch.stack(compute_dtype).sum())
         reference.step()
         assert all(parameter.grad is None for parameter in ours.values())
     for name in rates:

@@ -21,7 +21,7 @@ def test_a_negative_is_never_a_seen_item(seed: int, density: float, n_items: int
     taken = generator.random((9, n_items)) < density
     taken[:8, 0], taken[8, 0] = False, True  # all but one have at least one item left
     users, items = np.nonzero(taken)
-    interactions = Interactions.of_pairs(users.astype(np.int64), items.astype(np.int64), 9, n_items)
+    interactions = Interactions.from_pairs(users.astype(np.int64), items.astype(np.int64), 9, n_items)
     asked = generator.integers(0, 8, 64)
     negatives = draw_negatives(interactions, asked, generator)
     assert not interactions.contain(asked, negatives).any()
@@ -30,7 +30,7 @@ def test_a_negative_is_never_a_seen_item(seed: int, density: float, n_items: int
 
 def test_negatives_are_uniform_over_the_unseen_items() -> None:
     users = np.repeat([0, 1], [9, 3])
-    interactions = Interactions.of_pairs(users, np.arange(12), 2, 13)
+    interactions = Interactions.from_pairs(users, np.arange(12), 2, 13)
     negatives = draw_negatives(interactions, np.zeros(9000, np.int64), np.random.default_rng(0))
     counts = np.bincount(negatives, minlength=13)
     assert counts[:9].sum() == counts[12] == 0
@@ -38,7 +38,7 @@ def test_negatives_are_uniform_over_the_unseen_items() -> None:
 
 
 def test_a_user_who_took_everything_has_no_negative_and_is_left_out_of_batches() -> None:
-    interactions = Interactions.of_pairs(np.array([0, 0, 1]), np.array([0, 1, 0]), 2, 2)
+    interactions = Interactions.from_pairs(np.array([0, 0, 1]), np.array([0, 1, 0]), 2, 2)
     with pytest.raises(ValueError, match="every item"):
         draw_negatives(interactions, np.array([0]), np.random.default_rng(0))
     batches = Batches(interactions, 10, 0, negatives=True)
@@ -47,7 +47,7 @@ def test_a_user_who_took_everything_has_no_negative_and_is_left_out_of_batches()
 
 
 def test_an_epoch_goes_through_every_pair_once_and_epochs_differ() -> None:
-    interactions = Interactions.of_pairs(np.repeat(np.arange(7), 5), np.tile(np.arange(5), 7), 7, 9)
+    interactions = Interactions.from_pairs(np.repeat(np.arange(7), 5), np.tile(np.arange(5), 7), 7, 9)
     batches = Batches(interactions, 8, 3, negatives=False)
     orders = [batches.order(epoch) for epoch in range(2)]
     seen = [batches.batch(orders[0], 0, step, CPU) for step in range(batches.n_steps)]

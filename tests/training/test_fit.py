@@ -42,12 +42,12 @@ def test_gains_too_small_to_wait_for_end_training_and_the_best_is_kept_anyway(tm
     recommender = fit("lightgcn", random_split(), small("lightgcn"), training, run=tmp_path / "run")
     lines = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
     told = [line["validation/ndcg@50"] for line in lines]
-    to_beat, waited = 0.0, 0
+    best_for_patience, waited = 0.0, 0
     for value in told:
         assert waited < 2
-        to_beat, waited = (value, 0) if value > 1.2 * to_beat else (to_beat, waited + 1)
+        best_for_patience, waited = (value, 0) if value > 1.2 * best_for_patience else (best_for_patience, waited + 1)
     assert waited == 2
-    assert max(told) > to_beat, "no small gain came, so the test says nothing"
+    assert max(told) > best_for_patience, "no small gain came, so the test says nothing"
     assert recommender.about["validation/ndcg@50"] == max(told)
 
 
@@ -60,7 +60,7 @@ def test_a_loss_that_is_not_finite_stops_with_epoch_batch_and_checkpoint(tmp_pat
     broken = Split(train, split.validation, split.test)
     with pytest.raises(TrainingError, match=r"not finite .* epoch 1, batch \d+ of \d+") as caught:
         fit("bm3", broken, small("bm3"), replace(QUICK, checkpoint_seconds=0), run=tmp_path / "run")
-    assert caught.value.mend
+    assert caught.value.hint
     assert "checkpoint" in str(caught.value)
 
 
@@ -81,7 +81,7 @@ def test_a_loss_that_is_not_finite_stops_with_epoch_batch_and_checkpoint(tmp_pat
 def test_a_bad_setting_is_refused_with_a_mend(name: str, settings: dict[str, object], message: str) -> None:
     with pytest.raises(SettingsError, match=message) as caught:
         fit(name, random_split(), settings, QUICK)
-    assert caught.value.mend
+    assert caught.value.hint
 
 
 def test_a_run_folder_of_other_settings_is_not_gone_on_from(tmp_path: Path) -> None:

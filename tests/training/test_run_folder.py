@@ -10,29 +10,35 @@ import pytest
 from triptych.errors import TrainingError
 from triptych.progress import Progress
 from triptych.training import run_folder
-from triptych.training.run_folder import claimed
+from triptych.training.run_folder import locked_run_folder
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no locks there")
 def test_two_processes_do_not_train_in_one_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(run_folder, "PATIENCE", 0.0)
     notes: list[Progress] = []
-    with claimed(tmp_path, {"model": "a"}):  # a lock is of an open file: one process can stand for two
-        with pytest.raises(TrainingError, match="another process") as caught, claimed(tmp_path, {"model": "a"}):
+    with locked_run_folder(tmp_path, {"model": "a"}):  # a lock is of an open file: one process can stand for two
+        with (
+            pytest.raises(TrainingError, match="another process") as caught,
+            locked_run_folder(tmp_path, {"model": "a"}),
+        ):
             pass
         monkeypatch.setattr(run_folder, "PATIENCE", 0.2)
-        with pytest.raises(TrainingError), claimed(tmp_path, {"model": "a"}, notes.append):
+        with pytest.raises(TrainingError), locked_run_folder(tmp_path, {"model": "a"}, notes.append):
             pass
-    assert caught.value.mend
+    assert caught.value.hint
     assert "another process" in notes[0].note
-    with claimed(tmp_path, {"model": "a"}) as files:
+    with locked_run_folder(tmp_path, {"model": "a"}) as files:
         assert files.folder == tmp_path
 
 
 def test_a_folder_in_which_nothing_was_reached_may_become_another_run(tmp_path: Path) -> None:
-    with claimed(tmp_path, {"settings": {"form": "dense"}}):
+    with locked_run_folder(tmp_path, {"settings": {"form": "dense"}}):
         (tmp_path / ".run.json.writing-1").touch()  # what a process was at when it was killed
-    with claimed(tmp_path, {"settings": {"form": "sparse"}}) as files:
+    with locked_run_folder(tmp_path, {"settings": {"form": "sparse"}}) as files:
         files.checkpoint.touch()
-    with pytest.raises(TrainingError, match="another settings"), claimed(tmp_path, {"settings": {"form": "dense"}}):
+    with (
+        pytest.raises(TrainingError, match="another settings"),
+        locked_run_folder(tmp_path, {"settings": {"form": "dense"}}),
+    ):
         pass

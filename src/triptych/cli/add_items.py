@@ -39,19 +39,19 @@ def command(
     """
     from triptych.cli.prepare import feature_source
     from triptych.data.dataset import open_dataset
-    from triptych.preparing import add_items
+    from triptych.preparing import extend_dataset
     from triptych.ranking.recommender import open_recommender
-    from triptych.training.welcome import check_welcome, welcome
+    from triptych.training.cold_items import add_items, require_extendable
 
     if any((output / name).exists() for name in ("manifest.json", "run.json")):
-        raise SettingsError(f"{output} is a data set or a run", mend="choose another --output")
+        raise SettingsError(f"{output} is a data set or a run", hint="choose another --output")
     recommender, dataset = open_recommender(run), open_dataset(data)
-    check_welcome(recommender, dataset)
+    require_extendable(recommender, dataset)
     if (output / "model").exists() and not overwrite:
-        raise SettingsError(f"{output / 'model'} exists", mend="choose another --output, or say --overwrite")
+        raise SettingsError(f"{output / 'model'} exists", hint="choose another --output, or say --overwrite")
     sources = [feature_source(each) for each in features or ()]
     with show.listening() as listener:
-        grown = add_items(
+        grown = extend_dataset(
             dataset,
             items,
             output / "data",
@@ -60,7 +60,7 @@ def command(
             overwrite=overwrite,
             listener=listener,
         )
-        welcome(recommender, grown).save(output / "model", overwrite=overwrite)
+        add_items(recommender, grown).save(output / "model", overwrite=overwrite)
     added = grown.n_items - dataset.n_items
     missing = {name: int((~each.present[dataset.n_items :]).sum()) for name, each in grown.features.items()}
     if json:

@@ -17,7 +17,7 @@ from triptych.cli import (
     evaluate,
     explain,
     models,
-    newcomers,
+    new_users,
     prepare,
     recommend,
     report,
@@ -77,7 +77,7 @@ app.command("add-items")(add_items.command)
 app.command("tune")(tune.command)
 app.command("compare")(compare.command)
 app.command("blend")(blend.command)
-app.command("newcomers")(newcomers.command)
+app.command("new-users")(new_users.command)
 app.command("report")(report.command)
 app.command("models")(models.command)
 app.command("demo")(demo.command)
@@ -108,7 +108,7 @@ def run(arguments: list[str]) -> int:
             raise
         what = f"memory does not suffice: {str(error).splitlines()[0]}"
         return _failed(
-            TriptychError(what, mend="try fewer or narrower modalities, or a smaller batch_size or embedding_size"),
+            TriptychError(what, hint="try fewer or narrower modalities, or a smaller batch_size or embedding_size"),
             arguments,
             FAILED,
         )
@@ -117,6 +117,6 @@ def run(arguments: list[str]) -> int:
 
 def _failed(error: TriptychError, arguments: list[str], code: int) -> int:
     if "--json" in arguments:
-        show.show_json({"error": {"what": error.what, "where": error.where, "mend": error.mend}})
+        show.show_json({"error": {"what": error.what, "where": error.where, "mend": error.hint}})
     show.say(f"error: {error}")
     return code

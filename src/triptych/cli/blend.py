@@ -32,25 +32,25 @@ def command(
 
                triptych blend runs/compare-shop/shop/*/seed-[0-9] --output runs/blend   # all that was compared
     """
-    from triptych.ranking.metrics import metric_of
+    from triptych.ranking.metrics import parse_metric
     from triptych.ranking.recommender import open_recommender
     from triptych.studies.blend import blend
 
-    metric_of(metric)
+    parse_metric(metric)
     if len(runs) < 2:
-        raise SettingsError("a blend takes two models or more", mend="name another run folder")
+        raise SettingsError("a blend takes two models or more", hint="name another run folder")
     if output.exists() and not overwrite:
-        raise SettingsError(f"{output} exists", mend="choose another --output, or say --overwrite")
+        raise SettingsError(f"{output} exists", hint="choose another --output, or say --overwrite")
     with show.listening() as listener:
         blended = blend(
             [open_recommender(run) for run in runs], metric=metric, n_users=users, seed=seed, listener=listener
         )
     blended.save(output, overwrite=overwrite)
-    tried = [{"run": str(run), **each} for run, each in zip(runs, blended.about["tried"], strict=True)]
+    candidates = [{"run": str(run), **each} for run, each in zip(runs, blended.about["candidates"], strict=True)]
     if json:
-        told = [{key: each[key] for key in ("run", "model", "weight", "alone")} for each in tried]
-        show.show_json({"output": str(output), "weights chosen": blended.about["weights chosen"], "runs": told})
+        models = [{key: each[key] for key in ("run", "model", "weight", "alone")} for each in candidates]
+        show.show_json({"output": str(output), "weights_chosen": blended.about["weights_chosen"], "runs": models})
         return
-    rows = [[each["run"], each["weight"], each["alone"]] for each in tried]
-    show.show_table(f"the blend: {blended.about['weights chosen']}", ["", "weight", f"{metric} alone"], rows)
+    rows = [[each["run"], each["weight"], each["alone"]] for each in candidates]
+    show.show_table(f"the blend: {blended.about['weights_chosen']}", ["", "weight", f"{metric} alone"], rows)
     show.show(f"blend: {output}\nnext: triptych evaluate {output}")

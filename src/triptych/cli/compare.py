@@ -52,14 +52,15 @@ def command(
     subsets: Annotated[
         bool | None, typer.Option("--subsets", help="Fit models of content with every subset of the modalities too.")
     ] = None,
-    part: Annotated[
+    split: Annotated[
         str | None, typer.Option(help="Held-out interactions to measure on: test or validation [default: test].")
     ] = None,
-    mask: Annotated[
-        str | None, typer.Option(help="Items left out of the ranking: train or known, as in evaluate [default: train].")
+    exclude: Annotated[
+        str | None,
+        typer.Option(help="Items left out of the ranking: train or train+validation, as in evaluate [default: train]."),
     ] = None,
-    among: Annotated[
-        str | None, typer.Option(help="Items ranked and counted: all, warm or cold, as in evaluate [default: all].")
+    items: Annotated[
+        str | None, typer.Option(help="Items that are ranked and count: all, warm or cold [default: all].")
     ] = None,
     metrics: Annotated[
         str | None, typer.Option(help="Separated by commas; the first orders the table and is tested.")
@@ -91,9 +92,9 @@ def command(
         "trials": trials,
         "modalities": modalities,
         "subsets": subsets,
-        "part": part,
-        "mask": mask,
-        "among": among,
+        "split": split,
+        "exclude": exclude,
+        "items": items,
         "metrics": None if metrics is None else tuple(each.strip() for each in metrics.split(",")),
     }
     experiment = checked(replace(experiment, **{key: value for key, value in given.items() if value is not None}))
@@ -102,22 +103,22 @@ def command(
     with show.listening() as listener:
         beside = data.parent if in_file else None
         rows = compare(experiment, folder, jobs=jobs, threads=threads, beside=beside, listener=listener)
-    how = {name: getattr(experiment, name) for name in ("part", "mask", "among", "modalities")}
+    how = {name: getattr(experiment, name) for name in ("split", "exclude", "items", "modalities")}
     how["folders"] = {of: str(Path(source.folder).resolve()) for of, source in experiment.data.items()}
     write_tables(rows, folder, {**how, "seeds": list(experiment.seeds)})
     if json:
         show.show_json(to_json(rows))
     else:
         for of in experiment.data:
-            items = "" if experiment.among == "all" else f" among {experiment.among} items"
-            title = f"{experiment.part} of {of}, full ranking{items}, {_seeds_in_words(experiment.seeds)}"
+            ranked = "" if experiment.items == "all" else f", {experiment.items} items only"
+            title = f"{experiment.split} of {of}, full ranking{ranked}, {_seeds_in_words(experiment.seeds)}"
             _show([row for row in rows if row.data == of], title)
         show.show(f"● the best, and what cannot be told from it (p ≥ {CERTAIN:g}, corrected)")
         show.show(f"tables: {folder}/comparison.json, .csv, .md, .tex; run folders: {folder}/DATA/LINE/seed-N")
         show.show(f"next: triptych report {folder}")
     failed = [row for row in rows if row.failed]
     for row in failed:
-        show.say(f"{row.line} on {row.data} failed: {row.failed}")
+        show.say(f"{row.entry} on {row.data} failed: {row.failed}")
     if failed:
         show.say("mend that and run the same command again; the others are kept")
         raise typer.Exit(1)
@@ -131,7 +132,7 @@ def _show(rows: list[Row], title: str) -> None:
         table = []
         for row in rows:
             told = {**cells(row), **({heads[0]: "failed"} if row.failed else {})}
-            table.append([f"{row.line_in_words}{dot(row)}", *(told.get(head, "") for head in heads)])
+            table.append([f"{row.label}{dot(row)}", *(told.get(head, "") for head in heads)])
         show.show_table(of, ["", *heads], table)
 
 
@@ -140,20 +141,20 @@ def _of_file(path: Path, models: str | None, settings: list[str] | None) -> Expe
 
     experiment = read_experiment(path)
     if settings:
-        raise SettingsError("--set goes with a data set; an experiment's settings are in its file", mend=f"edit {path}")
+        raise SettingsError("--set goes with a data set; an experiment's settings are in its file", hint=f"edit {path}")
     if models is None:
         return experiment
     chosen = _names(models)
     for name in chosen:
         if name not in experiment.models:
-            raise SettingsError(f'"{name}" names no line of {path}', mend=did_you_mean(name, experiment.models))
+            raise SettingsError(f'"{name}" names no line of {path}', hint=did_you_mean(name, experiment.models))
     return replace(experiment, models={name: experiment.models[name] for name in chosen})
 
 
 def _of_words(data: Path, models: str | None, settings: list[str] | None) -> Experiment:
     from triptych.data.dataset import open_dataset
     from triptych.models.registry import model_class
-    from triptych.studies.experiment import Contender, Experiment, Source
+    from triptych.studies.experiment import Entry, Experiment, Source
 
     open_dataset(data)
     names = _names(models or MODELS)
@@ -164,13 +165,13 @@ def _of_words(data: Path, models: str | None, settings: list[str] | None) -> Exp
     for name, value in assignments(settings or []).items():
         whose, dot, setting = name.rpartition(".")
         if dot and whose not in names:
-            raise SettingsError(f'"{name}" names no model of the comparison', mend=did_you_mean(whose, names))
+            raise SettingsError(f'"{name}" names no model of the comparison', hint=did_you_mean(whose, names))
         if setting == "seed":
-            raise SettingsError("all models of a comparison have the same seeds", mend="write --seeds 0,1,2")
+            raise SettingsError("all models of a comparison have the same seeds", hint="write --seeds 0,1,2")
         (own[whose] if dot else shared)[setting] = value
     return Experiment(
         data={data.resolve().name: Source(str(data))},
-        models={name: Contender(settings=own[name]) for name in names},
+        models={name: Entry(settings=own[name]) for name in names},
         training=shared,
         metrics=("ndcg@50", "ndcg@10", "recall@20", "recall@50"),
     )
@@ -179,7 +180,7 @@ def _of_words(data: Path, models: str | None, settings: list[str] | None) -> Exp
 def _names(models: str) -> list[str]:
     names = list(dict.fromkeys(name.strip() for name in models.split(",") if name.strip()))
     if not names:
-        raise SettingsError("no model is named", mend="for example --models lightgcn,bm3")
+        raise SettingsError("no model is named", hint="for example --models lightgcn,bm3")
     return names
 
 
@@ -187,7 +188,7 @@ def _seed(text: str) -> int:
     try:
         return int(text)
     except ValueError:
-        raise SettingsError(f'"{text}" is no seed', mend="write numbers, for example --seeds 0,1,2") from None
+        raise SettingsError(f'"{text}" is no seed', hint="write numbers, for example --seeds 0,1,2") from None
 
 
 def _seeds_in_words(seeds: tuple[int, ...]) -> str:

@@ -13,7 +13,7 @@ from triptych.cli import show
 from triptych.errors import SettingsError
 
 if TYPE_CHECKING:
-    from triptych.encoding import Encoded, Things
+    from triptych.encoding import Encoded, EncodingInputs
 
 NAMED = 3  # missing things that are named; missing.csv has all of them
 
@@ -98,9 +98,9 @@ def command(
     settings = parse(EncodeSettings, values, of="encode")
     columns = MetadataColumns(tuple(categorical or ()), separators(multi or ()), tuple(numeric or ()))
     table = None if source.is_dir() else read_table(source)
-    things = dict(_things(source, table, image, pictures, text or [], template, item_id_column, bool(columns)))
+    inputs = dict(_inputs(source, table, image, pictures, text or [], template, item_id_column, bool(columns)))
     if table is None and columns:
-        raise SettingsError("a folder of pictures has no columns", mend="give an item table")
+        raise SettingsError("a folder of pictures has no columns", hint="give an item table")
     from triptych.encoding import encode, encode_columns
 
     results: dict[str, Encoded] = {}
@@ -108,10 +108,10 @@ def command(
         with show.listening() as listener:
             names = {"image": image_encoder, "text": text_encoder}
             # all of them before the first begins, so that a misspelt name comes to light at once
-            encoders = {modality: _encoder(modality, names[modality], device) for modality in things}
+            encoders = {modality: _encoder(modality, names[modality], device) for modality in inputs}
             if table is not None and columns:
                 results["metadata"] = encode_columns(table, columns, output / "metadata", settings, item_id_column)
-            for modality, each in things.items():
+            for modality, each in inputs.items():
                 results[modality] = encode(
                     each, encoders[modality], output / modality, settings, overwrite=overwrite, listener=listener
                 )
@@ -121,7 +121,7 @@ def command(
     _tell(results, output, json=json)
 
 
-def _things(
+def _inputs(
     source: Path,
     table: Any,
     image: str,
@@ -130,15 +130,15 @@ def _things(
     template: str,
     id_column: str,
     has_columns: bool,
-) -> Iterator[tuple[str, Things]]:
+) -> Iterator[tuple[str, EncodingInputs]]:
     """Modality -> what is to be encoded; looked through before a model is loaded, so that errors come at once."""
-    from triptych.encoding.things import folder_pictures, table_pictures, table_texts, text_columns
+    from triptych.encoding.inputs import folder_pictures, table_pictures, table_texts, text_columns
 
     if table is None:
         if text or template or image or pictures:
             raise SettingsError(
                 f"{source} is a folder of pictures, which has no columns",
-                mend="give an item table, or the folder alone",
+                hint="give an item table, or the folder alone",
             )
         yield "image", folder_pictures(source)
         return
@@ -149,15 +149,15 @@ def _things(
     if not (image or pictures or text or template or has_columns):
         raise SettingsError(
             "nothing to encode",
-            mend="name columns: --image, --text, --categorical, --multi or --numeric "
+            hint="name columns: --image, --text, --categorical, --multi or --numeric "
             f"(there are: {', '.join(table.frame.columns[:20])})",
         )
 
 
 def _encoder(modality: str, name: str, device: str) -> Any:
-    from triptych.encoding import picture_encoder, text_encoder
+    from triptych.encoding import image_encoder, text_encoder
 
-    return picture_encoder(name, device) if modality == "image" else text_encoder(name, device)
+    return image_encoder(name, device) if modality == "image" else text_encoder(name, device)
 
 
 def _tell(results: dict[str, Encoded], output: Path, *, json: bool) -> None:

@@ -12,16 +12,15 @@ from triptych.cli import show
 
 def command(
     run: Annotated[Path, typer.Argument(help="A run folder of `triptych train`, or a saved recommender.")],
-    part: Annotated[str, typer.Option(help="Held-out interactions to measure on: test or validation.")] = "test",
-    mask: Annotated[
+    split: Annotated[str, typer.Option(help="Held-out interactions to measure on: test or validation.")] = "test",
+    exclude: Annotated[
         str,
         typer.Option(
-            help="Items left out of the ranking: train (the user's training items, as the literature does) or known "
-            "(everything known but the part itself)."
+            help="A user's items left out of the ranking: train (as most papers do) or train+validation (test only)."
         ),
     ] = "train",
-    among: Annotated[
-        str, typer.Option(help="Items that are ranked, and count: all, warm (training knew them) or cold (it did not).")
+    items: Annotated[
+        str, typer.Option(help="Items that are ranked and count: all, warm (with training interactions) or cold.")
     ] = "all",
     metrics: Annotated[
         str | None, typer.Option(help="Separated by commas, as ndcg@50,recall@20 [default: the usual ones].")
@@ -36,24 +35,24 @@ def command(
     NDCG, recall, precision, hit rate, MAP and MRR (ndcg, recall, precision, hit_rate, map, mrr) at any cutoffs. Users
     without held-out items do not count.
 
-    Example:  triptych evaluate runs/bm3 --metrics ndcg@50,recall@20 --mask known
+    Example:  triptych evaluate runs/bm3 --metrics ndcg@50,recall@20 --exclude train+validation
     """
     from triptych.ranking.evaluate import STANDARD
     from triptych.ranking.recommender import open_recommender
 
     recommender = open_recommender(run)
-    asked = tuple(metrics.split(",")) if metrics else STANDARD
+    requested = tuple(metrics.split(",")) if metrics else STANDARD
     with show.listening() as listener:
         report = recommender.evaluate(
-            cast(Any, part), mask=cast(Any, mask), among=cast(Any, among), metrics=asked, listener=listener
+            cast(Any, split), exclude=cast(Any, exclude), items=cast(Any, items), metrics=requested, listener=listener
         )
     if per_user is not None:
         _write_per_user(per_user, recommender.dataset.users.names(report.users), report.per_user)
     result = {
         "model": recommender.about.get("model"),
-        "part": part,
-        "masked": report.masked,
-        "among": among,
+        "split": split,
+        "excluded": report.excluded,
+        "items": items,
         "users": len(report.users),
         "users_without": report.n_without,
         "metrics": report.means,
@@ -61,11 +60,11 @@ def command(
     if json:
         show.show_json(result)
         return
-    items = "" if among == "all" else f" among {among} items"
-    show.show_report(f"{result['model']} on {part}, full ranking{items}", report.means)
+    ranked = "" if items == "all" else f", {items} items only"
+    show.show_report(f"{result['model']} on {split}, full ranking{ranked}", report.means)
     show.show(
-        f"{len(report.users):,} users count, {report.n_without:,} have no {part} item; left out of the ranking: "
-        f"{report.masked}"
+        f"{len(report.users):,} users count, {report.n_without:,} have no {split} item. Left out of the ranking: "
+        f"{report.excluded}"
     )
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from triptych.cli import show
-from triptych.errors import SettingsError, place
+from triptych.errors import SettingsError
 
 if TYPE_CHECKING:
     from triptych.explaining.explanation import Explanation
@@ -51,16 +51,16 @@ def command(
     from triptych.data.dataset import open_dataset
     from triptych.explaining.drawing import draw
     from triptych.explaining.explainer import Explainer
-    from triptych.explaining.look import Look
+    from triptych.explaining.item_display import ItemDisplay
     from triptych.explaining.neighbourhood import neighbourhood_of
     from triptych.ranking.recommender import open_recommender
 
     if drawing is not None and drawing.suffix != ".svg":
-        raise SettingsError(f'cannot draw "{drawing.name}"', mend="end the name in .svg")
+        raise SettingsError(f'cannot draw "{drawing.name}"', hint="end the name in .svg")
     if drawing is not None and item is not None and len(item) > 1:
-        raise SettingsError("a drawing shows one item", mend="name one --item")
+        raise SettingsError("a drawing shows one item", hint="name one --item")
     recommender = open_recommender(run)
-    look = Look(title_column, picture_column, pictures)
+    look = ItemDisplay(title_column, picture_column, pictures)
     explainer = Explainer(recommender, open_dataset(data) if data is not None else None, look=look)
     explanations = explainer.explain(user, item, n_evidence=k)
     if drawing is not None and explanations:
@@ -73,7 +73,7 @@ def command(
     if explanations:
         show.show(explanations[0].statement)
     if drawing is not None and explanations:
-        show.show(f"drawing of «{explanations[0].title}»: {place(drawing)}")
+        show.show(f"drawing of «{explanations[0].title}»: {drawing}")
 
 
 def _tell(one: Explanation, k: int) -> None:

@@ -38,14 +38,14 @@ def command(
 def _described(model: type[Any]) -> dict[str, Any]:
     from sys import modules
 
-    from triptych.models.model import LearntModel
+    from triptych.models.model import TrainedModel
     from triptych.settings import Choices, describe
 
     return {
         "about": (modules[model.__module__].__doc__ or "").splitlines()[0],
         "paper": model.paper or None,
         "needs": "interactions; learns from any number of modalities too" if model.needs_features else "interactions",
-        "kind": "trained by gradients" if issubclass(model, LearntModel) else "solved at once",
+        "kind": "trained by gradients" if issubclass(model, TrainedModel) else "solved at once",
         "search": {
             name: ", ".join(map(str, each.values)) if isinstance(each, Choices) else f"{each.low:g}..{each.high:g}"
             for name, each in model.search.items()

@@ -47,12 +47,12 @@ def command(
         list[str] | None, typer.Option(metavar="COLUMN=SEP", help="Item column of several values. Repeatable.")
     ] = None,
     numeric: Annotated[list[str] | None, typer.Option(help="Item column of numbers. Repeatable.")] = None,
-    without: Annotated[
+    drop_modality: Annotated[
         list[str] | None,
         typer.Option(
             metavar="MODALITY=SHARE",
-            help="Take a modality away from this share of the items, drawn by the seed, to study what that costs. "
-            "Larger shares hold the smaller ones; of several modalities the same items lose them. Repeatable.",
+            help="Drop a modality for this share of the items, drawn by the seed, to study what that costs. A larger share "
+            "includes the items of a smaller one, and several modalities are dropped for the same items. Repeatable.",
         ),
     ] = None,
     user_column: Annotated[str, typer.Option(help="Column of user ids [default: guessed].")] = "",
@@ -77,7 +77,7 @@ def command(
     validation: Annotated[float, typer.Option(help="Share of validation; the rest is test.")] = 0.1,
     seed: Annotated[int, typer.Option(help="Seed of random splits.")] = 0,
     store: Annotated[str, typer.Option(help="Precision of stored features: same, float16 or float32.")] = "same",
-    layout: Annotated[str, typer.Option("--format", help="auto, table, recbole, literature or movielens.")] = "auto",
+    layout: Annotated[str, typer.Option("--format", help="auto, table, recbole, mmrec or movielens.")] = "auto",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the data set if it is there.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
@@ -112,7 +112,7 @@ def command(
         "categorical": tuple(categorical or ()),
         "multi": tuple(multi or ()),
         "numeric": tuple(numeric or ()),
-        "without": tuple(without or ()),
+        "drop_modality": tuple(drop_modality or ()),
     }
     settings = parse(PrepareSettings, values, of="prepare")
     sources = [feature_source(each) for each in features or ()]
@@ -138,9 +138,9 @@ def feature_source(given: str) -> Any:
 
     modality, equals, files = given.partition("=")
     if not equals or not files:
-        raise SettingsError(f'"{given}" is not MODALITY=FILE', mend="write for example: --features image=image.npy")
+        raise SettingsError(f'"{given}" is not MODALITY=FILE', hint="write for example: --features image=image.npy")
     if not re.fullmatch(NAME, modality):
-        raise SettingsError(f'"{modality}" cannot name a modality', mend="use letters, digits, - and _, a letter first")
+        raise SettingsError(f'"{modality}" cannot name a modality', hint="use letters, digits, - and _, a letter first")
     path, colon, ids = files.rpartition(":") if ":" in files[2:] else (files, "", "")
     return FeatureSource(modality, Path(path), Path(ids) if colon else None)
 
@@ -152,7 +152,7 @@ def _neighbour_source(given: str) -> Any:
     rows, colon, cosines = files.rpartition(":")
     if not equals or not colon or not rows or not cosines:
         raise SettingsError(
-            f'"{given}" is not MODALITY=ROWS:COSINES', mend="write for example: --neighbours image=rows.npy:cosines.npy"
+            f'"{given}" is not MODALITY=ROWS:COSINES', hint="write for example: --neighbours image=rows.npy:cosines.npy"
         )
     return NeighbourSource(modality, Path(rows), Path(cosines))
 
@@ -160,16 +160,16 @@ def _neighbour_source(given: str) -> Any:
 def _tell(dataset: Dataset, output: Path, *, json: bool) -> None:
     import numpy as np
 
-    from triptych.data.dataset import PARTS
+    from triptych.data.dataset import SPLITS
 
-    carried = dataset.parts if dataset.parts is not None else np.zeros(0, np.int8)
-    parts = {name: int(np.count_nonzero(carried == place)) for place, name in enumerate(PARTS)}
+    carried = dataset.split_codes if dataset.split_codes is not None else np.zeros(0, np.int8)
+    splits = {name: int(np.count_nonzero(carried == position)) for position, name in enumerate(SPLITS)}
     result = {
         "output": str(output),
         "users": dataset.n_users,
         "items": dataset.n_items,
         "interactions": len(dataset.interactions),
-        "parts": parts,
+        "splits": splits,
         "split": dataset.about["split"],
         "cleaning": dataset.about["cleaning"],
         "modalities": {
@@ -186,7 +186,7 @@ def _tell(dataset: Dataset, output: Path, *, json: bool) -> None:
         f"{show.counted(len(dataset.interactions), 'interaction')} "
         f"({1 - len(dataset.interactions) / cells:.3%} empty)"
     )
-    counts = ", ".join(f"{count:,} {name}" for name, count in parts.items())
+    counts = ", ".join(f"{count:,} {name}" for name, count in splits.items())
     show.show(f"split {dataset.about['split']}: {counts}")
     told = [f"{name.replace('_', ' ')} {count:,}" for name, count in dataset.about["cleaning"].items() if count]
     show.show("cleaning: " + ", ".join(told))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 import typer
 
 from triptych.cli import show
-from triptych.errors import InputError, SettingsError, UnknownIdError, place
+from triptych.errors import InputError, SettingsError, UnknownIdError, location
 
 if TYPE_CHECKING:
     from triptych.data.recommendations import Recommendations
@@ -25,9 +25,9 @@ def command(
     users: Annotated[
         Path | None, typer.Option("--users", help="Only the users of this text file, one id a line.")
     ] = None,
-    took: Annotated[
+    history: Annotated[
         list[str] | None,
-        typer.Option("--took", "-t", help="An item that somebody new took, who gets a list at once; repeatable."),
+        typer.Option("--history", "-t", help="An item that somebody new took, who gets a list at once; repeatable."),
     ] = None,
     histories: Annotated[
         Path | None,
@@ -55,18 +55,18 @@ def command(
 
                triptych recommend runs/bm3 --user u17 -k 10
 
-               triptych recommend runs/bm3 --took i4 --took i17 -k 10      (somebody new: no training)
+               triptych recommend runs/bm3 --history i4 --history i17 -k 10      (somebody new: no training)
     """
     from triptych.data.recommendations import write_recommendations
     from triptych.ranking.recommender import open_recommender
 
-    asked, new = _asked(user, users), _new(took, histories)
-    if took and histories is not None:
-        raise SettingsError("new users are told of in two ways", mend="give --took, or --histories")
+    asked, new = _asked(user, users), _new(history, histories)
+    if history and histories is not None:
+        raise SettingsError("new users are told of in two ways", hint="give --history, or --histories")
     if asked is not None and new is not None:
-        raise SettingsError("known and new users are asked for at once", mend="ask for the one, then for the others")
+        raise SettingsError("known and new users are asked for at once", hint="ask for the one, then for the others")
     if output is None and asked is None and new is None:
-        raise SettingsError("nothing to do", mend="name an --output file, or a --user to show")
+        raise SettingsError("nothing to do", hint="name an --output file, or a --user to show")
     recommender = open_recommender(run)
     with show.listening() as listener:
         chunks: Iterable[Recommendations]
@@ -76,12 +76,14 @@ def command(
             )
         else:
             try:
-                made = recommender.recommend_to(
+                made = recommender.recommend_from_history(
                     new, k, unknown_items=cast(Any, unknown_items), include_seen=include_seen, listener=listener
                 )
             except UnknownIdError as error:
-                mend = "correct it, or pass --unknown-items ignore"
-                raise UnknownIdError(error.what, where=place(histories) if histories else "--took", mend=mend) from None
+                hint = "correct it, or pass --unknown-items ignore"
+                raise UnknownIdError(
+                    error.what, where=location(histories) if histories else "--history", hint=hint
+                ) from None
             chunks = [made]
         if output is not None:
             lines = write_recommendations(chunks, output, overwrite=overwrite)
@@ -103,23 +105,23 @@ def command(
         show.show_table("recommendations", ["user_id", "rank", "item_id", "score", "title"], rows)
 
 
-def _new(took: list[str] | None, histories: Path | None) -> dict[str, list[str]] | None:
-    """New users' histories by their names; who is told of by --took is called "new"."""
-    if took is None and histories is None:
+def _new(history: list[str] | None, histories: Path | None) -> dict[str, list[str]] | None:
+    """New users' histories by their names; who is told of by --history is called "new"."""
+    if history is None and histories is None:
         return None
-    new: dict[str, list[str]] = {"new": took} if took else {}
+    new: dict[str, list[str]] = {"new": history} if history else {}
     if histories is not None:
-        from triptych.data.formats.log import Columns, log_of_table
+        from triptych.data.formats.log import Columns, log_from_table
         from triptych.data.formats.tables import read_table
 
         try:
-            log = log_of_table(read_table(histories), Columns()).frame
+            log = log_from_table(read_table(histories), Columns()).frame
         except InputError as error:
-            if "-column" not in (error.mend or ""):
+            if "-column" not in (error.hint or ""):
                 raise
-            raise InputError(error.what, where=error.where, mend="call its columns user_id and item_id") from None
+            raise InputError(error.what, where=error.where, hint="call its columns user_id and item_id") from None
         if log["user_id"].null_count():
-            raise InputError("a row has no user id", where=place(histories), mend="give every row one")
+            raise InputError("a row has no user id", where=location(histories), hint="give every row one")
         for name, item in log.select("user_id", "item_id").unique(maintain_order=True).iter_rows():
             new.setdefault(name, []).extend([item] if item is not None else [])
     return new
@@ -133,10 +135,10 @@ def _asked(user: list[str] | None, users: Path | None) -> list[str] | None:
         try:
             lines = users.read_text(encoding="utf-8").splitlines()
         except FileNotFoundError:
-            raise InputError("no such file", where=place(users), mend="check the path") from None
+            raise InputError("no such file", where=location(users), hint="check the path") from None
         except UnicodeDecodeError:
-            raise InputError("is not UTF-8 text", where=place(users), mend="one user id a line") from None
+            raise InputError("is not UTF-8 text", where=location(users), hint="one user id a line") from None
         asked += [line.strip() for line in lines if line.strip()]
     if not asked:
-        raise InputError("no user ids", where=place(users or "--user"), mend="one user id a line")
+        raise InputError("no user ids", where=location(users or "--user"), hint="one user id a line")
     return asked

@@ -27,7 +27,7 @@ def command(
 
     Example:  triptych report runs/compare-films --picture-column poster --pictures films/posters
     """
-    from triptych.explaining.look import Look
+    from triptych.explaining.item_display import ItemDisplay
     from triptych.studies.report.page import write_report
 
     with show.listening() as listener:
@@ -35,7 +35,7 @@ def command(
             comparison,
             title=title,
             n_users=users,
-            look=Look(title_column, picture_column, pictures),
+            look=ItemDisplay(title_column, picture_column, pictures),
             listener=listener,
         )
     show.show(f"report: {page}")

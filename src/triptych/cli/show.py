@@ -105,8 +105,8 @@ def show_json(value: object) -> None:
 def show_table(title: str, header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """A table: the first column to the left, figures to the right."""
     table = Table(title=title, title_justify="left")
-    for place, name in enumerate(header):
-        table.add_column(name, justify="left" if place == 0 else "right", no_wrap=place == 0, overflow="fold")
+    for position, name in enumerate(header):
+        table.add_column(name, justify="left" if position == 0 else "right", no_wrap=position == 0, overflow="fold")
     for row in rows:
         table.add_row(*(cell(value) for value in row))
     out.print(table)

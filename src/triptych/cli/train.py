@@ -16,7 +16,8 @@ import typer
 
 from triptych.cli import show
 from triptych.settings import assignments, describe, divide, parse, read_toml
-from triptych.training.destinations import Destination, destinations
+from triptych.training.loggers import open_loggers
+from triptych.training.run_context import MetricsLogger
 from triptych.training.settings import TrainingSettings
 
 if TYPE_CHECKING:
@@ -43,9 +44,9 @@ def command(
     ] = None,
     seed: Annotated[int | None, typer.Option(help="The number that decides everything random.")] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="Processor threads [default: all].")] = None,
-    tell: Annotated[
+    log_to: Annotated[
         list[str] | None,
-        typer.Option(metavar="KIND:PLACE", help="Metrics also to tensorboard:FOLDER or mlflow:URI; repeatable."),
+        typer.Option(metavar="KIND:TARGET", help="Log metrics to tensorboard:FOLDER or mlflow:URI too. Repeatable."),
     ] = None,
     until_stdin_closes: Annotated[
         bool, typer.Option("--until-stdin-closes", hidden=True, help="Stop, as by Ctrl-C, when standard input ends.")
@@ -74,15 +75,15 @@ def command(
     folder = run or Path("runs") / f"{model}-{data.resolve().name}-seed{training.seed}"
     with (
         _asked_to_stop(model, until_stdin_closes) as should_stop,
-        destinations(tell or [], folder, {"model": model, "data": str(data), **values}) as told_to,
+        open_loggers(log_to or [], folder, {"model": model, "data": str(data), **values}) as loggers,
     ):
-        recommender = _fit(model, dataset, theirs, training, folder, threads, should_stop, told_to)
-    told = {key: value for key, value in recommender.about.items() if key not in ("settings", "training")}
+        recommender = _fit(model, dataset, theirs, training, folder, threads, should_stop, loggers)
+    result = {key: value for key, value in recommender.about.items() if key not in ("settings", "training")}
     if json:
-        show.show_json({"run": str(folder), **told})
+        show.show_json({"run": str(folder), **result})
         return
-    for key in sorted(key for key in told if key.startswith("validation/")):
-        show.show(f"{key} {told[key]:.4f} at epoch {told['best_epoch']} of {told['epochs']}")
+    for key in sorted(key for key in result if key.startswith("validation/")):
+        show.show(f"{key} {result[key]:.4f} at epoch {result['best_epoch']} of {result['epochs']}")
     show.show(f"run folder: {folder}\nnext: triptych evaluate {folder}")
 
 
@@ -94,7 +95,7 @@ def _fit(
     folder: Path,
     threads: int | None,
     should_stop: Callable[[], bool],
-    tell: Destination,
+    loggers: list[MetricsLogger],
 ) -> Recommender:
     import torch
 
@@ -104,17 +105,17 @@ def _fit(
         torch.set_num_threads(threads)
     with show.listening() as listener:
         return fit(
-            model, dataset, settings, training, run=folder, listener=listener, should_stop=should_stop, tell=tell
+            model, dataset, settings, training, run=folder, listener=listener, should_stop=should_stop, loggers=loggers
         )
 
 
 @contextmanager
 def _asked_to_stop(model: str, until_stdin_closes: bool) -> Iterator[Callable[[], bool]]:
     """Whether to stop after this step, as the first Ctrl-C asks; a model that is solved is stopped at once."""
-    from triptych.models.model import LearntModel
+    from triptych.models.model import TrainedModel
     from triptych.models.registry import model_class
 
-    asked, trained = threading.Event(), issubclass(model_class(model), LearntModel)
+    asked, trained = threading.Event(), issubclass(model_class(model), TrainedModel)
 
     def stop(number: int, frame: object) -> None:
         if asked.is_set():

@@ -59,17 +59,17 @@ def command(
     """
     from triptych.data.dataset import named_modalities, open_dataset
     from triptych.models.registry import model_class
-    from triptych.ranking.metrics import metric_of
+    from triptych.ranking.metrics import parse_metric
     from triptych.studies.processes import training
-    from triptych.studies.propose import as_they_stand, searched
+    from triptych.studies.propose import default_point, search_space
     from triptych.studies.tune import BEST, in_words, tune
 
     dataset = open_dataset(data)
     if modalities is not None:
         dataset.with_modalities(named_modalities(modalities))
     fixed = assignments(settings or [])
-    space = searched(model, fixed, assignments(search or []))
-    metric = str(metric_of(str(fixed.get("metric", TrainingSettings().metric))))
+    space = search_space(model, fixed, assignments(search or []))
+    metric = str(parse_metric(str(fixed.get("metric", TrainingSettings().metric))))
     folder = output or Path("runs") / f"tune-{model}-{data.resolve().name}-seed{seed}"
     shared = threads or max(1, (os.cpu_count() or 1) // jobs)
 
@@ -84,7 +84,7 @@ def command(
             train,
             about,
             fixed=fixed,
-            start=as_they_stand(space, model_class(model).Settings, TrainingSettings),
+            start=default_point(space, model_class(model).Settings, TrainingSettings),
             metric=metric,
             n_trials=trials,
             jobs=jobs,

@@ -44,7 +44,7 @@ def separators(given: Sequence[str]) -> dict[str, str]:
     for each in given:
         column, equals, separator = each.partition("=")
         if not column or (equals and not separator):
-            raise SettingsError(f'"{each}" is not COLUMN=SEPARATOR', mend="write for example genres=|")
+            raise SettingsError(f'"{each}" is not COLUMN=SEPARATOR', hint="write for example genres=|")
         found[column] = separator or "|"
     return found
 
@@ -67,7 +67,7 @@ def fit_metadata(table: Table, columns: MetadataColumns) -> Features:
     for column in columns.numeric:
         known = table.numbers(column).drop_nulls().to_numpy()
         if not len(known):
-            raise InputError("has no number", where=table.where(column=column), mend="leave the column out")
+            raise InputError("has no number", where=table.where(column=column), hint="leave the column out")
         scaler = StandardScaler().fit(known[:, None])
         parts.append(
             {"kind": "numeric", "column": column, "mean": float(scaler.mean_[0]), "scale": float(scaler.scale_[0])}
@@ -75,7 +75,7 @@ def fit_metadata(table: Table, columns: MetadataColumns) -> Features:
     parts = [part for part in parts if part["kind"] == "numeric" or part["values"]]
     if not parts:
         raise InputError(
-            "no value of the metadata columns is shared by two items", where=table.where(), mend="name other columns"
+            "no value of the metadata columns is shared by two items", where=table.where(), hint="name other columns"
         )
     encoder = {"format": 1, "parts": parts}
     rows, present = encode_metadata(encoder, table)
@@ -114,7 +114,7 @@ def encode_metadata(encoder: Mapping[str, Any], table: Table) -> tuple[NDArray[n
     rows = np.concatenate(blocks, axis=1)
     bad = first_bad_value(rows)
     if bad is not None:
-        raise InputError("a number is too large to be encoded", where=table.where(bad[0]), mend="correct it")
+        raise InputError("a number is too large to be encoded", where=table.where(bad[0]), hint="correct it")
     return rows, present
 
 

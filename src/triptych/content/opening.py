@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from triptych.errors import InputError, place
+from triptych.errors import InputError, location
 
 MAX_PIXELS = 64_000_000  # a file of a few kilobytes can unpack to gigabytes
 MAX_RATIO = 50  # long side : short side; encoders enlarge the short one, and the long one would grow along
@@ -24,17 +24,17 @@ def opened(path: Path) -> Iterator[Image.Image]:
         with Image.open(path) as picture:
             yield picture
     except FileNotFoundError:
-        raise InputError("no such picture", where=place(path), mend="check the path, or leave it empty") from None
+        raise InputError("no such picture", where=location(path), hint="check the path, or leave it empty") from None
     except (UnidentifiedImageError, OSError, Image.DecompressionBombError):
         raise InputError(
-            "is not a picture that can be read", where=place(path), mend="save it as PNG or JPEG"
+            "is not a picture that can be read", where=location(path), hint="save it as PNG or JPEG"
         ) from None
 
 
 def upright(content: bytes, path: Path, *, max_pixels: int = MAX_PIXELS) -> Image.Image:
     """The picture in a file's bytes, RGB, turned as its EXIF says. Raises InputError, whatever is wrong with it."""
     if not content:
-        raise InputError("is empty", where=place(path), mend="fetch it again")
+        raise InputError("is empty", where=location(path), hint="fetch it again")
     try:
         with Image.open(io.BytesIO(content)) as picture:
             _refuse_odd_sizes(*picture.size, path, max_pixels)
@@ -42,12 +42,12 @@ def upright(content: bytes, path: Path, *, max_pixels: int = MAX_PIXELS) -> Imag
     except (InputError, MemoryError):
         raise
     except UnidentifiedImageError:
-        raise InputError("is not a picture", where=place(path), mend="save it as PNG or JPEG") from None
+        raise InputError("is not a picture", where=location(path), hint="save it as PNG or JPEG") from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise _too_large(path, "it has far more pixels than a picture should") from None
     except Exception as error:  # decoders of damaged files raise nearly anything: SyntaxError, struct.error, IndexError
         why = " ".join(str(error).split())[:120] or type(error).__name__
-        raise InputError(f"is damaged: {why}", where=place(path), mend="fetch or save it again") from None
+        raise InputError(f"is damaged: {why}", where=location(path), hint="fetch or save it again") from None
 
 
 def _refuse_odd_sizes(width: int, height: int, path: Path, max_pixels: int) -> None:
@@ -55,12 +55,12 @@ def _refuse_odd_sizes(width: int, height: int, path: Path, max_pixels: int) -> N
         raise _too_large(path, f"{width:,} x {height:,} pixels are more than {max_pixels:,}")
     if max(width, height) > MAX_RATIO * min(width, height):
         raise InputError(
-            f"{width:,} x {height:,} pixels are too narrow", where=place(path), mend="crop it, or leave it out"
+            f"{width:,} x {height:,} pixels are too narrow", where=location(path), hint="crop it, or leave it out"
         )
 
 
 def _too_large(path: Path, what: str) -> InputError:
-    return InputError(f"is too large: {what}", where=place(path), mend="make it smaller, or allow more --max-pixels")
+    return InputError(f"is too large: {what}", where=location(path), hint="make it smaller, or allow more --max-pixels")
 
 
 def _rgb(picture: Image.Image) -> Image.Image:

@@ -16,7 +16,7 @@ from PIL import Image
 
 from triptych.content.opening import opened
 from triptych.data.features import Features
-from triptych.progress import Listener, silent, told
+from triptych.progress import Listener, ignore_progress, track
 
 SIDE = 64  # every picture is looked at in this size
 HUES, DEPTHS, LIGHTS = 12, 3, 4  # bins of the colour histogram
@@ -26,7 +26,9 @@ LAYOUT = 8  # coarse light and dark, LAYOUT x LAYOUT
 COLOURS, SHAPES, PATTERNS = 1.0, 0.6, 1.0  # weights of the blocks
 
 
-def picture_features(paths: Sequence[Path | None], *, width: int = 192, listener: Listener = silent) -> Features:
+def picture_features(
+    paths: Sequence[Path | None], *, width: int = 192, listener: Listener = ignore_progress
+) -> Features:
     """Features of modality "image": colours, shapes and patterns, reduced to the directions that vary most.
 
     paths: one picture an item, None where there is none. -> table float32 [n_items, <= width]: columns with mean 0 over
@@ -37,7 +39,7 @@ def picture_features(paths: Sequence[Path | None], *, width: int = 192, listener
         raise ValueError(f"width must be positive, got {width}")
     present = np.array([path is not None for path in paths], dtype=np.bool_)
     there = [path for path in paths if path is not None]
-    described = [describe_picture(path) for path in told("encoding pictures", there, listener)]
+    described = [describe_picture(path) for path in track("encoding pictures", there, listener)]
     provenance = {"encoder": "triptych.content.pictures", "side": SIDE}
     if not described:
         return Features("image", np.zeros((len(paths), 1), np.float32), present, provenance)

@@ -9,7 +9,7 @@ import polars as pl
 
 from triptych.data.formats.log import Log
 from triptych.data.vocabulary import Vocabulary
-from triptych.errors import InputError, place
+from triptych.errors import InputError, location
 
 Nulls = Literal["error", "drop"]
 UnknownItems = Literal["error", "drop", "keep"]
@@ -24,7 +24,7 @@ class Cleaning:
     below_rating: int
     of_unknown_items: int
     duplicates: int
-    conflicting_parts: int  # duplicates that stood in two parts of the split; they count for the earlier part
+    conflicting_splits: int  # duplicates that stood in two parts of the split; they count for the earlier part
     below_core: int
     users_dropped: int
     items_dropped: int
@@ -60,8 +60,8 @@ def clean(
     if not len(frame):
         raise InputError(
             f"no interaction is left of {read} after cleaning",
-            where=place(log.path),
-            mend="loosen the cleaning options",
+            where=location(log.path),
+            hint="loosen the cleaning options",
         )
     users, items = (_fewer(rated[column], frame[column]) for column in ("user_id", "item_id"))
     return frame, Cleaning(
@@ -70,7 +70,7 @@ def clean(
         below_rating=below_rating,
         of_unknown_items=of_unknown,
         duplicates=duplicates,
-        conflicting_parts=conflicting,
+        conflicting_splits=conflicting,
         below_core=before - len(frame),
         users_dropped=users,
         items_dropped=items,
@@ -98,8 +98,8 @@ def _with_ids(frame: pl.DataFrame, log: Log, nulls: Nulls) -> pl.DataFrame:
         if len(empty) and nulls == "error":
             raise InputError(
                 f"the {noun} id is empty ({len(empty)} such rows)",
-                where=place(log.path, row=int(empty["row"][0])),
-                mend="fill it in, or pass --nulls drop",
+                where=location(log.path, row=int(empty["row"][0])),
+                hint="fill it in, or pass --nulls drop",
             )
     return frame.drop_nulls(["user_id", "item_id"])
 
@@ -110,8 +110,8 @@ def _rated(frame: pl.DataFrame, log: Log, min_rating: float | None) -> tuple[pl.
     if not log.has("rating"):
         raise InputError(
             "a least rating is asked for, but there is no rating column",
-            where=place(log.path),
-            mend="name it with --rating-column, or leave --min-rating out",
+            where=location(log.path),
+            hint="name it with --rating-column, or leave --min-rating out",
         )
     kept = frame.filter(pl.col("rating") >= min_rating)
     return kept, len(frame) - len(kept)
@@ -128,8 +128,8 @@ def _of_catalogue(
         raise InputError(
             f'item "{strange["item_id"][0]}" is not in the item table ({len(strange)} such rows, '
             f"{strange['item_id'].n_unique()} such items)",
-            where=place(log.path, row=int(strange["row"][0])),
-            mend="add it there, or pass --unknown-items drop (or keep, as items without content)",
+            where=location(log.path, row=int(strange["row"][0])),
+            hint="add it there, or pass --unknown-items drop (or keep, as items without content)",
         )
     return frame.filter(known), len(strange)
 
@@ -140,9 +140,9 @@ def _distinct(frame: pl.DataFrame) -> tuple[pl.DataFrame, int]:
     if not frame.select(pair).is_duplicated().any():  # as in most logs: nothing to sort and choose from
         return frame.sort("row"), 0
     conflicting = 0
-    if "part" in frame.columns:
-        conflicting = int(frame.group_by(pair).agg(pl.col("part").n_unique() > 1)["part"].sum())
-        frame = frame.with_columns(pl.col("part").min().over(pair))
+    if "split" in frame.columns:
+        conflicting = int(frame.group_by(pair).agg(pl.col("split").n_unique() > 1)["split"].sum())
+        frame = frame.with_columns(pl.col("split").min().over(pair))
     by = ["time", "row"] if "time" in frame.columns else ["row"]
     kept = frame.sort(by, nulls_last=True).unique(pair, keep="first", maintain_order=True).sort("row")
     return kept, conflicting

@@ -18,10 +18,10 @@ from triptych.data.interactions import Interactions
 from triptych.data.neighbours import Neighbours
 from triptych.data.vocabulary import Vocabulary
 from triptych.errors import InputError, UnknownIdError, did_you_mean
-from triptych.progress import Listener, silent, told
+from triptych.progress import Listener, ignore_progress, track
 
 KIND = "data set"
-PARTS = ("train", "validation", "test")
+SPLITS = ("train", "validation", "test")
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Dataset:
     neighbours: modality -> Neighbours that were given; models find them from the features of the others.
     item_table: the items' own columns (title, …) for readable lists; row i = item i.
     times: float64 [n] or None, the time of every interaction (seconds or any other number that grows).
-    parts: int8 [n] or None, the split: index into PARTS for every interaction.
+    split_codes: int8 [n] or None, the split: per interaction an index into SPLITS.
     about: how it came to be (sources, cleaning, split), for the manifest and for reports.
     Raises InputError when sizes do not agree.
     """
@@ -45,7 +45,7 @@ class Dataset:
     neighbours: Mapping[str, Neighbours] = field(default_factory=dict)
     item_table: pl.DataFrame | None = None
     times: NDArray[np.float64] | None = None
-    parts: NDArray[np.int8] | None = None
+    split_codes: NDArray[np.int8] | None = None
     about: Mapping[str, Any] = field(default_factory=dict)
     fingerprint: str | None = None  # of the folder it was opened from
 
@@ -60,18 +60,18 @@ class Dataset:
                 raise InputError(
                     f"{features.n_items} rows of features for {self.n_items} items",
                     where=f'modality "{modality}"',
-                    mend="give one row per item",
+                    hint="give one row per item",
                 )
         for modality, neighbours in self.neighbours.items():
             if modality not in self.features or len(neighbours.items) != self.n_items:
                 raise InputError(
                     f"{len(neighbours.items)} rows of neighbours for {self.n_items} items, or no features",
                     where=f'modality "{modality}"',
-                    mend="give the modality's features too, one row per item",
+                    hint="give the modality's features too, one row per item",
                 )
         if self.item_table is not None and len(self.item_table) != self.n_items:
             raise InputError(f"an item table of {len(self.item_table)} rows for {self.n_items} items")
-        for name, column in (("times", self.times), ("parts", self.parts)):
+        for name, column in (("times", self.times), ("split codes", self.split_codes)):
             if column is not None and len(column) != len(self.interactions):
                 raise InputError(f"{len(column)} {name} for {len(self.interactions)} interactions")
 
@@ -89,14 +89,14 @@ class Dataset:
             return self
         for modality in modalities:
             if modality not in self.features:
-                raise UnknownIdError(f'no modality "{modality}"', mend=did_you_mean(modality, self.features))
+                raise UnknownIdError(f'no modality "{modality}"', hint=did_you_mean(modality, self.features))
         return replace(
             self,
             features={modality: self.features[modality] for modality in modalities},
             neighbours={name: each for name, each in self.neighbours.items() if name in modalities},
         )
 
-    def save(self, path: Path | str, *, overwrite: bool = False, listener: Listener = silent) -> None:
+    def save(self, path: Path | str, *, overwrite: bool = False, listener: Listener = ignore_progress) -> None:
         """Write the folder that `open_dataset` opens, whole or not at all. Raises ArtefactError if `path` exists."""
         streams = [streamed(features) for features in self.features.values()]
         save_dataset(self, self.neighbours, streams, Path(path), overwrite=overwrite, listener=listener)
@@ -109,7 +109,7 @@ def save_dataset(
     path: Path,
     *,
     overwrite: bool = False,
-    listener: Listener = silent,
+    listener: Listener = ignore_progress,
 ) -> None:
     """Write a data set whose features come as streams: no table is in memory whole.
 
@@ -150,7 +150,7 @@ def open_dataset(path: Path | str, *, verify: bool = False) -> Dataset:
     """
     path = Path(path)
     manifest = open_folder(path, KIND, verify=verify)
-    dataset = read_tables(path)
+    dataset = read_tables(path, manifest.version)
     features, neighbours = {}, {}
     for modality, described in manifest.about["modalities"].items():
         arrays = map_tensors(path / "features" / f"{modality}.safetensors")
@@ -170,7 +170,7 @@ def open_dataset(path: Path | str, *, verify: bool = False) -> Dataset:
 
 
 def save_tables(dataset: Dataset, folder: Path) -> None:
-    """Write users, items and interactions (with times and parts) into an open folder; features are not written."""
+    """Write users, items and interactions (with times and split) into an open folder; features are not written."""
     pl.DataFrame({"user_id": dataset.users.ids}).write_parquet(folder / "users.parquet")
     table = dataset.items.ids.alias("item_id").to_frame()
     if dataset.item_table is not None:
@@ -179,13 +179,14 @@ def save_tables(dataset: Dataset, folder: Path) -> None:
     columns: dict[str, Any] = {"user": dataset.interactions.users, "item": dataset.interactions.items}
     if dataset.times is not None:
         columns["time"] = dataset.times
-    if dataset.parts is not None:
-        columns["part"] = dataset.parts
+    if dataset.split_codes is not None:
+        columns["split"] = dataset.split_codes
     pl.DataFrame(columns).write_parquet(folder / "interactions.parquet")
 
 
-def read_tables(folder: Path) -> Dataset:
-    """What `save_tables` wrote, as a data set without features."""
+def read_tables(folder: Path, version: int) -> Dataset:
+    """Read what `save_tables` wrote, as a data set without features. version: the format, from the manifest."""
+    split_column = "split" if version > 1 else "part"
     users = Vocabulary(pl.read_parquet(folder / "users.parquet")["user_id"], noun="user")
     item_table = pl.read_parquet(folder / "items.parquet")
     items = Vocabulary(item_table["item_id"], noun="item")
@@ -196,7 +197,7 @@ def read_tables(folder: Path) -> Dataset:
         interactions=Interactions(log["user"].to_numpy(), log["item"].to_numpy(), len(users), len(items)),
         item_table=item_table,
         times=log["time"].to_numpy() if "time" in log.columns else None,
-        parts=log["part"].to_numpy() if "part" in log.columns else None,
+        split_codes=log[split_column].to_numpy() if split_column in log.columns else None,
     )
 
 
@@ -207,7 +208,7 @@ def _save_features(folder: Path, stream: FeatureStream, listener: Listener) -> i
     present = np.zeros(stream.n_items, dtype=np.bool_)
 
     def rows() -> Iterator[NDArray[Any]]:
-        for items in told(f"writing {stream.modality} features", stream.chunks(), listener):
+        for items in track(f"writing {stream.modality} features", stream.chunks(), listener):
             values, here = stream.rows(items)
             present[items] = here
             yield values if here.all() else np.where(here[:, None], values, 0)

@@ -41,7 +41,7 @@ class Features:
             raise InputError(f"features must be [n_items, width], got {self.table.shape}", where=where)
         if self.table.dtype not in (np.float16, np.float32, np.float64):
             raise InputError(
-                f"features are {self.table.dtype}", where=where, mend="store them as float16, float32 or float64"
+                f"features are {self.table.dtype}", where=where, hint="store them as float16, float32 or float64"
             )
         if self.present.shape != (len(self.table),):
             raise InputError(f"{len(self.table)} rows of features, {len(self.present)} of presence", where=where)
@@ -112,7 +112,7 @@ def collected(stream: FeatureStream) -> Features:
 
 def _check_name(modality: str) -> None:
     if not re.fullmatch(NAME, modality):
-        raise InputError(f'"{modality}" cannot name a modality', mend="use letters, digits, - and _, a letter first")
+        raise InputError(f'"{modality}" cannot name a modality', hint="use letters, digits, - and _, a letter first")
 
 
 def first_bad_value(rows: NDArray[Any]) -> tuple[int, int, str] | None:

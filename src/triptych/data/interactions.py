@@ -1,12 +1,16 @@
-"""Who took what, sorted; the seen items of some users."""
+"""Interactions: distinct (user, item) pairs, sorted, with the items of each user."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
+
+if TYPE_CHECKING:
+    from scipy import sparse
 
 IntArray = NDArray[np.int64]
 
@@ -15,8 +19,8 @@ IntArray = NDArray[np.int64]
 class Interactions:
     """Distinct (user row, item row) pairs, sorted by user, then item.
 
-    users, items: int64 [n] rows in [0, n_users) and [0, n_items). Use `Interactions.of_pairs` for pairs in any order.
-    Raises ValueError when a row is out of range or the pairs are not sorted and distinct.
+    users, items: int64 [n] rows in [0, n_users) and [0, n_items). Use `Interactions.from_pairs` for pairs in any order.
+    Raises ValueError if a row is out of range, or if the pairs are not sorted and distinct.
     """
 
     users: IntArray
@@ -31,10 +35,10 @@ class Interactions:
             if len(rows) and not 0 <= int(rows.min()) <= int(rows.max()) < limit:
                 raise ValueError(f"{name} rows must be in [0, {limit}), got [{rows.min()}, {rows.max()}]")
         if (np.diff(self.keys) <= 0).any():
-            raise ValueError("pairs must be sorted by user, then item, and distinct; use Interactions.of_pairs")
+            raise ValueError("pairs must be sorted by user, then item, and distinct; use Interactions.from_pairs")
 
     @classmethod
-    def of_pairs(cls, users: IntArray, items: IntArray, n_users: int, n_items: int) -> Interactions:
+    def from_pairs(cls, users: IntArray, items: IntArray, n_users: int, n_items: int) -> Interactions:
         """Sort pairs and drop repeated ones."""
         users, items = np.asarray(users, dtype=np.int64), np.asarray(items, dtype=np.int64)
         if len(items) and not 0 <= int(items.min()) <= int(items.max()) < n_items:  # else a key means another pair
@@ -47,7 +51,7 @@ class Interactions:
 
     @cached_property
     def keys(self) -> IntArray:
-        """int64 [n]: user * n_items + item, ascending: one number a pair."""
+        """int64 [n]: user * n_items + item, ascending: one number per pair."""
         return self.users * self.n_items + self.items
 
     @cached_property
@@ -57,37 +61,56 @@ class Interactions:
 
     @cached_property
     def user_degrees(self) -> IntArray:
-        """int64 [n_users]: how many items each user took."""
+        """int64 [n_users]: the number of items per user."""
         return np.bincount(self.users, minlength=self.n_users).astype(np.int64)
 
     @cached_property
     def item_degrees(self) -> IntArray:
-        """int64 [n_items]: how many users took each item."""
+        """int64 [n_items]: the number of users per item."""
         return np.bincount(self.items, minlength=self.n_items).astype(np.int64)
 
     @cached_property
-    def taken_items(self) -> IntArray:
-        """int64 [n]: the items that anybody took, ascending."""
+    def interacted_items(self) -> IntArray:
+        """int64 [n]: the items with at least one interaction, ascending."""
         return np.flatnonzero(self.item_degrees)
 
-    def of(self, users: IntArray) -> tuple[IntArray, IntArray]:
+    def history(self, user: int) -> IntArray:
+        """int64 [n]: the items of one user, ascending."""
+        return self.items[self.history_slice(user)]
+
+    def history_slice(self, user: int) -> slice:
+        """Return where the interactions of one user are in `users` and `items`."""
+        return slice(int(self.starts[user]), int(self.starts[user + 1]))
+
+    def items_of(self, users: IntArray) -> tuple[IntArray, IntArray]:
         """The items of some users as (position in `users`, item) pairs, sorted by both; int64 [m] each."""
         begins, lengths = self.starts[users], self.user_degrees[users]
         positions = np.repeat(np.arange(len(users), dtype=np.int64), lengths)
         offsets = np.arange(len(positions), dtype=np.int64) - np.repeat(np.cumsum(lengths) - lengths, lengths)
         return positions, self.items[np.repeat(begins, lengths) + offsets]
 
+    def to_csr(self, users: IntArray | None = None, dtype: DTypeLike = np.float32) -> sparse.csr_array:
+        """X as a sparse matrix: 1 where a user has an item. [n_users, n_items], or [n, n_items] for user rows [n]."""
+        from scipy import sparse
+
+        items, starts = self.items, self.starts
+        if users is not None:
+            items = self.items_of(users)[1]
+            starts = np.concatenate([[0], np.cumsum(self.user_degrees[users])])
+        shape: Any = (len(starts) - 1, self.n_items)
+        return sparse.csr_array((np.ones(len(items), dtype=dtype), items, starts), shape=shape)
+
     def contain(self, users: IntArray, items: IntArray) -> NDArray[np.bool_]:
         """bool [n]: which of these pairs are among the interactions."""
         if not len(self):
             return np.zeros(len(users), dtype=np.bool_)
-        asked = users * self.n_items + items
-        places = np.minimum(np.searchsorted(self.keys, asked), len(self) - 1)
-        return np.asarray(self.keys[places] == asked)
+        keys = users * self.n_items + items
+        positions = np.minimum(np.searchsorted(self.keys, keys), len(self) - 1)
+        return np.asarray(self.keys[positions] == keys)
 
     def union(self, other: Interactions) -> Interactions:
         """The pairs of both."""
-        return Interactions.of_pairs(
+        return Interactions.from_pairs(
             np.concatenate([self.users, other.users]),
             np.concatenate([self.items, other.items]),
             self.n_users,

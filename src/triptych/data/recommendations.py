@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from triptych.artefacts import replacing
 from triptych.data.vocabulary import Vocabulary
-from triptych.errors import ArtefactError, SettingsError, place
+from triptych.errors import ArtefactError, SettingsError, location
 
 
 @dataclass(frozen=True)
@@ -58,9 +58,9 @@ def write_recommendations(chunks: Iterable[Recommendations], path: Path, *, over
     Raises SettingsError on another ending, ArtefactError if the file exists and must not be replaced.
     """
     if path.suffix not in (".parquet", ".csv"):
-        raise SettingsError(f'cannot write "{path.name}"', mend="end the name in .parquet or .csv")
+        raise SettingsError(f'cannot write "{path.name}"', hint="end the name in .parquet or .csv")
     if path.exists() and not overwrite:
-        raise ArtefactError("already exists", where=place(path), mend="choose another name, or pass overwrite")
+        raise ArtefactError("already exists", where=location(path), hint="choose another name, or pass overwrite")
     with replacing(path) as temporary:
         return _stream_csv(chunks, temporary) if path.suffix == ".csv" else _stream_parquet(chunks, temporary)
 

@@ -24,10 +24,10 @@ class Vocabulary:
         self.noun = noun
         if self.ids.null_count():
             row = int(self.ids.is_null().arg_true()[0])
-            raise InputError(f"{noun} id number {row + 1} is empty", mend=f"give every {noun} an id")
+            raise InputError(f"{noun} id number {row + 1} is empty", hint=f"give every {noun} an id")
         if self.ids.n_unique() != len(self.ids):
             again = str(self.ids.filter(self.ids.is_duplicated())[0])
-            raise InputError(f'{noun} id "{again}" stands twice', mend=f"keep one row per {noun}")
+            raise InputError(f'{noun} id "{again}" stands twice', hint=f"keep one row per {noun}")
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -54,7 +54,7 @@ class Vocabulary:
             more = f" (and {count - 1} more)" if count > 1 else ""
             near = did_you_mean(first, self.ids.head(20_000).to_list()) if len(self.ids) <= 20_000 else ""
             hint = near if near.startswith("did") else f"ask for a {self.noun} of the data set"
-            raise UnknownIdError(f'unknown {self.noun} "{first}"{more}', mend=hint)
+            raise UnknownIdError(f'unknown {self.noun} "{first}"{more}', hint=hint)
         return rows
 
     def names(self, rows: NDArray[np.integer]) -> pl.Series:

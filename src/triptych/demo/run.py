@@ -16,18 +16,18 @@ from triptych.content.pictures import picture_features
 from triptych.content.texts import text_features
 from triptych.data.dataset import Dataset
 from triptych.data.recommendations import write_recommendations
-from triptych.data.split import of_parts
+from triptych.data.split import Split
 from triptych.data.vocabulary import Vocabulary
 from triptych.demo.reasons import Reason, reasons
 from triptych.demo.shop import write_world
 from triptych.demo.world import Sizes, World, make_world, true_log_probabilities
-from triptych.errors import ArtefactError, place
+from triptych.errors import ArtefactError, location
 from triptych.explaining.drawing import draw
 from triptych.explaining.explainer import Explainer
-from triptych.explaining.look import Look
+from triptych.explaining.item_display import ItemDisplay
 from triptych.explaining.neighbourhood import neighbourhood_of
 from triptych.preparing import FeatureSource, PrepareSettings, prepare
-from triptych.progress import Listener, Progress, silent
+from triptych.progress import Listener, Progress, ignore_progress
 from triptych.ranking.evaluate import Report, evaluate
 from triptych.ranking.scorer import Factors
 from triptych.training.fit import fit
@@ -74,7 +74,7 @@ def run_demo(
     sizes: Sizes | None = None,
     epochs: int = 150,
     overwrite: bool = False,
-    listener: Listener = silent,
+    listener: Listener = ignore_progress,
 ) -> Demo:
     """Run the main job on a generated shop; everything is left in `folder` to look at. Raises ArtefactError."""
     _make_room(folder, overwrite=overwrite)
@@ -83,12 +83,12 @@ def run_demo(
     write_world(world, folder / "raw", listener)
     listener(Progress("demo", 2, 6, "encoding pictures and texts, preparing the data set"))
     dataset = _prepared(folder, listener)
-    split = of_parts(dataset)
+    split = Split.from_dataset(dataset)
     seen = split.train.interactions.union(split.validation)
     training = TrainingSettings(epochs=epochs, batch_size=1024, learning_rate=2e-3, patience=6, seed=seed, device="cpu")
     scorers: dict[str, tuple[Factors, float]] = {}
-    for place_, (name, settings) in enumerate(SETTINGS.items(), start=3):
-        listener(Progress("demo", place_, 6, f"training {name}"))
+    for position, (name, settings) in enumerate(SETTINGS.items(), start=3):
+        listener(Progress("demo", position, 6, f"training {name}"))
         began = time.perf_counter()
         recommender = fit(name, split, settings, training, run=folder / "runs" / name)
         scorers[name] = recommender.factors, time.perf_counter() - began
@@ -98,10 +98,10 @@ def run_demo(
     for name, (factors, seconds) in scorers.items():
         report: Report = evaluate(factors, split.test, seen, METRICS)
         few = split.train.interactions.user_degrees[report.users] <= SPARSE
-        rows.append(Row(name, report.means, report.among(few).means, seconds))
+        rows.append(Row(name, report.means, report.subset(few).means, seconds))
     path = folder / "recommendations.parquet"
     write_recommendations(recommender.stream(k=50), path)
-    explainer = Explainer(recommender, dataset, look=Look("title", "picture", folder / "raw"))
+    explainer = Explainer(recommender, dataset, look=ItemDisplay("title", "picture", folder / "raw"))
     chosen = dataset.users.names(np.flatnonzero(split.train.interactions.user_degrees <= SPARSE)[:3]).to_list()
     lists = {user: reasons(explainer, user) for user in chosen}
     drawing = folder / "why.svg"
@@ -113,7 +113,7 @@ def _make_room(folder: Path, *, overwrite: bool) -> None:
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         if not overwrite or not (folder / MARK).is_file():
             ours = "pass --overwrite, or " if (folder / MARK).is_file() else ""
-            raise ArtefactError("already exists", where=place(folder), mend=f"{ours}choose another --output")
+            raise ArtefactError("already exists", where=location(folder), hint=f"{ours}choose another --output")
         shutil.rmtree(folder)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / MARK).touch()

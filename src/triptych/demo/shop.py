@@ -9,10 +9,10 @@ import numpy as np
 
 from triptych.demo.pictures import draw_item
 from triptych.demo.world import CATEGORIES, FORMS, MATERIALS, MOTIFS, PALETTES, World
-from triptych.progress import Listener, silent, told
+from triptych.progress import Listener, ignore_progress, track
 
 
-def write_world(world: World, folder: Path, listener: Listener = silent) -> None:
+def write_world(world: World, folder: Path, listener: Listener = ignore_progress) -> None:
     """Write the raw files of a shop into a folder, made if need be; files of the same names are written over.
 
     - `interactions.csv`: user_id, item_id, timestamp (seconds), in the order of time;
@@ -28,12 +28,12 @@ def write_world(world: World, folder: Path, listener: Listener = silent) -> None
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["user_id", "item_id", "timestamp"])
         for row in np.argsort(world.timestamps, kind="stable"):
-            user, item = world.taken_users[row], world.taken_items[row]
+            user, item = world.interaction_users[row], world.interaction_items[row]
             writer.writerow([user_ids[user], item_ids[item], int(world.timestamps[row])])
     with (folder / "items.csv").open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["item_id", "title", "description", "category", "materials", "price", "picture"])
-        for item, item_id in enumerate(told("drawing pictures", item_ids, listener)):
+        for item, item_id in enumerate(track("drawing pictures", item_ids, listener)):
             picture = f"pictures/{item_id}.png" if items.has_picture[item] else ""
             materials = "|".join(name for name, has in zip(MATERIALS, items.materials[item], strict=True) if has)
             category, description = CATEGORIES[items.category[item]], items.descriptions[item] or ""

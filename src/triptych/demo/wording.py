@@ -108,7 +108,7 @@ def describe(theme: int, mood: int, generator: np.random.Generator) -> str:
     if generator.random() < 0.5:
         stray, _ = _two(tuple(THEMES.values())[generator.integers(len(THEMES))], generator)
         sentences.append(STRAY_SENTENCES[generator.integers(len(STRAY_SENTENCES))].format(one=stray))
-    return " ".join(sentences[place] for place in generator.permutation(len(sentences)))
+    return " ".join(sentences[position] for position in generator.permutation(len(sentences)))
 
 
 def _two(words: Sequence[str], generator: np.random.Generator) -> tuple[str, str]:

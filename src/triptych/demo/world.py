@@ -185,8 +185,8 @@ class World:
 
     items: Items
     tastes: NDArray[np.float64] = field(repr=False)
-    taken_users: NDArray[np.int64] = field(repr=False)
-    taken_items: NDArray[np.int64] = field(repr=False)
+    interaction_users: NDArray[np.int64] = field(repr=False)
+    interaction_items: NDArray[np.int64] = field(repr=False)
     timestamps: NDArray[np.int64] = field(repr=False)
     seed: int = 0
 
@@ -285,10 +285,10 @@ def _likings(n_values: int, n: int, generator: np.random.Generator) -> NDArray[n
     """float64 [n, n_values]: 1 for the value liked most, a half for a second, -1 for one avoided; a sign for one."""
     if n_values == 1:
         return generator.normal(0.0, 1.0, size=(n, 1))
-    places = np.argsort(generator.random((n, n_values)), axis=1)
+    positions = np.argsort(generator.random((n, n_values)), axis=1)
     has_second = generator.random(n) < 0.6
-    liked = np.where(places == 0, 1.0, 0.0) + np.where(places == 1, 0.6 * has_second[:, None], 0.0)
-    return np.asarray(liked - (places == 2), dtype=np.float64)
+    liked = np.where(positions == 0, 1.0, 0.0) + np.where(positions == 1, 0.6 * has_second[:, None], 0.0)
+    return np.asarray(liked - (positions == 2), dtype=np.float64)
 
 
 def _log_probabilities(items: Items, tastes: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -18,14 +18,14 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from triptych.encoding.content_hash import ContentHash, hash_contents, picture
 from triptych.encoding.encoder import Encoder
 from triptych.encoding.folder import Encoded, Missing, finished, known_rows, save_encoded
+from triptych.encoding.inputs import EncodingInputs
 from triptych.encoding.journal import Journal, opened_journal
-from triptych.encoding.keys import Keyed, keys_of, picture
 from triptych.encoding.settings import EncodeSettings
-from triptych.encoding.things import Things
 from triptych.errors import InputError, SettingsError, TriptychError
-from triptych.progress import Listener, Progress, silent
+from triptych.progress import Listener, Progress, ignore_progress
 from triptych.settings import parse
 
 AHEAD = 2  # batches that are decoded while one is encoded
@@ -40,13 +40,13 @@ class Job:
 
 
 def encode(
-    things: Things,
+    inputs: EncodingInputs,
     encoder: Encoder,
     output: Path | str,
     settings: EncodeSettings | None = None,
     *,
     overwrite: bool = False,
-    listener: Listener = silent,
+    listener: Listener = ignore_progress,
 ) -> Encoded:
     """Encode what the folder `output` does not hold yet, and write it: one row an item, in the order of `things`.
 
@@ -56,50 +56,50 @@ def encode(
     at all, or another process is at work there), SettingsError.
     """
     settings = parse(EncodeSettings, vars(settings or EncodeSettings()), of="encode")
-    if encoder.takes != things.takes:
+    if encoder.input_kind != inputs.input_kind:
         raise SettingsError(
-            f'"{encoder.name}" encodes {encoder.takes}, not {things.takes}', mend="name another encoder"
+            f'"{encoder.name}" encodes {encoder.input_kind}, not {inputs.input_kind}', hint="name another encoder"
         )
     output, dtype = Path(output).absolute(), np.dtype(settings.precision)
     before = finished(output, encoder, dtype, overwrite=overwrite)
     partial = output.with_name(output.name + ".partial")
     with opened_journal(partial, encoder, dtype, overwrite=overwrite) as journal, warnings.catch_warnings():
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # we refuse what is that large ourselves
-        keyed = keys_of(things, settings.workers, listener)
+        hashes = hash_contents(inputs, settings.workers, listener)
         known = known_rows(before)
-        jobs = _jobs(things, keyed, set(known))
+        jobs = _jobs(inputs, hashes, set(known))
         n_resumed = sum(job.key in journal.begins for job in jobs)
         failed = _encode(jobs, encoder, journal, settings, listener)
-        missing = _missing(things, keyed, failed)
-        if len(missing) == len(things.ids):
+        missing = _missing(inputs, hashes, failed)
+        if len(missing) == len(inputs.ids):
             first = missing[0]
             raise InputError(
-                f"not one of {len(things.ids):,} {things.takes} can be encoded; the first: {first.why}",
+                f"not one of {len(inputs.ids):,} {inputs.input_kind} can be encoded; the first: {first.why}",
                 where=f'item "{first.item}" {first.source}'.strip(),
-                mend="check the paths, the columns and the folder",
+                hint="check the paths, the columns and the folder",
             )
         result = Encoded(
             output=output,
-            n_items=len(things.ids),
+            n_items=len(inputs.ids),
             width=encoder.width,
             precision=settings.precision,
             n_encoded=len(jobs) - n_resumed - len(failed),
             n_resumed=n_resumed,
-            n_known=len({each.key for each in keyed if each.key in known}),
+            n_known=len({each.key for each in hashes if each.key in known}),
             missing=missing,
         )
-        save_encoded(result, things, encoder, keyed, journal, before, settings.batch_size)
+        save_encoded(result, inputs, encoder, hashes, journal, before, settings.batch_size)
     partial.unlink(missing_ok=True)  # all of it is in the folder now
     return result
 
 
-def _jobs(things: Things, keyed: Sequence[Keyed], known: set[bytes]) -> list[Job]:
+def _jobs(inputs: EncodingInputs, hashes: Sequence[ContentHash], known: set[bytes]) -> list[Job]:
     """What is to be encoded, each key once. Long texts first: texts of one length waste least of a batch."""
     jobs: dict[bytes, Job] = {}
-    for given, each in zip(things.given, keyed, strict=True):
+    for given, each in zip(inputs.given, hashes, strict=True):
         if each.key is not None and given is not None and each.key not in known:
             jobs.setdefault(each.key, Job(each.key, given))
-    if things.takes == "texts":
+    if inputs.input_kind == "texts":
         return sorted(jobs.values(), key=lambda job: (-len(str(job.given)), job.key))
     return list(jobs.values())
 
@@ -111,7 +111,7 @@ def _encode(
     failed: dict[bytes, str] = {}
     batches = [jobs[begin : begin + settings.batch_size] for begin in range(0, len(jobs), settings.batch_size)]
     left = [[job for job in batch if job.key not in journal.begins] for batch in batches]
-    done, stage = len(jobs) - sum(map(len, left)), f"encoding {encoder.takes}"
+    done, stage = len(jobs) - sum(map(len, left)), f"encoding {encoder.input_kind}"
     listener(Progress(stage, done, len(jobs)))
 
     def prepare(job: Job) -> tuple[Any, str]:
@@ -168,16 +168,16 @@ def _checked(rows: NDArray[Any], n: int, encoder: Encoder, dtype: np.dtype[Any])
     if largest > float(np.finfo(dtype).max):
         raise SettingsError(
             f"{encoder.name} gives {largest:g}, which does not fit {8 * dtype.itemsize} bits",
-            mend="pass --precision float32",
+            hint="pass --precision float32",
         )
     return rows.astype(dtype)
 
 
-def _missing(things: Things, keyed: Sequence[Keyed], failed: dict[bytes, str]) -> list[Missing]:
+def _missing(inputs: EncodingInputs, hashes: Sequence[ContentHash], failed: dict[bytes, str]) -> list[Missing]:
     missing = []
-    for position, each in enumerate(keyed):
+    for position, each in enumerate(hashes):
         why = each.why if each.key is None else failed.get(each.key, "")
         if why:
-            row = position + things.first_row if things.first_row else None
-            missing.append(Missing(position, things.ids[position], things.names[position], row, why))
+            row = position + inputs.first_row if inputs.first_row else None
+            missing.append(Missing(position, inputs.ids[position], inputs.names[position], row, why))
     return missing

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from triptych.errors import TriptychError
 
-Takes = Literal["pictures", "texts"]
+InputKind = Literal["pictures", "texts"]
 
 
 @dataclass(frozen=True)
@@ -22,18 +22,18 @@ class Encoder:
     """Pictures or texts -> vectors.
 
     identity: what decides the vectors (weights, pooling, preprocessing), as plain JSON values; where it is equal,
-    features may stand in one table. name: what it was asked for by; told: what else is good to know (revision).
+    features may stand in one table. name: what it was asked for by; metadata: other facts about it (revision).
     prepare: one thing (an RGB PIL.Image, a str) as the encoder wants it; runs in several threads.
     encode: prepared things -> floats [n, width].
     """
 
-    takes: Takes
+    input_kind: InputKind
     name: str
     width: int
     identity: Mapping[str, Any]
     prepare: Callable[[Any], Any]
     encode: Callable[[Sequence[Any]], NDArray[Any]]
-    told: Mapping[str, Any] = field(default_factory=dict)
+    metadata: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def fingerprint(self) -> str:
@@ -50,7 +50,7 @@ def needed(name: str) -> ModuleType:
     except ImportError as error:
         absent = isinstance(error, ModuleNotFoundError) and error.name == name
         what = f"{name} is not installed" if absent else f"{name} does not start: {error}"
-        raise TriptychError(what, mend='pip install "triptych[features]"') from None
+        raise TriptychError(what, hint='pip install "triptych[features]"') from None
 
 
 def weights_checksum(tensors: Mapping[str, Any]) -> str:

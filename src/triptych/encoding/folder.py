@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 from triptych.artefacts import MANIFEST, writing_folder
 from triptych.data.features import Features
 from triptych.data.formats.encoded import FEATURES, IDS, KIND, MISSING, ROWS, EncodedFolder, open_encoded
+from triptych.encoding.content_hash import ContentHash
 from triptych.encoding.encoder import Encoder
+from triptych.encoding.inputs import EncodingInputs
 from triptych.encoding.journal import Journal
-from triptych.encoding.keys import Keyed
-from triptych.encoding.things import Things
-from triptych.errors import ArtefactError, place
+from triptych.errors import ArtefactError, location
 
 CHUNK = 4096  # rows that are written at a time
 
@@ -68,8 +68,8 @@ def finished(output: Path, encoder: Encoder, dtype: np.dtype[Any], *, overwrite:
     differs = _difference(made_by.get("identity", {}), encoder.identity)
     raise ArtefactError(
         f"holds features of another encoder: {theirs}, now {ours}{differs}",
-        where=place(output),
-        mend="choose another folder, or pass --overwrite to encode all anew",
+        where=location(output),
+        hint="choose another folder, or pass --overwrite to encode all anew",
     )
 
 
@@ -83,9 +83,9 @@ def known_rows(before: EncodedFolder | None) -> dict[bytes, int]:
 
 def save_encoded(
     result: Encoded,
-    things: Things,
+    inputs: EncodingInputs,
     encoder: Encoder,
-    keyed: Sequence[Keyed],
+    hashes: Sequence[ContentHash],
     journal: Journal,
     before: EncodedFolder | None,
     batch_size: int,
@@ -96,8 +96,8 @@ def save_encoded(
     dtype = np.dtype(result.precision)
 
     def rows() -> Iterator[NDArray[Any]]:
-        for begin in range(0, len(keyed), CHUNK):
-            keys = [None if begin + n in absent else each.key for n, each in enumerate(keyed[begin : begin + CHUNK])]
+        for begin in range(0, len(hashes), CHUNK):
+            keys = [None if begin + n in absent else each.key for n, each in enumerate(hashes[begin : begin + CHUNK])]
             made = np.zeros((len(keys), result.width), dtype)
             new = [(n, key) for n, key in enumerate(keys) if key is not None and key not in known]
             old = [(n, known[key]) for n, key in enumerate(keys) if key is not None and key in known]
@@ -107,20 +107,20 @@ def save_encoded(
             yield made
 
     about = {
-        "takes": things.takes,
+        "input_kind": inputs.input_kind,
         "encoder": {
             "name": encoder.name,
             "fingerprint": encoder.fingerprint,
-            **encoder.told,
+            **encoder.metadata,
             "identity": dict(encoder.identity),
         },
-        "input": dict(things.about),
+        "input": dict(inputs.about),
         "batch_size": batch_size,
     }
-    sha256 = ["" if each.key is None else each.key.hex() for each in keyed]
-    if before is not None and _unchanged(before, things, sha256, result, about):
+    sha256 = ["" if each.key is None else each.key.hex() for each in hashes]
+    if before is not None and _unchanged(before, inputs, sha256, result, about):
         return
-    _write(result, things.ids, things.names, sha256, rows(), about)
+    _write(result, inputs.ids, inputs.names, sha256, rows(), about)
 
 
 def save_fitted(
@@ -168,12 +168,12 @@ def _rows_frame(ids: Sequence[str], names: Sequence[str], sha256: Sequence[str],
 
 
 def _unchanged(
-    before: EncodedFolder, things: Things, sha256: Sequence[str], result: Encoded, about: Mapping[str, Any]
+    before: EncodedFolder, inputs: EncodingInputs, sha256: Sequence[str], result: Encoded, about: Mapping[str, Any]
 ) -> bool:
     there = before.manifest.about
     if any(there.get(name) != value for name, value in about.items()):
         return False
-    written = _rows_frame(things.ids, things.names, sha256, result).write_csv()
+    written = _rows_frame(inputs.ids, inputs.names, sha256, result).write_csv()
     return hashlib.sha256(written.encode()).hexdigest() == before.manifest.files[ROWS][1]
 
 

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from triptych.artefacts import make_folder
 from triptych.encoding.encoder import Encoder
-from triptych.errors import ArtefactError, place
+from triptych.errors import ArtefactError, location
 
 MAGIC = b"triptych encoding 1\n"
 RECORD = struct.Struct("<II")  # vectors, crc32 of keys and rows
@@ -76,8 +76,8 @@ class Journal:
 
     def _note(self, names: bytes, begin: int) -> None:
         step = self.width * self.dtype.itemsize
-        for place_ in range(len(names) // KEY):
-            self.begins[names[place_ * KEY : (place_ + 1) * KEY]] = begin + place_ * step
+        for position in range(len(names) // KEY):
+            self.begins[names[position * KEY : (position + 1) * KEY]] = begin + position * step
 
 
 @contextmanager
@@ -94,12 +94,12 @@ def opened_journal(path: Path, encoder: Encoder, dtype: np.dtype[Any], *, overwr
         file.seek(0)
         found = file.read(len(MAGIC) + len(header))
         if not MAGIC.startswith(found[: len(MAGIC)]):
-            raise ArtefactError("exists and is no encoding of ours", where=place(path), mend="move it away")
+            raise ArtefactError("exists and is no encoding of ours", where=location(path), hint="move it away")
         if len(found) == len(MAGIC) + len(header) and found != MAGIC + header and not overwrite:
             raise ArtefactError(
                 "holds what another encoder has begun",
-                where=place(path),
-                mend="name that encoder to go on with it, choose another folder, or pass --overwrite to begin anew",
+                where=location(path),
+                hint="name that encoder to go on with it, choose another folder, or pass --overwrite to begin anew",
             )
         if found != MAGIC + header:
             file.truncate(0)
@@ -120,7 +120,7 @@ def _lock(file: IO[bytes], path: Path) -> None:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         raise ArtefactError(
-            "another process is encoding into this folder", where=place(path), mend="wait for it, or end it"
+            "another process is encoding into this folder", where=location(path), hint="wait for it, or end it"
         ) from None
     except OSError:  # a file system without locks
         return

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from triptych.encoding.encoder import needed
-from triptych.errors import TriptychError, place
+from triptych.errors import TriptychError, location
 
 
 @contextmanager
@@ -16,7 +16,7 @@ def loading(name: str) -> Iterator[None]:
     """While a model is loaded by name or from a folder. Raises TriptychError for what the libraries raise."""
     local = Path(name)
     if (name.startswith((".", "/", "~")) or name.count("/") > 1) and not local.is_dir():
-        raise TriptychError("no such folder of a model", where=place(local), mend="check the path")
+        raise TriptychError("no such folder of a model", where=location(local), hint="check the path")
     logging = needed("transformers").utils.logging
     level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
     logging.set_verbosity_error()
@@ -24,15 +24,15 @@ def loading(name: str) -> Iterator[None]:
     try:
         yield
     except ImportError as error:
-        raise TriptychError(f"needs more than is installed: {_first(error)}", where=name, mend=_first(error)) from None
+        raise TriptychError(f"needs more than is installed: {_first(error)}", where=name, hint=_first(error)) from None
     except (OSError, ValueError, KeyError, RuntimeError, TypeError, AttributeError) as error:
         if local.is_dir():
-            mend = "give a folder that save_pretrained wrote: config.json, model.safetensors and the preprocessing"
+            hint = "give a folder that save_pretrained wrote: config.json, model.safetensors and the preprocessing"
         else:
             offline = os.environ.get("HF_HUB_OFFLINE") in ("1", "true", "TRUE")
             way = "HF_HUB_OFFLINE is set, so nothing is fetched; unset it" if offline else "check name and network"
-            mend = f"{way}, or give a local folder"
-        raise TriptychError(f"cannot be loaded: {_first(error)}", where=name, mend=mend) from None
+            hint = f"{way}, or give a local folder"
+        raise TriptychError(f"cannot be loaded: {_first(error)}", where=name, hint=hint) from None
     finally:
         logging.set_verbosity(level)
         if bars:

@@ -18,7 +18,7 @@ def encode_columns(
     ids = item_ids_of(table, id_column)
     features = fit_metadata(table, columns)
     about = {
-        "takes": "columns",
+        "input_kind": "columns",
         "encoder": {"name": "triptych.content.metadata"},
         "input": {
             "table": table.path.name,

@@ -16,16 +16,16 @@ from torch import Tensor
 
 from triptych.data.dataset import Dataset
 from triptych.data.interactions import Interactions
-from triptych.data.split import of_parts
+from triptych.data.split import Split
 from triptych.errors import InputError
-from triptych.models.composition import BIAS, TASTE, Composition
-from triptych.models.model import LearntModel, SolvedModel
+from triptych.models.decomposition import BIAS, COLLABORATIVE, UserDecomposition
+from triptych.models.model import ClosedFormModel, TrainedModel
 from triptych.models.registry import model_class
 from triptych.ranking.new_users import history_map
 from triptych.ranking.recommender import Recommender
 from triptych.ranking.scorer import Blend, Factors, ItemWeights
 from triptych.settings import parse
-from triptych.training.rebuild import rebuilt
+from triptych.training.restore import load_model
 
 ROUNDING, MEAN = "rounding", "the mean of the user's scores"
 TOLERANCE = 1e-5  # of the sizes added: a difference from the score that is worth a name
@@ -33,7 +33,7 @@ DISAGREEMENT = 0.02  # of them: a difference that means that the model is anothe
 BOTH_WAYS = (
     "A modality speaks where the two items are alike, and where an item like the one taken leads to this one by users."
 )
-MEND = "give the data set that it was trained on (--data FOLDER, or dataset=…)"
+HINT = "give the data set that it was trained on (--data FOLDER, or dataset=…)"
 
 Array = NDArray[np.float64]
 
@@ -49,11 +49,11 @@ class Contributions:
     statement: str
 
 
-Channels = Callable[[Tensor], Mapping[str, Tensor]]  # see `LearntModel.channels`
-Way = Callable[[int, Sequence[int]], list[Contributions]]  # user row, item rows -> one an item
+ItemComponents = Callable[[Tensor], Mapping[str, Tensor]]  # see `TrainedModel.item_components`
+Attributor = Callable[[int, Sequence[int]], list[Contributions]]  # user row, item rows -> one an item
 
 
-def way_of(recommender: Recommender, dataset: Dataset | None) -> Way:
+def attribution_method(recommender: Recommender, dataset: Dataset | None) -> Attributor:
     """How the scores of a recommender come apart.
 
     dataset: what it was trained on, with its split and features; None: do without features.
@@ -65,20 +65,20 @@ def way_of(recommender: Recommender, dataset: Dataset | None) -> Way:
     name = str(recommender.about["model"])
     kind = model_class(name)
     if kind.needs_features and dataset is None and recommender.about["modalities"]:
-        raise InputError(f"{name} looks at features, and a run does not hold them", mend=MEND)
-    if issubclass(kind, SolvedModel):
+        raise InputError(f"{name} looks at features, and a run does not hold them", hint=HINT)
+    if issubclass(kind, ClosedFormModel):
         if isinstance(scorer, Factors):
             return _alone(name, scorer)
         model = kind(parse(kind.Settings, recommender.about["settings"], of=name))
-        train = of_parts(dataset or recommender.dataset).train
+        train = Split.from_dataset(dataset or recommender.dataset).train
         modalities = list(recommender.about["modalities"]) if kind.needs_features else []
-        return _weights(known, model.channels(scorer, train.with_modalities(modalities)))
+        return _weights(known, model.item_components(scorer, train.with_modalities(modalities)))
     assert isinstance(scorer, Factors)
-    learnt = rebuilt(recommender, dataset or recommender.dataset)
-    composition = learnt.composition()
-    if composition is None:
-        return _regression(known, scorer, learnt.channels)
-    return _composed(known, learnt, composition)
+    learnt = load_model(recommender, dataset or recommender.dataset)
+    user_decomposition = learnt.user_decomposition()
+    if user_decomposition is None:
+        return _regression(known, scorer, learnt.item_components)
+    return _composed(known, learnt, user_decomposition)
 
 
 def checked(found: Contributions, score: float) -> Contributions:
@@ -88,19 +88,19 @@ def checked(found: Contributions, score: float) -> Contributions:
     if abs(left) > DISAGREEMENT * size:
         raise InputError(
             f"the parts add up to {parts.sum():.6g}, the score is {score:.6g}: not the data that it was trained on",
-            mend=MEND,
+            hint=HINT,
         )
     return found if abs(left) <= TOLERANCE * size else replace(found, rest={**found.rest, ROUNDING: left})
 
 
-def _weights(known: Interactions, told: Callable[[int], Mapping[str, Array]]) -> Way:
+def _weights(known: Interactions, told: Callable[[int], Mapping[str, Array]]) -> Attributor:
     statement = (
         "Exact: the score is the sum of what each item taken says of this one; had the user not taken an item, it "
         "would be less by the item's contribution."
     )
 
     def way(user: int, items: Sequence[int]) -> list[Contributions]:
-        taken = _history(known, user)
+        taken = known.history(user)
         columns = [told(item) for item in items]
         words = f"{statement} {BOTH_WAYS}" if any(len(each) > 1 for each in columns) else statement
         return [Contributions({m: said[taken] for m, said in each.items()}, {}, True, words) for each in columns]
@@ -108,7 +108,7 @@ def _weights(known: Interactions, told: Callable[[int], Mapping[str, Array]]) ->
     return way
 
 
-def _alone(model: str, scorer: Factors) -> Way:
+def _alone(model: str, scorer: Factors) -> Attributor:
     statement = "Exact: the score does not come from what the user took; no item of the user's has a part in it."
 
     def way(user: int, items: Sequence[int]) -> list[Contributions]:
@@ -118,37 +118,40 @@ def _alone(model: str, scorer: Factors) -> Way:
     return way
 
 
-def _composed(known: Interactions, model: LearntModel, composition: Composition) -> Way:
-    given = f", given {composition.given}" if composition.given else ""
+def _composed(known: Interactions, model: TrainedModel, user_decomposition: UserDecomposition) -> Attributor:
+    given = f", given {user_decomposition.given}" if user_decomposition.given else ""
     statement = (
         f"Exact{given}: the user's representation is the sum of what came along the edge to each item taken, and of "
         "the rest. It is not what the score would be without an item: other edges would then weigh otherwise."
     )
-    if composition.note:
-        statement = f"{statement} {composition.note}"
-    width = sum(stretch.items.shape[1] for stretch in composition.stretches)
+    if user_decomposition.note:
+        statement = f"{statement} {user_decomposition.note}"
+    width = sum(block.items.shape[1] for block in user_decomposition.blocks)
 
     def way(user: int, items: Sequence[int]) -> list[Contributions]:
-        edges = slice(int(known.starts[user]), int(known.starts[user + 1]))
+        edges = known.history_slice(user)
         taken = torch.from_numpy(known.items[edges])
         rows: list[Tensor] = []
         own: dict[str, Tensor] = {}
         begin = 0
-        for stretch in composition.stretches:
-            rows.append((stretch.weights[edges, None] * stretch.items[taken]).double())
-            for name, table in stretch.own.items():
+        for block in user_decomposition.blocks:
+            rows.append((block.weights[edges, None] * block.items[taken]).double())
+            for name, table in block.own.items():
                 vector = torch.zeros(width, dtype=torch.float64)
                 vector[begin : begin + table.shape[1]] = table[user if len(table) > 1 else 0].double()
                 own[name] = own[name] + vector if name in own else vector
-            begin += stretch.items.shape[1]
-        return _products(torch.cat(rows, dim=1), own, model.channels, items, exact=True, statement=statement)
+            begin += block.items.shape[1]
+        return _products(torch.cat(rows, dim=1), own, model.item_components, items, exact=True, statement=statement)
 
     return way
 
 
 def _regression(
-    known: Interactions, scorer: Factors, channels: Channels, why: str = "the model is not linear in the items taken"
-) -> Way:
+    known: Interactions,
+    scorer: Factors,
+    item_components: ItemComponents,
+    why: str = "the model is not linear in the items taken",
+) -> Attributor:
     """For models that are not linear in what a user took, or of which the factors alone are there: see `new_users`."""
     found = history_map(scorer, known)
     statement = (
@@ -157,12 +160,12 @@ def _regression(
     )
 
     def way(user: int, items: Sequence[int]) -> list[Contributions]:
-        whole, rows = scorer.items[list(items)], torch.from_numpy(found.parts(_history(known, user)))
-        told = torch.stack(list(channels(torch.tensor(list(items))).values())).sum(dim=0)
+        whole, rows = scorer.items[list(items)], torch.from_numpy(found.item_parts(known.history(user)))
+        told = torch.stack(list(item_components(torch.tensor(list(items))).values())).sum(dim=0)
         if (told - whole).norm() > DISAGREEMENT * whole.norm():
-            raise InputError("the items are other ones by these features: not the data of the training", mend=MEND)
+            raise InputError("the items are other ones by these features: not the data of the training", hint=HINT)
         own = {"what the items do not account for": scorer.users[user].double() - rows.sum(dim=0)}
-        return _products(rows, own, channels, items, exact=False, statement=statement)
+        return _products(rows, own, item_components, items, exact=False, statement=statement)
 
     return way
 
@@ -170,42 +173,42 @@ def _regression(
 def _products(
     rows: Tensor,
     own: Mapping[str, Tensor],
-    channels: Channels,
+    item_components: ItemComponents,
     items: Sequence[int],
     *,
     exact: bool,
     statement: str,
 ) -> list[Contributions]:
     """Inner products of the parts of a user, rows [n, d] and own [d], with every channel of some items."""
-    parts = {name: part.double() for name, part in channels(torch.tensor(list(items))).items()}
+    parts = {name: part.double() for name, part in item_components(torch.tensor(list(items))).items()}
     user = rows.sum(dim=0) + torch.stack(list(own.values())).sum(dim=0)
     made = []
-    for place in range(len(items)):
-        through = {name: (rows @ part[place]).numpy() for name, part in parts.items() if name != BIAS}
-        item = torch.stack([part[place] for name, part in parts.items() if name != BIAS]).sum(dim=0)
+    for position in range(len(items)):
+        through = {name: (rows @ part[position]).numpy() for name, part in parts.items() if name != BIAS}
+        item = torch.stack([part[position] for name, part in parts.items() if name != BIAS]).sum(dim=0)
         rest = {name: float(vector @ item) for name, vector in own.items()}
         if BIAS in parts:
-            rest[BIAS] = rest.get(BIAS, 0.0) + float(user @ parts[BIAS][place])
+            rest[BIAS] = rest.get(BIAS, 0.0) + float(user @ parts[BIAS][position])
         made.append(Contributions(through, rest, exact, statement))
     return made
 
 
-def _blend(recommender: Recommender, scorer: Blend, dataset: Dataset | None) -> Way:
+def _blend(recommender: Recommender, scorer: Blend, dataset: Dataset | None) -> Attributor:
     """Every part by its own way, weighed and standardised as the blend does it."""
     known = recommender.split.train.interactions
-    parts: list[tuple[str, Factors | ItemWeights, float, Way]] = []
+    parts: list[tuple[str, Factors | ItemWeights, float, Attributor]] = []
     for n, (each, weight) in enumerate(zip(scorer.scorers, scorer.weights, strict=True)):
-        about, own = recommender.about["of"][n], f"{n}."
+        about, own = recommender.about["models"][n], f"{n}."
         parameters = {
             key.removeprefix(own): value for key, value in recommender.parameters.items() if key.startswith(own)
         }
         if not weight:
             continue
-        if isinstance(each, Factors) and issubclass(model_class(about["model"]), LearntModel) and not parameters:
+        if isinstance(each, Factors) and issubclass(model_class(about["model"]), TrainedModel) and not parameters:
             way = _regression(known, each, _undivided(each), "the blend does not hold the model's parameters")
         else:
-            way = way_of(replace(recommender, scorer=each, parameters=parameters, about=about), dataset)
-        before = sum(other["model"] == about["model"] for other in recommender.about["of"][:n])  # of other seeds
+            way = attribution_method(replace(recommender, scorer=each, parameters=parameters, about=about), dataset)
+        before = sum(other["model"] == about["model"] for other in recommender.about["models"][:n])  # of other seeds
         parts.append((f"{about['model']} {before + 1}" if before else about["model"], each, weight, way))
 
     def blended(user: int, items: Sequence[int]) -> list[Contributions]:
@@ -221,8 +224,8 @@ def _blend(recommender: Recommender, scorer: Blend, dataset: Dataset | None) -> 
     return blended
 
 
-def _undivided(factors: Factors) -> Channels:
-    return lambda items: {TASTE: factors.items[items]}
+def _undivided(factors: Factors) -> ItemComponents:
+    return lambda items: {COLLABORATIVE: factors.items[items]}
 
 
 def _added(before: Contributions, own: Contributions, scale: float, mean: float, name: str) -> Contributions:
@@ -234,7 +237,3 @@ def _added(before: Contributions, own: Contributions, scale: float, mean: float,
     rest[MEAN] -= scale * mean
     statement = f"{before.statement} {name}: {own.statement[0].lower()}{own.statement[1:]}"
     return Contributions(through, rest, before.exact and own.exact, statement)
-
-
-def _history(known: Interactions, user: int) -> NDArray[np.int64]:
-    return known.items[int(known.starts[user]) : int(known.starts[user + 1])]

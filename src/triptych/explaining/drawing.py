@@ -11,7 +11,7 @@ from html import escape
 
 from triptych.explaining.explanation import WORDS, Reason, shares
 from triptych.explaining.neighbourhood import Neighbourhood
-from triptych.models.composition import TASTE
+from triptych.models.decomposition import COLLABORATIVE
 
 BLUE, ORANGE, GREEN, GREY, INK, SOFT = "#0072B2", "#D55E00", "#009E73", "#8a8a94", "#1b1b1f", "#4d4d57"
 WIDTH, TOP, ROW, CARD, LAST, PICTURE = 1180, 50, 92, 362, 240, (54, 72)
@@ -27,16 +27,18 @@ def draw(one: Neighbourhood) -> str:
     rows = max(len(one.reasons) + bool(rest_of_history), len(one.others), 3)
     middle = TOP + rows * ROW / 2
     largest = max((abs(reason.contribution) for reason in one.reasons), default=0.0) or 1.0
-    own = [_centre(place, len(one.reasons) + bool(rest_of_history), rows) for place in range(len(one.reasons) + 1)]
-    others = [_centre(place, len(one.others), rows) for place in range(len(one.others))]
+    own = [
+        _centre(position, len(one.reasons) + bool(rest_of_history), rows) for position in range(len(one.reasons) + 1)
+    ]
+    others = [_centre(position, len(one.others), rows) for position in range(len(one.others))]
     lines, nodes = [], [_heads(one)]
-    for place, reason in enumerate(one.reasons):
-        y = own[place]
+    for position, reason in enumerate(one.reasons):
+        y = own[position]
         lines.append(_line((USER_X + 26, middle), (ITEMS_X, y), reason.contribution / largest, "contribution"))
-        content = sum(value for name, value in reason.through.items() if name != TASTE)
+        content = sum(value for name, value in reason.through.items() if name != COLLABORATIVE)
         if content > 0.02 * largest:
             lines.append(_line((ITEMS_X + CARD, y), (ITEM_X, middle), content / largest, "content"))
-        nodes.append(_card(ITEMS_X, y, reason.title, _said(reason), one.pictures[place], "item"))
+        nodes.append(_card(ITEMS_X, y, reason.title, _said(reason), one.pictures[position], "item"))
     for a, b in one.paths:
         lines.append(_path((ITEMS_X + CARD, own[a]), (OTHERS_X - 20, others[b])))
     for y, name in zip(others, one.others, strict=True):
@@ -105,9 +107,9 @@ def _said(reason: Reason) -> str:
     return f"{reason.contribution:+.3g}" + (f": {short}" if short else "")
 
 
-def _centre(place: int, count: int, rows: int) -> float:
+def _centre(position: int, count: int, rows: int) -> float:
     """The middle of a node's row: columns stand in the middle of the picture's height."""
-    return TOP + (rows - count) * ROW / 2 + (place + 0.5) * ROW
+    return TOP + (rows - count) * ROW / 2 + (position + 0.5) * ROW
 
 
 def _line(begin: tuple[float, float], end: tuple[float, float], size: float, kind: str) -> str:

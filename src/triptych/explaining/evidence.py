@@ -40,8 +40,8 @@ def who_took_both(known: Interactions, user: int, *items: int) -> NDArray[np.int
         who = known.users[known.items == item]
         found = who if found is None else np.intersect1d(found, who)
     others = np.zeros(0, np.int64) if found is None else found[found != user]
-    own = known.items[known.starts[user] : known.starts[user + 1]]
-    positions, theirs = known.of(others)
+    own = known.history(user)
+    positions, theirs = known.items_of(others)
     in_common = np.bincount(positions[np.isin(theirs, own)], minlength=len(others))
     return others[np.argsort(-in_common, kind="stable")]
 

@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from triptych.data.dataset import Dataset
-from triptych.explaining.contributions import Contributions, checked, way_of
+from triptych.explaining.contributions import Contributions, attribution_method, checked
 from triptych.explaining.evidence import evidence_of
 from triptych.explaining.explanation import Explanation, Reason
-from triptych.explaining.look import Look
+from triptych.explaining.item_display import ItemDisplay
 from triptych.ranking.recommender import Recommender
-from triptych.training.rebuild import check_data
+from triptych.training.restore import check_data
 
 EVIDENCE = 10  # reasons that get evidence, unless more are asked for
 
@@ -28,16 +28,18 @@ class Explainer:
     that the item table lacks.
     """
 
-    def __init__(self, recommender: Recommender, dataset: Dataset | None = None, *, look: Look | None = None) -> None:
+    def __init__(
+        self, recommender: Recommender, dataset: Dataset | None = None, *, look: ItemDisplay | None = None
+    ) -> None:
         known = recommender.dataset
         if dataset is not None:
             check_data(recommender, dataset)
             dataset = replace(known, features=dataset.features, neighbours=dataset.neighbours)
         self.recommender, self.dataset = recommender, dataset or known
         self.known = recommender.split.train.interactions
-        self.look = look or Look()
+        self.look = look or ItemDisplay()
         self.look.check(known)
-        self._way = way_of(recommender, dataset)
+        self._way = attribution_method(recommender, dataset)
 
     def explain(
         self, user: str, items: Sequence[str] | None = None, *, k: int = 3, n_evidence: int = EVIDENCE
@@ -57,7 +59,7 @@ class Explainer:
         scores = self.recommender.scorer.score(np.array([row]))[0].double().cpu().numpy()
         candidates = np.ones(len(scores), dtype=np.bool_)
         known = self.recommender.dataset.interactions
-        candidates[known.items[known.starts[row] : known.starts[row + 1]]] = False
+        candidates[known.history(row)] = False
         made = []
         for item, found in zip(rows, self._way(row, rows), strict=True):
             rank = int((scores[candidates] > scores[item]).sum()) + 1 if candidates[item] else None
@@ -72,20 +74,20 @@ class Explainer:
         self, user: int, item: int, score: float, rank: int | None, found: Contributions, n_evidence: int
     ) -> Explanation:
         found = checked(found, score)
-        taken = self.known.items[self.known.starts[user] : self.known.starts[user + 1]]
+        taken = self.known.history(user)
         users, items = self.recommender.dataset.users, self.recommender.dataset.items
         reasons: list[Reason] = []
         if found.through:
             total = np.sum(list(found.through.values()), axis=0)
             order = np.argsort(-total, kind="stable")
             ids, titles = items.names(taken[order]).to_list(), self.titles(taken[order])
-            for place, name, title in zip(order, ids, titles, strict=True):
-                through = {channel: float(values[place]) for channel, values in found.through.items()}
-                reasons.append(Reason(name, title, float(total[place]), through))
-            first = [int(taken[place]) for place in order[:n_evidence]]
+            for position, name, title in zip(order, ids, titles, strict=True):
+                through = {channel: float(values[position]) for channel, values in found.through.items()}
+                reasons.append(Reason(name, title, float(total[position]), through))
+            first = [int(taken[position]) for position in order[:n_evidence]]
             evidence = evidence_of(self.known, self.dataset, user, item, first)
-            for place, each in enumerate(evidence):
-                reasons[place] = replace(reasons[place], evidence=each)
+            for position, each in enumerate(evidence):
+                reasons[position] = replace(reasons[position], evidence=each)
         return Explanation(
             user=str(users.names(np.array([user]))[0]),
             item=str(items.names(np.array([item]))[0]),

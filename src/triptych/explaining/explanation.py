@@ -6,9 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from triptych.models.composition import TASTE
+from triptych.models.decomposition import COLLABORATIVE
 
-WORDS = {TASTE: "like-minded users", "image": "looks", "text": "words"}  # other modalities are called what they are
+WORDS = {
+    COLLABORATIVE: "like-minded users",
+    "image": "looks",
+    "text": "words",
+}  # other modalities are called what they are
 ALIKE = 0.9  # nearer than this share of items: worth a word where there is room for one
 CERTAIN = 0.005  # a share below it is not worth a word
 

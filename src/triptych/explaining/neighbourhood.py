@@ -42,7 +42,7 @@ def neighbourhood_of(
     both = [who_took_both(known, user, int(one), item) for one in taken]
     everyone = np.concatenate([*both, np.zeros(0, np.int64)])
     others, counts = np.unique(everyone, return_counts=True)
-    closest = {int(other): place for place, other in enumerate(who_took_both(known, user, item))}
+    closest = {int(other): position for position, other in enumerate(who_took_both(known, user, item))}
     order = sorted(range(len(others)), key=lambda n: (-counts[n], closest[int(others[n])]))[:n_users]
     shown = [int(others[n]) for n in order]
     paths = [(a, b) for a, who in enumerate(both) for b, other in enumerate(shown) if other in who]

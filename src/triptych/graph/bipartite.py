@@ -10,9 +10,9 @@ from torch import Tensor, nn
 
 from triptych import kernels
 from triptych.data.interactions import Interactions
-from triptych.graph.products import int32, sum_of_neighbours
-from triptych.graph.rooms import Rooms
-from triptych.graph.sparse_rows import SparseRows, distinct, rows_of
+from triptych.graph.buffer_pool import BufferPool
+from triptych.graph.neighbour_sums import int32, sum_of_neighbours
+from triptych.graph.sparse_rows import SparseRows, gather_rows, unique_rows
 
 DEGREE_OFFSET = 1e-7  # added to every degree, as the literature's codes do; the reference vectors have it too
 
@@ -37,8 +37,8 @@ class BipartiteGraph(nn.Module):
     def __init__(self, interactions: Interactions) -> None:
         super().__init__()
         self.n_users, self.n_items = interactions.n_users, interactions.n_items
-        self.products = torch.float32
-        self.rooms = Rooms()
+        self.compute_dtype = torch.float32
+        self.buffer_pool = BufferPool()
         users, items = interactions.users, interactions.items
         by_item = np.lexsort((users, items))
         for side, other, neighbours, degrees in (
@@ -57,7 +57,9 @@ class BipartiteGraph(nn.Module):
         to_items = sum_of_neighbours(*self._half("items", users.dtype), *self._half("users", users.dtype), users)
         return to_users, to_items
 
-    def mean_of_layers(self, users: Tensor, items: Tensor, n_layers: int, again: float = 0.0) -> tuple[Tensor, Tensor]:
+    def mean_of_layers(
+        self, users: Tensor, items: Tensor, n_layers: int, item_residual: float = 0.0
+    ) -> tuple[Tensor, Tensor]:
         """LightGCN's H = mean(E, ÂE, …, Â^L E) as users [n_users, d] and items [n_items, d].
 
         again: how many times the items' own E is added once more, after the mean.
@@ -67,32 +69,37 @@ class BipartiteGraph(nn.Module):
             to_users, to_items = self.propagate(x_users, x_items)
             x_users, x_items = users + to_users, items + to_items
         h_users, h_items = x_users / (n_layers + 1), x_items / (n_layers + 1)
-        return h_users, (h_items + again * items if again else h_items)
+        return h_users, (h_items + item_residual * items if item_residual else h_items)
 
-    def mean_at(
+    def mean_of_layers_at(
         self, users: Tensor, items: Tensor, n_layers: int, at_users: Tensor, at_items: Tensor
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """`mean_of_layers` at some rows only, int64 [n] and [m], and E at them: H_u, H_i, E_u, E_i, [n, d] and [m, d].
 
         With compiled kernels the last layer is computed for these rows alone, and the first of the gradient too.
         """
-        if not (kernels.serves(users, items, self.users_weights) and n_layers):
+        if not (kernels.supports(users, items, self.users_weights) and n_layers):
             H_u, H_i = self.mean_of_layers(users, items, n_layers)
-            return rows_of(H_u, at_users), rows_of(H_i, at_items), rows_of(users, at_users), rows_of(items, at_items)
+            return (
+                gather_rows(H_u, at_users),
+                gather_rows(H_i, at_items),
+                gather_rows(users, at_users),
+                gather_rows(items, at_items),
+            )
         rows: tuple[Tensor, Tensor, Tensor, Tensor] = _MeanAt.apply(  # type: ignore[no-untyped-call]
             self, users, items, n_layers, at_users, at_items
         )
         return rows
 
     def mean_and_norms(
-        self, users: Tensor, items: Tensor, n_layers: int, at_users: Tensor, at_items: Tensor, again: float
+        self, users: Tensor, items: Tensor, n_layers: int, at_users: Tensor, at_items: Tensor, item_residual: float
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """`mean_of_layers` at some rows, and the Frobenius norms of the whole: H_u, H_i, ‖H_users‖, ‖H_items‖."""
-        if not kernels.serves(users, items, self.users_weights):
-            h_users, h_items = self.mean_of_layers(users, items, n_layers, again)
-            return rows_of(h_users, at_users), rows_of(h_items, at_items), h_users.norm(), h_items.norm()
+        if not kernels.supports(users, items, self.users_weights):
+            h_users, h_items = self.mean_of_layers(users, items, n_layers, item_residual)
+            return gather_rows(h_users, at_users), gather_rows(h_items, at_items), h_users.norm(), h_items.norm()
         all_of_it: tuple[Tensor, Tensor, Tensor, Tensor] = _MeanAndNorms.apply(  # type: ignore[no-untyped-call]
-            self, users, items, n_layers, at_users, at_items, again
+            self, users, items, n_layers, at_users, at_items, item_residual
         )
         return all_of_it
 
@@ -116,7 +123,7 @@ class BipartiteGraph(nn.Module):
         users: SparseRows,
         items: SparseRows,
         n_layers: int,
-        again: float = 0.0,
+        item_residual: float = 0.0,
         at: tuple[Tensor | None, Tensor | None] = (None, None),
     ) -> tuple[Tensor, Tensor]:
         """What `mean_of_layers` computes, by the kernels, of tables that may have few rows; no gradient.
@@ -127,16 +134,16 @@ class BipartiteGraph(nn.Module):
         width = users.rows.shape[1]
         x = tuple(
             one
-            if one.at is not None or self.products == torch.float32
-            else SparseRows(self._room(side, 1, width).copy_(one.rows))
+            if one.at is not None or self.compute_dtype == torch.float32
+            else SparseRows(self._pooled_table(side, 1, width).copy_(one.rows))
             for side, one in sides
         )
         for layer in range(n_layers):
             last = layer == n_layers - 1
             scale = 1 / (n_layers + 1) if last else 1.0
             made = []
-            for place, (side, base) in enumerate(sides):
-                other, rows = x[1 - place], at[place] if last else None
+            for position, (side, base) in enumerate(sides):
+                other, rows = x[1 - position], at[position] if last else None
                 made.append(
                     kernels.product(
                         *self._half(side, torch.float32),
@@ -145,19 +152,19 @@ class BipartiteGraph(nn.Module):
                         base=base.rows,
                         base_at=base.at,
                         rows=None if rows is None else rows.int(),
-                        a=scale + (again if last and side == "items" else 0.0),
+                        a=scale + (item_residual if last and side == "items" else 0.0),
                         b=scale,
                         dtype=torch.float32,
-                        out=None if last else self._room(side, layer % 2, width),
+                        out=None if last else self._pooled_table(side, layer % 2, width),
                     )
                 )
             x = (SparseRows(made[0]), SparseRows(made[1]))
         return x[0].rows, x[1].rows
 
-    def _room(self, side: str, which: int, width: int) -> Tensor:
+    def _pooled_table(self, side: str, which: int, width: int) -> Tensor:
         """One of two tables of a side that propagation writes in turn."""
         n_rows = self.n_users if side == "users" else self.n_items
-        return self.rooms.table(f"{side} {which}", n_rows, width, self.products)
+        return self.buffer_pool.table(f"{side} {which}", n_rows, width, self.compute_dtype)
 
 
 class _MeanAt(torch.autograd.Function):
@@ -167,8 +174,8 @@ class _MeanAt(torch.autograd.Function):
     def forward(
         ctx: Any, graph: BipartiteGraph, users: Tensor, items: Tensor, n_layers: int, at_users: Tensor, at_items: Tensor
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        chosen_users, where_users = distinct(at_users, graph.n_users)
-        chosen_items, where_items = distinct(at_items, graph.n_items)
+        chosen_users, where_users = unique_rows(at_users, graph.n_users)
+        chosen_items, where_items = unique_rows(at_items, graph.n_items)
         h_users, h_items = graph.horner(
             SparseRows(users.detach()), SparseRows(items.detach()), n_layers, at=(chosen_users, chosen_items)
         )
@@ -183,10 +190,10 @@ class _MeanAt(torch.autograd.Function):
         graph: BipartiteGraph = ctx.graph
         width = next(g.shape[1] for g in gradients if g is not None)
         none = torch.zeros(len(where_users), width), torch.zeros(len(where_items), width)
-        g_users, g_items = (none[place] if g is None else g for place, g in enumerate(gradients[:2]))
+        g_users, g_items = (none[position] if g is None else g for position, g in enumerate(gradients[:2]))
         d_users, d_items = graph.horner(
-            SparseRows.of(g_users, chosen_users, where_users, graph.n_users),
-            SparseRows.of(g_items, chosen_items, where_items, graph.n_items),
+            SparseRows.from_values(g_users, chosen_users, where_users, graph.n_users),
+            SparseRows.from_values(g_items, chosen_items, where_items, graph.n_items),
             ctx.n_layers,
         )
         for d, at, own in ((d_users, at_users, gradients[2]), (d_items, at_items, gradients[3])):
@@ -205,14 +212,21 @@ class _MeanAndNorms(torch.autograd.Function):
         n_layers: int,
         at_users: Tensor,
         at_items: Tensor,
-        again: float,
+        item_residual: float,
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         if n_layers:
-            h_users, h_items = graph.horner(SparseRows(users.detach()), SparseRows(items.detach()), n_layers, again)
+            h_users, h_items = graph.horner(
+                SparseRows(users.detach()), SparseRows(items.detach()), n_layers, item_residual
+            )
         else:
-            h_users, h_items = users.clone(), (1 + again) * items
+            h_users, h_items = users.clone(), (1 + item_residual) * items
         norms = h_users.norm(), h_items.norm()
-        ctx.graph, ctx.n_layers, ctx.again, ctx.representations = graph, n_layers, again, (h_users, h_items)
+        ctx.graph, ctx.n_layers, ctx.item_residual, ctx.representations = (
+            graph,
+            n_layers,
+            item_residual,
+            (h_users, h_items),
+        )
         ctx.save_for_backward(at_users, at_items, *norms)
         return h_users[at_users], h_items[at_items], *norms
 
@@ -230,6 +244,6 @@ class _MeanAndNorms(torch.autograd.Function):
         ):
             h.mul_(d_norm / norm if norm > 0 else 0.0).index_add_(0, at, d_rows)
         if not ctx.n_layers:
-            return None, h_users, h_items.mul_(1 + ctx.again), None, None, None, None
-        gradient = graph.horner(SparseRows(h_users), SparseRows(h_items), ctx.n_layers, ctx.again)
+            return None, h_users, h_items.mul_(1 + ctx.item_residual), None, None, None, None
+        gradient = graph.horner(SparseRows(h_users), SparseRows(h_items), ctx.n_layers, ctx.item_residual)
         return None, *gradient, None, None, None, None

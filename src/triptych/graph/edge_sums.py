@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from triptych import kernels
-from triptych.graph.products import neighbour_sum
+from triptych.graph.neighbour_sums import neighbour_sum
 from triptych.kernels import Adjacency
 
 SLICE = 1 << 11  # edges looked at at a time: their rows stay in the cache
@@ -40,13 +40,13 @@ def _rows_of(edges: Adjacency) -> Tensor:
 
 def _dots_of(edges: Adjacency, x: Tensor, y: Tensor) -> Tensor:
     """Dots in the order of the weights (`places`)."""
-    if kernels.serves(x, y):
+    if kernels.supports(x, y):
         return kernels.dots(edges, x, y)
     rows, out = _rows_of(edges), x.new_empty(len(edges.neighbours))
     for begin in range(0, len(out), SLICE):
         some = slice(begin, begin + SLICE)
         product = x.index_select(0, rows[some]).mul_(y.index_select(0, edges.neighbours[some])).sum(-1)
-        out[some if edges.places is None else edges.places[some]] = product
+        out[some if edges.positions is None else edges.positions[some]] = product
     return out
 
 
@@ -63,7 +63,7 @@ class _WeightedSum(torch.autograd.Function):
         g = gradients[0].contiguous()
         d_weights = None
         if ctx.needs_input_grad[2]:  # by whichever of the two ways has the weights in its own order
-            one_way = ctx.edges.places is None
+            one_way = ctx.edges.positions is None
             d_weights = _dots_of(ctx.edges, g, x) if one_way else _dots_of(ctx.back, x, g)
         d_x = neighbour_sum(ctx.back, weights, g) if ctx.needs_input_grad[3] else None
         return None, None, d_weights, d_x

@@ -16,10 +16,10 @@ from torch.nn.functional import normalize
 from triptych import kernels
 from triptych.data.interactions import Interactions
 from triptych.graph import edge_sums
-from triptych.graph.edge_kernels import Route, Softmax, Strongest, SumAt, TwoLayersAt, UnitRows
-from triptych.graph.products import int32
-from triptych.graph.rooms import Rooms
-from triptych.graph.sparse_rows import rows_of
+from triptych.graph.buffer_pool import BufferPool
+from triptych.graph.grcn_kernels import MaxOverModalities, Route, Softmax, SumAt, TwoLayersAt, UnitRows
+from triptych.graph.neighbour_sums import int32
+from triptych.graph.sparse_rows import gather_rows
 from triptych.kernels import Adjacency
 
 
@@ -36,7 +36,7 @@ class Edges(nn.Module):
     def __init__(self, interactions: Interactions) -> None:
         super().__init__()
         self.n_users, self.n_items = interactions.n_users, interactions.n_items
-        self.rooms = Rooms()
+        self.buffer_pool = BufferPool()
         by_item = np.lexsort((interactions.users, interactions.items))
         for name, rows in (
             ("users", interactions.users),
@@ -69,7 +69,7 @@ class Edges(nn.Module):
         [n_users, d], [n_items, d], int64 [n] -> p [n_users, d], p_u · y_i of every edge [n_edges], p and the preference
         of the users `at_users`, [n, d] each, and the sum of the squares of the preference.
         """
-        if kernels.serves(preference, y_items):
+        if kernels.supports(preference, y_items):
             routed: tuple[Tensor, Tensor, Tensor, Tensor, Tensor] = Route.apply(  # type: ignore[no-untyped-call]
                 self.of_users, preference, y_items, n_iterations, at_users
             )
@@ -78,7 +78,7 @@ class Edges(nn.Module):
         for _ in range(n_iterations):
             alpha = self.softmax_over_items(self.dots(p, y_items))
             p = unit_rows(p + self.to_users(alpha, y_items))
-        of_batch = rows_of(p, at_users), rows_of(preference, at_users)
+        of_batch = gather_rows(p, at_users), gather_rows(preference, at_users)
         return p, self.dots(p, y_items), *of_batch, preference.square().sum()
 
     def two_layers_at(
@@ -94,7 +94,7 @@ class Edges(nn.Module):
         to_users, to_items: the weights of every edge in each direction [n_edges]; E [n_users + n_items, d]. The last
         two are E's rows of those users and items.
         """
-        if kernels.serves(to_users, to_items, E):
+        if kernels.supports(to_users, to_items, E):
             rows: tuple[Tensor, Tensor, Tensor, Tensor] = TwoLayersAt.apply(  # type: ignore[no-untyped-call]
                 self.of_users, self.of_items, to_users, to_items, E, at_users, at_items
             )
@@ -102,16 +102,16 @@ class Edges(nn.Module):
         x_users, x_items = unit_rows(E[: self.n_users]), unit_rows(E[self.n_users :])
         y_users, y_items = x_users + self.to_users(to_users, x_items), x_items + self.to_items(to_items, x_users)
         h_users, h_items = x_users + self.to_users(to_users, y_items), x_items + self.to_items(to_items, y_users)
-        of_batch = rows_of(h_users, at_users), rows_of(h_items, at_items)
-        return *of_batch, rows_of(E, at_users), rows_of(E, self.n_users + at_items)
+        of_batch = gather_rows(h_users, at_users), gather_rows(h_items, at_items)
+        return *of_batch, gather_rows(E, at_users), gather_rows(E, self.n_users + at_items)
 
-    def strongest_from_items(self, alphas: Sequence[Tensor], confidence: Tensor) -> Tensor:
+    def max_over_modalities_from_items(self, alphas: Sequence[Tensor], confidence: Tensor) -> Tensor:
         """relu(max over m of α^m_e c[item of e, m]), [n_edges]; alphas [n_edges] each, confidence [n_items, m]."""
-        return self._strongest(alphas, confidence, self.items, self.of_items)
+        return self._max_over_modalities(alphas, confidence, self.items, self.of_items)
 
-    def strongest_from_users(self, alphas: Sequence[Tensor], confidence: Tensor) -> Tensor:
+    def max_over_modalities_from_users(self, alphas: Sequence[Tensor], confidence: Tensor) -> Tensor:
         """relu(max over m of α^m_e c[user of e, m]), [n_edges]; alphas [n_edges] each, confidence [n_users, m]."""
-        return self._strongest(alphas, confidence, self.users, self.of_users)
+        return self._max_over_modalities(alphas, confidence, self.users, self.of_users)
 
     def to_users(self, weights: Tensor, x_items: Tensor, at: Tensor | None = None) -> Tensor:
         """Σ over i ∈ N(u) of w_ui x_i: [n_edges], [n_items, d] -> [n_users, d], or the users `at` alone, int64 [n]."""
@@ -141,17 +141,19 @@ class Edges(nn.Module):
         """The mean over every item's users, [n_users, d] -> [n_items, d]; items without any get zeros."""
         return self.to_items(x_users.new_ones(len(self)), x_users) / _degrees(self.item_starts)
 
-    def _strongest(self, alphas: Sequence[Tensor], confidence: Tensor, sources: Tensor, of: Adjacency) -> Tensor:
+    def _max_over_modalities(
+        self, alphas: Sequence[Tensor], confidence: Tensor, sources: Tensor, of: Adjacency
+    ) -> Tensor:
         stacked = torch.stack(list(alphas))
-        if kernels.serves(stacked, confidence):
-            weights: Tensor = Strongest.apply(stacked, confidence, sources, of)  # type: ignore[no-untyped-call]
+        if kernels.supports(stacked, confidence):
+            weights: Tensor = MaxOverModalities.apply(stacked, confidence, sources, of)  # type: ignore[no-untyped-call]
             return weights
         return (stacked * confidence[sources].T).amax(dim=0).relu()
 
 
 def unit_rows(x: Tensor) -> Tensor:
     """Rows brought to length 1, [n, d]; a row of zeros stays."""
-    if kernels.serves(x):
+    if kernels.supports(x):
         unit: Tensor = UnitRows.apply(x)  # type: ignore[no-untyped-call]
         return unit
     return normalize(x, dim=1)
@@ -162,15 +164,15 @@ def _degrees(starts: Tensor) -> Tensor:
 
 
 def _softmax(scores: Tensor, nodes: Tensor, edges: Adjacency) -> Tensor:
-    if kernels.serves(scores):
+    if kernels.supports(scores):
         alpha: Tensor = Softmax.apply(edges, scores)  # type: ignore[no-untyped-call]
         return alpha
     return edge_sums.softmax(scores, nodes, edges.n_rows)
 
 
 def _weighted_sum(edges: Adjacency, back: Adjacency, weights: Tensor, x: Tensor, at: Tensor | None) -> Tensor:
-    if at is not None and kernels.serves(weights, x):
+    if at is not None and kernels.supports(weights, x):
         rows: Tensor = SumAt.apply(edges, back, weights, x, at)  # type: ignore[no-untyped-call]
         return rows
     total = edge_sums.weighted_sum(edges, back, weights, x)
-    return total if at is None else rows_of(total, at)
+    return total if at is None else gather_rows(total, at)

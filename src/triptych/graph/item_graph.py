@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 from torch import Tensor, nn
 
-from triptych.graph.products import int32, sum_of_neighbours
+from triptych.graph.neighbour_sums import int32, sum_of_neighbours
 from triptych.kernels import Adjacency
 
 

@@ -30,7 +30,7 @@ def neighbours_of(dataset: Dataset, modality: str, k: int) -> Neighbours:
     if given.k < k:
         raise SettingsError(
             f'the data set gives {given.k} neighbours by "{modality}", and {k} are asked for',
-            mend=f"set n_neighbours to {given.k}, or prepare without --neighbours",
+            hint=f"set n_neighbours to {given.k}, or prepare without --neighbours",
         )
     kept = (given.items >= 0) & (taken[given.items] | (given.items == np.arange(dataset.n_items)[:, None]))
     if not kept[given.items >= 0].all():
@@ -82,7 +82,7 @@ def nearest(
     return Neighbours(items, cosines)
 
 
-def matrix_of(neighbours: Neighbours, values: NDArray[np.floating[Any]]) -> sparse.csr_array:
+def neighbour_matrix(neighbours: Neighbours, values: NDArray[np.floating[Any]]) -> sparse.csr_array:
     """[n_items, n_items]: row i holds values[i] in the columns of its neighbours."""
     n, k = neighbours.items.shape
     there = neighbours.items >= 0

@@ -16,20 +16,20 @@ class SparseRows:
     at: Tensor | None = None
 
     @classmethod
-    def of(cls, values: Tensor, chosen: Tensor, where: Tensor, n: int) -> SparseRows:
+    def from_values(cls, values: Tensor, chosen: Tensor, where: Tensor, n: int) -> SparseRows:
         """Sum `values` [k, d] into the m chosen rows int64 [m] of n, by where int64 [k] -> [0, m)."""
         rows = values.new_zeros(len(chosen), values.shape[1]).index_add_(0, where, values)
-        return cls(rows, places(chosen, n))
+        return cls(rows, positions(chosen, n))
 
 
-def places(chosen: Tensor, n: int) -> Tensor:
+def positions(chosen: Tensor, n: int) -> Tensor:
     """int32 [n]: where each of n rows stands among the chosen ones int64 [m], -1 if it does not."""
     at = torch.full((n,), -1, dtype=torch.int32)
     at[chosen] = torch.arange(len(chosen), dtype=torch.int32)
     return at
 
 
-def distinct(at: Tensor, n: int) -> tuple[Tensor, Tensor]:
+def unique_rows(at: Tensor, n: int) -> tuple[Tensor, Tensor]:
     """Distinct rows of `at` int64 [k], ascending, and where each stands in them. Raises IndexError out of [0, n)."""
     chosen, where = torch.unique(at, return_inverse=True)
     if len(chosen) and not 0 <= int(chosen[0]) <= int(chosen[-1]) < n:
@@ -37,7 +37,7 @@ def distinct(at: Tensor, n: int) -> tuple[Tensor, Tensor]:
     return chosen, where
 
 
-def rows_of(table: Tensor, at: Tensor) -> Tensor:
+def gather_rows(table: Tensor, at: Tensor) -> Tensor:
     """table[at], [n, d], for rows int64 [n]; the bytes of its gradient are the same in every run, on any threads.
 
     Where a row is asked for twice, torch adds its gradients in no fixed order: for `table[at]` on a CPU, for

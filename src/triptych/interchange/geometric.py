@@ -18,12 +18,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from triptych.data.dataset import PARTS, Dataset
+from triptych.data.dataset import SPLITS, Dataset
 from triptych.data.features import Features
 from triptych.data.interactions import Interactions
 from triptych.data.vocabulary import Vocabulary
 from triptych.errors import InputError, did_you_mean
-from triptych.models.feature_rows import table_of
+from triptych.models.feature_rows import feature_tensor
 
 if TYPE_CHECKING:
     from torch_geometric.data import HeteroData
@@ -42,20 +42,20 @@ def to_hetero_data(dataset: Dataset) -> HeteroData:
     data[user].num_nodes, data[item].num_nodes = dataset.n_users, dataset.n_items
     data[user].user_id, data[item].item_id = dataset.users.ids.to_list(), dataset.items.ids.to_list()
     for modality, features in dataset.features.items():
-        data[item][modality] = table_of(features)
+        data[item][modality] = feature_tensor(features)
         data[item][modality + PRESENT] = torch.from_numpy(features.present.copy())
     edges, taken = data[RELATION], dataset.interactions
     edges.edge_index = torch.from_numpy(np.stack([taken.users, taken.items]))
     if dataset.times is not None:
         edges.time = torch.from_numpy(dataset.times.copy())
-    if dataset.parts is not None:
-        edges.split = torch.from_numpy(dataset.parts.copy())
-        for place, mask in enumerate(MASKS):
-            edges[mask] = edges.split == place
+    if dataset.split_codes is not None:
+        edges.split = torch.from_numpy(dataset.split_codes.copy())
+        for position, mask in enumerate(MASKS):
+            edges[mask] = edges.split == position
     return data
 
 
-def of_hetero_data(
+def from_hetero_data(
     data: HeteroData, relation: tuple[str, str, str] | None = None, modalities: Sequence[str] | None = None
 ) -> Dataset:
     """A `HeteroData` as a data set.
@@ -68,7 +68,7 @@ def of_hetero_data(
     chosen = relation or _only_relation(data)
     if chosen not in data.edge_types:
         known = [str(each) for each in data.edge_types]
-        raise InputError(f"no edges {chosen}", where="HeteroData", mend=did_you_mean(str(chosen), known))
+        raise InputError(f"no edges {chosen}", where="HeteroData", hint=did_you_mean(str(chosen), known))
     users, items, edges = data[chosen[0]], data[chosen[2]], data[chosen]
     n_users, n_items = int(users.num_nodes), int(items.num_nodes)
     pairs = edges.edge_index.cpu().numpy().astype(np.int64)
@@ -82,7 +82,7 @@ def of_hetero_data(
         interactions=Interactions(pairs[0][order], pairs[1][order], n_users, n_items),
         features={name: _features(items, name, n_items) for name in _modalities(items, n_items, modalities)},
         times=edges.time.cpu().numpy().astype(np.float64)[order] if "time" in edges else None,
-        parts=_parts(edges, order),
+        split_codes=_split_codes(edges, order),
         about={"sources": ["HeteroData"]},
     )
 
@@ -91,7 +91,7 @@ def _only_relation(data: HeteroData) -> tuple[str, str, str]:
     forward = [edge for edge in data.edge_types if not edge[1].startswith("rev_")]
     if len(forward) != 1:
         raise InputError(
-            f"{len(forward)} edge types: {forward}", where="HeteroData", mend="say which: relation=(user, takes, item)"
+            f"{len(forward)} edge types: {forward}", where="HeteroData", hint="say which: relation=(user, takes, item)"
         )
     source, name, target = forward[0]
     return source, name, target
@@ -109,7 +109,7 @@ def _modalities(items: Any, n_items: int, asked: Sequence[str] | None) -> list[s
         return matrices
     for name in asked:
         if name not in matrices:
-            raise InputError(f'item nodes have no float matrix "{name}"', mend=did_you_mean(name, matrices))
+            raise InputError(f'item nodes have no float matrix "{name}"', hint=did_you_mean(name, matrices))
     return list(asked)
 
 
@@ -121,23 +121,23 @@ def _features(items: Any, name: str, n_items: int) -> Features:
     table: NDArray[Any] = items[name].detach().cpu().numpy()
     if not np.isfinite(table).all():
         row = int(np.flatnonzero(~np.isfinite(table).all(axis=1))[0])
-        raise InputError("features are not finite", where=f'modality "{name}", row {row}', mend="mend that row")
+        raise InputError("features are not finite", where=f'modality "{name}", row {row}', hint="mend that row")
     present = np.ones(n_items, dtype=np.bool_)
     if name + PRESENT in items:
         present = items[name + PRESENT].cpu().numpy().astype(np.bool_)
     return Features(name, table, present, {"source": "HeteroData"})
 
 
-def _parts(edges: Any, order: NDArray[np.int64]) -> NDArray[np.int8] | None:
+def _split_codes(edges: Any, order: NDArray[np.int64]) -> NDArray[np.int8] | None:
     if "split" in edges:
-        parts = edges.split.cpu().numpy().astype(np.int8)
-        if not np.isin(parts, np.arange(len(PARTS))).all():
+        codes = edges.split.cpu().numpy().astype(np.int8)
+        if not np.isin(codes, np.arange(len(SPLITS))).all():
             raise InputError("split must be 0 (train), 1 (validation) or 2 (test)", where="HeteroData")
     elif all(mask in edges for mask in MASKS):
         masks = np.stack([edges[mask].cpu().numpy() for mask in MASKS])
         if not (masks.sum(axis=0) == 1).all():
             raise InputError("every edge must be in one of train_mask, val_mask and test_mask", where="HeteroData")
-        parts = masks.argmax(axis=0).astype(np.int8)
+        codes = masks.argmax(axis=0).astype(np.int8)
     else:
         return None
-    return np.asarray(parts[order], dtype=np.int8)
+    return np.asarray(codes[order], dtype=np.int8)

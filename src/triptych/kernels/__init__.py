@@ -43,7 +43,7 @@ class Adjacency:
 
     starts: Tensor
     neighbours: Tensor
-    places: Tensor | None = None
+    positions: Tensor | None = None
 
     @property
     def n_rows(self) -> int:
@@ -57,11 +57,11 @@ def available() -> bool:
     """
     wanted = os.environ.get(SWITCH, "native")
     if wanted not in ("native", "torch"):
-        raise SettingsError(f'{SWITCH} is "{wanted}"', mend="set it to native or torch, or not at all")
+        raise SettingsError(f'{SWITCH} is "{wanted}"', hint="set it to native or torch, or not at all")
     return _native is not None and wanted == "native"
 
 
-def serves(*tensors: Tensor) -> bool:
+def supports(*tensors: Tensor) -> bool:
     """Whether the compiled kernels can take these: all float32 on a CPU."""
     return available() and all(t.dtype == torch.float32 and t.device.type == "cpu" for t in tensors)
 
@@ -77,7 +77,7 @@ def use_instructions(name: str) -> None:
 
 
 @contextmanager
-def kept_memory() -> Iterator[None]:
+def retain_freed_memory() -> Iterator[None]:
     """While this holds, freed memory stays with the process, so that a step finds the pages of the step before.
 
     Large blocks are otherwise returned to the system at once, and their pages made and cleared anew at every step.
@@ -171,15 +171,15 @@ def route_back(
     at: Tensor | None = None,
     d_out_at: Tensor | None = None,
     d_preference_at: Tensor | None = None,
-    again: float = 0.0,
+    residual: float = 0.0,
 ) -> tuple[Tensor, Tensor]:
-    """The gradient of `route`, whose softmaxes are `alphas`, for preference and y; again · preference is added.
+    """The gradient of `route`, whose softmaxes are `alphas`, for preference and y; residual · preference is added.
 
     d_out_at, d_preference_at [m, d]: what is added to d_out and to the result at the rows that `at` int32 [n_rows]
     places in them (-1: none).
     """
     d_preference, d_y = preference.new_empty(preference.shape), y.new_empty(y.shape)
-    own = (edges.starts, edges.neighbours, _plain(preference), _plain(y), n_iterations, alphas, again)
+    own = (edges.starts, edges.neighbours, _plain(preference), _plain(y), n_iterations, alphas, residual)
     given = (_plain(d_out), _plain(d_scores), at, _plain(d_out_at), _plain(d_preference_at))
     _native.route_back(*own, *given, d_preference, d_y, torch.get_num_threads())
     return d_preference, d_y
@@ -210,11 +210,11 @@ def unit_rows(x: Tensor, *, dtype: torch.dtype | None = None, out: Tensor | None
     return out
 
 
-def unit_rows_back(x: Tensor, d_out: Tensor, *, again: float = 0.0, out: Tensor | None = None) -> Tensor:
-    """The gradient of `unit_rows` from d_out float32 or bfloat16 [n, d], and again · x: float32 [n, d]."""
+def unit_rows_back(x: Tensor, d_out: Tensor, *, residual: float = 0.0, out: Tensor | None = None) -> Tensor:
+    """The gradient of `unit_rows` from d_out float32 or bfloat16 [n, d], and residual · x: float32 [n, d]."""
     if out is None:
         out = x.new_empty(x.shape)
-    _native.unit_rows_back(_plain(x), _in_bits(d_out.detach().contiguous()), again, out, torch.get_num_threads())
+    _native.unit_rows_back(_plain(x), _in_bits(d_out.detach().contiguous()), residual, out, torch.get_num_threads())
     return out
 
 
@@ -235,22 +235,22 @@ def dots(edges: Adjacency, x: Tensor, y: Tensor, x_at: Tensor | None = None) -> 
     return out
 
 
-def strongest(alpha: Tensor, confidence: Tensor, sources: Tensor) -> tuple[Tensor, Tensor]:
+def max_over_modalities(alpha: Tensor, confidence: Tensor, sources: Tensor) -> tuple[Tensor, Tensor]:
     """relu(max over m of alpha[m, e] · confidence[sources[e], m]) and the m that won, -1 where relu cut: [n_edges]."""
     weights = alpha.new_empty(alpha.shape[1])
     winners = torch.empty(alpha.shape[1], dtype=torch.int8)
     own = (_plain(alpha), _plain(confidence), sources)
-    _native.strongest(*own, weights, winners, torch.get_num_threads())
+    _native.max_over_modalities(*own, weights, winners, torch.get_num_threads())
     return weights, winners
 
 
-def strongest_back(
+def max_over_modalities_back(
     edges: Adjacency, alpha: Tensor, confidence: Tensor, sources: Tensor, winners: Tensor, d_weights: Tensor
 ) -> tuple[Tensor, Tensor]:
     """The gradient of `strongest` for alpha and confidence; edges: every source's."""
     d_alpha, d_confidence = alpha.new_empty(alpha.shape), confidence.new_empty(confidence.shape)
     own = (_plain(alpha), _plain(confidence), sources, winners, _plain(d_weights), d_alpha, d_confidence)
-    _native.strongest_back(*_parts(edges), *own, torch.get_num_threads())
+    _native.max_over_modalities_back(*_parts(edges), *own, torch.get_num_threads())
     return d_alpha, d_confidence
 
 
@@ -270,7 +270,7 @@ def top_k(
 
 
 def _parts(edges: Adjacency) -> tuple[Any, ...]:
-    return edges.starts, edges.neighbours, edges.places
+    return edges.starts, edges.neighbours, edges.positions
 
 
 def _in_bits(table: Tensor) -> Tensor:

@@ -201,7 +201,7 @@ NB_MODULE(_native, m) {
         chosen->dots(task, threads);
     }, "starts"_a, "neighbours"_a, "places"_a.none(), "x"_a, "x_at"_a.none(), "y"_a, "out"_a.noconvert(), "threads"_a);
 
-    m.def("strongest", [](Table<const float> alpha, Table<const float> confidence, Rows<const int32_t> sources,
+    m.def("max_over_modalities", [](Table<const float> alpha, Table<const float> confidence, Rows<const int32_t> sources,
                           Rows<float> weights, Rows<int8_t> winners, int threads) {
         const Strongest task = {static_cast<int64_t>(alpha.shape(1)), static_cast<int64_t>(alpha.shape(0)),
                                 alpha.data(), confidence.data(), sources.data(), weights.data(), winners.data()};
@@ -214,7 +214,7 @@ NB_MODULE(_native, m) {
         chosen->strongest(task, threads);
     }, "alpha"_a, "confidence"_a, "sources"_a, "weights"_a.noconvert(), "winners"_a.noconvert(), "threads"_a);
 
-    m.def("strongest_back", [](Rows<const int32_t> starts, Rows<const int32_t> neighbours,
+    m.def("max_over_modalities_back", [](Rows<const int32_t> starts, Rows<const int32_t> neighbours,
                                MaybeRows<const int32_t> places, Table<const float> alpha,
                                Table<const float> confidence, Rows<const int32_t> sources,
                                Rows<const int8_t> winners, Rows<const float> d_weights, Table<float> d_alpha,

@@ -38,16 +38,16 @@ from typing_extensions import Doc
 from triptych.data.dataset import Dataset
 from triptych.data.features import Features
 from triptych.graph.bipartite import BipartiteGraph
-from triptych.graph.sparse_rows import rows_of
-from triptych.models.composition import BIAS, CONTENT, TASTE, Composition, Stretch, layers_composition
-from triptych.models.feature_rows import FeatureRows, random_projection, table_of
-from triptych.models.model import Batch, LearntModel
+from triptych.graph.sparse_rows import gather_rows
+from triptych.models.decomposition import BIAS, COLLABORATIVE, CONTENT, FactorBlock, UserDecomposition, lightgcn_block
+from triptych.models.feature_rows import FeatureRows, feature_tensor, random_projection
+from triptych.models.model import Batch, TrainedModel
 from triptych.models.parts import cosine_distances, dropout, ridge_map, xavier_linear, xavier_table
 from triptych.ranking.scorer import Factors
 from triptych.settings import Choices, Search
 
 
-class BM3(LearntModel):
+class BM3(TrainedModel):
     """See the module: the equations. Takes any number of modalities, none included."""
 
     @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class BM3(LearntModel):
         "reg_weight": Choices((0.1, 0.01)),
     }
 
-    taken_by: Tensor
+    item_degrees: Tensor
 
     def __init__(self, dataset: Dataset, settings: BM3.Settings, generator: Generator) -> None:
         super().__init__(dataset, settings, generator)
@@ -93,7 +93,7 @@ class BM3(LearntModel):
     def loss(self, batch: Batch, generator: Generator) -> dict[str, Tensor]:
         u, i, q = batch.users, batch.positives, self.predictor
         tables, n_layers = (self.user_embedding, self.item_embedding), self.settings.n_layers
-        h_u, h_i, *norms = self.graph.mean_and_norms(*tables, n_layers, u, i, again=1)
+        h_u, h_i, *norms = self.graph.mean_and_norms(*tables, n_layers, u, i, item_residual=1)
         t_u, t_i = self._target(h_u, generator), self._target(h_i, generator)
         align = mask = h_u.new_zeros(())
         for modality in self.modalities.values():
@@ -112,46 +112,46 @@ class BM3(LearntModel):
     @torch.no_grad()
     def factors(self) -> Factors:
         tables, n_layers = (self.user_embedding, self.item_embedding), self.settings.n_layers
-        h_users, h_items = self.graph.mean_of_layers(*tables, n_layers, again=1)
+        h_users, h_items = self.graph.mean_of_layers(*tables, n_layers, item_residual=1)
         return Factors(self.predictor(h_users), self.predictor(h_items))
 
     @torch.no_grad()
-    def composition(self) -> Composition:
+    def user_decomposition(self) -> UserDecomposition:
         """q is affine: every item's part of h_u goes through W_p, and b_p is nobody's."""
         W, b = self.predictor.weight.detach(), self.predictor.bias.detach()
         tables = self.user_embedding.detach(), self.item_embedding.detach()
-        h = layers_composition(self.graph, *tables, self.settings.n_layers)
+        h = lightgcn_block(self.graph, *tables, self.settings.n_layers)
         own = {name: part @ W.T for name, part in h.own.items()}
-        part = Stretch(h.weights, h.items @ W.T, {**own, BIAS: b[None]})
-        return Composition([part], note="Features taught the embeddings; ranking itself does not look at them.")
+        part = FactorBlock(h.weights, h.items @ W.T, {**own, BIAS: b[None]})
+        return UserDecomposition([part], note="Features taught the embeddings; ranking itself does not look at them.")
 
     @torch.no_grad()
-    def channels(self, items: Tensor) -> dict[str, Tensor]:
+    def item_components(self, items: Tensor) -> dict[str, Tensor]:
         """W_p h_i and b_p; h_i of an item that nobody took is what its content says."""
         q, b = self.factors().items[items], self.predictor.bias.detach()
         new = (self.graph.items_starts.diff() == 0)[items, None]
         content = {CONTENT: (q - b) * new} if self.modalities and new.any() else {}
-        return {TASTE: (q - b) * ~new if content else q - b, **content, BIAS: b.expand_as(q)}
+        return {COLLABORATIVE: (q - b) * ~new if content else q - b, **content, BIAS: b.expand_as(q)}
 
     @torch.no_grad()
-    def welcome(self, new: Tensor) -> None:
+    def embed_cold_items(self, cold: Tensor) -> None:
         """h_i of an item that nobody took := what a ridge regression on its q(W_m f_i^m + b_m) says, over interactions.
 
         L_align turns q(h_i^m) towards h_i; how long h_i is, and how far each modality can be believed, the others tell.
         Without neighbours h_i is e_i + e_i / (L + 1).
         """
         if not self.modalities:
-            super().welcome(new)
+            super().embed_cold_items(cold)
             return
         tables, n_layers = (self.user_embedding, self.item_embedding), self.settings.n_layers
-        rows, told = torch.arange(len(new), device=new.device), []
+        rows, columns = torch.arange(len(cold), device=cold.device), []
         for modality in self.modalities.values():
             assert isinstance(modality, ItemModality)
             h_m, present = modality.projected(rows)
-            told += [functional.normalize(self.predictor(h_m), dim=1) * present[:, None], present[:, None]]
-        h = self.graph.mean_of_layers(*tables, n_layers, again=1)[1]
-        said = ridge_map(torch.cat(told, dim=1), h, self.taken_by)
-        self.item_embedding[new] = said[new] / (1 + 1 / (n_layers + 1))
+            columns += [functional.normalize(self.predictor(h_m), dim=1) * present[:, None], present[:, None]]
+        h = self.graph.mean_of_layers(*tables, n_layers, item_residual=1)[1]
+        predicted = ridge_map(torch.cat(columns, dim=1), h, self.item_degrees)
+        self.item_embedding[cold] = predicted[cold] / (1 + 1 / (n_layers + 1))
 
     def own_learning_rates(self) -> dict[str, float]:
         residuals = [name for name, _ in self.named_parameters() if name.endswith(".residual")]
@@ -184,18 +184,18 @@ class ItemModality(nn.Module):
         self.features: nn.Parameter | None = None
         self.residual: nn.Parameter | None = None
         if settings.features == "trained":
-            self.features = nn.Parameter(table_of(features).float().clone())
+            self.features = nn.Parameter(feature_tensor(features).float().clone())
         if settings.features == "residual":
             self.residual = nn.Parameter(torch.zeros(features.n_items, settings.embedding_size))
 
     def forward(self, items: Tensor) -> tuple[Tensor, Tensor]:
         """Item rows int64 [n] -> h^m [n, d], and 1 where the item has the modality, else 0, [n]."""
         h, has = self.projected(items)
-        return (h, has) if self.residual is None else (h + rows_of(self.residual, items), has)
+        return (h, has) if self.residual is None else (h + gather_rows(self.residual, items), has)
 
     def projected(self, items: Tensor) -> tuple[Tensor, Tensor]:
         """The same without r."""
         if self.features is not None:
-            return self.projection(rows_of(self.features, items)), self.rows.present[items].to(self.features.dtype)
+            return self.projection(gather_rows(self.features, items)), self.rows.present[items].to(self.features.dtype)
         h, has = self.rows.project(self.projection.weight, self.projection.bias, items)
         return h, has[:, 0]

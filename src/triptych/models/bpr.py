@@ -15,14 +15,14 @@ from torch import Generator, Tensor
 from typing_extensions import Doc
 
 from triptych.data.dataset import Dataset
-from triptych.graph.sparse_rows import rows_of
-from triptych.models.model import Batch, LearntModel
+from triptych.graph.sparse_rows import gather_rows
+from triptych.models.model import Batch, TrainedModel
 from triptych.models.parts import BPR_FLOOR, bpr, norm_penalty, xavier_table
 from triptych.ranking.scorer import Factors
 from triptych.settings import Choices, Search
 
 
-class BPR(LearntModel):
+class BPR(TrainedModel):
     """See the module: the equations. Learns from interactions alone; features are not looked at."""
 
     @dataclass(frozen=True)
@@ -45,8 +45,8 @@ class BPR(LearntModel):
 
     def loss(self, batch: Batch, generator: Generator) -> dict[str, Tensor]:
         assert batch.negatives is not None
-        e_u = rows_of(self.user_embedding, batch.users)
-        e_i, e_j = rows_of(self.item_embedding, torch.cat([batch.positives, batch.negatives])).chunk(2)
+        e_u = gather_rows(self.user_embedding, batch.users)
+        e_i, e_j = gather_rows(self.item_embedding, torch.cat([batch.positives, batch.negatives])).chunk(2)
         return {
             "bpr": bpr((e_u * e_i).sum(-1), (e_u * e_j).sum(-1), BPR_FLOOR),
             "penalty": self.settings.reg_weight * norm_penalty(e_u, e_i, e_j),

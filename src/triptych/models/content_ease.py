@@ -24,18 +24,18 @@ from typing_extensions import Doc
 
 from triptych.data.dataset import Dataset
 from triptych.graph.item_graph import modality_weights
-from triptych.graph.neighbours import matrix_of, neighbours_of
-from triptych.graph.ridge import item_weights
-from triptych.models.composition import TASTE
-from triptych.models.model import SolvedModel, Told
-from triptych.progress import Listener, silent
+from triptych.graph.neighbours import neighbour_matrix, neighbours_of
+from triptych.models.decomposition import COLLABORATIVE
+from triptych.models.model import ClosedFormModel, ItemAttributions
+from triptych.models.ridge import item_weights
+from triptych.progress import Listener, ignore_progress
 from triptych.ranking.scorer import ItemWeights
-from triptych.settings import Choices, Search, Span
+from triptych.settings import Choices, LogRange, Search
 
 SAMPLE = 2048  # users that the sizes of scores are taken from
 
 
-class ContentEASE(SolvedModel):
+class ContentEASE(ClosedFormModel):
     """See the module: the equations. Takes any number of modalities."""
 
     @dataclass(frozen=True)
@@ -61,16 +61,16 @@ class ContentEASE(SolvedModel):
     paper = ""
     needs_features = True
     search: ClassVar[Search] = {
-        "reg_weight": Span(10.0, 1000.0),
-        "smoothing": Span(0.1, 1.5),
-        "content_weight": Span(0.05, 1.0),
+        "reg_weight": LogRange(10.0, 1000.0),
+        "smoothing": LogRange(0.1, 1.5),
+        "content_weight": LogRange(0.05, 1.0),
         "image_weight": Choices((0.1, 0.2, 0.3, 0.4, 0.5)),
     }
 
     def __init__(self, settings: ContentEASE.Settings) -> None:
         self.settings = settings
 
-    def solve(self, dataset: Dataset, listener: Listener = silent) -> ItemWeights:
+    def solve(self, dataset: Dataset, listener: Listener = ignore_progress) -> ItemWeights:
         s, taken = self.settings, dataset.interactions
         graph = self.item_graph(dataset)
         weights: Any = item_weights(taken, s.reg_weight, s.form, s.n_regressors, listener)
@@ -91,7 +91,7 @@ class ContentEASE(SolvedModel):
         weights[rows, graph.indices] += np.float32(content) * graph.data
         return ItemWeights(taken, weights)
 
-    def channels(self, scorer: ItemWeights, dataset: Dataset) -> Told:
+    def item_components(self, scorer: ItemWeights, dataset: Dataset) -> ItemAttributions:
         """W's columns as b + Σ_m (α S_m b + γ S_m / rms), S_m a modality's part of S and b the column of B / rms.
 
         The dense form keeps W alone: b solves (I + α S) b = W − γ S / rms among the items that anybody took; of the
@@ -105,16 +105,16 @@ class ContentEASE(SolvedModel):
             graph.shape, lambda b: b + alpha * known * (graph @ (known * b)), dtype=np.float64
         )
 
-        def told(item: int) -> dict[str, NDArray[np.float64]]:
-            whole = scorer.told_of(item)
+        def attributions(item: int) -> dict[str, NDArray[np.float64]]:
+            whole = scorer.item_attributions(item)
             own = known * (whole - gamma * graph[:, [item]].toarray()[:, 0])
             b, _ = linalg.minres(spread, own, rtol=1e-10, maxiter=1000)
             parts = {m: alpha * (each @ b) + gamma * each[:, [item]].toarray()[:, 0] for m, each in graphs.items()}
-            return {TASTE: whole - sum(parts.values()), **parts}
+            return {COLLABORATIVE: whole - sum(parts.values()), **parts}
 
-        return told
+        return attributions
 
-    def welcome(self, scorer: ItemWeights, dataset: Dataset) -> ItemWeights:
+    def extend_scorer(self, scorer: ItemWeights, dataset: Dataset) -> ItemWeights:
         """A new item is scored by γ X S alone, in its old measure: its row of B is zero, its row of S is not."""
         n_known, n_items = scorer.n_items, dataset.n_items
         taken = dataset.interactions
@@ -149,7 +149,7 @@ class ContentEASE(SolvedModel):
         for name, weight in modality_weights(list(dataset.features), self.settings.image_weight).items():
             found = neighbours_of(dataset, name, self.settings.n_neighbours)
             itself = found.items == np.arange(dataset.n_items)[:, None]
-            one = matrix_of(found, np.where(itself, np.float32(0), found.cosines))
+            one = neighbour_matrix(found, np.where(itself, np.float32(0), found.cosines))
             graphs[name] = np.float32(weight) * one.maximum(one.T)
         return graphs
 
@@ -169,7 +169,7 @@ def _add_product(weights: NDArray[np.float32], graph: sparse.csr_array, smoothin
 
 def _rms(scorer: ItemWeights, users: NDArray[np.int64]) -> float:
     """Root mean square of some users' scores of the items that anybody took; 1 where all are zero."""
-    known = scorer.history.taken_items
+    known = scorer.history.interacted_items
     parts = [some for some in np.array_split(users, 8) if len(some)]
     total = sum(float(scorer.score(some)[:, known].double().square().sum()) for some in parts)
     return float(np.sqrt(total / (len(users) * len(known)))) or 1.0

@@ -15,14 +15,14 @@ from annotated_types import Interval
 from typing_extensions import Doc
 
 from triptych.data.dataset import Dataset
-from triptych.graph.ridge import item_weights
-from triptych.models.model import SolvedModel
-from triptych.progress import Listener, silent
+from triptych.models.model import ClosedFormModel
+from triptych.models.ridge import item_weights
+from triptych.progress import Listener, ignore_progress
 from triptych.ranking.scorer import ItemWeights
-from triptych.settings import Search, Span
+from triptych.settings import LogRange, Search
 
 
-class EASE(SolvedModel):
+class EASE(ClosedFormModel):
     """See the module: the equations. Looks at interactions alone."""
 
     @dataclass(frozen=True)
@@ -39,12 +39,12 @@ class EASE(SolvedModel):
 
     paper = 'H. Steck, "Embarrassingly Shallow Autoencoders for Sparse Data", WWW 2019'
     needs_features = False
-    search: ClassVar[Search] = {"reg_weight": Span(10.0, 3000.0)}
+    search: ClassVar[Search] = {"reg_weight": LogRange(10.0, 3000.0)}
 
     def __init__(self, settings: EASE.Settings) -> None:
         self.settings = settings
 
-    def solve(self, dataset: Dataset, listener: Listener = silent) -> ItemWeights:
+    def solve(self, dataset: Dataset, listener: Listener = ignore_progress) -> ItemWeights:
         s = self.settings
         weights = item_weights(dataset.interactions, s.reg_weight, s.form, s.n_neighbours, listener)
         return ItemWeights(dataset.interactions, weights)

@@ -17,7 +17,7 @@ from torch.nn import functional
 
 from triptych import kernels
 from triptych.data.features import Features, streamed
-from triptych.graph.sparse_rows import distinct, rows_of
+from triptych.graph.sparse_rows import gather_rows, unique_rows
 
 CHUNK = 1 << 21  # numbers projected or converted at a time: what is made of them stays in the cache
 AROUND = 1 << 16  # bytes that a system maps around the one that is read
@@ -27,7 +27,7 @@ HELD_BYTES = 128 << 20  # of a mapped file that may count as this process's memo
 Read = Callable[[slice], Tensor]
 
 
-def table_of(features: Features) -> Tensor:
+def feature_tensor(features: Features) -> Tensor:
     """A modality's table as a tensor that shares its memory: a mapped file stays mapped, nothing is copied."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="The given NumPy array is not writable")  # nobody writes to it
@@ -46,12 +46,12 @@ class FeatureRows(nn.Module):
     def __init__(self, features: Features) -> None:
         super().__init__()
         self.width, self.complete = features.width, not features.n_missing
-        self.products = torch.float32
+        self.compute_dtype = torch.float32
         self._all_in_bfloat16: Tensor | None = None
         # None: the table is in memory, or somebody may write to the map, and would lose that with its pages
         self._file = features.table._mmap if getattr(features.table, "mode", None) == "r" else None  # type: ignore[attr-defined]
         self._bytes_read = 0
-        self.register_buffer("features", table_of(features), persistent=False)
+        self.register_buffer("features", feature_tensor(features), persistent=False)
         self.register_buffer("present", torch.from_numpy(features.present.copy()), persistent=False)
 
     def forward(self, items: Tensor | None, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
@@ -78,29 +78,30 @@ class FeatureRows(nn.Module):
             return functional.linear(features, weight, bias) * has, has
         where: Tensor | None = None
         if items is not None:
-            items, where = distinct(items, len(self.present))  # a batch names popular items many times
+            items, where = unique_rows(items, len(self.present))  # a batch names popular items many times
             present = self.present[items]
             table = self._masked(self.features[items], present)
             self._let_go(len(items))
-            read: Read = table.to(self.products).__getitem__
+            read: Read = table.to(self.compute_dtype).__getitem__
         else:
             present, read = self.present, self._read
-            if keep and self.products == torch.bfloat16:
+            if keep and self.compute_dtype == torch.bfloat16:
                 if self._all_in_bfloat16 is None:
                     self._all_in_bfloat16 = torch.empty(self.features.shape, dtype=torch.bfloat16, device=weight.device)
                     for rows in _chunks(*self.features.shape):
                         self._all_in_bfloat16[rows] = self._read(rows)
                 read = self._all_in_bfloat16.__getitem__
-        projected: Tensor = _Projection.apply(read, len(present), weight, bias, self.products)  # type: ignore[no-untyped-call]
+        projected: Tensor = _Projection.apply(read, len(present), weight, bias, self.compute_dtype)  # type: ignore[no-untyped-call]
         has = present[:, None].to(weight.dtype)
         projected = projected if self.complete else projected * has
-        return (projected, has) if where is None else (rows_of(projected, where), has[where])
+        return (projected, has) if where is None else (gather_rows(projected, where), has[where])
 
     def _read(self, rows: slice) -> Tensor:
         """Some rows as products take them."""
         some = self.features[rows]
         some = self._masked(
-            kernels.bfloat16(some) if self.products == torch.bfloat16 else some.to(self.products), self.present[rows]
+            kernels.bfloat16(some) if self.compute_dtype == torch.bfloat16 else some.to(self.compute_dtype),
+            self.present[rows],
         )
         self._let_go(len(some))
         return some
@@ -120,9 +121,9 @@ class _Projection(torch.autograd.Function):
     """F Wᵀ + b in float32 of n rows of F that `read` gives in `products`, a chunk at a time; again for the gradient."""
 
     @staticmethod
-    def forward(ctx: Any, read: Read, n: int, weight: Tensor, bias: Tensor, products: torch.dtype) -> Tensor:
-        ctx.read, ctx.n, ctx.products, ctx.width = read, n, products, weight.shape[1]
-        weight = weight.to(products)
+    def forward(ctx: Any, read: Read, n: int, weight: Tensor, bias: Tensor, compute_dtype: torch.dtype) -> Tensor:
+        ctx.read, ctx.n, ctx.compute_dtype, ctx.width = read, n, compute_dtype, weight.shape[1]
+        weight = weight.to(compute_dtype)
         out = bias.new_empty(n, len(bias))
         for rows in _chunks(n, ctx.width):
             out[rows] = (read(rows) @ weight.T).float().add_(bias)
@@ -131,10 +132,10 @@ class _Projection(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[None, None, Tensor, Tensor, None]:
         g = gradients[0]
-        d_bias, g = g.sum(dim=0), g.to(ctx.products)
+        d_bias, g = g.sum(dim=0), g.to(ctx.compute_dtype)
         d_weight = torch.zeros(g.shape[1], ctx.width, device=g.device)  # float32: sums are kept in it
         for rows in _chunks(ctx.n, ctx.width):
-            if ctx.products == torch.float32:
+            if ctx.compute_dtype == torch.float32:
                 d_weight.addmm_(g[rows].T, ctx.read(rows))
             else:
                 d_weight += (g[rows].T @ ctx.read(rows)).float()
@@ -152,7 +153,7 @@ def random_projection(features: Features, width: int, generator: Generator) -> T
 
     The mean over the items is taken away and rows have length 1 before. Read a chunk at a time.
     """
-    table, present = table_of(features), torch.from_numpy(features.present.copy())
+    table, present = feature_tensor(features), torch.from_numpy(features.present.copy())
     directions = torch.randn(features.width, width, generator=generator)
     total = torch.zeros(features.width)
     chunks = streamed(features).chunks()

@@ -31,11 +31,11 @@ from triptych.data.dataset import Dataset
 from triptych.data.features import Features
 from triptych.graph.bipartite import BipartiteGraph
 from triptych.graph.item_graph import ItemGraph, modality_weights
-from triptych.graph.neighbours import matrix_of, neighbours_of
-from triptych.graph.sparse_rows import rows_of
-from triptych.models.composition import TASTE, Composition, layers_composition
+from triptych.graph.neighbours import neighbour_matrix, neighbours_of
+from triptych.graph.sparse_rows import gather_rows
+from triptych.models.decomposition import COLLABORATIVE, UserDecomposition, lightgcn_block
 from triptych.models.feature_rows import FeatureRows
-from triptych.models.model import Batch, LearntModel
+from triptych.models.model import Batch, TrainedModel
 from triptych.models.parts import bpr, xavier_linear, xavier_table
 from triptych.ranking.scorer import Factors
 from triptych.settings import Choices, Search
@@ -43,7 +43,7 @@ from triptych.settings import Choices, Search
 COUNT_OFFSET = 1e-7  # added to every row count, as the literature's codes do; the reference vectors have it too
 
 
-class FREEDOM(LearntModel):
+class FREEDOM(TrainedModel):
     """See the module: the equations. Takes any number of modalities."""
 
     @dataclass(frozen=True)
@@ -95,7 +95,7 @@ class FREEDOM(LearntModel):
         kept = np.zeros(len(taken), dtype=np.bool_)
         kept[np.argpartition(-keys, n_kept - 1)[:n_kept]] = True
         self.thinned = BipartiteGraph(taken.select(kept)).to(self.user_embedding.device)
-        self.thinned.products, self.thinned.rooms = self.graph.products, self.graph.rooms
+        self.thinned.compute_dtype, self.thinned.buffer_pool = self.graph.compute_dtype, self.graph.buffer_pool
 
     def item_neighbourhoods(self) -> Tensor:
         """Sⁿ E_items, [n_items, d]."""
@@ -108,8 +108,8 @@ class FREEDOM(LearntModel):
         u, i, j = batch.users, batch.positives, batch.negatives
         assert j is not None
         tables, n_layers, ij = (self.user_embedding, self.item_embedding), self.settings.n_layers, torch.cat([i, j])
-        h_u, H_ij, _, _ = self.thinned.mean_at(*tables, n_layers, u, ij)
-        h_i, h_j = (H_ij + rows_of(self.item_neighbourhoods(), ij)).chunk(2)
+        h_u, H_ij, _, _ = self.thinned.mean_of_layers_at(*tables, n_layers, u, ij)
+        h_i, h_j = (H_ij + gather_rows(self.item_neighbourhoods(), ij)).chunk(2)
         content = h_u.new_zeros(())
         for modality in self.modalities.values():
             content = content + modality(h_u, ij)
@@ -125,12 +125,12 @@ class FREEDOM(LearntModel):
         return Factors(users, items + self.item_neighbourhoods())
 
     @torch.no_grad()
-    def composition(self) -> Composition:
+    def user_decomposition(self) -> UserDecomposition:
         tables = self.user_embedding.detach(), self.item_embedding.detach()
-        return Composition([layers_composition(self.graph, *tables, self.settings.n_layers)])
+        return UserDecomposition([lightgcn_block(self.graph, *tables, self.settings.n_layers)])
 
     @torch.no_grad()
-    def channels(self, items: Tensor) -> dict[str, Tensor]:
+    def item_components(self, items: Tensor) -> dict[str, Tensor]:
         """LightGCN's h_i, and by modality what the item's neighbours in S add; the item is none of its own.
 
         With D the diagonal of S, and S_m a modality's part without it: SⁿE = Σ_m S_m Sⁿ⁻¹E + D Sⁿ⁻¹E.
@@ -143,13 +143,13 @@ class FREEDOM(LearntModel):
             diagonal = matrix.diagonal()
             others[name], itself = ItemGraph(sparse.csr_array(matrix - sparse.diags_array(diagonal))), itself + diagonal
         D = torch.from_numpy(itself).to(E.dtype)[:, None]
-        parts = {TASTE: E, **dict.fromkeys(others, torch.zeros_like(E))}
+        parts = {COLLABORATIVE: E, **dict.fromkeys(others, torch.zeros_like(E))}
         for step in range(self.settings.n_item_layers):
             parts = {name: D * part for name, part in parts.items()}
             for name, graph in others.items():
                 parts[name] = parts[name] + graph.propagate(h[step])
         tables = self.user_embedding.detach(), E
-        parts[TASTE] = parts[TASTE] + self.graph.mean_of_layers(*tables, self.settings.n_layers)[1]
+        parts[COLLABORATIVE] = parts[COLLABORATIVE] + self.graph.mean_of_layers(*tables, self.settings.n_layers)[1]
         return {name: part[items] for name, part in parts.items()}
 
 
@@ -178,7 +178,7 @@ def item_graphs(dataset: Dataset, settings: FREEDOM.Settings) -> dict[str, spars
         found = neighbours_of(dataset, name, settings.n_neighbours)
         counts = (found.items >= 0).sum(axis=1) + COUNT_OFFSET
         values = weight / np.sqrt(counts[:, None] * counts[found.items])
-        graphs[name] = matrix_of(found, values)
+        graphs[name] = neighbour_matrix(found, values)
     return graphs
 
 

@@ -34,16 +34,16 @@ from typing_extensions import Doc
 from triptych.data.dataset import Dataset
 from triptych.data.features import Features
 from triptych.graph.edges import Edges, unit_rows
-from triptych.graph.sparse_rows import rows_of
-from triptych.models.composition import OWN, TASTE, Composition, Stretch
+from triptych.graph.sparse_rows import gather_rows
+from triptych.models.decomposition import COLLABORATIVE, USER_EMBEDDING, FactorBlock, UserDecomposition
 from triptych.models.feature_rows import FeatureRows
-from triptych.models.model import Batch, LearntModel
+from triptych.models.model import Batch, TrainedModel
 from triptych.models.parts import bpr, xavier_linear, xavier_table
 from triptych.ranking.scorer import Factors
 from triptych.settings import Choices, Search
 
 
-class GRCN(LearntModel):
+class GRCN(TrainedModel):
     """See the module: the equations. Takes any number of modalities."""
 
     @dataclass(frozen=True)
@@ -103,8 +103,8 @@ class GRCN(LearntModel):
             return edges.softmax_over_items(even), edges.softmax_over_users(even)
         c_users, c_items = self.modality_confidence[: self.n_users], self.modality_confidence[self.n_users :]
         return (
-            edges.strongest_from_items([each.to_users for each in content], c_items),
-            edges.strongest_from_users([each.to_items for each in content], c_users),
+            edges.max_over_modalities_from_items([each.to_users for each in content], c_items),
+            edges.max_over_modalities_from_users([each.to_items for each in content], c_users),
         )
 
     def loss(self, batch: Batch, generator: Generator) -> dict[str, Tensor]:
@@ -128,27 +128,27 @@ class GRCN(LearntModel):
         return Factors(h.users, h.items)
 
     @torch.no_grad()
-    def composition(self) -> Composition:
+    def user_decomposition(self) -> UserDecomposition:
         """Given attention and lengths all of it is sums over N(u): ID = x_u + Σ_i w_{i→u} (x + x₁)_i, and content."""
         edges, n, E = self.edges, self.n_users, self.id_embedding.detach()
         nobody = torch.zeros(0, dtype=torch.int64, device=E.device)
         to_users, to_items = self.refined([each(edges, nobody, nobody) for each in self.modalities.values()])
         x_users, x_items = unit_rows(E[:n]), unit_rows(E[n:])
-        ids = Stretch(to_users, x_items + edges.to_items(to_items, x_users), {OWN: x_users})
+        ids = FactorBlock(to_users, x_items + edges.to_items(to_items, x_users), {USER_EMBEDDING: x_users})
         content = []
         for name, each in self.modalities.items():
             assert isinstance(each, ModalityContent)
-            content.append(each.composition(edges, f"the user's own preference by {name}"))
-        return Composition([ids, *content], "attention and the lengths that routing divides by")
+            content.append(each.user_decomposition(edges, f"the user's own preference by {name}"))
+        return UserDecomposition([ids, *content], "attention and the lengths that routing divides by")
 
     @torch.no_grad()
-    def channels(self, items: Tensor) -> dict[str, Tensor]:
+    def item_components(self, items: Tensor) -> dict[str, Tensor]:
         """[ID ‖ 0] and, for every modality, [0 ‖ its content ‖ 0]."""
         h, d = self.factors().items[items], self.settings.embedding_size
         parts = {}
-        for place, name in enumerate((TASTE, *self.modalities)):
+        for position, name in enumerate((COLLABORATIVE, *self.modalities)):
             parts[name] = torch.zeros_like(h)
-            parts[name][:, place * d : (place + 1) * d] = h[:, place * d : (place + 1) * d]
+            parts[name][:, position * d : (position + 1) * d] = h[:, position * d : (position + 1) * d]
         return parts
 
 
@@ -198,11 +198,11 @@ class ModalityContent(nn.Module):
         p, affinity, p_u, preferences, square = edges.route(self.preference, f, self.n_routing, at_users)
         to_users, to_items = edges.softmax_over_items(affinity), edges.softmax_over_users(affinity)
         content_users = p_u + edges.to_users(to_users, f, at_users)
-        content_items = rows_of(f, at_items) + edges.to_items(to_items, p, at_items)
+        content_items = gather_rows(f, at_items) + edges.to_items(to_items, p, at_items)
         square = square / self.preference.numel()
         return Content(to_users, to_items, content_users, content_items, preferences, square)
 
-    def composition(self, edges: Edges, own: str) -> Stretch:
+    def user_decomposition(self, edges: Edges, own: str) -> FactorBlock:
         """p_u + Σ_i a_{i→u} f_i; the routing's p_u is a part of P's row and a weighted sum of f_i itself."""
         f = unit_rows(leaky_relu(self.rows.project(self.projection.weight, self.projection.bias, None)[0]))
         p = rest = unit_rows(self.preference.detach())
@@ -212,4 +212,4 @@ class ModalityContent(nn.Module):
             moved = p + edges.to_users(alpha, f)
             length = moved.norm(dim=1, keepdim=True).clamp_min(1e-12)
             p, rest, weights = moved / length, rest / length, (weights + alpha) / length[edges.users, 0]
-        return Stretch(weights + edges.softmax_over_items(edges.dots(p, f)), f, {own: rest})
+        return FactorBlock(weights + edges.softmax_over_items(edges.dots(p, f)), f, {own: rest})

@@ -15,14 +15,13 @@ from scipy import sparse
 from typing_extensions import Doc
 
 from triptych.data.dataset import Dataset
-from triptych.graph.ridge import taken_matrix
-from triptych.models.model import SolvedModel
-from triptych.progress import Listener, silent
+from triptych.models.model import ClosedFormModel
+from triptych.progress import Listener, ignore_progress
 from triptych.ranking.scorer import ItemWeights
-from triptych.settings import Choices, Search, Span
+from triptych.settings import Choices, LogRange, Search
 
 
-class ItemKNN(SolvedModel):
+class ItemKNN(ClosedFormModel):
     """See the module: the equations. Looks at interactions alone."""
 
     @dataclass(frozen=True)
@@ -36,14 +35,14 @@ class ItemKNN(SolvedModel):
 
     paper = 'M. Deshpande and G. Karypis, "Item-Based Top-N Recommendation Algorithms", TOIS 2004'
     needs_features = False
-    search: ClassVar[Search] = {"n_neighbours": Choices((50, 100, 200, 400)), "shrink": Span(1.0, 1000.0)}
+    search: ClassVar[Search] = {"n_neighbours": Choices((50, 100, 200, 400)), "shrink": LogRange(1.0, 1000.0)}
 
     def __init__(self, settings: ItemKNN.Settings) -> None:
         self.settings = settings
 
-    def solve(self, dataset: Dataset, listener: Listener = silent) -> ItemWeights:
-        taken = taken_matrix(dataset.interactions)
-        gram = sparse.csr_array(taken.T @ taken)  # symmetric: its row i is column i
+    def solve(self, dataset: Dataset, listener: Listener = ignore_progress) -> ItemWeights:
+        X = dataset.interactions.to_csr()
+        gram = sparse.csr_array(X.T @ X)  # symmetric: its row i is column i
         gram.sort_indices()
         lengths = np.sqrt(dataset.interactions.item_degrees).astype(np.float32)
         rows, columns, values = [], [], []
@@ -58,5 +57,5 @@ class ItemKNN(SolvedModel):
             columns.append(np.full(len(best), i))
             values.append(similarity[best])
         shape = (dataset.n_items, dataset.n_items)
-        places = (np.concatenate(rows), np.concatenate(columns))
-        return ItemWeights(dataset.interactions, sparse.csr_array((np.concatenate(values), places), shape=shape))
+        positions = (np.concatenate(rows), np.concatenate(columns))
+        return ItemWeights(dataset.interactions, sparse.csr_array((np.concatenate(values), positions), shape=shape))

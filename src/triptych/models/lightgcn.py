@@ -17,14 +17,14 @@ from typing_extensions import Doc
 
 from triptych.data.dataset import Dataset
 from triptych.graph.bipartite import BipartiteGraph
-from triptych.models.composition import Composition, layers_composition
-from triptych.models.model import Batch, LearntModel
+from triptych.models.decomposition import UserDecomposition, lightgcn_block
+from triptych.models.model import Batch, TrainedModel
 from triptych.models.parts import BPR_FLOOR, bpr, norm_penalty, xavier_table
 from triptych.ranking.scorer import Factors
 from triptych.settings import Choices, Search
 
 
-class LightGCN(LearntModel):
+class LightGCN(TrainedModel):
     """See the module: the equations. Learns from interactions alone; features are not looked at."""
 
     @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class LightGCN(LearntModel):
         u, i, j = batch.users, batch.positives, batch.negatives
         assert j is not None
         tables, ij = (self.user_embedding, self.item_embedding), torch.cat([i, j])
-        h_u, h_ij, e_u, e_ij = self.graph.mean_at(*tables, self.settings.n_layers, u, ij)
+        h_u, h_ij, e_u, e_ij = self.graph.mean_of_layers_at(*tables, self.settings.n_layers, u, ij)
         h_i, h_j = h_ij.chunk(2)
         return {
             "bpr": bpr((h_u * h_i).sum(-1), (h_u * h_j).sum(-1), BPR_FLOOR),
@@ -72,6 +72,6 @@ class LightGCN(LearntModel):
         return Factors(*self.representations())
 
     @torch.no_grad()
-    def composition(self) -> Composition:
+    def user_decomposition(self) -> UserDecomposition:
         tables = self.user_embedding.detach(), self.item_embedding.detach()
-        return Composition([layers_composition(self.graph, *tables, self.settings.n_layers)])
+        return UserDecomposition([lightgcn_block(self.graph, *tables, self.settings.n_layers)])

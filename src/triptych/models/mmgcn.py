@@ -31,11 +31,11 @@ from triptych.data.dataset import Dataset
 from triptych.data.features import Features
 from triptych.errors import SettingsError, did_you_mean
 from triptych.graph.edges import Edges
-from triptych.graph.layers import LayerWeights, graph_layers
-from triptych.graph.sparse_rows import rows_of
-from triptych.models.composition import TASTE
+from triptych.graph.mmgcn_layers import LayerWeights, graph_layers
+from triptych.graph.sparse_rows import gather_rows
+from triptych.models.decomposition import COLLABORATIVE
 from triptych.models.feature_rows import FeatureRows
-from triptych.models.model import Batch, LearntModel
+from triptych.models.model import Batch, TrainedModel
 from triptych.models.parts import bpr, id_penalty, xavier_linear, xavier_table
 from triptych.ranking.scorer import Factors
 from triptych.settings import Choices, Search
@@ -43,7 +43,7 @@ from triptych.settings import Choices, Search
 WIDE = 1024  # a modality as wide as it is has P of that width too, and a square matrix
 
 
-class MMGCN(LearntModel):
+class MMGCN(TrainedModel):
     """See the module: the equations. Takes any number of modalities."""
 
     @dataclass(frozen=True)
@@ -101,7 +101,9 @@ class MMGCN(LearntModel):
         e = self.id_embedding
         if not self.modalities:
             users, items = e[: self.n_users], e[self.n_users :]
-            return *((users, items) if at is None else (rows_of(users, at[0]), rows_of(items, at[1]))), e.new_zeros(())
+            return *(
+                (users, items) if at is None else (gather_rows(users, at[0]), gather_rows(items, at[1]))
+            ), e.new_zeros(())
         each = [modality(self.edges, e, at) for modality in self.modalities.values()]
         users, items, mean_squares = (torch.stack(list(parts)) for parts in zip(*each, strict=True))
         return users.mean(dim=0), items.mean(dim=0), mean_squares[0]
@@ -123,11 +125,11 @@ class MMGCN(LearntModel):
         return Factors(users.detach(), items.detach())  # without modalities they are rows of a parameter
 
     @torch.no_grad()
-    def channels(self, items: Tensor) -> dict[str, Tensor]:
+    def item_components(self, items: Tensor) -> dict[str, Tensor]:
         """Every modality's network has its part of the mean."""
         n, e = len(self.modalities), self.id_embedding
         if not n:
-            return {TASTE: e[self.n_users :][items]}
+            return {COLLABORATIVE: e[self.n_users :][items]}
         return {name: each(self.edges, e, None)[1][items] / n for name, each in self.modalities.items()}
 
 
@@ -159,7 +161,7 @@ class ModalityNetwork(nn.Module):
         else:
             g, _ = self.rows.project(self.projection.weight, self.projection.bias, None, keep=False)
         weights = [LayerWeights(W["weight"], S.weight, S.bias, C.weight, C.bias) for W, S, C in self.layers]
-        users, items, square = graph_layers(edges, (self.preference, g), e, weights, self.rows.products, at)
+        users, items, square = graph_layers(edges, (self.preference, g), e, weights, self.rows.compute_dtype, at)
         return users, items, square / self.preference.numel()
 
 
@@ -173,6 +175,6 @@ def projected_modalities(setting: str, features: Mapping[str, Features]) -> set[
     for name in sorted(names - set(features)):
         raise SettingsError(
             f'setting "projected" of mmgcn names "{name}", a modality that the data set lacks',
-            mend=did_you_mean(name, {*features, "auto", "none"}),
+            hint=did_you_mean(name, {*features, "auto", "none"}),
         )
     return names

@@ -1,4 +1,4 @@
-"""SolvedModel and LearntModel: the two shapes a model can have, and Batch, what a learnt one sees at a step."""
+"""ClosedFormModel and TrainedModel: the two shapes a model can have, and Batch, what a learnt one sees at a step."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from torch import Generator, Tensor, nn
 
 from triptych.data.dataset import Dataset
 from triptych.graph.bipartite import BipartiteGraph
-from triptych.models.composition import TASTE, Composition
+from triptych.models.decomposition import COLLABORATIVE, UserDecomposition
 from triptych.models.feature_rows import FeatureRows
-from triptych.progress import Listener, silent
+from triptych.progress import Listener, ignore_progress
 from triptych.ranking.scorer import Factors, ItemWeights
 from triptych.settings import Search
 
@@ -33,11 +33,11 @@ class Batch:
         return len(self.users)
 
 
-Told = Callable[[int], dict[str, NDArray[np.float64]]]  # see `SolvedModel.channels`
+ItemAttributions = Callable[[int], dict[str, NDArray[np.float64]]]  # see `ClosedFormModel.item_components`
 ITEM_TABLES = ("item_embedding", "id_embedding")  # parameters whose last n_items rows are the items'
 
 
-class SolvedModel(ABC):
+class ClosedFormModel(ABC):
     """A model that is computed at once. Made from its settings; `solve` does the work.
 
     paper: its citation, or "". search: the settings that are worth tuning, and what they may be.
@@ -52,25 +52,25 @@ class SolvedModel(ABC):
     def __init__(self, settings: Any) -> None: ...
 
     @abstractmethod
-    def solve(self, dataset: Dataset, listener: Listener = silent) -> Factors | ItemWeights:
+    def solve(self, dataset: Dataset, listener: Listener = ignore_progress) -> Factors | ItemWeights:
         """The scorer for a data set (training interactions only)."""
 
-    def channels(self, scorer: ItemWeights, dataset: Dataset) -> Told:
+    def item_components(self, scorer: ItemWeights, dataset: Dataset) -> ItemAttributions:
         """Item row -> what every item says of it, by what it says it through: float64 [n_items] each; they add up.
 
         scorer: what `solve` made of `dataset`, whose features are looked at where `needs_features` says so.
         """
-        return lambda item: {TASTE: scorer.told_of(item)}
+        return lambda item: {COLLABORATIVE: scorer.item_attributions(item)}
 
-    def welcome(self, scorer: ItemWeights, dataset: Dataset) -> ItemWeights:
-        """The scorer that `solve` gave, for a data set that has new items behind those it had.
+    def extend_scorer(self, scorer: ItemWeights, dataset: Dataset) -> ItemWeights:
+        """Extend the scorer that `solve` returned to a data set with new items, which follow the known ones.
 
-        Only of models of content. Raises NotImplementedError from the others.
+        Only models of content can. Raises NotImplementedError for the others.
         """
-        raise NotImplementedError(f"{type(self).__name__} does not look at content")
+        raise NotImplementedError(f"{type(self).__name__} does not use content")
 
 
-class LearntModel(nn.Module, ABC):
+class TrainedModel(nn.Module, ABC):
     """A model that Adam trains. Made from a data set (training interactions only), its settings and a generator.
 
     paper: its citation. search: the settings, of its own or of training, that are worth tuning, and what they may be.
@@ -94,24 +94,24 @@ class LearntModel(nn.Module, ABC):
     def factors(self) -> Factors:
         """What ranks: every user's and every item's representation."""
 
-    def composition(self) -> Composition | None:
+    def user_decomposition(self) -> UserDecomposition | None:
         """The users' representations as sums over what they took; None where the equations are not linear in that."""
         return None
 
-    def channels(self, items: Tensor) -> dict[str, Tensor]:
+    def item_components(self, items: Tensor) -> dict[str, Tensor]:
         """The representations of some items, int64 [n], by what they are made of: float32 [n, d] each; they add up."""
-        return {TASTE: self.factors().items[items]}
+        return {COLLABORATIVE: self.factors().items[items]}
 
     @torch.no_grad()
-    def welcome(self, new: Tensor) -> None:
-        """Give items that nobody took, bool [n_items], what stands for an embedding: nothing, so that content speaks.
+    def embed_cold_items(self, cold: Tensor) -> None:
+        """Set the embeddings of items without interactions, bool [n_items]: to zero, so that only content counts.
 
-        Called before `factors` is asked for. It overwrites those items' rows of the tables of item (or user and item)
-        embeddings; a model may know better.
+        Called before `factors`. It overwrites the rows of those items in the tables of item (or user and item)
+        embeddings. A model may have a better way.
         """
         for name, table in self.named_parameters():
             if name in ITEM_TABLES:
-                table[-len(new) :][new] = 0
+                table[-len(cold) :][cold] = 0
 
     def start_epoch(self, generator: Generator) -> None:
         """Called before every epoch, and again when an epoch is gone on with: the same generator, the same outcome."""
@@ -120,11 +120,11 @@ class LearntModel(nn.Module, ABC):
         """Parameters with a learning rate of their own: name -> rate."""
         return {}
 
-    def compute_products_in(self, dtype: torch.dtype) -> None:
+    def set_compute_dtype(self, dtype: torch.dtype) -> None:
         """Compute products of features and sums over neighbours from tables in `dtype`, float32 or bfloat16.
 
         Sums are kept in float32, parameters too.
         """
         for module in self.modules():
             if isinstance(module, FeatureRows | BipartiteGraph):
-                module.products = dtype
+                module.compute_dtype = dtype

@@ -7,7 +7,7 @@ from torch import Generator, Tensor, nn
 from torch.nn import functional
 
 from triptych import kernels
-from triptych.graph.sparse_rows import rows_of
+from triptych.graph.sparse_rows import gather_rows
 
 BPR_FLOOR = 1e-10
 EPSILON = 1e-16  # a row of zeros has no direction: its cosine is 0, not NaN
@@ -56,7 +56,7 @@ def norm_penalty(*matrices: Tensor) -> Tensor:
 def id_penalty(table: Tensor, n_users: int, users: Tensor, positives: Tensor, negatives: Tensor) -> Tensor:
     """Mean square of the batch's rows of an ID table [n_users + n_items, d]: users' and items' rows, added."""
     at = torch.cat([users, positives + n_users, negatives + n_users])
-    rows = rows_of(table, at)  # at once: one gradient of the table
+    rows = gather_rows(table, at)  # at once: one gradient of the table
     return rows[: len(users)].square().mean() + rows[len(users) :].square().mean()
 
 
@@ -68,11 +68,11 @@ def ridge_map(x: Tensor, y: Tensor, weights: Tensor, share: float = 3e-4) -> Ten
     x, y, w = x.double(), y.double(), weights.double()[:, None] / weights.sum()
     y_mean = (w * y).sum(dim=0)
     x = x - (w * x).sum(dim=0)
-    told = w * x
-    size = float((told * x).sum()) or 1.0  # nothing told: the mean is what is said
+    weighted = w * x
+    size = float((weighted * x).sum()) or 1.0  # x is constant: the prediction is the mean
     penalty = share * size * torch.eye(x.shape[1], dtype=x.dtype, device=x.device)
-    said: Tensor = x @ torch.linalg.solve(told.T @ x + penalty, told.T @ (y - y_mean)) + y_mean
-    return said.float()
+    predicted: Tensor = x @ torch.linalg.solve(weighted.T @ x + penalty, weighted.T @ (y - y_mean)) + y_mean
+    return predicted.float()
 
 
 def dropout(x: Tensor, share: float, generator: Generator) -> Tensor:

@@ -8,13 +8,13 @@ from typing import ClassVar
 import torch
 
 from triptych.data.dataset import Dataset
-from triptych.models.model import SolvedModel
-from triptych.progress import Listener, silent
+from triptych.models.model import ClosedFormModel
+from triptych.progress import Listener, ignore_progress
 from triptych.ranking.scorer import Factors
 from triptych.settings import Search
 
 
-class Popularity(SolvedModel):
+class Popularity(ClosedFormModel):
     """s(u, i) = |N(i)|: how many users took the item."""
 
     @dataclass(frozen=True)
@@ -28,6 +28,6 @@ class Popularity(SolvedModel):
     def __init__(self, settings: Popularity.Settings) -> None:
         pass
 
-    def solve(self, dataset: Dataset, listener: Listener = silent) -> Factors:
+    def solve(self, dataset: Dataset, listener: Listener = ignore_progress) -> Factors:
         degrees = torch.from_numpy(dataset.interactions.item_degrees).float()
         return Factors(torch.ones(dataset.n_users, 1), degrees[:, None])

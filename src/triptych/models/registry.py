@@ -12,12 +12,12 @@ from triptych.models.grcn import GRCN
 from triptych.models.item_knn import ItemKNN
 from triptych.models.lightgcn import LightGCN
 from triptych.models.mmgcn import MMGCN
-from triptych.models.model import LearntModel, SolvedModel
+from triptych.models.model import ClosedFormModel, TrainedModel
 from triptych.models.popularity import Popularity
 from triptych.models.random_order import RandomOrder
 from triptych.models.vbpr import VBPR
 
-MODELS: dict[str, type[LearntModel] | type[SolvedModel]] = {
+MODELS: dict[str, type[TrainedModel] | type[ClosedFormModel]] = {
     "bm3": BM3,
     "grcn": GRCN,
     "mmgcn": MMGCN,
@@ -33,8 +33,8 @@ MODELS: dict[str, type[LearntModel] | type[SolvedModel]] = {
 }
 
 
-def model_class(name: str) -> type[LearntModel] | type[SolvedModel]:
+def model_class(name: str) -> type[TrainedModel] | type[ClosedFormModel]:
     """The class of a model. Raises SettingsError, with a suggestion, on an unknown name."""
     if name not in MODELS:
-        raise SettingsError(f'unknown model "{name}"', mend=did_you_mean(name, MODELS))
+        raise SettingsError(f'unknown model "{name}"', hint=did_you_mean(name, MODELS))
     return MODELS[name]

@@ -20,10 +20,10 @@ from torch import Generator, Tensor, nn
 from typing_extensions import Doc
 
 from triptych.data.dataset import Dataset
-from triptych.graph.sparse_rows import rows_of
-from triptych.models.composition import BIAS, TASTE
+from triptych.graph.sparse_rows import gather_rows
+from triptych.models.decomposition import BIAS, COLLABORATIVE
 from triptych.models.feature_rows import FeatureRows
-from triptych.models.model import Batch, LearntModel
+from triptych.models.model import Batch, TrainedModel
 from triptych.models.parts import BPR_FLOOR, bpr, norm_penalty, xavier_linear, xavier_table
 from triptych.ranking.scorer import Factors
 from triptych.settings import Choices, Search
@@ -31,7 +31,7 @@ from triptych.settings import Choices, Search
 CHUNK = 4096  # items projected at a time when all of them are
 
 
-class VBPR(LearntModel):
+class VBPR(TrainedModel):
     """See the module: the equations. Takes any number of modalities."""
 
     @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class VBPR(LearntModel):
 
     def items(self, rows: Tensor) -> Tensor:
         """[e_i ‖ W f_i + b] for item rows int64 [n]."""
-        e_i = rows_of(self.item_embedding, rows)
+        e_i = gather_rows(self.item_embedding, rows)
         if self.feature_projection is None:
             return e_i
         b = self.feature_projection.bias
@@ -85,7 +85,7 @@ class VBPR(LearntModel):
 
     def loss(self, batch: Batch, generator: Generator) -> dict[str, Tensor]:
         assert batch.negatives is not None
-        user = rows_of(self.user_embedding, batch.users)
+        user = gather_rows(self.user_embedding, batch.users)
         positive, negative = self.items(torch.cat([batch.positives, batch.negatives])).chunk(2)
         return {
             "bpr": bpr((user * positive).sum(-1), (user * negative).sum(-1), BPR_FLOOR),
@@ -98,12 +98,12 @@ class VBPR(LearntModel):
         return Factors(self.user_embedding.detach(), torch.cat([self.items(some) for some in rows.split(CHUNK)]))  # type: ignore[no-untyped-call]
 
     @torch.no_grad()
-    def channels(self, items: Tensor) -> dict[str, Tensor]:
+    def item_components(self, items: Tensor) -> dict[str, Tensor]:
         """[e_i ‖ 0], and [0 ‖ W f_i] of every modality."""
         e_i = self.item_embedding[items]
         if self.feature_projection is None:
-            return {TASTE: e_i}
+            return {COLLABORATIVE: e_i}
         none, b = torch.zeros_like(e_i), self.feature_projection.bias.expand_as(e_i)
         parts = zip(self.names, self.projected(items), strict=True)
         content = {name: torch.cat([none, projected], dim=1) for name, projected in parts}
-        return {TASTE: torch.cat([e_i, none], dim=1), **content, BIAS: torch.cat([none, b], dim=1)}
+        return {COLLABORATIVE: torch.cat([e_i, none], dim=1), **content, BIAS: torch.cat([none, b], dim=1)}

@@ -19,11 +19,11 @@ from triptych.data.formats.registry import Source
 from triptych.data.formats.tables import Table, item_ids_of
 from triptych.data.interactions import Interactions
 from triptych.data.neighbours import Neighbours
-from triptych.data.split import with_parts
+from triptych.data.split import assign_split
 from triptych.data.vocabulary import Vocabulary
-from triptych.errors import InputError, SettingsError, place
+from triptych.errors import InputError, SettingsError, location
+from triptych.preparing.drop_modality import drop_modality
 from triptych.preparing.settings import PrepareSettings
-from triptych.preparing.take_away import take_away
 
 
 def assemble(
@@ -65,8 +65,8 @@ def assemble(
         streams.append(streamed(_metadata(table, item_ids, items, columns, streams)))
     dataset = _split(frame, users, items, item_table, asdict(cleaning), settings)
     near = _neighbours(neighbours, streams, item_ids, items)
-    if settings.without:
-        dataset, streams, near = take_away(dataset, streams, near, settings.without, settings.seed)
+    if settings.drop_modality:
+        dataset, streams, near = drop_modality(dataset, streams, near, settings.drop_modality, settings.seed)
     return dataset, streams, near
 
 
@@ -77,11 +77,11 @@ def _neighbours(
     for source in sources:
         name = source.modality
         if name not in [stream.modality for stream in streams]:
-            raise SettingsError(f'neighbours by "{name}", but no features of that modality', mend="give its features")
+            raise SettingsError(f'neighbours by "{name}", but no features of that modality', hint="give its features")
         if ids is None:
-            raise SettingsError("neighbours are rows of the item table, and there is none", mend="give it with --items")
+            raise SettingsError("neighbours are rows of the item table, and there is none", hint="give it with --items")
         if name in found:
-            raise SettingsError(f'neighbours by "{name}" are given twice', mend="give them once")
+            raise SettingsError(f'neighbours by "{name}" are given twice', hint="give them once")
         found[name] = read_neighbours(source, items.find(ids), len(items))
     return found
 
@@ -95,7 +95,7 @@ def _split(
     settings: PrepareSettings,
 ) -> Dataset:
     rows = pl.DataFrame({"user": users.find(frame["user_id"]), "item": items.find(frame["item_id"])})
-    kept = [column for column in ("time", "part") if column in frame.columns]
+    kept = [column for column in ("time", "split") if column in frame.columns]
     rows = rows.with_columns(frame[column] for column in kept).sort("user", "item")
     if "time" in rows.columns and rows["time"].null_count():
         rows = rows.drop("time")  # a time that only some have orders nothing
@@ -105,14 +105,16 @@ def _split(
         interactions=Interactions(rows["user"].to_numpy(), rows["item"].to_numpy(), len(users), len(items)),
         item_table=item_table,
         times=rows["time"].to_numpy() if "time" in rows.columns else None,
-        parts=rows["part"].to_numpy() if "part" in rows.columns else None,
+        split_codes=rows["split"].to_numpy() if "split" in rows.columns else None,
         about={"cleaning": cleaning},
     )
     ratios = (settings.train, settings.validation, 1 - settings.train - settings.validation)
     if ratios[2] < -1e-9:
-        raise SettingsError("train and validation shares add up to more than 1", mend="for example 0.8 and 0.1")
+        raise SettingsError("train and validation shares add up to more than 1", hint="for example 0.8 and 0.1")
     shares = (ratios[0], ratios[1], max(0.0, ratios[2]))
-    return with_parts(dataset, None if settings.split == "auto" else settings.split, ratios=shares, seed=settings.seed)
+    return assign_split(
+        dataset, None if settings.split == "auto" else settings.split, ratios=shares, seed=settings.seed
+    )
 
 
 def _catalogue(
@@ -130,8 +132,8 @@ def _catalogue(
         if rows < source.n_items:
             raise InputError(
                 f"item {source.n_items - 1} is in the interactions, but features end at item {rows - 1}",
-                where=place(source.log.path),
-                mend="give one row of features per item id",
+                where=location(source.log.path),
+                hint="give one row of features per item id",
             )
         ids = pl.Series("id", [str(row) for row in range(rows)], dtype=pl.String)
         return Vocabulary(ids), ids
@@ -158,9 +160,9 @@ def _metadata(
     streams: list[FeatureStream],
 ) -> Features:
     if table is None or ids is None:
-        raise SettingsError("metadata columns are named, but there is no item table", mend="give it with --items")
+        raise SettingsError("metadata columns are named, but there is no item table", hint="give it with --items")
     if any(stream.modality == "metadata" for stream in streams):
-        raise SettingsError("a modality is called metadata already", mend="rename that feature file's modality")
+        raise SettingsError("a modality is called metadata already", hint="rename that feature file's modality")
     for column in columns.numeric:
         table.numbers(column)  # in the order of the file first: an error names the row there
     return fit_metadata(Table(_aligned(table, ids, items), table.path, table.first_row), columns)

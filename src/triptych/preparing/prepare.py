@@ -1,4 +1,4 @@
-"""The two ways in: `prepare` from files to a folder, `dataset_of_frames` from frames, in memory."""
+"""The two ways in: `prepare` from files to a folder, `dataset_from_frames` from frames, in memory."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from numpy.typing import ArrayLike, NDArray
 from triptych.data.dataset import Dataset, open_dataset, save_dataset
 from triptych.data.features import collected
 from triptych.data.formats.features import FeatureFile, FeatureSource, open_features
-from triptych.data.formats.log import log_of_table
+from triptych.data.formats.log import log_from_table
 from triptych.data.formats.neighbours import NeighbourSource
 from triptych.data.formats.registry import Source, read_source
 from triptych.data.formats.tables import Table, good_ids, read_table
-from triptych.errors import InputError, SettingsError, place
+from triptych.errors import InputError, SettingsError, location
 from triptych.preparing.assemble import assemble
 from triptych.preparing.settings import PrepareSettings
-from triptych.progress import Listener, silent
+from triptych.progress import Listener, ignore_progress
 from triptych.settings import parse
 
 
@@ -35,7 +35,7 @@ def prepare(
     features: Sequence[FeatureSource] = (),
     neighbours: Sequence[NeighbourSource] = (),
     overwrite: bool = False,
-    listener: Listener = silent,
+    listener: Listener = ignore_progress,
 ) -> Dataset:
     """Read interactions, an item table and feature files, and write the data set folder `output`, whole or not at all.
 
@@ -48,7 +48,7 @@ def prepare(
     table = read_table(Path(items)) if items is not None else found.items
     given = {each.modality: each for each in (*found.features, *features)}
     if len(given) < len(found.features) + len(features):
-        raise SettingsError("a modality is given twice", mend="give each modality once")
+        raise SettingsError("a modality is given twice", hint="give each modality once")
     opened = [open_features(each) for each in given.values()]
     dataset, streams, near = assemble(found, table, opened, settings, neighbours)
     about = {**dataset.about, "sources": [Path(source).name, *([Path(items).name] if items else [])]}
@@ -56,7 +56,7 @@ def prepare(
     return open_dataset(Path(output))
 
 
-def dataset_of_frames(
+def dataset_from_frames(
     interactions: Any,
     *,
     items: Any = None,
@@ -69,7 +69,7 @@ def dataset_of_frames(
     (item ids, matrix). Raises InputError, SettingsError.
     """
     settings = parse(PrepareSettings, vars(settings or PrepareSettings()), of="prepare")
-    log = log_of_table(_table_of(interactions, "interactions"), settings.columns)
+    log = log_from_table(_table_of(interactions, "interactions"), settings.columns)
     table = _table_of(items, "items") if items is not None else None
     files = [_file_of(modality, given) for modality, given in (features or {}).items()]
     dataset, streams, _ = assemble(Source(log), table, files, settings)
@@ -82,10 +82,10 @@ def _table_of(given: Any, name: str) -> Table:
         frame = nw.from_native(given, eager_only=True).to_polars()
     except TypeError:
         raise InputError(
-            f"cannot read a {type(given).__name__}", where=name, mend="give a pandas, polars or Arrow frame"
+            f"cannot read a {type(given).__name__}", where=name, hint="give a pandas, polars or Arrow frame"
         ) from None
     if not len(frame):
-        raise InputError("has no rows", where=name, mend="give at least one row")
+        raise InputError("has no rows", where=name, hint="give at least one row")
     return Table(frame, Path(name), 0)
 
 
@@ -97,14 +97,14 @@ def _file_of(modality: str, given: ArrayLike | tuple[Sequence[str], ArrayLike]) 
         raise InputError(
             f"features must be a matrix of floats, got {values.dtype} {values.shape}",
             where=str(source.path),
-            mend="give one row per item: float16, float32 or float64",
+            hint="give one row per item: float16, float32 or float64",
         )
     series = None
     if ids is not None:
         series = pl.Series("id", [str(each) for each in ids], dtype=pl.String)
         if len(series) != len(values):
             raise InputError(
-                f"{len(series)} ids for {len(values)} rows", where=str(source.path), mend="give one id per row"
+                f"{len(series)} ids for {len(values)} rows", where=str(source.path), hint="give one id per row"
             )
-        series = good_ids(series, lambda row: place(source.path, row=row))
+        series = good_ids(series, lambda row: location(source.path, row=row))
     return FeatureFile(source, values, series, first_id=0)

@@ -17,7 +17,7 @@ from triptych.data.formats.log import Columns
 class PrepareSettings:
     """How files become a data set. Column names: "" is a guess by the usual names, "-" is none."""
 
-    format: Annotated[str, Doc("auto, table, recbole, literature or movielens")] = "auto"
+    format: Annotated[str, Doc("auto, table, recbole, mmrec or movielens")] = "auto"
     user_column: Annotated[str, Doc("column of user ids")] = ""
     item_column: Annotated[str, Doc("column of item ids in the log")] = ""
     rating_column: Annotated[str, Doc("column of ratings")] = ""
@@ -43,8 +43,8 @@ class PrepareSettings:
     multi: Annotated[tuple[str, ...], Doc("item columns of several values, as genres=| with the separator")] = ()
     numeric: Annotated[tuple[str, ...], Doc("item columns of numbers")] = ()
 
-    without: Annotated[
-        tuple[str, ...], Doc("modality=share: take a modality away from a share of the items, to study what that costs")
+    drop_modality: Annotated[
+        tuple[str, ...], Doc("modality=share: drop a modality for a share of the items, to study what that costs")
     ] = ()
 
     @property

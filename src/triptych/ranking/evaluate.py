@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from triptych.data.interactions import Interactions
 from triptych.errors import InputError
-from triptych.progress import Listener, silent
-from triptych.ranking.metrics import Hits, Metric, metric_of
+from triptych.progress import Listener, ignore_progress
+from triptych.ranking.metrics import Hits, Metric, parse_metric
 from triptych.ranking.scorer import Scorer
 from triptych.ranking.topk import rank_all
 
@@ -36,13 +36,13 @@ class Report:
     users: int64 [n] rows of the users that have relevant items; only they count.
     per_user: metric, as "ndcg@50" -> float64 [n].
     n_without: how many users have no relevant item.
-    masked: which items were left out of the ranking, in words.
+    excluded: which items were left out of the ranking, as text.
     """
 
     users: NDArray[np.int64]
     per_user: dict[str, NDArray[np.float64]]
     n_without: int
-    masked: str
+    excluded: str
 
     @property
     def means(self) -> dict[str, float]:
@@ -50,12 +50,12 @@ class Report:
         return {name: float(values.mean()) for name, values in self.per_user.items()}
 
     def __getitem__(self, metric: str) -> float:
-        return float(self.per_user[str(metric_of(metric))].mean())
+        return float(self.per_user[str(parse_metric(metric))].mean())
 
-    def among(self, chosen: NDArray[np.bool_]) -> Report:
+    def subset(self, chosen: NDArray[np.bool_]) -> Report:
         """The same for some users only: chosen, bool [n], along `users`."""
         per_user = {name: values[chosen] for name, values in self.per_user.items()}
-        return Report(self.users[chosen], per_user, self.n_without, self.masked)
+        return Report(self.users[chosen], per_user, self.n_without, self.excluded)
 
 
 def evaluate(
@@ -64,14 +64,14 @@ def evaluate(
     seen: Interactions | None,
     metrics: Sequence[str] = STANDARD,
     *,
-    masked: str = "training items",
-    listener: Listener = silent,
+    excluded: str = "training items",
+    listener: Listener = ignore_progress,
 ) -> Report:
     """Rank all items but the seen ones for every user who has relevant items, and measure.
 
     Raises SettingsError on an unknown metric, InputError if no user has a relevant item.
     """
-    asked: list[Metric] = [metric_of(metric) for metric in metrics]
+    asked: list[Metric] = [parse_metric(metric) for metric in metrics]
     users = users_that_count(relevant)
     k = max(metric.k for metric in asked)
     pieces: dict[str, list[NDArray[np.float64]]] = {str(metric): [] for metric in asked}
@@ -80,14 +80,14 @@ def evaluate(
         for metric in asked:
             pieces[str(metric)].append(metric.values(hits))
     per_user = {name: np.concatenate(values) for name, values in pieces.items()}
-    return Report(users, per_user, relevant.n_users - len(users), masked)
+    return Report(users, per_user, relevant.n_users - len(users), excluded)
 
 
 def users_that_count(relevant: Interactions) -> NDArray[np.int64]:
     """The users who have relevant items, rows ascending. Raises InputError if there is none."""
     users = np.flatnonzero(relevant.user_degrees)
     if not len(users):
-        raise InputError("no user has a held-out item, so there is nothing to measure", mend="split the data otherwise")
+        raise InputError("no user has a held-out item, so there is nothing to measure", hint="split the data otherwise")
     return users
 
 

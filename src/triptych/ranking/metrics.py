@@ -99,11 +99,11 @@ class Metric:
         return METRICS[self.name](hits.at(self.k))
 
 
-def metric_of(text: str) -> Metric:
+def parse_metric(text: str) -> Metric:
     """`"ndcg@50"` as a Metric. Raises SettingsError, with a suggestion, on an unknown name or a bad cutoff."""
     name, at, cutoff = text.strip().lower().partition("@")
     if name not in METRICS:
-        raise SettingsError(f'unknown metric "{text}"', mend=did_you_mean(name, METRICS) + " Write it as ndcg@50.")
+        raise SettingsError(f'unknown metric "{text}"', hint=did_you_mean(name, METRICS) + " Write it as ndcg@50.")
     if not at or not cutoff.isdigit() or int(cutoff) < 1:
-        raise SettingsError(f'metric "{text}" needs a cutoff of 1 or more', mend=f"write for example {name}@50")
+        raise SettingsError(f'metric "{text}" needs a cutoff of 1 or more', hint=f"write for example {name}@50")
     return Metric(name, int(cutoff))

@@ -18,7 +18,6 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy import sparse
 from torch import Tensor
 
 from triptych.data.interactions import Interactions
@@ -28,7 +27,7 @@ RIDGE = 1e-2  # λ
 USERS = 50_000  # known users that the regression looks at
 
 
-def scorer_of_new(
+def new_user_scorer(
     scorer: Factors | ItemWeights | Blend, train: Interactions, histories: Interactions
 ) -> Factors | ItemWeights | Blend:
     """The scorer of users who took `histories`, rows of its own users, over the same items.
@@ -40,7 +39,7 @@ def scorer_of_new(
     if isinstance(scorer, Blend):
         scorers = []
         for each in scorer.scorers:
-            one = scorer_of_new(each, train, histories)
+            one = new_user_scorer(each, train, histories)
             assert not isinstance(one, Blend)  # a blend's parts are none themselves
             scorers.append(one)
         return Blend(tuple(scorers), scorer.weights)
@@ -51,28 +50,26 @@ def scorer_of_new(
 class HistoryMap:
     """M of the module's equations, the scales undone: what a history says of its user's vector.
 
-    travelled, averaged: float64 [n_items, d], what item i adds to a user of n items: travelled_i / √n + averaged_i / n.
+    propagated, averaged: float64 [n_items, d], what item i adds to a user of n items: propagated_i / √n + averaged_i / n.
     constant: float64 [d]. accounts_for: the share of Σ‖h_u − mean h‖² over known users that it gives.
     """
 
-    travelled: NDArray[np.float64]
+    propagated: NDArray[np.float64]
     averaged: NDArray[np.float64]
     constant: NDArray[np.float64]
     accounts_for: float
 
-    def vectors(self, taken: Interactions) -> Tensor:
-        """float32 [n_users, d]: the vector of every user of `taken`."""
-        X: Any = sparse.csr_array(
-            (np.ones(len(taken)), (taken.users, taken.items)), shape=(taken.n_users, taken.n_items)
-        )
-        n = np.maximum(taken.user_degrees, 1)[:, None]
-        made = X @ self.travelled / np.sqrt(n) + X @ self.averaged / n + self.constant
-        return torch.from_numpy(made.astype(np.float32))
+    def vectors(self, histories: Interactions) -> Tensor:
+        """float32 [n_users, d]: the vector of each user of `histories`."""
+        X: Any = histories.to_csr(dtype=np.float64)
+        n = np.maximum(histories.user_degrees, 1)[:, None]
+        vectors = X @ self.propagated / np.sqrt(n) + X @ self.averaged / n + self.constant
+        return torch.from_numpy(vectors.astype(np.float32))
 
-    def parts(self, taken: NDArray[np.int64]) -> NDArray[np.float64]:
+    def item_parts(self, history: NDArray[np.int64]) -> NDArray[np.float64]:
         """float64 [n, d]: what each item of one user's history, int64 [n], adds to the user's vector."""
-        n = max(1, len(taken))
-        return np.asarray(self.travelled[taken] / n**0.5 + self.averaged[taken] / n)
+        n = max(1, len(history))
+        return np.asarray(self.propagated[history] / n**0.5 + self.averaged[history] / n)
 
 
 def history_map(factors: Factors, train: Interactions) -> HistoryMap:
@@ -81,17 +78,16 @@ def history_map(factors: Factors, train: Interactions) -> HistoryMap:
     hops = items / np.sqrt(np.maximum(train.item_degrees, 1))[:, None]
     known = np.flatnonzero(train.user_degrees)
     known = known[np.unique(np.linspace(0, len(known) - 1, USERS).astype(np.int64))]
-    positions, columns = train.of(known)
-    X: Any = sparse.csr_array((np.ones(len(columns)), (positions, columns)), shape=(len(known), train.n_items))
+    X: Any = train.to_csr(known, dtype=np.float64)
     n = train.user_degrees[known][:, None]
-    told = np.concatenate([X @ hops / np.sqrt(n), X @ items / n], axis=1)
-    mean, h = told.mean(axis=0), factors.users[torch.from_numpy(known)].cpu().numpy().astype(np.float64)
-    scale = told.std(axis=0)
+    design_matrix = np.concatenate([X @ hops / np.sqrt(n), X @ items / n], axis=1)
+    mean, h = design_matrix.mean(axis=0), factors.users[torch.from_numpy(known)].cpu().numpy().astype(np.float64)
+    scale = design_matrix.std(axis=0)
     scale[scale < 1e-12] = 1.0
-    a = (told - mean) / scale
+    a = (design_matrix - mean) / scale
     gram = a.T @ a + RIDGE * len(a) * np.eye(a.shape[1])
     M = np.linalg.solve(gram, a.T @ (h - h.mean(axis=0))) / scale[:, None]
     constant = h.mean(axis=0) - mean @ M
-    left = float(np.square(h - told @ M - constant).sum())
+    left = float(np.square(h - design_matrix @ M - constant).sum())
     apart, d = float(np.square(h - h.mean(axis=0)).sum()) or 1.0, items.shape[1]
     return HistoryMap(hops @ M[:d], items @ M[d:], constant, 1 - left / apart)

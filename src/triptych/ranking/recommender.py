@@ -17,19 +17,18 @@ from triptych.artefacts import map_tensors, open_folder, write_tensors, writing_
 from triptych.data.dataset import Dataset, read_tables, save_tables
 from triptych.data.interactions import Interactions
 from triptych.data.recommendations import Recommendations
-from triptych.data.split import Split, of_parts
+from triptych.data.split import Split
 from triptych.errors import InputError, SettingsError, did_you_mean
-from triptych.progress import Listener, silent
+from triptych.progress import Listener, ignore_progress
 from triptych.ranking.evaluate import STANDARD, Report, evaluate
-from triptych.ranking.new_users import scorer_of_new
-from triptych.ranking.scorer import Among, Blend, Factors, ItemWeights, Scorer
+from triptych.ranking.new_users import new_user_scorer
+from triptych.ranking.protocol import EvaluationProtocol, EvaluationTask, Exclude, HeldOut, Items, evaluation_task
+from triptych.ranking.scorer import Blend, Factors, ItemWeights
 from triptych.ranking.topk import check_k, rank_all
 
 KIND = "recommender"
 FACTORS, WEIGHTS = "factors.safetensors", "weights.safetensors"  # one or the other, by the kind of scorer
 BLEND = "blend.safetensors"  # beside several of them, numbered
-Mask = Literal["train", "known"]
-Items = Literal["all", "warm", "cold"]
 Unknown = Literal["raise", "warn", "popular"]
 
 
@@ -37,7 +36,7 @@ Unknown = Literal["raise", "warn", "popular"]
 class Recommender:
     """Everything that answering needs: a scorer, ids, who took what, and how it came to be.
 
-    dataset: users, items and interactions with their split (`parts`); features are not needed and may be absent.
+    dataset: users, items and interactions with their split; features are not needed and may be absent.
     parameters: the trained parameters, by name; empty for models without.
     about: model, settings, training, in plain values.
     """
@@ -53,47 +52,33 @@ class Recommender:
         if isinstance(self.scorer, Factors):
             return self.scorer
         model = self.about.get("model", "this model")
-        raise InputError(f"{model} ranks by item weights and has no factors", mend="use `scorer`")
+        raise InputError(f"{model} ranks by item weights and has no factors", hint="use `scorer`")
 
     @property
     def split(self) -> Split:
-        return of_parts(self.dataset)
+        return Split.from_dataset(self.dataset)
 
     def evaluate(
         self,
-        part: Literal["validation", "test"] = "test",
+        split: HeldOut = "test",
         *,
-        mask: Mask = "train",
-        among: Items = "all",
+        exclude: Exclude = "train",
+        items: Items = "all",
         metrics: Sequence[str] = STANDARD,
-        listener: Listener = silent,
+        listener: Listener = ignore_progress,
     ) -> Report:
-        """Full ranking against the held-out interactions of `part`.
+        """Measure by full ranking against the held-out interactions of `split`; see `EvaluationProtocol`.
 
-        mask: which items are left out of the ranking: the user's training items ("train", as the literature does) or
-        all that is known but the part itself ("known": at test time validation items too).
-        among: which items are ranked, and count: all, or those that training knew ("warm"), or did not ("cold").
-        Raises SettingsError on an unknown part, mask, kind of items or metric, InputError if nothing is held out.
+        exclude: a user's items that are left out of the ranking: "train", as most papers do, or "train+validation".
+        items: the items that are ranked and count: "all", "warm" (with training interactions) or "cold" (without).
+        Raises SettingsError for an unknown split, exclude, items or metric, InputError if nothing is held out.
         """
-        scorer, held_out, seen, words = self.question(part, mask, among)
-        return evaluate(scorer, held_out, seen, metrics, masked=words, listener=listener)
+        task = self.evaluation_task(EvaluationProtocol(split, exclude, items))
+        return evaluate(task.scorer, task.relevant, task.seen, metrics, excluded=task.excluded, listener=listener)
 
-    def question(
-        self, part: Literal["validation", "test"], mask: Mask, among: Items = "all"
-    ) -> tuple[Scorer, Interactions, Interactions, str]:
-        """What ranks, what is measured on, what is left out of the ranking, and that in words; see `evaluate`."""
-        check_question(part, mask, among)
-        split, scorer = self.split, self.scorer
-        held_out, other = (split.test, split.validation) if part == "test" else (split.validation, split.test)
-        seen, words = split.train.interactions, "training items"
-        if mask == "known" and part == "test":
-            seen, words = seen.union(other), "training and validation items"
-        if among == "all":
-            return scorer, held_out, seen, words
-        chosen = (split.train.interactions.item_degrees == 0) == (among == "cold")
-        if among == "cold":
-            words = f"{words}, and all items that training knew"
-        return Among(scorer, chosen), held_out.select(chosen[held_out.items]), seen, words
+    def evaluation_task(self, protocol: EvaluationProtocol) -> EvaluationTask:
+        """Return what ranks, what should be found and what is left out, by a protocol."""
+        return evaluation_task(self.scorer, self.split, protocol)
 
     def recommend(
         self,
@@ -102,7 +87,7 @@ class Recommender:
         *,
         unknown: Unknown = "raise",
         include_seen: bool = False,
-        listener: Listener = silent,
+        listener: Listener = ignore_progress,
     ) -> Recommendations:
         """The best k items for some users (all for None), without what they are known to have taken.
 
@@ -124,33 +109,33 @@ class Recommender:
         *,
         unknown: Unknown = "raise",
         include_seen: bool = False,
-        listener: Listener = silent,
+        listener: Listener = ignore_progress,
     ) -> Iterator[Recommendations]:
         """The same, a chunk of users at a time: memory stays bounded however many there are."""
         if unknown not in get_args(Unknown):
-            raise SettingsError(f'unknown choice "{unknown}"', mend=did_you_mean(unknown, get_args(Unknown)))
+            raise SettingsError(f'unknown choice "{unknown}"', hint=did_you_mean(unknown, get_args(Unknown)))
         check_k(k)
-        rows, strangers = self._rows(users, unknown)
+        rows, unknown_ids = self._rows(users, unknown)
         seen = None if include_seen else self.dataset.interactions
         for chunk, items, scores in rank_all(self.scorer, rows, k, seen, listener, "recommending"):
             yield Recommendations(self.dataset.users.names(chunk), items, scores, self.dataset.items)
-        if strangers and unknown == "popular":
+        if unknown_ids and unknown == "popular":
             items, scores = _most_popular(self.dataset.interactions, k)
             yield Recommendations(
-                pl.Series("id", strangers, dtype=pl.String),
-                np.repeat(items[None], len(strangers), axis=0),
-                np.repeat(scores[None], len(strangers), axis=0),
+                pl.Series("id", unknown_ids, dtype=pl.String),
+                np.repeat(items[None], len(unknown_ids), axis=0),
+                np.repeat(scores[None], len(unknown_ids), axis=0),
                 self.dataset.items,
             )
 
-    def recommend_to(
+    def recommend_from_history(
         self,
         histories: Mapping[str, Sequence[str]],
         k: int = 50,
         *,
         unknown_items: Literal["raise", "ignore"] = "raise",
         include_seen: bool = False,
-        listener: Listener = silent,
+        listener: Listener = ignore_progress,
     ) -> Recommendations:
         """The best k items for users that the model need not know, from what they took: a name -> item ids.
 
@@ -161,20 +146,20 @@ class Recommender:
         check_k(k)
         if unknown_items not in ("raise", "ignore"):
             raise SettingsError(
-                f'unknown choice "{unknown_items}"', mend=did_you_mean(unknown_items, ("raise", "ignore"))
+                f'unknown choice "{unknown_items}"', hint=did_you_mean(unknown_items, ("raise", "ignore"))
             )
-        names, asked = list(histories), [list(items) for items in histories.values()]
-        flat = [item for items in asked for item in items]
+        names, given = list(histories), [list(items) for items in histories.values()]
+        flat = [item for items in given for item in items]
         rows = self.dataset.items.rows(flat) if unknown_items == "raise" else self.dataset.items.find(flat)
-        users = np.repeat(np.arange(len(names)), [len(items) for items in asked])[rows >= 0]
-        taken = Interactions.of_pairs(users, rows[rows >= 0], len(names), self.dataset.n_items)
-        scorer = scorer_of_new(self.scorer, self.split.train.interactions, taken)
+        users = np.repeat(np.arange(len(names)), [len(items) for items in given])[rows >= 0]
+        known = Interactions.from_pairs(users, rows[rows >= 0], len(names), self.dataset.n_items)
+        scorer = new_user_scorer(self.scorer, self.split.train.interactions, known)
         items, scores = np.zeros((len(names), k), np.int64), np.zeros((len(names), k), np.float32)
-        seen = None if include_seen else taken
-        for chunk, best, worth in rank_all(scorer, np.arange(len(names)), k, seen, listener, "recommending"):
-            items[chunk], scores[chunk] = best, worth
-        strangers = taken.user_degrees == 0
-        items[strangers], scores[strangers] = _most_popular(self.dataset.interactions, k)
+        seen = None if include_seen else known
+        for chunk, best, values in rank_all(scorer, np.arange(len(names)), k, seen, listener, "recommending"):
+            items[chunk], scores[chunk] = best, values
+        empty = known.user_degrees == 0
+        items[empty], scores[empty] = _most_popular(self.dataset.interactions, k)
         return Recommendations(pl.Series("id", names, dtype=pl.String), items, scores, self.dataset.items)
 
     def similar_items(self, item: str, k: int = 10) -> pl.DataFrame:
@@ -213,27 +198,15 @@ class Recommender:
             return np.arange(self.dataset.n_users, dtype=np.int64), []
         asked = list(users)
         if isinstance(users, str):
-            raise InputError("users must be a list of ids, not one text", mend=f'write ["{users}"]')
+            raise InputError("users must be a list of ids, not one text", hint=f'write ["{users}"]')
         rows = self.dataset.users.rows(asked) if unknown == "raise" else self.dataset.users.find(asked)
-        strangers = [name for name, row in zip(asked, rows, strict=True) if row < 0]
-        if strangers and unknown == "warn":
+        unknown_ids = [name for name, row in zip(asked, rows, strict=True) if row < 0]
+        if unknown_ids and unknown == "warn":
             import warnings
 
-            shown = ", ".join(strangers[:5]) + (", …" if len(strangers) > 5 else "")
-            warnings.warn(f"{len(strangers)} unknown users are left out: {shown}", UnknownUserWarning, stacklevel=3)
-        return rows[rows >= 0], strangers
-
-
-def check_question(part: str, mask: str, among: str = "all") -> None:
-    """Raises SettingsError on an unknown one."""
-    parts = ("validation", "test")
-    for name, value, known in (
-        ("part", part, parts),
-        ("mask", mask, get_args(Mask)),
-        ("among", among, get_args(Items)),
-    ):
-        if value not in known:
-            raise SettingsError(f'unknown {name} "{value}"', mend=did_you_mean(value, known))
+            shown = ", ".join(unknown_ids[:5]) + (", …" if len(unknown_ids) > 5 else "")
+            warnings.warn(f"{len(unknown_ids)} unknown users are left out: {shown}", UnknownUserWarning, stacklevel=3)
+        return rows[rows >= 0], unknown_ids
 
 
 class UnknownUserWarning(UserWarning):
@@ -246,8 +219,8 @@ def open_recommender(path: Path | str, *, verify: bool = False) -> Recommender:
     if not (path / "manifest.json").is_file() and (path / "model").is_dir():
         path = path / "model"  # a run folder: the recommender is inside
     manifest = open_folder(path, KIND, verify=verify)
-    dataset = read_tables(path)
-    train = of_parts(dataset).train.interactions
+    dataset = read_tables(path, manifest.version)
+    train = Split.from_dataset(dataset).train.interactions
     scorer: Factors | ItemWeights | Blend
     if (path / BLEND).is_file():
         weights = [float(weight) for weight in map_tensors(path / BLEND)["weights"]]
@@ -259,8 +232,14 @@ def open_recommender(path: Path | str, *, verify: bool = False) -> Recommender:
         scorer,
         dataset,
         {name: torch.from_numpy(np.array(value)) for name, value in parameters.items()},
-        manifest.about,
+        manifest.about if manifest.version > 1 else _about_of_format_1(manifest.about),
     )
+
+
+def _about_of_format_1(about: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a description by today's names; format 1 called a blend's models and candidates otherwise."""
+    names = {"of": "models", "tried": "candidates", "weights chosen": "weights_chosen"}
+    return {names.get(name, name): value for name, value in about.items()}
 
 
 def _write_scorer(scorer: Factors | ItemWeights, folder: Path, prefix: str = "") -> None:
@@ -273,7 +252,7 @@ def _write_scorer(scorer: Factors | ItemWeights, folder: Path, prefix: str = "")
 
 def _read_scorer(train: Interactions, folder: Path, prefix: str = "") -> Factors | ItemWeights:
     if (folder / f"{prefix}{WEIGHTS}").is_file():
-        return ItemWeights.of_arrays(train, map_tensors(folder / f"{prefix}{WEIGHTS}"))
+        return ItemWeights.from_arrays(train, map_tensors(folder / f"{prefix}{WEIGHTS}"))
     factors = map_tensors(folder / f"{prefix}{FACTORS}")
     users, items = (torch.from_numpy(np.array(factors[name])) for name in ("users", "items"))
     return Factors(users, items)

@@ -87,24 +87,22 @@ class ItemWeights:
 
     def score(self, users: NDArray[np.int64]) -> Tensor:
         """float32 [n, n_items]; see Scorer."""
-        positions, items = self.history.of(users)
-        ones, shape = np.ones(len(items), dtype=np.float32), (len(users), self.n_items)
-        return torch.from_numpy(self._told_by(sparse.csr_array((ones, (positions, items)), shape=shape)))
+        return torch.from_numpy(self._scores_of(self.history.to_csr(users)))
 
     def similarity(self, item: int) -> Tensor:
         """What taking the item says of the others; see Scorer."""
         one = sparse.csr_array((np.ones(1, dtype=np.float32), ([0], [item])), shape=(1, self.n_items))
-        return torch.from_numpy(self._told_by(one)[0])
+        return torch.from_numpy(self._scores_of(one)[0])
 
-    def told_of(self, item: int) -> NDArray[np.float64]:
+    def item_attributions(self, item: int) -> NDArray[np.float64]:
         """float64 [n_items]: what having taken each item adds to the score of one. A user's score is the sum."""
-        told = _column(self.weights, item)
+        attributions = _column(self.weights, item)
         if self.spread is not None:
-            told = told + self.spread @ told
-        return told if self.direct is None else told + _column(self.direct, item)
+            attributions = attributions + self.spread @ attributions
+        return attributions if self.direct is None else attributions + _column(self.direct, item)
 
     def arrays(self) -> dict[str, NDArray[Any]]:
-        """The matrices as named arrays, for a file; `ItemWeights.of_arrays` reads them."""
+        """The matrices as named arrays, for a file; `ItemWeights.from_arrays` reads them."""
         if isinstance(self.weights, np.ndarray):
             return {"weights": self.weights}
         matrices = {"": self.weights, "spread_": self.spread, "direct_": self.direct}
@@ -116,7 +114,7 @@ class ItemWeights:
         }
 
     @classmethod
-    def of_arrays(cls, history: Interactions, arrays: dict[str, NDArray[Any]]) -> ItemWeights:
+    def from_arrays(cls, history: Interactions, arrays: dict[str, NDArray[Any]]) -> ItemWeights:
         """The inverse of `arrays`. Maps stay maps."""
         if "weights" in arrays:
             return cls(history, arrays["weights"])
@@ -128,13 +126,13 @@ class ItemWeights:
         others = [matrix(prefix) if f"{prefix}data" in arrays else None for prefix in ("spread_", "direct_")]
         return cls(history, matrix(""), *others)
 
-    def _told_by(self, taken: sparse.csr_array) -> NDArray[np.float32]:
-        """float32 [n, n_items]: the scores by what was taken, [n, n_items]."""
-        spread: Any = taken if self.spread is None else taken + taken @ self.spread
-        told: Any = spread @ self.weights
+    def _scores_of(self, histories: sparse.csr_array) -> NDArray[np.float32]:
+        """float32 [n, n_items]: the scores of histories, 0/1 [n, n_items]."""
+        spread: Any = histories if self.spread is None else histories + histories @ self.spread
+        scores: Any = spread @ self.weights
         if self.direct is not None:
-            told = told + taken @ self.direct
-        return np.ascontiguousarray(told if isinstance(told, np.ndarray) else told.toarray(), dtype=np.float32)
+            scores = scores + histories @ self.direct
+        return np.ascontiguousarray(scores if isinstance(scores, np.ndarray) else scores.toarray(), dtype=np.float32)
 
 
 def _column(matrix: NDArray[np.float32] | sparse.csr_array, item: int) -> NDArray[np.float64]:
@@ -178,7 +176,7 @@ def _added(parts: Iterable[Tensor]) -> Tensor:
 
 
 @dataclass(frozen=True)
-class Among:
+class RestrictedScorer:
     """Another scorer's scores of some items, bool [n_items]; the others have -inf and are never ranked.
 
     Where it gives all of them the same score, as popularity does items that nobody took, they stand in a random order,
@@ -202,8 +200,8 @@ class Among:
         chosen = torch.from_numpy(self.items).to(scores.device)
         theirs = scores[:, chosen]
         by_chance = torch.from_numpy(np.random.default_rng(0).random(theirs.shape[1])).to(theirs)
-        told = theirs.amax(dim=1, keepdim=True) > theirs.amin(dim=1, keepdim=True)
-        scores[:, chosen] = torch.where(told, theirs, by_chance)
+        differ = theirs.amax(dim=1, keepdim=True) > theirs.amin(dim=1, keepdim=True)
+        scores[:, chosen] = torch.where(differ, theirs, by_chance)
         return scores.masked_fill_(~chosen, -torch.inf)
 
     def similarity(self, item: int) -> Tensor:

@@ -17,7 +17,7 @@ from torch import Tensor
 from triptych import kernels
 from triptych.data.interactions import Interactions
 from triptych.errors import SettingsError
-from triptych.progress import Listener, silent, told
+from triptych.progress import Listener, ignore_progress, track
 from triptych.ranking.scorer import Factors, Scorer
 
 USERS_A_CALL = 16_384  # users that the compiled kernel ranks at a time: the items are packed once for all of them
@@ -27,7 +27,7 @@ CHUNK_SCORES = 16_000_000  # scores held at a time: 64 MB of float32
 def check_k(k: int) -> None:
     """Raises SettingsError unless at least one item is asked for."""
     if k < 1:
-        raise SettingsError(f"k must be at least 1, got {k}", mend="ask for one item or more")
+        raise SettingsError(f"k must be at least 1, got {k}", hint="ask for one item or more")
 
 
 def top_k(
@@ -52,7 +52,7 @@ def top_k_of(
     """The same from scores [n, n_items] that are already there, and are changed."""
     with torch.inference_mode():
         if seen is not None:
-            positions, items = (torch.from_numpy(rows).to(scores.device) for rows in seen.of(users))
+            positions, items = (torch.from_numpy(rows).to(scores.device) for rows in seen.items_of(users))
             scores[positions, items] = -torch.inf
         best, items_best = best_of(scores.nan_to_num_(nan=-torch.inf, posinf=torch.inf, neginf=-torch.inf), k)
         items_best[best == -torch.inf] = -1
@@ -68,19 +68,19 @@ def rank_all(
     users: NDArray[np.int64],
     k: int,
     seen: Interactions | None,
-    listener: Listener = silent,
+    listener: Listener = ignore_progress,
     stage: str = "ranking",
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]]:
     """Yield (users, items, scores) chunk by chunk, in the order of `users`, in bounded memory; see `top_k`."""
     size = USERS_A_CALL if _by_kernels(scorer, k) else max(1, min(4096, CHUNK_SCORES // max(1, scorer.n_items)))
     chunks = [users[begin : begin + size] for begin in range(0, len(users), size)]
-    for chunk in told(stage, chunks, listener):
+    for chunk in track(stage, chunks, listener):
         items, scores = top_k(scorer, chunk, k, seen)
         yield chunk, items, scores
 
 
 def _by_kernels(scorer: Scorer, k: int) -> TypeGuard[Factors]:
-    return isinstance(scorer, Factors) and k <= kernels.LARGEST_K and kernels.serves(scorer.users, scorer.items)
+    return isinstance(scorer, Factors) and k <= kernels.LARGEST_K and kernels.supports(scorer.users, scorer.items)
 
 
 def _starts_and_items(
@@ -89,7 +89,7 @@ def _starts_and_items(
     if seen is None:
         return None
     starts = np.concatenate([[0], np.cumsum(seen.user_degrees[users])]).astype(np.int64)
-    return starts, seen.of(users)[1]
+    return starts, seen.items_of(users)[1]
 
 
 def best_of(scores: Tensor, k: int) -> tuple[Tensor, Tensor]:

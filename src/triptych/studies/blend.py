@@ -13,9 +13,10 @@ import numpy as np
 import torch
 
 from triptych.errors import InputError
-from triptych.progress import Listener, Progress, silent, told
+from triptych.progress import Listener, Progress, ignore_progress, track
 from triptych.ranking.evaluate import evaluate, users_that_count
-from triptych.ranking.metrics import Metric, metric_of
+from triptych.ranking.metrics import Metric, parse_metric
+from triptych.ranking.protocol import EvaluationProtocol
 from triptych.ranking.recommender import Recommender
 from triptych.ranking.scorer import Blend, Factors, ItemWeights
 from triptych.studies.shortlists import Shortlists, most_users, shortlists
@@ -32,7 +33,7 @@ def blend(
     metric: str = "ndcg@50",
     n_users: int = 10_000,
     seed: int = 0,
-    listener: Listener = silent,
+    listener: Listener = ignore_progress,
 ) -> Recommender:
     """Blend models of one data set and split; n_users: so many are looked at to choose the weights, drawn by chance.
 
@@ -44,22 +45,23 @@ def blend(
     first = recommenders[0]
     for each in recommenders:
         if not np.array_equal(each.split.train.interactions.keys, first.split.train.interactions.keys):
-            raise InputError("the runs are not of one data set and split", mend="fit all of them to the same folder")
+            raise InputError("the runs are not of one data set and split", hint="fit all of them to the same folder")
     scorers, n = _scorers(recommenders), len(recommenders)
-    _, relevant, seen, _ = first.question("validation", "train")
-    asked, users = metric_of(metric), users_that_count(relevant)
+    task = first.evaluation_task(EvaluationProtocol("validation"))
+    relevant, seen = task.relevant, task.seen
+    asked, users = parse_metric(metric), users_that_count(relevant)
     n_users = min(n_users, most_users(n, first.dataset.n_items, asked.k))
     if len(users) > n_users:
         users = np.sort(np.random.default_rng(seed).choice(users, n_users, replace=False))
     lists = shortlists(scorers, users, relevant, seen, asked.k, listener)
-    alone = [_mean(lists, [each.scores[place] for each in lists], asked) for place in range(n)]
+    alone = [_mean(lists, [each.scores[position] for each in lists], asked) for position in range(n)]
     base = int(np.argmax(alone))
-    only_base: Weights = tuple(float(place == base) for place in range(n))
+    only_base: Weights = tuple(float(position == base) for position in range(n))
     best, value = only_base, alone[base]
     for turn in range(ROUNDS):
         before = best
-        for place in told("weights", [place for place in range(n) if place != base], listener):
-            best, value = _climb(lists, best, value, place, asked)
+        for position in track("weights", [position for position in range(n) if position != base], listener):
+            best, value = _climb(lists, best, value, position, asked)
         listener(Progress("blending", turn + 1, ROUNDS, f"{metric} {value:.4f} with {best}"))
         if best == before:
             break
@@ -68,12 +70,12 @@ def blend(
     if value < alone[base]:
         best, value = only_base, alone[base]
         whole = weighed(recommenders, best)
-    tried = [
+    candidates = [
         {**each.about, "weight": weight, "alone": worth}
         for each, weight, worth in zip(recommenders, best, alone, strict=True)
     ]
     chosen = f"by {metric} on validation, {len(users)} users: {value:.6f}"
-    return replace(whole, about={**whole.about, "tried": tried, "weights chosen": chosen})
+    return replace(whole, about={**whole.about, "candidates": candidates, "weights_chosen": chosen})
 
 
 def weighed(recommenders: Sequence[Recommender], weights: Weights) -> Recommender:
@@ -87,7 +89,7 @@ def weighed(recommenders: Sequence[Recommender], weights: Weights) -> Recommende
     scorers, used = _scorers([each for each, _ in parts]), tuple(weight for _, weight in parts)
     about = {
         "model": "blend",
-        "of": [dict(each.about) for each, _ in parts],
+        "models": [dict(each.about) for each, _ in parts],
         "weights": list(used),
         "data": first.about.get("data"),
         "split": first.about.get("split"),
@@ -100,23 +102,23 @@ def _scorers(recommenders: Sequence[Recommender]) -> tuple[Factors | ItemWeights
     scorers = []
     for each in recommenders:
         if isinstance(each.scorer, Blend):
-            raise InputError("a blend cannot be blended again", mend="name the runs that it was made of")
+            raise InputError("a blend cannot be blended again", hint="name the runs that it was made of")
         scorers.append(each.scorer)
     return tuple(scorers)
 
 
 def _climb(
-    lists: Sequence[Shortlists], best: Weights, value: float, place: int, metric: Metric
+    lists: Sequence[Shortlists], best: Weights, value: float, position: int, metric: Metric
 ) -> tuple[Weights, float]:
     """Weights and value with the best weight at one place, the others as they are."""
-    others = [each.weighed([*best[:place], 0.0, *best[place + 1 :]]) for each in lists]
+    others = [each.weighed([*best[:position], 0.0, *best[position + 1 :]]) for each in lists]
     for weight in GRID:
-        if weight != best[place]:
+        if weight != best[position]:
             scores = [
-                torch.add(rest, each.scores[place], alpha=weight) for rest, each in zip(others, lists, strict=True)
+                torch.add(rest, each.scores[position], alpha=weight) for rest, each in zip(others, lists, strict=True)
             ]
             if (found := _mean(lists, scores, metric)) > value:
-                best, value = (*best[:place], weight, *best[place + 1 :]), found
+                best, value = (*best[:position], weight, *best[position + 1 :]), found
     return best, value
 
 

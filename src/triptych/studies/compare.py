@@ -14,14 +14,14 @@ from typing import Any
 from triptych.data.dataset import named_modalities, open_dataset
 from triptych.errors import TriptychError
 from triptych.models.registry import model_class
-from triptych.progress import Listener, Progress, silent
+from triptych.progress import Listener, Progress, ignore_progress
 from triptych.ranking.recommender import Recommender, open_recommender
 from triptych.ranking.scorer import ItemWeights
 from triptych.studies.experiment import Experiment
 from triptych.studies.measure import measure
 from triptych.studies.processes import in_one_line, run_each, training
-from triptych.studies.propose import as_they_stand
-from triptych.studies.rows import Cost, Found, Row, ranked
+from triptych.studies.propose import default_point
+from triptych.studies.rows import Cost, Row, RunResult, ranked
 from triptych.studies.tune import BEST, tune
 from triptych.training.run_folder import ABOUT
 from triptych.training.settings import TrainingSettings
@@ -34,7 +34,7 @@ class Task:
     """One fit: which data set and line, by their names in the table; modalities, None: all; the seed; where it runs."""
 
     data: str
-    line: str
+    entry: str
     modalities: str | None
     seed: int
     run: Path
@@ -47,7 +47,7 @@ def compare(
     jobs: int = 1,
     threads: int | None = None,
     beside: Path | None = None,
-    listener: Listener = silent,
+    listener: Listener = ignore_progress,
 ) -> list[Row]:
     """Fit what the experiment names, `jobs` at a time, and measure it: a row a data set and line, the best first.
 
@@ -62,16 +62,16 @@ def compare(
     _prepare(experiment, beside, listener)
     tasks = list(_tasks(experiment, folder))
     tuned = {
-        (data, line): _tuned(experiment, data, line, folder, jobs, threads, listener)
+        (data, entry): _tuned(experiment, data, entry, folder, jobs, threads, listener)
         for data in experiment.data
-        for line in experiment.models
-        if experiment.trials_of(line) and experiment.searched(line)
+        for entry in experiment.models
+        if experiment.trials_of(entry) and experiment.search_space(entry)
     }
-    found: dict[Task, Found | str] = dict.fromkeys(tasks, "")
+    found: dict[Task, RunResult | str] = dict.fromkeys(tasks, "")
 
     def commands() -> Iterator[tuple[Task, list[str]]]:
         for task in tasks:
-            best = tuned.get((task.data, task.line))
+            best = tuned.get((task.data, task.entry))
             if isinstance(best, str):
                 found[task] = best
             else:
@@ -86,13 +86,13 @@ def compare(
         listener(Progress("fits", done, len(tasks), _news(task, found[task], experiment)))
     rows: dict[tuple[str, str, str | None], list[Task]] = {}
     for task in tasks:
-        rows.setdefault((task.data, task.line, task.modalities), []).append(task)
+        rows.setdefault((task.data, task.entry, task.modalities), []).append(task)
     made = [
         (
-            Row(data, line, experiment.model_of(line), modalities, [task.run for task in own]),
+            Row(data, entry, experiment.model_of(entry), modalities, [task.run for task in own]),
             [found[task] for task in own],
         )
-        for (data, line, modalities), own in rows.items()
+        for (data, entry, modalities), own in rows.items()
     ]
     return [
         row
@@ -122,17 +122,17 @@ def _tasks(experiment: Experiment, folder: Path) -> Iterator[Task]:
         available = list(dataset.features)
         if experiment.modalities is not None:
             dataset.with_modalities(named_modalities(experiment.modalities))
-        for line in experiment.models:
-            for chosen in _subsets(experiment, line, available):
-                name = line if chosen == experiment.modalities else f"{line} ({str(chosen).replace(',', ' + ')})"
-                for seed in experiment.seeds_of(line):
-                    yield Task(data, line, chosen, seed, folder / data / name / f"seed-{seed}")
+        for entry in experiment.models:
+            for chosen in _subsets(experiment, entry, available):
+                name = entry if chosen == experiment.modalities else f"{entry} ({str(chosen).replace(',', ' + ')})"
+                for seed in experiment.seeds_of(entry):
+                    yield Task(data, entry, chosen, seed, folder / data / name / f"seed-{seed}")
 
 
-def _subsets(experiment: Experiment, line: str, available: Sequence[str]) -> list[str | None]:
+def _subsets(experiment: Experiment, entry: str, available: Sequence[str]) -> list[str | None]:
     """What to train a line with: the modalities asked for and, if wished, every smaller subset of them."""
     asked = experiment.modalities
-    if not (experiment.subsets and model_class(experiment.model_of(line)).needs_features):
+    if not (experiment.subsets and model_class(experiment.model_of(entry)).needs_features):
         return [asked]
     of = available if asked is None else named_modalities(asked)
     smaller = [some for n in range(1, len(of)) for some in itertools.combinations(of, n)]
@@ -142,10 +142,10 @@ def _subsets(experiment: Experiment, line: str, available: Sequence[str]) -> lis
 def _training(experiment: Experiment, task: Task, best: Path | None, threads: int | None) -> list[str]:
     return training(
         Path(experiment.data[task.data].folder),
-        experiment.model_of(task.line),
+        experiment.model_of(task.entry),
         task.run,
         task.seed,
-        experiment.settings_of(task.line),
+        experiment.settings_of(task.entry),
         settings_file=best and best.parent.parent / BEST,
         modalities=task.modalities,
         threads=threads,
@@ -155,16 +155,16 @@ def _training(experiment: Experiment, task: Task, best: Path | None, threads: in
 def _tuned(
     experiment: Experiment,
     of: str,
-    line: str,
+    entry: str,
     folder: Path,
     jobs: int,
     threads: int | None,
     listener: Listener,
 ) -> Path | str:
     """The best trial of a line, searched with all its modalities and its first seed; or why there is none."""
-    fixed, model, modalities = experiment.settings_of(line), experiment.model_of(line), experiment.modalities
-    search = experiment.searched(line)
-    data, where, seed = Path(experiment.data[of].folder), folder / of / line / "tune", experiment.seeds_of(line)[0]
+    fixed, model, modalities = experiment.settings_of(entry), experiment.model_of(entry), experiment.modalities
+    search = experiment.search_space(entry)
+    data, where, seed = Path(experiment.data[of].folder), folder / of / entry / "tune", experiment.seeds_of(entry)[0]
 
     def train(chosen: Mapping[str, Any], run: Path) -> list[str]:
         return training(data, model, run, seed, {**fixed, **chosen}, modalities=modalities, threads=threads)
@@ -177,9 +177,9 @@ def _tuned(
             train,
             about,
             fixed=fixed,
-            start=as_they_stand(search, model_class(model).Settings, TrainingSettings),
+            start=default_point(search, model_class(model).Settings, TrainingSettings),
             metric=str(fixed.get("metric", experiment.metrics[0])),
-            n_trials=experiment.trials_of(line),
+            n_trials=experiment.trials_of(entry),
             jobs=jobs,
             seed=seed,
             listener=listener,
@@ -191,7 +191,7 @@ def _tuned(
 
 def _is_trial(experiment: Experiment, task: Task) -> bool:
     """Whether the best trial of the search is this very fit."""
-    return task.modalities == experiment.modalities and task.seed == experiment.seeds_of(task.line)[0]
+    return task.modalities == experiment.modalities and task.seed == experiment.seeds_of(task.entry)[0]
 
 
 def _set_aside(run: Path, best: Path) -> None:
@@ -212,30 +212,30 @@ def _copy(run: Path, to: Path) -> None:
     half.rename(to)
 
 
-def _found(experiment: Experiment, task: Task, listener: Listener) -> Found | str:
+def _found(experiment: Experiment, task: Task, listener: Listener) -> RunResult | str:
     try:
         recommender = open_recommender(task.run)
-        scorer, held_out, seen, _ = recommender.question(experiment.part, experiment.mask, experiment.among)
+        evaluation = recommender.evaluation_task(experiment.protocol)
         train = recommender.split.train.interactions
-        measured = measure(scorer, held_out, seen, train, experiment.metrics, listener)
+        measured = measure(evaluation.scorer, evaluation.relevant, evaluation.seen, train, experiment.metrics, listener)
     except TriptychError as error:
         return in_one_line(error)
-    return Found(measured, _cost(task.run, recommender))
+    return RunResult(measured, _cost(task.run, recommender))
 
 
 def _cost(run: Path, recommender: Recommender) -> Cost:
     told = json.loads((run / COST).read_text(encoding="utf-8"))
     best, lines, to_best = recommender.about.get("best_epoch"), run / "metrics.jsonl", told["seconds"]
     if best is not None:
-        epochs = [json.loads(line) for line in lines.read_text(encoding="utf-8").splitlines()]
+        epochs = [json.loads(entry) for entry in lines.read_text(encoding="utf-8").splitlines()]
         to_best = min(to_best, sum(epoch["seconds"] for epoch in epochs if epoch["epoch"] <= best))  # one is rounded
     arrays = recommender.scorer.arrays() if isinstance(recommender.scorer, ItemWeights) else {}
-    numbers = sum(array.size for name, array in arrays.items() if name.endswith(("weights", "data")))
-    numbers += sum(parameter.numel() for parameter in recommender.parameters.values())
-    return Cost(numbers=numbers, seconds_to_best=to_best, **told)
+    n_parameters = sum(array.size for name, array in arrays.items() if name.endswith(("weights", "data")))
+    n_parameters += sum(parameter.numel() for parameter in recommender.parameters.values())
+    return Cost(n_parameters=n_parameters, seconds_to_best=to_best, **told)
 
 
-def _news(task: Task, found: Found | str, experiment: Experiment) -> str:
+def _news(task: Task, found: RunResult | str, experiment: Experiment) -> str:
     metric = experiment.metrics[0]
     told = f"failed, {found}" if isinstance(found, str) else f"{metric} {found.measured.per_user[metric].mean():.4f}"
     return f"{task.run}: {told}"

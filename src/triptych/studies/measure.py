@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from triptych.data.interactions import Interactions
-from triptych.progress import Listener, silent
+from triptych.progress import Listener, ignore_progress
 from triptych.ranking.evaluate import hits_of, users_that_count
-from triptych.ranking.metrics import Hits, Metric, metric_of
+from triptych.ranking.metrics import Hits, Metric, parse_metric
 from triptych.ranking.scorer import Scorer
 from triptych.ranking.topk import rank_all
 
@@ -56,13 +56,13 @@ def measure(
     seen: Interactions,
     train: Interactions,
     metrics: Sequence[str],
-    listener: Listener = silent,
+    listener: Listener = ignore_progress,
 ) -> Measured:
     """Rank everything but the seen items for every user who has relevant ones, once, and measure all of it.
 
     Raises SettingsError on an unknown metric, InputError if no user has a relevant item.
     """
-    asked = [metric_of(metric) for metric in metrics]
+    asked = [parse_metric(metric) for metric in metrics]
     users = users_that_count(relevant)
     k = max(metric.k for metric in asked)
     items = np.concatenate([some for _, some, _ in rank_all(scorer, users, k, seen, listener, "measuring")])

@@ -115,7 +115,7 @@ def _reason(answer: str, code: int, last: str) -> str:
     """last: the last line on standard error, where it was kept."""
     try:
         error = json.loads(answer)["error"]
-        return in_one_line(TriptychError(error["what"], where=error["where"], mend=error["mend"]))
+        return in_one_line(TriptychError(error["what"], where=error["where"], hint=error["mend"]))
     except (ValueError, KeyError, TypeError):
         if code == -9:
             return "was killed, as systems do when memory runs out"
@@ -126,4 +126,4 @@ def _reason(answer: str, code: int, last: str) -> str:
 def in_one_line(error: TriptychError) -> str:
     """An error as a cell of a table holds it."""
     told = f"{error.where}: {error.what}" if error.where else error.what
-    return f"{told} ({error.mend})" if error.mend else told
+    return f"{told} ({error.hint})" if error.hint else told

@@ -15,15 +15,15 @@ import numpy as np
 
 from triptych.errors import SettingsError
 from triptych.models.registry import model_class
-from triptych.ranking.metrics import metric_of
-from triptych.settings import Choices, Search, Span, describe, divide, parse, searches
+from triptych.ranking.metrics import parse_metric
+from triptych.settings import Choices, LogRange, Search, describe, divide, parse, searches
 from triptych.training.settings import TrainingSettings
 
 LISTED = 100_000  # points of a finite space that are written down
 
 
 @dataclass(frozen=True)
-class Tried:
+class TrialResult:
     """Settings, and what they are worth: None while that is not known; failed: why it never will be."""
 
     settings: Mapping[str, Any]
@@ -31,26 +31,26 @@ class Tried:
     failed: str | None = None
 
 
-def searched(model: str, fixed: Mapping[str, object], given: Mapping[str, object] | None = None) -> Search:
+def search_space(model: str, fixed: Mapping[str, object], given: Mapping[str, object] | None = None) -> Search:
     """What is searched: what is given, else what the model declares; without what is fixed.
 
     given: as `triptych.settings.searches` reads it. Raises SettingsError on a setting that cannot be.
     """
     for name in ("seed", "threads"):
         if name in fixed or name in (given or {}):
-            raise SettingsError(f'"{name}" is no setting to search or set here', mend=f"it has an option, --{name}")
+            raise SettingsError(f'"{name}" is no setting to search or set here', hint=f"it has an option, --{name}")
     if both := sorted(fixed.keys() & (given or {}).keys()):
-        raise SettingsError(f'"{both[0]}" is set and searched', mend="leave it out of one of the two")
+        raise SettingsError(f'"{both[0]}" is set and searched', hint="leave it out of one of the two")
     kind = model_class(model).Settings
     training, own = divide(fixed, TrainingSettings, kind, of=f"{model} or training")
-    metric_of(parse(TrainingSettings, training, of="training").metric)
+    parse_metric(parse(TrainingSettings, training, of="training").metric)
     parse(kind, own, of=model)
     search = searches(given) if given else model_class(model).search
     search = {name: each for name, each in search.items() if name not in fixed}
     whole = {each.name for each in (*describe(TrainingSettings), *describe(kind)) if each.kind.startswith("int")}
     for name, each in search.items():
-        if isinstance(each, Span) and name in whole:
-            raise SettingsError(f'"{name}" takes whole numbers, not a span', mend="list its values: 1, 2, 3")
+        if isinstance(each, LogRange) and name in whole:
+            raise SettingsError(f'"{name}" takes whole numbers, not a span', hint="list its values: 1, 2, 3")
         for value in each.values if isinstance(each, Choices) else (each.low, each.high):
             training, own = divide({name: value}, TrainingSettings, kind, of=f"{model} or training")
             parse(TrainingSettings, training, of="training")
@@ -58,7 +58,7 @@ def searched(model: str, fixed: Mapping[str, object], given: Mapping[str, object
     return search
 
 
-def as_they_stand(search: Search, *kinds: type[Any]) -> Mapping[str, Any] | None:
+def default_point(search: Search, *kinds: type[Any]) -> Mapping[str, Any] | None:
     """The defaults that the settings classes give what is searched; None if the search leaves one of them out."""
     defaults = {setting.name: setting.default for kind in kinds for setting in describe(kind)}
     point: dict[str, Any] = {}
@@ -84,7 +84,7 @@ def size(search: Search) -> float:
 
 
 def propose(
-    search: Search, tried: Sequence[Tried], seed: int, n_trials: int, start: Mapping[str, Any] | None = None
+    search: Search, tried: Sequence[TrialResult], seed: int, n_trials: int, start: Mapping[str, Any] | None = None
 ) -> Mapping[str, Any] | None:
     """The next settings, None when every point of the space was tried. start: what to begin with.
 
@@ -107,15 +107,15 @@ def propose(
 def _points(search: Search, seed: int) -> list[dict[str, Any]]:
     values = [each.values for each in search.values() if isinstance(each, Choices)]
     points = [dict(zip(search, point, strict=True)) for point in itertools.product(*values)]
-    return [points[place] for place in np.random.default_rng(seed).permutation(len(points))]
+    return [points[position] for position in np.random.default_rng(seed).permutation(len(points))]
 
 
-def _by_tpe(search: Search, tried: Sequence[Tried], seed: int) -> dict[str, Any]:
+def _by_tpe(search: Search, tried: Sequence[TrialResult], seed: int) -> dict[str, Any]:
     try:
         import optuna
     except ModuleNotFoundError:
         raise SettingsError(
-            "tuning needs Optuna, which is not installed", mend='pip install "triptych[search]"'
+            "tuning needs Optuna, which is not installed", hint='pip install "triptych[search]"'
         ) from None
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     space: dict[str, optuna.distributions.BaseDistribution] = {

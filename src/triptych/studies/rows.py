@@ -25,13 +25,13 @@ class Cost:
     seconds: float
     seconds_to_best: float
     peak_megabytes: float
-    numbers: float
+    n_parameters: float
     epochs: float | None = None
     seconds_per_epoch: float | None = None
 
 
 @dataclass(frozen=True)
-class Found:
+class RunResult:
     """What one run gave."""
 
     measured: Measured
@@ -57,7 +57,7 @@ class Row:
     """
 
     data: str
-    line: str
+    entry: str
     model: str
     modalities: str | None
     runs: Sequence[Path]
@@ -72,12 +72,12 @@ class Row:
     failed: str | None = None
 
     @property
-    def line_in_words(self) -> str:
+    def label(self) -> str:
         """The line, and the modalities where they are not all."""
-        return self.line if self.modalities is None else f"{self.line} ({self.modalities.replace(',', ' + ')})"
+        return self.entry if self.modalities is None else f"{self.entry} ({self.modalities.replace(',', ' + ')})"
 
 
-def ranked(rows: Sequence[tuple[Row, Sequence[Found | str]]]) -> list[Row]:
+def ranked(rows: Sequence[tuple[Row, Sequence[RunResult | str]]]) -> list[Row]:
     """The rows of one data set from what their runs gave, or why a run gave nothing: the best first, failed ones last.
 
     The first metric of what was measured is the one that orders and tests.
@@ -89,7 +89,7 @@ def ranked(rows: Sequence[tuple[Row, Sequence[Found | str]]]) -> list[Row]:
         if failed is not None:
             made.append((replace(row, failed=failed), None))
             continue
-        found = [each for each in results if isinstance(each, Found)]
+        found = [each for each in results if isinstance(each, RunResult)]
         first = next(iter(found[0].measured.per_user))
         values = np.mean([each.measured.per_user[first] for each in found], axis=0)
         made.append((_summed(row, found, generator), values))
@@ -97,7 +97,7 @@ def ranked(rows: Sequence[tuple[Row, Sequence[Found | str]]]) -> list[Row]:
     return _tested(made)
 
 
-def _summed(row: Row, found: Sequence[Found], generator: np.random.Generator) -> Row:
+def _summed(row: Row, found: Sequence[RunResult], generator: np.random.Generator) -> Row:
     """A row of one line's runs, one a seed."""
     measured = [each.measured for each in found]
     per_user = {name: np.mean([each.per_user[name] for each in measured], axis=0) for name in measured[0].per_user}

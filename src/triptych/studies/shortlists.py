@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from triptych.data.interactions import Interactions
-from triptych.progress import Listener, told
+from triptych.progress import Listener, track
 from triptych.ranking.evaluate import hits_of
 from triptych.ranking.metrics import Hits, Metric
 from triptych.ranking.scorer import Factors, ItemWeights, standardised
@@ -65,7 +65,7 @@ def shortlists(
     """What every scorer has among its best 2 k for user rows int64 [n], seen items left out, in chunks of the users."""
     size = max(1, min(2048, CHUNK_SCORES // (len(scorers) * scorers[0].n_items)))
     chunks = [users[begin : begin + size] for begin in range(0, len(users), size)]
-    return [_shortlists(scorers, chunk, relevant, seen, 2 * k) for chunk in told("shortlists", chunks, listener)]
+    return [_shortlists(scorers, chunk, relevant, seen, 2 * k) for chunk in track("shortlists", chunks, listener)]
 
 
 @torch.inference_mode()

@@ -51,7 +51,7 @@ def paired_p(one: FloatArray, other: FloatArray) -> float:
 def holm(p: Sequence[float]) -> list[float]:
     """p values corrected for their number, in the order given: each is at least what it was, and 1 at most."""
     order = np.argsort(p, kind="stable")
-    corrected = np.maximum.accumulate([(len(p) - rank) * p[place] for rank, place in enumerate(order)])
+    corrected = np.maximum.accumulate([(len(p) - rank) * p[position] for rank, position in enumerate(order)])
     result = np.empty(len(p))
     result[order] = np.minimum(corrected, 1.0)
     return [float(each) for each in result]

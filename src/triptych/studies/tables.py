@@ -30,7 +30,7 @@ def cells(row: Row) -> dict[str, str]:
     if row.cost is not None:
         cost = row.cost
         told |= {"s to best": f"{cost.seconds_to_best:.1f}", "peak MB": f"{cost.peak_megabytes:,.0f}"}
-        told |= {"numbers": f"{cost.numbers:,.0f}"}
+        told |= {"numbers": f"{cost.n_parameters:,.0f}"}
         told |= {"s/epoch": f"{cost.seconds_per_epoch:.2f}"} if cost.seconds_per_epoch is not None else {}
     return told
 
@@ -69,7 +69,7 @@ def _csv(rows: Sequence[Row]) -> str:
 
 
 def _flat(row: Row) -> dict[str, Any]:
-    told: dict[str, Any] = {"data": row.data, "line": row.line, "model": row.model, "modalities": row.modalities}
+    told: dict[str, Any] = {"data": row.data, "line": row.entry, "model": row.model, "modalities": row.modalities}
     for name, each in row.metrics.items():
         told |= {name: each.mean, f"{name} low": each.low, f"{name} high": each.high}
         told |= {f"{name} spread over seeds": row.spread[name]} if name in row.spread else {}
@@ -136,6 +136,6 @@ def _by_data(rows: Sequence[Row]) -> list[tuple[str, list[str], list[Row]]]:
 def _cells(row: Row, heads: Sequence[str]) -> list[str]:
     told = cells(row)
     return [
-        row.line_in_words,
+        row.label,
         *(told.get(head, "failed" if row.failed and n == 0 else "") for n, head in enumerate(heads)),
     ]

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from triptych.artefacts import json_bytes, make_folder, write_file
-from triptych.errors import SettingsError, TrainingError, TriptychError, place
-from triptych.progress import Listener, Progress, silent
+from triptych.errors import SettingsError, TrainingError, TriptychError, location
+from triptych.progress import Listener, Progress, ignore_progress
 from triptych.ranking.recommender import open_recommender
 from triptych.settings import Search
 from triptych.studies.processes import in_one_line, run_each
-from triptych.studies.propose import Tried, propose, size
-from triptych.training.run_folder import refuse_another
+from triptych.studies.propose import TrialResult, propose, size
+from triptych.training.run_folder import require_same_run
 
 ABOUT, TRIALS, BEST = "tune.json", "trials.json", "best.toml"
 
@@ -25,7 +25,7 @@ class Trial:
     """One run of a search: its folder, and what was tried."""
 
     run: Path
-    tried: Tried
+    tried: TrialResult
 
 
 def tune(
@@ -40,7 +40,7 @@ def tune(
     n_trials: int = 20,
     jobs: int = 1,
     seed: int = 0,
-    listener: Listener = silent,
+    listener: Listener = ignore_progress,
 ) -> list[Trial]:
     """Try `n_trials` settings of the search, `jobs` at a time: all trials, the best first, those that failed last.
 
@@ -53,7 +53,7 @@ def tune(
     """
     if not search:
         raise SettingsError(
-            "there is nothing to search", mend="name settings, for example --search reg_weight=1e-4..1e-1"
+            "there is nothing to search", hint="name settings, for example --search reg_weight=1e-4..1e-1"
         )
     described = {name: repr(each) for name, each in search.items()}
     _claim(folder, {**about, "fixed": fixed or {}, "metric": metric, "seed": seed, "search": described})
@@ -65,7 +65,7 @@ def tune(
             if each.value is None:  # begun by whoever was interrupted, or failed: what failed may have been mended
                 yield number, train(each.settings, run_of(folder, number))
         while len(tried) < n_trials and (settings := propose(search, tried, seed, n_trials, start)) is not None:
-            tried.append(Tried(settings))
+            tried.append(TrialResult(settings))
             _write(folder, tried)
             yield len(tried) - 1, train(settings, run_of(folder, len(tried) - 1))
 
@@ -81,8 +81,8 @@ def tune(
     if all(each.value is None for each in tried):
         raise TrainingError(
             f"all {len(tried)} trials failed, the first: {tried[0].failed}",
-            where=place(folder),
-            mend="mend that and run the same command again",
+            where=location(folder),
+            hint="mend that and run the same command again",
         )
     return sorted((Trial(run_of(folder, n), each) for n, each in enumerate(tried)), key=lambda t: -_worth(t.tried))
 
@@ -96,23 +96,25 @@ def _claim(folder: Path, about: Mapping[str, Any]) -> None:
     """Make the folder, or make sure that it is of the same search."""
     path, now = folder / ABOUT, json.loads(json.dumps(about))
     if path.is_file():
-        refuse_another(folder, "search", json.loads(path.read_text(encoding="utf-8")), now)
+        require_same_run(folder, "search", json.loads(path.read_text(encoding="utf-8")), now)
         return
     if folder.is_dir() and any(folder.iterdir()):
-        raise TrainingError("exists and holds no search", where=place(folder), mend="choose another output folder")
+        raise TrainingError("exists and holds no search", where=location(folder), hint="choose another output folder")
     make_folder(folder)
     write_file(path, json_bytes(now))
 
 
-def _read(path: Path) -> list[Tried]:
-    return [Tried(**each) for each in json.loads(path.read_text(encoding="utf-8"))] if path.is_file() else []
+def _read(path: Path) -> list[TrialResult]:
+    return [TrialResult(**each) for each in json.loads(path.read_text(encoding="utf-8"))] if path.is_file() else []
 
 
-def _write(folder: Path, tried: Sequence[Tried]) -> None:
+def _write(folder: Path, tried: Sequence[TrialResult]) -> None:
     write_file(folder / TRIALS, json_bytes([asdict(each) for each in tried]))
 
 
-def _write_best(folder: Path, tried: Sequence[Tried], fixed: Mapping[str, Any], metric: str) -> Tried | None:
+def _write_best(
+    folder: Path, tried: Sequence[TrialResult], fixed: Mapping[str, Any], metric: str
+) -> TrialResult | None:
     """The best so far, if there is one, also as a file of settings."""
     best = max((each for each in tried if each.value is not None), key=_worth, default=None)
     if best is not None:
@@ -122,28 +124,28 @@ def _write_best(folder: Path, tried: Sequence[Tried], fixed: Mapping[str, Any], 
     return best
 
 
-def _concluded(settings: Mapping[str, Any], run: Path, metric: str, failed: str | None) -> Tried:
+def _concluded(settings: Mapping[str, Any], run: Path, metric: str, failed: str | None) -> TrialResult:
     if failed is not None:
-        return Tried(settings, failed=failed)
+        return TrialResult(settings, failed=failed)
     try:
         recommender = open_recommender(run)
         value = recommender.about.get(f"validation/{metric}")  # of a learnt model, from its training
         if value is None:
             value = recommender.evaluate("validation", metrics=[metric])[metric]
     except TriptychError as error:
-        return Tried(settings, failed=in_one_line(error))
-    return Tried(settings, float(value))
+        return TrialResult(settings, failed=in_one_line(error))
+    return TrialResult(settings, float(value))
 
 
-def _worth(tried: Tried) -> float:
+def _worth(tried: TrialResult) -> float:
     return -1.0 if tried.value is None else tried.value
 
 
-def _is_done(tried: Tried) -> bool:
+def _is_done(tried: TrialResult) -> bool:
     return tried.value is not None or tried.failed is not None
 
 
-def _news(number: int, tried: Tried, best: Tried | None) -> str:
+def _news(number: int, tried: TrialResult, best: TrialResult | None) -> str:
     result = f"failed, {tried.failed}" if tried.value is None else f"{tried.value:.4f}"
     told = f"trial {number}, {in_words(tried.settings)}: {result}"
     return told if best is None or best == tried else f"{told} (best {best.value:.4f})"

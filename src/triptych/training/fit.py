@@ -1,10 +1,10 @@
-"""name + Split -> Recommender: where solved and learnt models part, and join again."""
+"""Fit a model by name: data set or Split -> Recommender. Closed-form and trained models differ only here."""
 
 from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -15,22 +15,22 @@ import torch
 from triptych.artefacts import json_bytes, write_file
 from triptych.data.dataset import Dataset
 from triptych.data.interactions import Interactions
-from triptych.data.split import Split, of_parts
-from triptych.errors import TrainingError
+from triptych.data.split import Split
+from triptych.devices import choose_device
 from triptych.memory import peak_resident_megabytes
-from triptych.models.model import LearntModel, SolvedModel
+from triptych.models.model import ClosedFormModel, TrainedModel
 from triptych.models.registry import model_class
-from triptych.progress import Listener, silent
+from triptych.progress import Listener, ignore_progress
 from triptych.ranking.recommender import Recommender, open_recommender
 from triptych.ranking.scorer import Factors, ItemWeights
+from triptych.seeds import Purpose
 from triptych.settings import parse
 from triptych.training.batches import torch_generator
-from triptych.training.destinations import Destination, nowhere
-from triptych.training.loop import RunFiles, never, train
-from triptych.training.run_folder import claimed
+from triptych.training.loop import train
+from triptych.training.precision import choose_precision
+from triptych.training.run_context import MetricsLogger, RunContext, RunFiles
+from triptych.training.run_folder import locked_run_folder
 from triptych.training.settings import TrainingSettings
-
-INITIALISATION = 10  # the purpose that a model's first parameters are drawn for
 
 
 def fit(
@@ -40,22 +40,22 @@ def fit(
     training: TrainingSettings | None = None,
     *,
     run: Path | str | None = None,
-    listener: Listener = silent,
-    should_stop: Callable[[], bool] = never,
-    tell: Destination = nowhere,
+    listener: Listener = ignore_progress,
+    should_stop: Callable[[], bool] | None = None,
+    loggers: Sequence[MetricsLogger] = (),
 ) -> Recommender:
-    """Fit the model called `name` to the training part of `data`, stopping by its validation part.
+    """Fit the model called `name` to the training interactions; early stopping uses the validation interactions.
 
-    data: a Split, or a data set that carries one. settings: the model's, as text or values; the rest are defaults.
-    tell: gets what every epoch of a learnt model writes to metrics.jsonl; see `destinations`.
-    run: a folder for checkpoints, `metrics.jsonl` and the result (`run/model`); an interrupted run found there goes on.
+    data: a Split, or a data set that carries one. settings: of the model, as text or values; others have defaults.
+    run: a folder for checkpoints, `metrics.jsonl` and the result (`run/model`). An interrupted run there is continued.
+    should_stop: asked after each training step; on True, training writes a checkpoint and raises KeyboardInterrupt.
+    loggers: each gets the lines of metrics.jsonl; see `open_loggers`.
     Raises SettingsError, InputError, TrainingError.
     """
-    split = data if isinstance(data, Split) else of_parts(data)
+    split = data if isinstance(data, Split) else Split.from_dataset(data)
     training = training or TrainingSettings()
-    kind = model_class(name)
-    values = parse(kind.Settings, settings or {}, of=name)
-    device = chosen_device(training.device)
+    values = parse(model_class(name).Settings, settings or {}, of=name)
+    device = choose_device(training.device)
     about: dict[str, Any] = {
         "model": name,
         "settings": asdict(values),
@@ -64,88 +64,58 @@ def fit(
         "modalities": {m: features.width for m, features in split.train.features.items()},
         "split": split.how,
     }
+    context = RunContext(None, listener, should_stop, loggers)
     if run is None:
-        return _fitted(split, values, training, device, about, None, listener, should_stop, tell)
-    with claimed(Path(run), about, listener) as files:
-        if files.cost.is_file() and (files.folder / "model").is_dir():
-            return open_recommender(files.folder)  # finished before
-        return _fitted(split, values, training, device, about, files, listener, should_stop, tell)
+        return _fit(split, values, training, device, about, context)
+    with locked_run_folder(Path(run), about, listener) as files:
+        if files.cost.is_file() and files.model.is_dir():
+            return open_recommender(files.folder)  # an earlier call finished it
+        return _fit(split, values, training, device, about, replace(context, files=files))
 
 
-def _fitted(
+def _fit(
     split: Split,
     settings: Any,
     training: TrainingSettings,
     device: torch.device,
     about: dict[str, Any],
-    files: RunFiles | None,
-    listener: Listener,
-    should_stop: Callable[[], bool],
-    tell: Destination,
+    context: RunContext,
 ) -> Recommender:
     began, kind = time.perf_counter(), model_class(about["model"])
     outcome: dict[str, Any] = {}
     parameters: dict[str, torch.Tensor] = {}
     scorer: Factors | ItemWeights
-    if issubclass(kind, SolvedModel):
-        scorer = kind(settings).solve(split.train, listener)
+    if issubclass(kind, ClosedFormModel):
+        scorer = kind(settings).solve(split.train, context.listener)
     else:
-        first = torch_generator(torch.device("cpu"), training.seed, INITIALISATION)
-        model = kind(split.train, settings, first)
-        model.compute_products_in(chosen_precision(training.precision, device))
-        scorer, outcome = _learn(model, split, training, device, files, listener, should_stop, tell)
+        initial = torch_generator(torch.device("cpu"), training.seed, Purpose.INITIALISATION)
+        model = kind(split.train, settings, initial)
+        model.set_compute_dtype(choose_precision(training.precision, device))
+        scorer, outcome = _train(model, split, training, device, context)
         parameters = {key: parameter.detach().cpu() for key, parameter in model.named_parameters()}
     seconds = time.perf_counter() - began
-    recommender = Recommender(scorer, _known(split), parameters, {**about, **outcome})
-    if files is not None:
-        recommender.save(files.folder / "model", overwrite=True)
-        write_file(files.cost, json_bytes(_cost(files, seconds)))
+    recommender = Recommender(scorer, _known_interactions(split), parameters, {**about, **outcome})
+    if context.files is not None:
+        recommender.save(context.files.model, overwrite=True)
+        write_file(context.files.cost, json_bytes(_cost(context.files, seconds)))
     return recommender
 
 
-def chosen_device(name: str) -> torch.device:
-    """The device that a name means; "auto" is a GPU where there is one. Raises TrainingError where it is absent."""
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    if name == "cuda" and not torch.cuda.is_available():
-        raise TrainingError("this machine (or this torch) has no CUDA", mend="use device=cpu, or install a CUDA torch")
-    if name == "mps" and not torch.backends.mps.is_available():
-        raise TrainingError("this machine has no MPS", mend="use device=cpu")
-    return torch.device(name)
-
-
-def chosen_precision(name: str, device: torch.device) -> torch.dtype:
-    """The dtype that a name means; "auto" is bfloat16 where the processor multiplies it natively."""
-    if name == "auto":
-        native = device.type == "cpu" and (torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
-        return torch.bfloat16 if native else torch.float32
-    return torch.bfloat16 if name == "bfloat16" else torch.float32
-
-
-def _learn(
-    model: LearntModel,
-    split: Split,
-    training: TrainingSettings,
-    device: torch.device,
-    files: RunFiles | None,
-    listener: Listener,
-    should_stop: Callable[[], bool],
-    tell: Destination,
+def _train(
+    model: TrainedModel, split: Split, training: TrainingSettings, device: torch.device, context: RunContext
 ) -> tuple[Factors, dict[str, Any]]:
-    standing = train(
-        model, split, training, device=device, files=files, listener=listener, should_stop=should_stop, tell=tell
-    )
+    state = train(model, split, training, device=device, context=context)
     factors = model.factors()
     outcome = {
-        "best_epoch": standing.best_epoch + 1,
-        "epochs": standing.epoch,
-        f"validation/{training.metric}": standing.best,
+        "best_epoch": state.best_epoch + 1,
+        "epochs": state.epoch,
+        f"validation/{training.metric}": state.best,
     }
     return Factors(factors.users.float().cpu(), factors.items.float().cpu()), outcome
 
 
 def _cost(files: RunFiles, seconds: float) -> dict[str, float | int | None]:
-    """What fitting took: of a learnt model as its epochs told, evaluation left out; of a solved one, all of it."""
+    """Return what fitting cost: from the recorded epochs, without evaluation; for a closed form, all of `seconds`."""
     if not files.metrics.exists():
         peak = peak_resident_megabytes()
         return {"epochs": None, "seconds_per_epoch": None, "seconds": round(seconds, 3), "peak_megabytes": peak}
@@ -159,18 +129,18 @@ def _cost(files: RunFiles, seconds: float) -> dict[str, float | int | None]:
     }
 
 
-def _known(split: Split) -> Dataset:
-    """All that is known of who took what, with its parts; features stay behind."""
+def _known_interactions(split: Split) -> Dataset:
+    """Return a data set of all interactions with their split, without features."""
     train, n_items = split.train.interactions, split.train.n_items
-    keys = [part.keys for part in (train, split.validation, split.test)]
-    parts = np.repeat(np.arange(3, dtype=np.int8), [len(part) for part in keys])
+    keys = [interactions.keys for interactions in (train, split.validation, split.test)]
+    codes = np.repeat(np.arange(3, dtype=np.int8), [len(each) for each in keys])
     order = np.argsort(np.concatenate(keys), kind="stable")
-    everything = np.concatenate(keys)[order]
+    all_keys = np.concatenate(keys)[order]
     return replace(
         split.train,
-        interactions=Interactions(everything // n_items, everything % n_items, train.n_users, n_items),
+        interactions=Interactions(all_keys // n_items, all_keys % n_items, train.n_users, n_items),
         features={},
         neighbours={},
         times=None,
-        parts=parts[order],
+        split_codes=codes[order],
     )

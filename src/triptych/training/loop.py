@@ -1,210 +1,232 @@
-"""The one loop: epochs, validation, patience, the best kept, stop on NaN, resume."""
+"""The training loop: epochs, validation, early stopping, checkpoints, and resuming to the same bytes."""
 
 from __future__ import annotations
 
 import json
 import math
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from triptych import kernels
 from triptych.artefacts import write_file
 from triptych.data.split import Split
-from triptych.errors import SettingsError, TrainingError, place
+from triptych.errors import SettingsError, TrainingError, location
 from triptych.memory import peak_resident_megabytes
-from triptych.models.model import LearntModel
-from triptych.progress import Listener, Progress, silent
+from triptych.models.model import TrainedModel
+from triptych.progress import Progress
 from triptych.ranking.evaluate import evaluate
-from triptych.ranking.metrics import metric_of
+from triptych.ranking.metrics import parse_metric
+from triptych.seeds import Purpose
 from triptych.training.adam import Adam
-from triptych.training.batches import EPOCH, LOSS, Batches, torch_generator
-from triptych.training.checkpoint import Standing, load_checkpoint, save_checkpoint
-from triptych.training.destinations import Destination, nowhere
+from triptych.training.batches import Batches, torch_generator
+from triptych.training.checkpoint import TrainingState, load_checkpoint, save_checkpoint
+from triptych.training.run_context import RunContext
 from triptych.training.settings import TrainingSettings
 
-ALSO = ("recall@20", "ndcg@20")  # validation metrics told beside the chosen one
+MORE_METRICS = ("recall@20", "ndcg@20")  # validation metrics that are recorded beside the chosen one
 
 
-@dataclass(frozen=True)
-class RunFiles:
-    """Where a run keeps what it can go on from."""
+@dataclass
+class TrainingRun:
+    """One training in progress.
 
-    folder: Path
-
-    @property
-    def checkpoint(self) -> Path:
-        return self.folder / "checkpoint.safetensors"
-
-    @property
-    def cost(self) -> Path:
-        return self.folder / "cost.json"
-
-    @property
-    def metrics(self) -> Path:
-        return self.folder / "metrics.jsonl"
-
-
-def never() -> bool:
-    """The answer of whoever does not want to stop."""
-    return False
-
-
-@kernels.kept_memory()
-def train(
-    model: LearntModel,
-    split: Split,
-    training: TrainingSettings,
-    *,
-    device: torch.device,
-    files: RunFiles | None = None,
-    listener: Listener = silent,
-    should_stop: Callable[[], bool] = never,
-    tell: Destination = nowhere,
-) -> Standing:
-    """Train until validation has not improved for `patience` evaluations; the model is left with its best parameters.
-
-    An improvement is a gain of more than `min_gain` of the last one.
-
-    With `files`, training goes on from the checkpoint there, and ends with the same bytes as if it had never stopped.
-    `should_stop` is asked after every step: on true, a checkpoint is written and KeyboardInterrupt raised. `tell` gets
-    what every epoch writes to metrics.jsonl.
-    Raises TrainingError on a loss that is not finite, SettingsError if there is nothing to validate or train on.
+    metric: the validation metric for early stopping. cold_items: bool [n_items], items without training interactions.
+    best: the parameters of the best epoch so far. saved_at: when the last checkpoint was written (monotonic seconds).
     """
-    metric = str(metric_of(training.metric))
-    new = torch.from_numpy(split.train.interactions.item_degrees == 0).to(device)
-    batches = Batches(split.train.interactions, training.batch_size, training.seed, negatives=model.needs_negatives)
-    if not batches.n_steps:
-        raise SettingsError("every user took every item, so there is nothing to learn", mend="give more items")
-    if not len(split.validation):
-        raise SettingsError("there are no validation interactions to stop by", mend="split with a validation share")
-    model.to(device)
-    model.zero_grad(set_to_none=True)  # of whatever the caller did with it before
-    adam = _adam(model, training)
-    standing, best = Standing(), None
-    if files is not None:
-        if files.checkpoint.exists():
-            best, standing = load_checkpoint(files.checkpoint, model, adam)
-        _cut_lines(files.metrics, standing.lines)
-    saved_at = time.monotonic()
 
-    def checkpoint() -> None:
-        nonlocal saved_at
-        if files is not None:
-            save_checkpoint(files.checkpoint, model, adam, best, standing)
-            saved_at = time.monotonic()
+    model: TrainedModel
+    split: Split
+    settings: TrainingSettings
+    device: torch.device
+    context: RunContext
+    metric: str
+    cold_items: Tensor
+    batches: Batches
+    adam: Adam
+    state: TrainingState
+    best: dict[str, Tensor] | None
+    saved_at: float
 
-    while not standing.finished:
-        order = batches.order(standing.epoch)
-        model.train()
-        model.start_epoch(torch_generator(device, training.seed, EPOCH, standing.epoch))
-        while standing.step < batches.n_steps:
-            began = time.perf_counter()
-            terms = _step(model, adam, batches, order, standing, training.seed, device, files)
-            standing.terms = {name: standing.terms.get(name, 0.0) + value for name, value in terms.items()}
-            standing.step += 1
-            standing.seconds += time.perf_counter() - began
-            listener(Progress(f"epoch {standing.epoch + 1}", standing.step, batches.n_steps))
-            if should_stop():
-                checkpoint()
-                raise KeyboardInterrupt
-            if time.monotonic() - saved_at >= training.checkpoint_seconds:
-                checkpoint()
-        line: dict[str, object] = {"epoch": standing.epoch + 1}
-        line |= {f"loss/{name}": total / batches.n_steps for name, total in standing.terms.items()}
-        line["seconds"] = round(standing.seconds, 4)
-        last = standing.epoch + 1 == training.epochs
-        if last or (standing.epoch + 1) % training.evaluate_every == 0:
-            model.eval()
-            if new.any():
-                model.welcome(new)
-            began = time.perf_counter()
-            names = tuple(dict.fromkeys((metric, *ALSO)))
-            report = evaluate(model.factors(), split.validation, split.train.interactions, names, listener=listener)
-            line |= {f"validation/{name}": value for name, value in report.means.items()}
-            line["evaluation_seconds"] = round(time.perf_counter() - began, 4)
-            if standing.best is None or report[metric] > standing.best:
-                standing.best, standing.best_epoch = report[metric], standing.epoch
-                best = {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
-            if standing.to_beat is None or report[metric] > standing.to_beat * (1 + training.min_gain):
-                standing.to_beat, standing.without_better = report[metric], 0
-            else:
-                standing.without_better += 1
-        line["peak_megabytes"] = _peak_megabytes(device)
-        standing.finished = last or standing.without_better >= training.patience
-        standing.epoch, standing.step, standing.terms, standing.seconds = standing.epoch + 1, 0, {}, 0.0
-        standing.lines += 1
-        if files is not None:
-            with files.metrics.open("a", encoding="utf-8") as lines:
-                lines.write(json.dumps(line) + "\n")
-        tell(line)
-        listener(Progress("training", standing.epoch, training.epochs, _news(line, standing, metric, training)))
-        if standing.finished or time.monotonic() - saved_at >= training.checkpoint_seconds:
-            checkpoint()
-    assert best is not None
+
+@kernels.retain_freed_memory()
+def train(
+    model: TrainedModel, split: Split, settings: TrainingSettings, *, device: torch.device, context: RunContext
+) -> TrainingState:
+    """Train until validation has not improved for `patience` evaluations. The model is left with its best parameters.
+
+    With `context.files`, training continues from the checkpoint there and ends with the same bytes as if it had never
+    stopped. Raises TrainingError if the loss is not finite, SettingsError if there is nothing to train or validate on,
+    KeyboardInterrupt if `context.should_stop` asks for it.
+    """
+    run = start_run(model, split, settings, device, context)
+    while not run.state.finished:
+        line = train_epoch(run)
+        if _is_last_epoch(run) or (run.state.epoch + 1) % settings.evaluate_every == 0:
+            line |= validate(run)
+        record(run, line)
+    assert run.best is not None
     with torch.no_grad():
         for name, parameter in model.named_parameters():
-            parameter.copy_(best[name])
+            parameter.copy_(run.best[name])
     model.eval()
-    return standing
+    return run.state
 
 
-def _step(
-    model: LearntModel,
-    adam: Adam,
-    batches: Batches,
-    order: NDArray[np.signedinteger],
-    standing: Standing,
-    seed: int,
-    device: torch.device,
-    files: RunFiles | None,
-) -> dict[str, float]:
-    """One step of Adam; returns the loss's terms. Raises TrainingError before it would spoil the parameters."""
-    batch = batches.batch(order, standing.epoch, standing.step, device)
-    terms = model.loss(batch, torch_generator(device, seed, LOSS, standing.epoch, standing.step))
+def train_epoch(run: TrainingRun) -> dict[str, object]:
+    """Train for one epoch, or for the rest of an interrupted one. Returns the epoch, the mean loss terms and seconds."""
+    state, batches, context = run.state, run.batches, run.context
+    order = batches.order(state.epoch)
+    run.model.train()
+    run.model.start_epoch(torch_generator(run.device, run.settings.seed, Purpose.EPOCH, state.epoch))
+    while state.step < batches.n_steps:
+        began = time.perf_counter()
+        terms = train_step(run, order)
+        state.terms = {name: state.terms.get(name, 0.0) + value for name, value in terms.items()}
+        state.step += 1
+        state.seconds += time.perf_counter() - began
+        context.listener(Progress(f"epoch {state.epoch + 1}", state.step, batches.n_steps))
+        if context.should_stop is not None and context.should_stop():
+            _save(run)
+            raise KeyboardInterrupt
+        _save_if_due(run)
+    means = {f"loss/{name}": total / batches.n_steps for name, total in state.terms.items()}
+    return {"epoch": state.epoch + 1, **means, "seconds": round(state.seconds, 4)}
+
+
+@torch.no_grad()
+def validate(run: TrainingRun) -> dict[str, object]:
+    """Measure the model on validation and update what early stopping looks at. Returns the metrics and the seconds.
+
+    An epoch is the best if its metric is the largest so far. It resets patience only if the metric is larger by more
+    than the share `min_gain`.
+    """
+    model, state, split = run.model, run.state, run.split
+    model.eval()
+    if run.cold_items.any():
+        model.embed_cold_items(run.cold_items)
+    began = time.perf_counter()
+    names = tuple(dict.fromkeys((run.metric, *MORE_METRICS)))
+    factors, seen = model.factors(), split.train.interactions
+    report = evaluate(factors, split.validation, seen, names, listener=run.context.listener)
+    seconds, value = round(time.perf_counter() - began, 4), report[run.metric]
+    if state.best is None or value > state.best:
+        state.best, state.best_epoch = value, state.epoch
+        run.best = {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
+    if state.best_for_patience is None or value > state.best_for_patience * (1 + run.settings.min_gain):
+        state.best_for_patience, state.epochs_without_improvement = value, 0
+    else:
+        state.epochs_without_improvement += 1
+    return {**{f"validation/{name}": mean for name, mean in report.means.items()}, "evaluation_seconds": seconds}
+
+
+def record(run: TrainingRun, line: dict[str, object]) -> None:
+    """End the epoch: write its line to metrics.jsonl and the loggers, report progress, save a checkpoint if due."""
+    state, context, settings = run.state, run.context, run.settings
+    line["peak_megabytes"] = _peak_megabytes(run.device)
+    state.finished = _is_last_epoch(run) or state.epochs_without_improvement >= settings.patience
+    state.epoch, state.step, state.terms, state.seconds = state.epoch + 1, 0, {}, 0.0
+    state.lines += 1
+    if context.files is not None:
+        with context.files.metrics.open("a", encoding="utf-8") as lines:
+            lines.write(json.dumps(line) + "\n")
+    for log in context.loggers:
+        log(line)
+    context.listener(Progress("training", state.epoch, settings.epochs, _summary(run, line)))
+    if state.finished:
+        _save(run)
+    else:
+        _save_if_due(run)
+
+
+def start_run(
+    model: TrainedModel, split: Split, settings: TrainingSettings, device: torch.device, context: RunContext
+) -> TrainingRun:
+    """Check that there is something to train and validate on, and load the checkpoint of an earlier attempt."""
+    metric, interactions = str(parse_metric(settings.metric)), split.train.interactions
+    batches = Batches(interactions, settings.batch_size, settings.seed, negatives=model.needs_negatives)
+    if not batches.n_steps:
+        raise SettingsError("every user has every item, so there is nothing to learn", hint="give more items")
+    if not len(split.validation):
+        raise SettingsError("there are no validation interactions to stop by", hint="split with a validation share")
+    model.to(device)
+    model.zero_grad(set_to_none=True)  # gradients that the caller may have left
+    adam, state, best = _adam(model, settings), TrainingState(), None
+    if context.files is not None:
+        if context.files.checkpoint.exists():
+            best, state = load_checkpoint(context.files.checkpoint, model, adam)
+        _truncate_lines(context.files.metrics, state.lines)
+    cold_items = torch.from_numpy(interactions.item_degrees == 0).to(device)
+    return TrainingRun(
+        model, split, settings, device, context, metric, cold_items, batches, adam, state, best, time.monotonic()
+    )
+
+
+def train_step(run: TrainingRun, order: NDArray[np.signedinteger]) -> dict[str, float]:
+    """Take one step of Adam; returns the loss terms. Raises TrainingError before a bad loss spoils the parameters."""
+    state, seed, files = run.state, run.settings.seed, run.context.files
+    batch = run.batches.batch(order, state.epoch, state.step, run.device)
+    terms = run.model.loss(batch, torch_generator(run.device, seed, Purpose.LOSS, state.epoch, state.step))
     values = dict(zip(terms, torch.stack(list(terms.values())).tolist(), strict=True))
     if not math.isfinite(sum(values.values())):
         shown = ", ".join(f"{name} {value:g}" for name, value in values.items())
-        kept = files.checkpoint if files is not None and files.checkpoint.exists() else None
+        checkpoint = files.checkpoint if files is not None and files.checkpoint.exists() else None
         raise TrainingError(
-            f"the loss is not finite ({shown}) at epoch {standing.epoch + 1}, batch {standing.step + 1} of "
-            f"{batches.n_steps}; " + (f"last good checkpoint: {kept}" if kept else "no checkpoint yet"),
-            where=place(files.folder) if files else None,
-            mend="lower the learning rate, or look for extreme feature values, then start again",
+            f"the loss is not finite ({shown}) at epoch {state.epoch + 1}, batch {state.step + 1} of "
+            f"{run.batches.n_steps}; " + (f"last good checkpoint: {checkpoint}" if checkpoint else "no checkpoint yet"),
+            where=location(files.folder) if files else None,
+            hint="lower the learning rate, or look for extreme feature values, then start again",
         )
-    adam.descend(torch.stack(list(terms.values())).sum())
+    run.adam.descend(torch.stack(list(terms.values())).sum())
     return values
 
 
-def _adam(model: LearntModel, training: TrainingSettings) -> Adam:
-    own, parameters = model.own_learning_rates(), dict(model.named_parameters())
-    return Adam(parameters, {name: own.get(name, training.learning_rate) for name in parameters})
+def _save(run: TrainingRun) -> None:
+    if run.context.files is not None:
+        save_checkpoint(run.context.files.checkpoint, run.model, run.adam, run.best, run.state)
+        run.saved_at = time.monotonic()
+
+
+def _save_if_due(run: TrainingRun) -> None:
+    if time.monotonic() - run.saved_at >= run.settings.checkpoint_seconds:
+        _save(run)
+
+
+def _is_last_epoch(run: TrainingRun) -> bool:
+    return run.state.epoch + 1 == run.settings.epochs
+
+
+def _adam(model: TrainedModel, settings: TrainingSettings) -> Adam:
+    rates, parameters = model.own_learning_rates(), dict(model.named_parameters())
+    return Adam(parameters, {name: rates.get(name, settings.learning_rate) for name in parameters})
 
 
 def _peak_megabytes(device: torch.device) -> float:
-    """Peak memory so far: of the accelerator where there is one, else resident memory of the whole process."""
+    """Return the peak memory so far: of the GPU if there is one, else of the whole process."""
     if device.type == "cuda":
         return round(torch.cuda.max_memory_allocated(device) / 1e6, 1)
     return peak_resident_megabytes()
 
 
-def _cut_lines(path: Path, lines: int) -> None:
-    """Take away what was told after the checkpoint, or without one: it will be told again."""
+def _truncate_lines(path: Path, lines: int) -> None:
+    """Keep the first lines of metrics.jsonl: epochs after the checkpoint are trained and recorded again."""
     if path.exists():
-        kept = path.read_text(encoding="utf-8").splitlines(keepends=True)[:lines]
-        write_file(path, "".join(kept).encode())
+        first = path.read_text(encoding="utf-8").splitlines(keepends=True)[:lines]
+        write_file(path, "".join(first).encode())
 
 
-def _news(line: dict[str, object], standing: Standing, metric: str, training: TrainingSettings) -> str:
+def _summary(run: TrainingRun, line: dict[str, object]) -> str:
+    """Return an epoch's line as text: loss terms, the metric (* marks the best so far), seconds, memory."""
+    state, metric = run.state, run.metric
     parts = [f"{name[5:]} {value:.4f}" for name, value in line.items() if name.startswith("loss/")]
     if f"validation/{metric}" in line:
-        left = f" (best {standing.best:.4f}, patience {training.patience - standing.without_better})"
-        star = "" if standing.best_epoch + 1 < standing.epoch else "*"
-        star += left if standing.without_better else ""
+        left = f" (best {state.best:.4f}, patience {run.settings.patience - state.epochs_without_improvement})"
+        star = "" if state.best_epoch + 1 < state.epoch else "*"
+        star += left if state.epochs_without_improvement else ""
         parts.append(f"{metric} {line[f'validation/{metric}']:.4f}{star}")
     return " · ".join([*parts, f"{line['seconds']:.2f} s", f"{line['peak_megabytes']:.0f} MB"])

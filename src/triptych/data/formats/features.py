@@ -16,7 +16,7 @@ from triptych.data.features import FeatureStream, first_bad_value
 from triptych.data.formats.encoded import FEATURES, ROWS, open_encoded
 from triptych.data.formats.tables import Table, good_ids, no_such, read_table
 from triptych.data.vocabulary import Vocabulary
-from triptych.errors import ArtefactError, InputError, place
+from triptych.errors import ArtefactError, InputError, location
 
 Store = Literal["float16", "float32"]
 ZeroRows = Literal["missing", "keep"]
@@ -54,7 +54,7 @@ class FeatureFile:
 
     def where(self, row: int, column: int | None = None) -> str:
         """The place of a row of the matrix, for an error."""
-        return place(self.source.path, row=row + self.first_row, column=None if column is None else str(column))
+        return location(self.source.path, row=row + self.first_row, column=None if column is None else str(column))
 
 
 def open_features(source: FeatureSource) -> FeatureFile:
@@ -79,18 +79,18 @@ def open_features(source: FeatureSource) -> FeatureFile:
     else:
         raise InputError(
             f'cannot read features from "{path.suffix or path.name}"',
-            where=place(path),
-            mend="give .npy, .safetensors or .parquet, or a folder of triptych encode",
+            where=location(path),
+            hint="give .npy, .safetensors or .parquet, or a folder of triptych encode",
         )
     if values.ndim != 2 or 0 in values.shape:
         raise InputError(
             f"features must be a matrix [items, width], got shape {values.shape}",
-            where=place(path),
-            mend="store one row per item",
+            where=location(path),
+            hint="store one row per item",
         )
     if not np.issubdtype(values.dtype, np.floating):
         raise InputError(
-            f"features are {values.dtype}, not floats", where=place(path), mend="store float16, float32 or float64"
+            f"features are {values.dtype}, not floats", where=location(path), hint="store float16, float32 or float64"
         )
     if source.ids is not None:
         ids, first_id = _read_ids(source.ids, len(values), path)
@@ -158,14 +158,14 @@ def order_of(
         if row_ids is None:
             raise InputError(
                 f"has {len(file.values)} rows and no item ids",
-                where=place(file.source.path),
-                mend="give an id file (one id a line), or an item table whose rows are in the same order",
+                where=location(file.source.path),
+                hint="give an id file (one id a line), or an item table whose rows are in the same order",
             )
         if len(row_ids) != len(file.values):
             raise InputError(
                 f"has {len(file.values)} rows, but there are {len(row_ids)} items",
-                where=place(file.source.path),
-                mend="give one row per item in the same order, or an id file",
+                where=location(file.source.path),
+                hint="give one row per item in the same order, or an id file",
             )
         ids = row_ids
     elif unknown == "error":
@@ -174,8 +174,8 @@ def order_of(
             row = int(np.argmax(strange))
             raise InputError(
                 f'item "{ids[row]}" is in neither the item table nor the interactions ({int(strange.sum())} such rows)',
-                where=place(file.source.ids or file.source.path, row=row + file.first_id),
-                mend="add it to the item table, or pass --unknown-items drop",
+                where=location(file.source.ids or file.source.path, row=row + file.first_id),
+                hint="add it to the item table, or pass --unknown-items drop",
             )
     rows = Vocabulary(ids).find(items.ids)
     if file.present is not None:
@@ -190,16 +190,16 @@ def _check(file: FeatureFile, chunk: NDArray[Any], wanted: NDArray[np.int64], dt
         raise InputError(
             f"{what} among the features",
             where=file.where(int(wanted[row]), column),
-            mend="encode that item again; if it lacks the modality, leave its row out or fill it with zeros",
+            hint="encode that item again; if it lacks the modality, leave its row out or fill it with zeros",
         )
     if dtype.itemsize < chunk.dtype.itemsize:
         large = np.abs(chunk) > np.finfo(dtype).max
         if large.any():
-            row, column = (int(place_) for place_ in np.unravel_index(int(np.argmax(large)), large.shape))
+            row, column = (int(position) for position in np.unravel_index(int(np.argmax(large)), large.shape))
             raise InputError(
                 f"{chunk[row, column]:g} does not fit {8 * dtype.itemsize} bits",
                 where=file.where(int(wanted[row]), column),
-                mend="store float32, or scale the features" if dtype == np.float16 else "scale the features",
+                hint="store float32, or scale the features" if dtype == np.float16 else "scale the features",
             )
 
 
@@ -210,13 +210,13 @@ def open_npy(path: Path) -> NDArray[Any]:
     except (ValueError, OSError, EOFError) as error:
         pickled = "pickle" in str(error).lower() or "object" in str(error).lower()
         what = "holds pickled objects, which are never loaded" if pickled else "is not a .npy file, or is cut short"
-        raise InputError(what, where=place(path), mend="save a float array with numpy.save") from None
+        raise InputError(what, where=location(path), hint="save a float array with numpy.save") from None
     return values
 
 
 def _open_folder(source: FeatureSource) -> FeatureFile:
     if source.ids is not None:
-        raise InputError("has its own ids", where=place(source.path), mend="leave the id file out")
+        raise InputError("has its own ids", where=location(source.path), hint="leave the id file out")
     found = open_encoded(source.path)
     opened = FeatureSource(source.modality, source.path / FEATURES, source.path / ROWS)
     about, fitted = found.provenance, found.manifest.about.get("fitted")
@@ -227,14 +227,16 @@ def _open_safetensors(path: Path) -> NDArray[Any]:
     try:
         tensors = map_tensors(path)
     except ArtefactError as error:
-        raise InputError(error.what, where=error.where, mend="save one matrix with safetensors") from None
+        raise InputError(error.what, where=error.where, hint="save one matrix with safetensors") from None
     if len(tensors) == 1:
         return next(iter(tensors.values()))
     for name in NAMES:
         if name in tensors:
             return tensors[name]
     raise InputError(
-        f"holds several tensors ({', '.join(sorted(tensors)[:10])})", where=place(path), mend='name the matrix "table"'
+        f"holds several tensors ({', '.join(sorted(tensors)[:10])})",
+        where=location(path),
+        hint='name the matrix "table"',
     )
 
 
@@ -251,7 +253,9 @@ def _open_parquet(path: Path) -> tuple[NDArray[Any], pl.Series | None]:
         return _matrix(table, lists[0]), ids
     if not floats or lists:
         raise InputError(
-            "has no features", where=place(path), mend="give an id column and one column of lists, or columns of floats"
+            "has no features",
+            where=location(path),
+            hint="give an id column and one column of lists, or columns of floats",
         )
     return frame.select(floats).to_numpy(), ids
 
@@ -266,7 +270,7 @@ def _matrix(table: Table, column: str) -> NDArray[Any]:
             raise InputError(
                 f"{lengths[position]} values where the first row has {lengths[0]}",
                 where=table.where(position, column),
-                mend="give every item a vector of one length; leave out the rows of items without",
+                hint="give every item a vector of one length; leave out the rows of items without",
             )
         values = values.list.to_array(int(lengths[0]))
     return values.to_numpy()
@@ -285,6 +289,6 @@ def _read_ids(path: Path, n_rows: int, features: Path) -> tuple[pl.Series, int]:
     ids = table.text(table.frame.columns[0])
     if len(ids) != n_rows:
         raise InputError(
-            f"{len(ids)} ids for the {n_rows} rows of {features.name}", where=place(path), mend="give one id per row"
+            f"{len(ids)} ids for the {n_rows} rows of {features.name}", where=location(path), hint="give one id per row"
         )
     return good_ids(ids, table.where), table.first_row

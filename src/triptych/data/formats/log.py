@@ -17,7 +17,18 @@ GUESSES = {
     "time": ("timestamp", "time", "date", "datetime", "unixreviewtime", "t_dat", "created_at"),
     "split": ("x_label", "split", "part", "fold"),
 }
-PARTS = {"train": 0, "training": 0, "0": 0, "valid": 1, "validation": 1, "val": 1, "dev": 1, "1": 1, "test": 2, "2": 2}
+SPLIT_NAMES = {
+    "train": 0,
+    "training": 0,
+    "0": 0,
+    "valid": 1,
+    "validation": 1,
+    "val": 1,
+    "dev": 1,
+    "1": 1,
+    "test": 2,
+    "2": 2,
+}
 
 
 @dataclass(frozen=True)
@@ -47,7 +58,7 @@ class Log:
         return column in self.frame.columns
 
 
-def log_of_table(table: Table, columns: Columns) -> Log:
+def log_from_table(table: Table, columns: Columns) -> Log:
     """The log in a table. Raises InputError on a missing column, a rating or time that is none, an unknown part."""
     user, item = _column(table, "user", columns.user), _column(table, "item", columns.item)
     if user is None or item is None:
@@ -55,7 +66,7 @@ def log_of_table(table: Table, columns: Columns) -> Log:
         raise InputError(
             f"no column looks like {noun} ids (columns: {', '.join(table.frame.columns[:20])})",
             where=table.where(),
-            mend=f"name it with --{noun}-column",
+            hint=f"name it with --{noun}-column",
         )
     frame = pl.DataFrame({"user_id": table.text(user), "item_id": table.text(item)})
     frame = frame.with_row_index("row", offset=table.first_row).with_columns(pl.col("row").cast(pl.Int64))
@@ -68,7 +79,7 @@ def log_of_table(table: Table, columns: Columns) -> Log:
     if time is not None:
         frame = frame.with_columns(_times(table, time).alias("time"))
     if split is not None:
-        frame = frame.with_columns(_parts(table, split).alias("part"))
+        frame = frame.with_columns(_split_codes(table, split).alias("split"))
     return Log(frame, table.path)
 
 
@@ -105,18 +116,18 @@ def _good_times(table: Table, column: str, seconds: pl.Series, given: pl.Series)
         raise InputError(
             f'"{given[position]}" is no time',
             where=table.where(position, column),
-            mend="write seconds, or 2026-01-31, or 2026-01-31 12:00:00",
+            hint="write seconds, or 2026-01-31, or 2026-01-31 12:00:00",
         )
     return seconds
 
 
-def _parts(table: Table, column: str) -> pl.Series:
+def _split_codes(table: Table, column: str) -> pl.Series:
     text = table.text(column).str.strip_chars().str.to_lowercase()
-    parts = text.replace_strict(PARTS, default=None, return_dtype=pl.Int8)
-    if parts.null_count():
-        position = int(parts.is_null().arg_true()[0])
+    codes = text.replace_strict(SPLIT_NAMES, default=None, return_dtype=pl.Int8)
+    if codes.null_count():
+        position = int(codes.is_null().arg_true()[0])
         value = text[position]
-        near = did_you_mean(value, PARTS) if value else ""
+        near = did_you_mean(value, SPLIT_NAMES) if value else ""
         hint = near if near.startswith("did") else "write train, validation or test (or 0, 1, 2)"
-        raise InputError(f'"{value or ""}" is no part of a split', where=table.where(position, column), mend=hint)
-    return parts
+        raise InputError(f'"{value or ""}" is no part of a split', where=table.where(position, column), hint=hint)
+    return codes

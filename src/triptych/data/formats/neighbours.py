@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from triptych.data.formats.features import open_npy
 from triptych.data.formats.tables import no_such
 from triptych.data.neighbours import Neighbours
-from triptych.errors import InputError, place
+from triptych.errors import InputError, location
 
 
 @dataclass(frozen=True)
@@ -31,15 +31,15 @@ def read_neighbours(source: NeighbourSource, order: NDArray[np.int64], n_items: 
     """
     rows, cosines = _matrix(source.rows), _matrix(source.cosines)
     if not np.issubdtype(rows.dtype, np.integer):
-        raise InputError(f"neighbours are {rows.dtype}", where=place(source.rows), mend="store rows as integers")
+        raise InputError(f"neighbours are {rows.dtype}", where=location(source.rows), hint="store rows as integers")
     if not np.issubdtype(cosines.dtype, np.floating):
-        raise InputError(f"cosines are {cosines.dtype}", where=place(source.cosines), mend="store them as floats")
+        raise InputError(f"cosines are {cosines.dtype}", where=location(source.cosines), hint="store them as floats")
     for path, matrix in ((source.rows, rows), (source.cosines, cosines)):
         if matrix.shape != (len(order), rows.shape[1]):
             raise InputError(
                 f"is {matrix.shape}, expected {(len(order), rows.shape[1])}",
-                where=place(path),
-                mend="give one row per row of the item table, as many cosines as neighbours",
+                where=location(path),
+                hint="give one row per row of the item table, as many cosines as neighbours",
             )
     items = np.asarray(rows, dtype=np.int64)
     near = np.asarray(cosines, dtype=np.float32)
@@ -62,8 +62,8 @@ def _matrix(path: Path) -> NDArray[Any]:
     if values.ndim != 2:
         raise InputError(
             f"neighbours must be a matrix [items, k], got shape {values.shape}",
-            where=place(path),
-            mend="store one row per item",
+            where=location(path),
+            hint="store one row per item",
         )
     return values
 
@@ -71,4 +71,6 @@ def _matrix(path: Path) -> NDArray[Any]:
 def _refuse(bad: NDArray[np.bool_], values: NDArray[Any], path: Path, rule: str) -> None:
     if bad.any():
         row, column = np.unravel_index(int(np.argmax(bad)), bad.shape)
-        raise InputError(f"holds {values[row, column]}", where=place(path, row=int(row), column=str(column)), mend=rule)
+        raise InputError(
+            f"holds {values[row, column]}", where=location(path, row=int(row), column=str(column)), hint=rule
+        )

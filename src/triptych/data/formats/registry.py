@@ -9,9 +9,9 @@ from pathlib import Path
 import polars as pl
 
 from triptych.data.formats.features import FeatureSource
-from triptych.data.formats.log import Columns, Log, log_of_table
+from triptych.data.formats.log import Columns, Log, log_from_table
 from triptych.data.formats.tables import Table, no_such, read_table
-from triptych.errors import InputError, SettingsError, did_you_mean, place
+from triptych.errors import InputError, SettingsError, did_you_mean, location
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Format:
 
 def read_plain(path: Path, columns: Columns) -> Source:
     """A CSV, TSV or Parquet table with a header."""
-    return Source(log_of_table(read_table(path), columns))
+    return Source(log_from_table(read_table(path), columns))
 
 
 def read_recbole(path: Path, columns: Columns) -> Source:
@@ -45,16 +45,16 @@ def read_recbole(path: Path, columns: Columns) -> Source:
     table = read_table(path, separator="\t")
     plain = {name: name.partition(":")[0] for name in table.frame.columns}
     if len(set(plain.values())) < len(plain):
-        raise InputError("names a column twice", where=place(path, row=1), mend="give each column its own name")
-    return Source(log_of_table(Table(table.frame.rename(plain), path, table.first_row), columns))
+        raise InputError("names a column twice", where=location(path, row=1), hint="give each column its own name")
+    return Source(log_from_table(Table(table.frame.rename(plain), path, table.first_row), columns))
 
 
-def read_literature(path: Path, columns: Columns) -> Source:
+def read_mmrec(path: Path, columns: Columns) -> Source:
     """The multimodal literature's folder: NAME.inter with x_label, and MODALITY_feat.npy in item-id order."""
     logs = sorted(path.glob("*.inter"))
     if len(logs) != 1:
-        mend = "name the one to read" if logs else "check the path, or name another format"
-        raise InputError(f"holds {len(logs) or 'no'} .inter files", where=place(path), mend=mend)
+        hint = "name the one to read" if logs else "check the path, or name another format"
+        raise InputError(f"holds {len(logs) or 'no'} .inter files", where=location(path), hint=hint)
     features = tuple(
         FeatureSource(file.name.removesuffix("_feat.npy"), file) for file in sorted(path.glob("*_feat.npy"))
     )
@@ -64,8 +64,8 @@ def read_literature(path: Path, columns: Columns) -> Source:
     if features and (numbers.null_count() or (len(numbers) and int(numbers.min() or 0) < 0)):  # type: ignore[arg-type]
         raise InputError(
             "item ids must be whole numbers from 0 where features are in item-id order",
-            where=place(logs[0]),
-            mend="number the items, or give the features with an id file",
+            where=location(logs[0]),
+            hint="number the items, or give the features with an id file",
         )
     n_items = int(numbers.max()) + 1 if features and len(numbers) else None  # type: ignore[arg-type]
     return Source(source.log, features=features, n_items=n_items)
@@ -75,16 +75,16 @@ def read_movielens(path: Path, columns: Columns) -> Source:
     """MovieLens: ml-latest (ratings.csv, movies.csv), ml-1m (ratings.dat, movies.dat), ml-100k (u.data, u.item)."""
     if (path / "ratings.csv").is_file():
         items = read_table(path / "movies.csv") if (path / "movies.csv").is_file() else None
-        return Source(log_of_table(read_table(path / "ratings.csv"), columns), items)
+        return Source(log_from_table(read_table(path / "ratings.csv"), columns), items)
     if (path / "ratings.dat").is_file():
         log = _double_colon(path / "ratings.dat", ("user_id", "item_id", "rating", "timestamp"))
         movies = path / "movies.dat"
         return Source(
-            log_of_table(log, columns),
+            log_from_table(log, columns),
             _double_colon(movies, ("movieId", "title", "genres")) if movies.exists() else None,
         )
     log = read_table(path / "u.data", header=("user_id", "item_id", "rating", "timestamp"), separator="\t")
-    return Source(log_of_table(log, columns))
+    return Source(log_from_table(log, columns))
 
 
 def _double_colon(path: Path, header: tuple[str, ...]) -> Table:
@@ -93,7 +93,7 @@ def _double_colon(path: Path, header: tuple[str, ...]) -> Table:
     for number, fields in enumerate(rows, start=1):
         if len(fields) != len(header):
             raise InputError(
-                f"{len(fields)} fields, expected {len(header)}", where=place(path, row=number), mend="mend that row"
+                f"{len(fields)} fields, expected {len(header)}", where=location(path, row=number), hint="mend that row"
             )
     return Table(pl.DataFrame(rows, schema=dict.fromkeys(header, pl.String), orient="row"), path)
 
@@ -103,7 +103,7 @@ FORMATS: dict[str, Format] = {
         lambda p: p.is_dir() and any((p / name).is_file() for name in ("ratings.csv", "ratings.dat", "u.data")),
         read_movielens,
     ),
-    "literature": Format(lambda p: p.is_dir() and any(p.glob("*.inter")), read_literature),
+    "mmrec": Format(lambda p: p.is_dir() and any(p.glob("*.inter")), read_mmrec),
     "recbole": Format(lambda p: p.suffix == ".inter", read_recbole),
     "table": Format(lambda p: p.suffix in (".csv", ".tsv", ".txt", ".parquet"), read_plain),
 }
@@ -112,7 +112,7 @@ FORMATS: dict[str, Format] = {
 def read_source(path: Path, columns: Columns, name: str = "auto") -> Source:
     """Read interactions in the format called `name`; "auto" goes by the path. Raises InputError, SettingsError."""
     if name != "auto" and name not in FORMATS:
-        raise SettingsError(f'unknown format "{name}"', mend=did_you_mean(name, [*FORMATS, "auto"]))
+        raise SettingsError(f'unknown format "{name}"', hint=did_you_mean(name, [*FORMATS, "auto"]))
     if not path.exists():
         raise no_such(path, "file or folder")
     if name != "auto":
@@ -122,6 +122,6 @@ def read_source(path: Path, columns: Columns, name: str = "auto") -> Source:
             return each.read(path, columns)
     raise InputError(
         "no known layout of interactions",
-        where=place(path),
-        mend="give a .csv, .tsv, .parquet or .inter file, or a folder with an .inter file or MovieLens ratings",
+        where=location(path),
+        hint="give a .csv, .tsv, .parquet or .inter file, or a folder with an .inter file or MovieLens ratings",
     )

@@ -10,7 +10,7 @@ from pathlib import Path
 import polars as pl
 from polars.exceptions import ComputeError, NoDataError, PolarsError
 
-from triptych.errors import InputError, did_you_mean, place
+from triptych.errors import InputError, did_you_mean, location
 
 SEPARATORS = {".csv": ",", ".tsv": "\t", ".txt": "\t", ".inter": "\t", ".item": "\t"}
 ITEM_IDS = ("item_id", "itemid", "item", "movieid", "product_id", "productid", "asin", "article_id", "sku", "id")
@@ -33,13 +33,13 @@ class Table:
 
     def where(self, position: int | None = None, column: str | None = None) -> str:
         """The place of a value, for an error."""
-        return place(self.path, row=None if position is None else self.row(position), column=column)
+        return location(self.path, row=None if position is None else self.row(position), column=column)
 
     def require(self, column: str) -> str:
         """The column, if the table has it. Raises InputError with the closest name."""
         if column not in self.frame.columns:
-            mend = did_you_mean(column, self.frame.columns)
-            raise InputError(f'has no column "{column}"', where=self.where(), mend=mend)
+            hint = did_you_mean(column, self.frame.columns)
+            raise InputError(f'has no column "{column}"', where=self.where(), hint=hint)
         return column
 
     def text(self, column: str) -> pl.Series:
@@ -53,7 +53,7 @@ class Table:
                 raise InputError(
                     f"{values[position]} is no id: ids are text or whole numbers",
                     where=self.where(position, column),
-                    mend="store the ids as text",
+                    hint="store the ids as text",
                 )
             values = whole
         try:
@@ -62,7 +62,7 @@ class Table:
             raise InputError(
                 f"holds {values.dtype}, which cannot be read as text",
                 where=self.where(column=column),
-                mend="store text",
+                hint="store text",
             ) from None
         return pl.select(pl.when(text.str.strip_chars() != "").then(text)).to_series()
 
@@ -84,12 +84,12 @@ class Table:
             raise InputError(
                 f'"{text[position]}" is not a number',
                 where=self.where(position, column),
-                mend="write a plain number such as 4.5, or leave the field empty",
+                hint="write a plain number such as 4.5, or leave the field empty",
             )
         return numbers
 
 
-def good_ids(ids: pl.Series, where: Callable[[int], str], mend: str = "give each row its own id") -> pl.Series:
+def good_ids(ids: pl.Series, where: Callable[[int], str], hint: str = "give each row its own id") -> pl.Series:
     """The ids of rows, if each has its own; `where` names the place of a position. Raises InputError."""
     broken = ids.str.contains(r"[\r\n]").fill_null(value=False)
     for odd, what in (
@@ -99,7 +99,7 @@ def good_ids(ids: pl.Series, where: Callable[[int], str], mend: str = "give each
     ):
         if odd.any():
             row = int(odd.arg_true()[0])
-            raise InputError(f'item id "{ids[row] or ""}" {what}', where=where(row), mend=mend)
+            raise InputError(f'item id "{ids[row] or ""}" {what}', where=where(row), hint=hint)
     return ids
 
 
@@ -111,7 +111,7 @@ def item_ids_of(table: Table, column: str = "") -> pl.Series:
         raise InputError(
             f"no column looks like item ids (columns: {', '.join(table.frame.columns[:20])})",
             where=table.where(),
-            mend="name it with --item-id-column",
+            hint="name it with --item-id-column",
         )
     return good_ids(table.text(named), lambda row: table.where(row, named), "keep one row per item")
 
@@ -119,7 +119,7 @@ def item_ids_of(table: Table, column: str = "") -> pl.Series:
 def no_such(path: Path, what: str = "file") -> InputError:
     """The error for a path where nothing is, with the closest name beside it."""
     near = did_you_mean(path.name, [entry.name for entry in path.parent.iterdir()]) if path.parent.is_dir() else ""
-    return InputError(f"no such {what}", where=place(path), mend=near or "check the path")
+    return InputError(f"no such {what}", where=location(path), hint=near or "check the path")
 
 
 def read_table(path: Path, *, header: Sequence[str] | None = None, separator: str | None = None) -> Table:
@@ -131,22 +131,22 @@ def read_table(path: Path, *, header: Sequence[str] | None = None, separator: st
     if not path.exists():
         raise no_such(path)
     if path.is_dir():
-        raise InputError("is a folder, not a file", where=place(path), mend="name a file")
+        raise InputError("is a folder, not a file", where=location(path), hint="name a file")
     if path.stat().st_size == 0:
-        raise InputError("is empty", where=place(path), mend="check how it was written")
+        raise InputError("is empty", where=location(path), hint="check how it was written")
     if path.suffix == ".parquet":
         try:
             table = Table(pl.read_parquet(path), path)
         except (PolarsError, OSError):
-            raise InputError("is not a readable Parquet file", where=place(path), mend="write it again") from None
+            raise InputError("is not a readable Parquet file", where=location(path), hint="write it again") from None
     elif path.suffix in SEPARATORS or header is not None:
         table = _read_separated(path, header, separator)
     else:
         raise InputError(
-            f'cannot read "{path.suffix or path.name}" files', where=place(path), mend="give .csv, .tsv or .parquet"
+            f'cannot read "{path.suffix or path.name}" files', where=location(path), hint="give .csv, .tsv or .parquet"
         )
     if not len(table.frame):
-        raise InputError("has no rows", where=place(path), mend="give at least one row below the header")
+        raise InputError("has no rows", where=location(path), hint="give at least one row below the header")
     return table
 
 
@@ -162,7 +162,7 @@ def _read_separated(path: Path, header: Sequence[str] | None, separator: str | N
             new_columns=header and list(header),
         )
     except NoDataError:
-        raise InputError("is empty", where=place(path), mend="check how it was written") from None
+        raise InputError("is empty", where=location(path), hint="check how it was written") from None
     except (ComputeError, PolarsError) as error:
         raise _why(path, separator, header, str(error)) from None
     if header is None:
@@ -175,10 +175,10 @@ def _refuse_repeated(path: Path, separator: str) -> None:
     """Two columns of one name: the parser would rename the second, and nobody would know which was read."""
     with path.open(encoding="utf-8-sig", errors="replace", newline="") as text:
         names = [name.strip() for name in next(csv.reader(text, delimiter=separator), [])]
-    twice = [name for place_, name in enumerate(names) if name in names[:place_]]
+    twice = [name for position, name in enumerate(names) if name in names[:position]]
     if twice:
         raise InputError(
-            f'names a column twice: "{twice[0]}"', where=place(path, row=1), mend="give each column its own name"
+            f'names a column twice: "{twice[0]}"', where=location(path, row=1), hint="give each column its own name"
         )
 
 
@@ -198,7 +198,7 @@ def _why(path: Path, separator: str, header: Sequence[str] | None, said: str) ->
             try:
                 line.decode("utf-8")
             except UnicodeDecodeError:
-                return InputError("is not UTF-8 text", where=place(path, row=number), mend="save the file as UTF-8")
+                return InputError("is not UTF-8 text", where=location(path, row=number), hint="save the file as UTF-8")
     with path.open(encoding="utf-8", newline="") as text:
         width = len(header) if header is not None else None
         try:
@@ -207,11 +207,11 @@ def _why(path: Path, separator: str, header: Sequence[str] | None, said: str) ->
                 if len(fields) > width:
                     return InputError(
                         f"{len(fields)} fields where the header has {width}",
-                        where=place(path, row=number),
-                        mend="quote fields that hold the separator, or mend that row",
+                        where=location(path, row=number),
+                        hint="quote fields that hold the separator, or mend that row",
                     )
         except csv.Error as error:
             said = str(error)
     return InputError(
-        f"cannot be parsed: {said.splitlines()[0]}", where=place(path), mend="check quotes and separators"
+        f"cannot be parsed: {said.splitlines()[0]}", where=location(path), hint="check quotes and separators"
     )

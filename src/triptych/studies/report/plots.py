@@ -21,36 +21,38 @@ GRID = {"axes.grid": True, "grid.color": "#e6e6e6", "axes.axisbelow": True}
 LINES = 12  # of a plot of curves; more cannot be told apart
 
 
-def looks(rows: Sequence[Row]) -> dict[str, tuple[str, str]]:
+def styles(rows: Sequence[Row]) -> dict[str, tuple[str, str]]:
     """Line -> (colour, marker), the same in every plot of a page."""
-    names = list(dict.fromkeys(row.line_in_words for row in rows))
+    names = list(dict.fromkeys(row.label for row in rows))
     return {name: (COLOURS[n % len(COLOURS)], MARKERS[n % len(MARKERS)]) for n, name in enumerate(names)}
 
 
-def quality(rows: Sequence[Row], metric: str, look: Mapping[str, tuple[str, str]]) -> str:
+def quality(rows: Sequence[Row], metric: str, styles: Mapping[str, tuple[str, str]]) -> str:
     """Every line's metric with its interval, the best on top."""
     with figure_of(1, (7.5, 0.36 * len(rows) + 1.1)) as (figure, (axes,)):
-        for place, row in enumerate(rows):
-            each, (colour, marker) = row.metrics[metric], look[row.line_in_words]
+        for position, row in enumerate(rows):
+            each, (colour, marker) = row.metrics[metric], styles[row.label]
             error = [[each.mean - each.low], [each.high - each.mean]]
-            axes.errorbar(each.mean, place, xerr=error, color=colour, marker=marker, capsize=3, linewidth=1.6)
-            axes.annotate(f"{each.mean:.4f}", (each.high, place), (6, -4), textcoords="offset points", color="#444444")
-        axes.set_yticks(range(len(rows)), [row.line_in_words for row in rows])
+            axes.errorbar(each.mean, position, xerr=error, color=colour, marker=marker, capsize=3, linewidth=1.6)
+            axes.annotate(
+                f"{each.mean:.4f}", (each.high, position), (6, -4), textcoords="offset points", color="#444444"
+            )
+        axes.set_yticks(range(len(rows)), [row.label for row in rows])
         axes.invert_yaxis()
         axes.set_xlabel(f"{metric}, 95 % interval over users")
         axes.margins(x=0.12)
         return drawn(figure, f"{metric} of every model with its 95 % interval")
 
 
-def against_cost(rows: Sequence[Row], metric: str, look: Mapping[str, tuple[str, str]]) -> str:
+def against_cost(rows: Sequence[Row], metric: str, styles: Mapping[str, tuple[str, str]]) -> str:
     """Quality against seconds to the best epoch and against peak memory."""
     with figure_of(2, (9.5, 4.2)) as (figure, panels):
         for axes, name, words in zip(
             panels, ("seconds_to_best", "peak_megabytes"), ("seconds to the best epoch", "peak memory, MB"), strict=True
         ):
             for row in rows:
-                cost, (colour, marker) = max(getattr(row.cost, name), 0.01), look[row.line_in_words]
-                axes.scatter(cost, row.metrics[metric].mean, color=colour, marker=marker, s=48, label=row.line_in_words)
+                cost, (colour, marker) = max(getattr(row.cost, name), 0.01), styles[row.label]
+                axes.scatter(cost, row.metrics[metric].mean, color=colour, marker=marker, s=48, label=row.label)
             axes.set_xlabel(words)
         panels[0].set_xscale("log")
         panels[0].xaxis.set_major_formatter(lambda value, _: f"{value:g}")
@@ -61,19 +63,19 @@ def against_cost(rows: Sequence[Row], metric: str, look: Mapping[str, tuple[str,
 
 
 def learning(
-    curves: Mapping[str, Sequence[Mapping[str, float]]], metric: str, look: Mapping[str, tuple[str, str]]
+    curves: Mapping[str, Sequence[Mapping[str, float]]], metric: str, styles: Mapping[str, tuple[str, str]]
 ) -> str:
     """Validation while training: curves, line -> epochs as metrics.jsonl has them; only evaluated epochs are drawn."""
     with figure_of(1, (7.5, 4.0)) as (figure, (axes,)):
         told = {key for epochs in curves.values() for each in epochs for key in each if key.startswith("validation/")}
         key = f"validation/{metric}" if f"validation/{metric}" in told else sorted(told)[0]
-        for line, epochs in list(curves.items())[:LINES]:
+        for entry, epochs in list(curves.items())[:LINES]:
             points = [(each["epoch"], each[key]) for each in epochs if key in each]
             if not points:
                 continue
-            colour, marker = look[line]
+            colour, marker = styles[entry]
             axes.plot(
-                *zip(*points, strict=True), color=colour, marker=marker, markevery=max(1, len(points) // 8), label=line
+                *zip(*points, strict=True), color=colour, marker=marker, markevery=max(1, len(points) // 8), label=entry
             )
         axes.set_xlabel("epoch")
         axes.set_ylabel(f"{key.removeprefix('validation/')} on validation")
@@ -87,7 +89,7 @@ def loss_terms(curves: Mapping[str, Sequence[Mapping[str, float]]]) -> str:
     columns = min(3, len(shown))
     n_rows = -(-len(shown) // columns)
     with figure_of(columns, (3.3 * columns, 2.5 * n_rows), n_rows) as (figure, panels):
-        for axes, (line, epochs) in zip(panels, shown, strict=False):
+        for axes, (entry, epochs) in zip(panels, shown, strict=False):
             for n, name in enumerate(key for key in epochs[0] if key.startswith("loss/")):
                 values = [each[name] for each in epochs]
                 axes.plot(
@@ -97,7 +99,7 @@ def loss_terms(curves: Mapping[str, Sequence[Mapping[str, float]]]) -> str:
                     linestyle=("-", "--", ":", "-.")[n % 4],
                     label=name.removeprefix("loss/"),
                 )
-            axes.set_title(line, fontsize=10)
+            axes.set_title(entry, fontsize=10)
             axes.legend(frameon=False, fontsize=8)
             axes.set_xlabel("epoch")
         for axes in panels[len(shown) :]:
@@ -106,16 +108,16 @@ def loss_terms(curves: Mapping[str, Sequence[Mapping[str, float]]]) -> str:
         return drawn(figure, "the terms of every model's loss while training, as shares of their first values")
 
 
-def bands(rows: Sequence[Row], metric: str, look: Mapping[str, tuple[str, str]]) -> str:
+def bands(rows: Sequence[Row], metric: str, styles: Mapping[str, tuple[str, str]]) -> str:
     """The metric by users' activity and by items' popularity."""
     kinds = [[band.what for band in rows[0].bands if band.what.startswith("users") is users] for users in (True, False)]
     with figure_of(2, (9.5, 4.2)) as (figure, panels):
         for axes, kind in zip(panels, kinds, strict=True):
             for row in rows[:LINES]:
                 told = {band.what: band for band in row.bands}
-                colour, marker = look[row.line_in_words]
+                colour, marker = styles[row.label]
                 values = [told[what].metric.mean for what in kind]
-                axes.plot(range(len(kind)), values, color=colour, marker=marker, label=row.line_in_words)
+                axes.plot(range(len(kind)), values, color=colour, marker=marker, label=row.label)
             counts = {band.what: band.n_users for band in rows[0].bands}
             labels = [f"{what.removeprefix('users with ').removesuffix(' items')}\n({counts[what]:,})" for what in kind]
             axes.set_xticks(range(len(kind)), labels, fontsize=9)
@@ -129,20 +131,20 @@ def bands(rows: Sequence[Row], metric: str, look: Mapping[str, tuple[str, str]])
 
 def subsets(rows: Sequence[Row], metric: str) -> str:
     """Every model of content with every subset of the modalities; rows of one model stand together."""
-    lines = list(dict.fromkeys(row.line for row in rows))
+    entries = list(dict.fromkeys(row.entry for row in rows))
     names = list(dict.fromkeys(row.modalities or "all" for row in rows))
-    with figure_of(1, (7.5, 0.28 * len(rows) + 0.5 * len(lines) + 1.0)) as (figure, (axes,)):
-        place, ticks, labels = 0.0, list[float](), list[str]()
-        for line in lines:
-            for row in (row for row in rows if row.line == line):
+    with figure_of(1, (7.5, 0.28 * len(rows) + 0.5 * len(entries) + 1.0)) as (figure, (axes,)):
+        position, ticks, labels = 0.0, list[float](), list[str]()
+        for entry in entries:
+            for row in (row for row in rows if row.entry == entry):
                 each, name = row.metrics[metric], row.modalities or "all"
                 n = names.index(name)
                 error = [[each.mean - each.low], [each.high - each.mean]]
-                axes.errorbar(each.mean, place, xerr=error, color=COLOURS[n % 8], marker=MARKERS[n % 12], capsize=3)
-                ticks.append(place)
-                labels.append(f"{line}: {name.replace(',', ' + ')}")
-                place += 1
-            place += 0.6
+                axes.errorbar(each.mean, position, xerr=error, color=COLOURS[n % 8], marker=MARKERS[n % 12], capsize=3)
+                ticks.append(position)
+                labels.append(f"{entry}: {name.replace(',', ' + ')}")
+                position += 1
+            position += 0.6
         axes.set_yticks(ticks, labels, fontsize=9)
         axes.invert_yaxis()
         axes.set_xlabel(f"{metric}, 95 % interval over users")
@@ -158,7 +160,7 @@ def figure_of(columns: int, size: tuple[float, float], n_rows: int = 1) -> Any:
         from matplotlib.figure import Figure
     except ModuleNotFoundError:
         raise SettingsError(
-            "a report needs matplotlib, which is not installed", mend='pip install "triptych[report]"'
+            "a report needs matplotlib, which is not installed", hint='pip install "triptych[report]"'
         ) from None
     with mpl.rc_context({**STYLE, **GRID}):
         figure = Figure(figsize=size)

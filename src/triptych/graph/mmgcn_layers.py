@@ -16,9 +16,9 @@ from torch.nn.functional import leaky_relu, linear
 
 from triptych import kernels
 from triptych.graph.edges import Edges, unit_rows
-from triptych.graph.layer_kernels import Layers
-from triptych.graph.layer_tables import LayerWeights
-from triptych.graph.sparse_rows import rows_of
+from triptych.graph.mmgcn_kernels import Layers
+from triptych.graph.mmgcn_tables import LayerWeights
+from triptych.graph.sparse_rows import gather_rows
 
 __all__ = ["LayerWeights", "graph_layers"]
 
@@ -28,7 +28,7 @@ def graph_layers(
     x: tuple[Tensor, Tensor],
     e: Tensor,
     layers: Sequence[LayerWeights],
-    products: torch.dtype,
+    compute_dtype: torch.dtype,
     at: tuple[Tensor, Tensor] | None = None,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """The last layer's rows for all users and items, or those `at` alone, int64 [n_u] and [n_i]: [n_u, d], [n_i, d].
@@ -38,15 +38,15 @@ def graph_layers(
     [n_users + n_items, d]. products: the dtype of products and of what is kept for the gradient, where the kernels
     serve; else e's own.
     """
-    if kernels.serves(x[0], e):
+    if kernels.supports(x[0], e):
         flat = [each for layer in layers for each in (layer.W, layer.S, layer.s, layer.C, layer.c)]
-        result: tuple[Tensor, Tensor, Tensor] = Layers.apply(edges, products, at, *x, e, *flat)  # type: ignore[no-untyped-call]
+        result: tuple[Tensor, Tensor, Tensor] = Layers.apply(edges, compute_dtype, at, *x, e, *flat)  # type: ignore[no-untyped-call]
         return result
     users, items = unit_rows(x[0]), unit_rows(x[1].to(e.dtype))
     for layer in layers:
         users, items = _layer(edges, users, items, e, layer)
     if at is not None:
-        users, items = rows_of(users, at[0]), rows_of(items, at[1])
+        users, items = gather_rows(users, at[0]), gather_rows(items, at[1])
     return users, items, x[0].square().sum()
 
 

@@ -14,7 +14,7 @@ from triptych.errors import TriptychError
 from triptych.explaining.drawing import draw
 from triptych.explaining.explainer import Explainer
 from triptych.explaining.explanation import evidence_in_words, in_words
-from triptych.explaining.look import Look
+from triptych.explaining.item_display import ItemDisplay
 from triptych.explaining.neighbourhood import neighbourhood_of
 from triptych.ranking.recommender import Recommender
 from triptych.ranking.topk import top_k
@@ -32,7 +32,7 @@ class Item:
 
 
 @dataclass(frozen=True)
-class Because:
+class TopReason:
     """A recommended item, the item taken that adds most to its score, through what, and what can be checked."""
 
     listed: Item
@@ -42,34 +42,34 @@ class Because:
 
 
 @dataclass(frozen=True)
-class Person:
+class ExampleUser:
     """A user's id, some items that they took, the first that they are recommended, and why the first of these."""
 
     name: str
     taken: Sequence[Item]
     listed: Sequence[Item]
-    reasons: Sequence[Because]
+    reasons: Sequence[TopReason]
 
 
 @dataclass(frozen=True)
-class People:
+class ExampleUsers:
     """Some users; statement: what their reasons are worth, or why there are none; drawing: the first one's
     neighbourhood in the graph, as SVG."""
 
-    persons: Sequence[Person]
+    users: Sequence[ExampleUser]
     statement: str
     drawing: str | None
 
 
-def people(
+def example_users(
     recommender: Recommender,
     held_out: Interactions,
     seen: Interactions,
     n: int,
-    look: Look,
+    look: ItemDisplay,
     data: Path | None = None,
     seed: int = 0,
-) -> People:
+) -> ExampleUsers:
     """n users who have held-out items, drawn by chance: half of them from those with few training interactions.
 
     data: the folder that the model was trained on; reasons need it where the model looks at features. Raises
@@ -87,7 +87,7 @@ def people(
     lists, _ = top_k(recommender.scorer, rows, LISTED, seen)
     made = []
     for user, listed in zip(rows, lists, strict=True):
-        taken = train.of(np.array([user]))[1]
+        taken = train.items_of(np.array([user]))[1]
         taken = generator.permutation(taken)[:TAKEN]
         hits = held_out.contain(np.full(len(listed), user), np.maximum(listed, 0)) & (listed >= 0)
         shown = [
@@ -98,7 +98,7 @@ def people(
         own = [_item(recommender, int(item), look, hit=False) for item in taken]
         name = str(recommender.dataset.users.ids[int(user)])
         first = [int(item) for item in listed[:EXPLAINED] if item >= 0]
-        reasons: list[Because] = []
+        reasons: list[TopReason] = []
         if explainer is not None and first:
             try:
                 reasons = _reasons(explainer, name, first, look)
@@ -108,11 +108,11 @@ def people(
                     drawing = draw(neighbourhood_of(explainer, told))
             except TriptychError as error:
                 explainer, statement = None, _without_reasons(error)
-        made.append(Person(name, own, shown, reasons))
-    return People(made, statement, drawing)
+        made.append(ExampleUser(name, own, shown, reasons))
+    return ExampleUsers(made, statement, drawing)
 
 
-def _explainer(recommender: Recommender, look: Look, data: Path | None) -> tuple[Explainer | None, str]:
+def _explainer(recommender: Recommender, look: ItemDisplay, data: Path | None) -> tuple[Explainer | None, str]:
     """What explains, or None and why."""
     try:
         dataset = open_dataset(data) if data is not None and data.is_dir() else None
@@ -125,11 +125,11 @@ def _without_reasons(error: TriptychError) -> str:
     return f"There are no reasons here: {error.what}."
 
 
-def _item(recommender: Recommender, row: int, look: Look, *, hit: bool) -> Item:
+def _item(recommender: Recommender, row: int, look: ItemDisplay, *, hit: bool) -> Item:
     return Item(look.title_of(recommender.dataset, row), look.picture_of(recommender.dataset, row), hit)
 
 
-def _reasons(explainer: Explainer, user: str, items: Sequence[int], look: Look) -> list[Because]:
+def _reasons(explainer: Explainer, user: str, items: Sequence[int], look: ItemDisplay) -> list[TopReason]:
     dataset, made = explainer.recommender.dataset, []
     told = explainer.explain(user, dataset.items.names(np.array(items, dtype=np.int64)).to_list(), n_evidence=1)
     for item, one in zip(items, told, strict=True):
@@ -137,7 +137,7 @@ def _reasons(explainer: Explainer, user: str, items: Sequence[int], look: Look) 
             taken = int(dataset.items.rows([reason.item])[0])
             evidence = evidence_in_words(reason.evidence) if reason.evidence is not None else []
             made.append(
-                Because(
+                TopReason(
                     _item(explainer.recommender, item, look, hit=False),
                     _item(explainer.recommender, taken, look, hit=False),
                     in_words(reason.through),

@@ -22,15 +22,15 @@ def table(tmp_path: Path) -> Table:
 
 
 def test_columns_are_joined_and_what_is_missing_is_left_out(table: Table) -> None:
-    things = table_texts(table, text_columns(["title", "genres=|", "about"]))
-    assert things.ids == ["007", "8", "9", "10"]
-    assert things.given == ["Dr. No. Spy, Action. An", "Drama", None, "{x}. of {braces}"]
+    inputs = table_texts(table, text_columns(["title", "genres=|", "about"]))
+    assert inputs.ids == ["007", "8", "9", "10"]
+    assert inputs.given == ["Dr. No. Spy, Action. An", "Drama", None, "{x}. of {braces}"]
 
 
 def test_a_template_says_how_columns_become_a_text(table: Table) -> None:
-    things = table_texts(table, text_columns(["genres=|"]), "{title} ({genres}) {{!}}")
-    assert things.given == ["Dr. No (Spy, Action) {!}", "(Drama) {!}", None, "{x} () {!}"]
-    assert things.about["template"] == "{title} ({genres}) {{!}}"
+    inputs = table_texts(table, text_columns(["genres=|"]), "{title} ({genres}) {{!}}")
+    assert inputs.given == ["Dr. No (Spy, Action) {!}", "(Drama) {!}", None, "{x} () {!}"]
+    assert inputs.about["template"] == "{title} ({genres}) {{!}}"
 
 
 @pytest.mark.parametrize(
@@ -67,9 +67,9 @@ def test_pictures_of_a_folder_are_named_by_their_path_without_ending(tmp_path: P
     for name in ("b.png", "a/1.JPG", "a/2.jpeg", ".hidden/3.png", "read.me", "c.tar.png"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         draw(1).save(tmp_path / name, "PNG")
-    things = folder_pictures(tmp_path)
-    assert things.ids == ["a/1", "a/2", "b", "c.tar"]
-    assert things.names == ["a/1.JPG", "a/2.jpeg", "b.png", "c.tar.png"]
+    inputs = folder_pictures(tmp_path)
+    assert inputs.ids == ["a/1", "a/2", "b", "c.tar"]
+    assert inputs.names == ["a/1.JPG", "a/2.jpeg", "b.png", "c.tar.png"]
 
 
 def test_two_pictures_of_one_item_are_refused(tmp_path: Path) -> None:
@@ -90,6 +90,6 @@ def test_pictures_of_a_table_may_be_found_by_the_items_ids(table: Table, tmp_pat
     (tmp_path / "p").mkdir()
     for name in ("007.png", "9.png", "stranger.png"):
         draw(1).save(tmp_path / "p" / name)
-    things = table_pictures(table, tmp_path / "p")
-    assert things.ids == ["007", "8", "9", "10"]
-    assert things.given == [tmp_path / "p" / "007.png", None, tmp_path / "p" / "9.png", None]
+    inputs = table_pictures(table, tmp_path / "p")
+    assert inputs.ids == ["007", "8", "9", "10"]
+    assert inputs.given == [tmp_path / "p" / "007.png", None, tmp_path / "p" / "9.png", None]

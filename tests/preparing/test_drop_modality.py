@@ -28,7 +28,7 @@ def prepared(folder: Path, name: str, *without: str) -> Dataset:
     prepare(
         folder / "log.csv",
         folder / name,
-        PrepareSettings(without=without),
+        PrepareSettings(drop_modality=without),
         items=folder / "items.csv",
         features=[FeatureSource(modality, folder / f"{modality}.npy") for modality in ("image", "text")],
         neighbours=[NeighbourSource("image", folder / "rows.npy", folder / "cosines.npy")],

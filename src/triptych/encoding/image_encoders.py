@@ -25,7 +25,7 @@ from triptych.errors import TriptychError
 Pool = Callable[[Any, torch.Tensor], torch.Tensor]
 
 
-def tower(name: str, device: torch.device) -> Encoder:
+def load_image_encoder(name: str, device: torch.device) -> Encoder:
     """The picture encoder at a local folder or of a name on the model hub.
 
     Raises TriptychError: transformers is not installed, no such model, it takes no pictures, weights are not in it.
@@ -42,7 +42,7 @@ def tower(name: str, device: torch.device) -> Encoder:
         raise TriptychError(
             f"the weights lack {len(lacking)} tensors, for example {lacking[0]}: vectors would be drawn at random",
             where=name,
-            mend="give the folder of the whole model",
+            hint="give the folder of the whole model",
         )
 
     def prepare(picture: Image.Image) -> NDArray[np.float32]:
@@ -57,7 +57,7 @@ def tower(name: str, device: torch.device) -> Encoder:
         width = encode([prepare(Image.new("RGB", (64, 64), "grey"))]).shape[1]
     except (TypeError, ValueError, KeyError, AttributeError, RuntimeError) as error:
         what = f"does not make one vector of a picture: {str(error).splitlines()[0][:160]}"
-        raise TriptychError(what, where=name, mend="name a CLIP, SigLIP, ViT, DINO or other picture encoder") from None
+        raise TriptychError(what, where=name, hint="name a CLIP, SigLIP, ViT, DINO or other picture encoder") from None
     # a pooler that nobody trained is drawn anew at every loading, and is not used
     loaded = {name: tensor for name, tensor in model.state_dict().items() if name not in absent}
     identity = {
@@ -66,11 +66,11 @@ def tower(name: str, device: torch.device) -> Encoder:
         "pooling": pooling,
         "preprocessing": {"decoding": DECODING, **plain(processor.to_dict())},
     }
-    told = {
+    metadata = {
         "library": f"transformers {transformers.__version__}",
         "revision": getattr(model.config, "_commit_hash", None),
     }
-    return Encoder("pictures", name, width, identity, prepare, encode, told)
+    return Encoder("pictures", name, width, identity, prepare, encode, metadata)
 
 
 def _pooling(model: Any, *, pooler_is_trained: bool) -> tuple[str, Pool]:

@@ -18,7 +18,7 @@ from triptych.kernels import Adjacency
 def int32(rows: NDArray[Any]) -> Tensor:
     """Rows or positions as int32. Raises InputError where there are too many of them."""
     if len(rows) and int(rows.max()) >= 2**31:
-        raise InputError("more than 2,147,483,647 edges or nodes", mend="divide the data")
+        raise InputError("more than 2,147,483,647 edges or nodes", hint="divide the data")
     return torch.from_numpy(rows.astype(np.int32))
 
 
@@ -28,13 +28,13 @@ def neighbour_sum(edges: Adjacency, weights: Tensor, x: Tensor) -> Tensor:
     torch's form is `embedding_bag`, the fastest of its own on a CPU (docs/performance.md); a row is summed by one
     thread in one order there too.
     """
-    if kernels.serves(weights, x):
+    if kernels.supports(weights, x):
         return kernels.product(edges, weights, x)
     if not len(edges.neighbours):
         return x.new_zeros(edges.n_rows, x.shape[1])
     # detached: torch then takes the path that keeps nothing for a backward pass
     weights, x = weights.detach(), x.detach()
-    ordered = weights if edges.places is None else weights[edges.places]
+    ordered = weights if edges.positions is None else weights[edges.positions]
     return functional.embedding_bag(
         edges.neighbours, x, edges.starts, mode="sum", per_sample_weights=ordered, include_last_offset=True
     )

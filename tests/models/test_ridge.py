@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from triptych.errors import TrainingError
-from triptych.graph import ridge
-from triptych.graph.ridge import dense_weights, sparse_weights, taken_matrix
+from triptych.models import ridge
+from triptych.models.ridge import dense_weights, sparse_weights
 from worlds import random_dataset
 
 
 def textbook(penalty: float) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
-    x = taken_matrix(random_dataset().interactions).toarray().astype(np.float64)
+    x = random_dataset().interactions.to_csr().toarray().astype(np.float64)
     p = np.linalg.inv(x.T @ x + penalty * np.eye(x.shape[1]))
     b = -p / np.diag(p)
     np.fill_diagonal(b, 0)
@@ -42,4 +42,4 @@ def test_what_does_not_fit_is_refused_with_its_size_and_the_way_out(monkeypatch:
     monkeypatch.setattr(ridge, "free_bytes", lambda: 1000)
     with pytest.raises(TrainingError, match=r"25 items need .* GB, and .* GB are free") as caught:
         dense_weights(random_dataset().interactions, 10.0)
-    assert "form=sparse" in str(caught.value.mend)
+    assert "form=sparse" in str(caught.value.hint)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from triptych import kernels
-from triptych.graph.sparse_rows import SparseRows, distinct
+from triptych.graph.sparse_rows import SparseRows, unique_rows
 from triptych.kernels import Adjacency
 
 
@@ -35,14 +35,20 @@ class Route(torch.autograd.Function):
         d_out, d_scores, d_out_at, d_preference_at, d_square = gradients
         if d_scores is None:
             d_scores = y.new_zeros(len(ctx.edges.neighbours))
-        chosen, where = distinct(at, len(preference))
+        chosen, where = unique_rows(at, len(preference))
         none = preference.new_zeros(len(at), preference.shape[1])
         first, second = (
-            SparseRows.of(none if d is None else d, chosen, where, len(preference)) for d in (d_out_at, d_preference_at)
+            SparseRows.from_values(none if d is None else d, chosen, where, len(preference))
+            for d in (d_out_at, d_preference_at)
         )
         given = (alphas, d_out, d_scores, first.at, first.rows, second.rows)
-        again = 0.0 if d_square is None else 2 * float(d_square)
-        return None, *kernels.route_back(ctx.edges, preference, y, ctx.n_iterations, *given, again=again), None, None
+        residual = 0.0 if d_square is None else 2 * float(d_square)
+        return (
+            None,
+            *kernels.route_back(ctx.edges, preference, y, ctx.n_iterations, *given, residual=residual),
+            None,
+            None,
+        )
 
 
 class Softmax(torch.autograd.Function):
@@ -75,12 +81,12 @@ class UnitRows(torch.autograd.Function):
         return kernels.unit_rows_back(x, gradients[0])
 
 
-class Strongest(torch.autograd.Function):
+class MaxOverModalities(torch.autograd.Function):
     """(alpha [m, n_edges], confidence [n_nodes, m], sources, their edges) -> relu(max over m of alpha · confidence)."""
 
     @staticmethod
     def forward(ctx: Any, alpha: Tensor, confidence: Tensor, sources: Tensor, of: Adjacency) -> Tensor:
-        weights, winners = kernels.strongest(alpha, confidence, sources)
+        weights, winners = kernels.max_over_modalities(alpha, confidence, sources)
         ctx.of = of
         ctx.save_for_backward(alpha, confidence, sources, winners)
         return weights
@@ -88,7 +94,7 @@ class Strongest(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None, None]:
         alpha, confidence, sources, winners = ctx.saved_tensors
-        return *kernels.strongest_back(ctx.of, alpha, confidence, sources, winners, gradients[0]), None, None
+        return *kernels.max_over_modalities_back(ctx.of, alpha, confidence, sources, winners, gradients[0]), None, None
 
 
 class SumAt(torch.autograd.Function):
@@ -96,7 +102,7 @@ class SumAt(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, edges: Adjacency, back: Adjacency, weights: Tensor, x: Tensor, at: Tensor) -> Tensor:
-        chosen, where = distinct(at, edges.n_rows)
+        chosen, where = unique_rows(at, edges.n_rows)
         ctx.edges, ctx.back = edges, back
         ctx.save_for_backward(weights, x, chosen, where)
         return kernels.product(edges, weights, x, rows=chosen.int())[where]
@@ -104,7 +110,7 @@ class SumAt(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[None, None, Tensor, Tensor, None]:
         weights, x, chosen, where = ctx.saved_tensors
-        g = SparseRows.of(gradients[0], chosen, where, ctx.edges.n_rows)
+        g = SparseRows.from_values(gradients[0], chosen, where, ctx.edges.n_rows)
         d_weights = kernels.dots(ctx.edges, g.rows, x, g.at)
         return None, None, d_weights, kernels.product(ctx.back, weights, g.rows, x_at=g.at), None
 
@@ -131,8 +137,8 @@ class TwoLayersAt(torch.autograd.Function):
         x_users, x_items = kernels.unit_rows(E[:n_users]), kernels.unit_rows(E[n_users:])
         y_users = kernels.product(of_users, to_users, x_items, base=x_users)
         y_items = kernels.product(of_items, to_items, x_users, base=x_items)
-        users, where_users = distinct(at_users, of_users.n_rows)
-        items, where_items = distinct(at_items, of_items.n_rows)
+        users, where_users = unique_rows(at_users, of_users.n_rows)
+        items, where_items = unique_rows(at_items, of_items.n_rows)
         ctx.edges = of_users, of_items
         ctx.tables = x_users, x_items, y_users, y_items
         ctx.save_for_backward(to_users, to_items, E, at_users, at_items, users, where_users, items, where_items)
@@ -146,8 +152,8 @@ class TwoLayersAt(torch.autograd.Function):
         users, where_users, items, where_items = chosen
         x_users, x_items, y_users, y_items = ctx.tables
         of_users, of_items = ctx.edges
-        g_users = SparseRows.of(gradients[0], users, where_users, of_users.n_rows)
-        g_items = SparseRows.of(gradients[1], items, where_items, of_items.n_rows)
+        g_users = SparseRows.from_values(gradients[0], users, where_users, of_users.n_rows)
+        g_items = SparseRows.from_values(gradients[1], items, where_items, of_items.n_rows)
         # h_users = x_users + W y_items, y_items = x_items + W x_users; and the other way round
         d_y_items = kernels.product(of_items, to_users, g_users.rows, x_at=g_users.at)
         d_y_users = kernels.product(of_users, to_items, g_items.rows, x_at=g_items.at)

@@ -18,12 +18,12 @@ from torch import Tensor
 
 from triptych.graph.bipartite import BipartiteGraph
 
-TASTE, CONTENT, BIAS = "taste", "content", "bias"
-OWN = "the user's own embedding"
+COLLABORATIVE, CONTENT, BIAS = "taste", "content", "bias"
+USER_EMBEDDING = "the user's own embedding"
 
 
 @dataclass(frozen=True)
-class Stretch:
+class FactorBlock:
     """Some columns of the users' representations: h_u = Σ over j ∈ N(u) of w_uj y_j + Σ own_u.
 
     weights: w [n_edges], in the order of the training interactions. items: y [n_items, d]. own: what no item accounts
@@ -36,22 +36,22 @@ class Stretch:
 
 
 @dataclass(frozen=True)
-class Composition:
+class UserDecomposition:
     """Users' representations, stretch beside stretch.
 
     given: what is held as it is, in words, if anything is. note: what else there is to know, a sentence.
     """
 
-    stretches: Sequence[Stretch]
+    blocks: Sequence[FactorBlock]
     given: str = ""
     note: str = ""
 
 
-def layers_composition(graph: BipartiteGraph, users: Tensor, items: Tensor, n_layers: int) -> Stretch:
+def lightgcn_block(graph: BipartiteGraph, users: Tensor, items: Tensor, n_layers: int) -> FactorBlock:
     """LightGCN's users: h_u = 1/(L+1) (e_u + Σ over j ∈ N(u) of Â_uj Σ over l < L of E_j⁽ˡ⁾)."""
     share = 1 / (n_layers + 1)
     if n_layers:
         reached = graph.mean_of_layers(users, items, n_layers - 1)[1] * n_layers
     else:
         reached = items.new_zeros(items.shape)
-    return Stretch(graph.users_weights, share * reached, {OWN: share * users})
+    return FactorBlock(graph.users_weights, share * reached, {USER_EMBEDDING: share * users})

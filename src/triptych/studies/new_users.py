@@ -1,7 +1,7 @@
 """Held-out users: how good a list is at once, from a few items, and how near to the one that retraining would give.
 
 Some users are held out whole. One model is trained without them; what ranks for them is made from `clicks` of their
-training items (`Recommender.recommend_to`). Another is trained with those clicks among its interactions. Both lists,
+training items (`Recommender.recommend_from_history`). Another is trained with those clicks among its interactions. Both lists,
 and the popular items, are measured on all other items that these users took.
 """
 
@@ -16,20 +16,21 @@ from numpy.typing import NDArray
 
 from triptych.data.dataset import Dataset
 from triptych.data.interactions import Interactions
-from triptych.data.split import Split, of_parts, place_in_user
+from triptych.data.split import Split, rank_within_user
 from triptych.errors import InputError
-from triptych.progress import Listener, silent
+from triptych.progress import Listener, ignore_progress
 from triptych.ranking.evaluate import evaluate
-from triptych.ranking.new_users import scorer_of_new
+from triptych.ranking.new_users import new_user_scorer
 from triptych.ranking.scorer import Scorer
 from triptych.ranking.topk import rank_all
+from triptych.seeds import Purpose, numpy_generator
 from triptych.studies.statistics import Interval, interval
 from triptych.training.fit import fit
 from triptych.training.settings import TrainingSettings
 
 
 @dataclass(frozen=True)
-class Newcomers:
+class NewUsersResult:
     """users: how many are held out. overlap: the share of the retrained model's list that the list at once has.
 
     values: "at once", "retrained", "popularity" -> NDCG@k of those lists.
@@ -40,7 +41,7 @@ class Newcomers:
     values: Mapping[str, Interval]
 
 
-def newcomers(
+def evaluate_new_users(
     name: str,
     dataset: Dataset,
     settings: Mapping[str, object] | None = None,
@@ -51,26 +52,26 @@ def newcomers(
     clicks: int = 5,
     k: int = 50,
     seed: int = 0,
-    listener: Listener = silent,
-) -> Newcomers:
+    listener: Listener = ignore_progress,
+) -> NewUsersResult:
     """Hold a share of the users out, who have more than `clicks` training items; see the module.
 
     folder: where both trainings go on from if they were interrupted. Raises InputError if no user has enough items.
     """
-    split = of_parts(dataset)
+    split = Split.from_dataset(dataset)
     taken = split.train.interactions
-    generator = np.random.default_rng([seed, 4])
+    generator = numpy_generator(seed, Purpose.NEW_USERS)
     able = np.flatnonzero(taken.user_degrees > clicks)
     held_out = np.sort(generator.permutation(able)[: round(share * dataset.n_users)])
     if not len(able):
-        raise InputError(f"no user has more than {clicks} training items", mend="ask for fewer clicks")
+        raise InputError(f"no user has more than {clicks} training items", hint="ask for fewer clicks")
     if not len(held_out):
-        raise InputError(f"{share:g} of {dataset.n_users} users is nobody", mend="hold out a larger share")
+        raise InputError(f"{share:g} of {dataset.n_users} users is nobody", hint="hold out a larger share")
     theirs = np.isin(taken.users, held_out)
-    chosen = taken.select(theirs & (place_in_user(taken, generator.random(len(taken))) < clicks))
+    chosen = taken.select(theirs & (rank_within_user(taken, generator.random(len(taken))) < clicks))
     others = taken.select(~theirs)
     if not len(others):
-        raise InputError("nobody is left to train on", mend="hold out a smaller share of the users")
+        raise InputError("nobody is left to train on", hint="hold out a smaller share of the users")
     question = f"{dataset.fingerprint}, {share:g} of the users held out, {clicks} clicks, seed {seed}"
     without, with_clicks = (
         _training_on(split, some, held_out, f"{question}: {part}")
@@ -81,7 +82,7 @@ def newcomers(
         for part, each in (("without", without), ("with-clicks", with_clicks))
     )
     histories = _of_new_rows(chosen, held_out)
-    at_once = scorer_of_new(at_once_model.scorer, without.train.interactions, histories)
+    at_once = new_user_scorer(at_once_model.scorer, without.train.interactions, histories)
     popular = fit("popularity", without).scorer
     everything = dataset.interactions
     rest = everything.select(np.isin(everything.users, held_out) & ~chosen.contain(everything.users, everything.items))
@@ -98,7 +99,7 @@ def newcomers(
     shares = _shared(
         _lists(at_once, np.arange(len(held_out)), k, histories), _lists(retrained.scorer, held_out, k, chosen)
     )
-    return Newcomers(len(held_out), interval(shares, generator), values)
+    return NewUsersResult(len(held_out), interval(shares, generator), values)
 
 
 def _training_on(split: Split, taken: Interactions, held_out: NDArray[np.int64], name: str) -> Split:

@@ -20,10 +20,10 @@ from triptych.data.interactions import Interactions
 from triptych.data.neighbours import Neighbours
 from triptych.data.vocabulary import Vocabulary
 from triptych.errors import InputError, SettingsError, did_you_mean
-from triptych.progress import Listener, silent
+from triptych.progress import Listener, ignore_progress
 
 
-def add_items(
+def extend_dataset(
     dataset: Dataset,
     items: Path | str,
     output: Path | str,
@@ -31,7 +31,7 @@ def add_items(
     features: Sequence[FeatureSource] = (),
     item_id_column: str = "",
     overwrite: bool = False,
-    listener: Listener = silent,
+    listener: Listener = ignore_progress,
 ) -> Dataset:
     """Write the data set folder `output`: `dataset` and behind its items those of an item table that it lacks.
 
@@ -43,7 +43,7 @@ def add_items(
     ids = item_ids_of(table, item_id_column)
     fresh = dataset.items.find(ids) < 0
     if not fresh.any():
-        raise InputError("brings no new item", where=table.where(), mend="give items that the data set lacks")
+        raise InputError("brings no new item", where=table.where(), hint="give items that the data set lacks")
     new, rows = Vocabulary(ids.filter(fresh)), np.flatnonzero(fresh)
     streams = [
         _joined(dataset.features[name], stream)
@@ -78,10 +78,10 @@ def _new_features(
     for name in given:
         if name not in dataset.features:
             raise SettingsError(
-                f'the data set has no modality "{name}"', mend=did_you_mean(name, dataset.features) or "leave it out"
+                f'the data set has no modality "{name}"', hint=did_you_mean(name, dataset.features) or "leave it out"
             )
     if len(given) < len(sources):
-        raise SettingsError("a modality is given twice", mend="give each modality once")
+        raise SettingsError("a modality is given twice", hint="give each modality once")
     known = Vocabulary(pl.concat([dataset.items.ids, new.ids]))
     streams = {}
     for name, old in dataset.features.items():
@@ -96,7 +96,7 @@ def _new_features(
                 raise InputError(
                     f"features are {file.values.shape[1]}-d, those of the data set {old.width}-d",
                     where=file.where(0),
-                    mend="encode them as the others were encoded",
+                    hint="encode them as the others were encoded",
                 )
             store: Store = "float16" if old.table.dtype == np.float16 else "float32"
             streams[name] = stream_features(file, order_of(file, new, ids, known), store=store)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 
-class Rooms:
+class BufferPool:
     """Tables made once, so that what comes and goes at every step does not scatter over memory.
 
     What is asked for again under the same name is the same memory: only what is used up before may lie in it, and only

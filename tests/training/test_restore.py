@@ -8,11 +8,11 @@ import pytest
 import torch
 
 from triptych.data.dataset import Dataset
-from triptych.data.split import with_parts
+from triptych.data.split import assign_split
 from triptych.data.vocabulary import Vocabulary
 from triptych.errors import InputError
 from triptych.training.fit import fit
-from triptych.training.rebuild import rebuilt
+from triptych.training.restore import load_model
 from triptych.training.settings import TrainingSettings
 from worlds import random_dataset
 
@@ -21,21 +21,21 @@ SHORT = TrainingSettings(epochs=2, precision="float32")
 
 @pytest.fixture
 def dataset() -> Dataset:
-    return with_parts(random_dataset(), "ratio", ratios=(0.8, 0.1, 0.1), seed=0)
+    return assign_split(random_dataset(), "ratio", ratios=(0.8, 0.1, 0.1), seed=0)
 
 
 @pytest.mark.parametrize("name", ["bm3", "lightgcn", "mmgcn"])
 def test_a_rebuilt_model_has_the_factors_of_the_trained_one(name: str, dataset: Dataset) -> None:
     recommender = fit(name, dataset, training=SHORT)
-    again = rebuilt(recommender, dataset).factors()
+    again = load_model(recommender, dataset).factors()
     torch.testing.assert_close(again.users, recommender.factors.users)
     torch.testing.assert_close(again.items, recommender.factors.items)
 
 
 def test_what_cannot_be_rebuilt_is_refused(dataset: Dataset) -> None:
     with pytest.raises(InputError, match="solved"):
-        rebuilt(fit("ease", dataset), dataset)
+        load_model(fit("ease", dataset), dataset)
     recommender = fit("lightgcn", dataset, training=SHORT)
     others = Vocabulary([f"other {n}" for n in range(dataset.n_users)], noun="user")
     with pytest.raises(InputError, match="another data set"):
-        rebuilt(recommender, replace(dataset, users=others))
+        load_model(recommender, replace(dataset, users=others))

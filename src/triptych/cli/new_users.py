@@ -1,4 +1,4 @@
-"""`triptych newcomers`."""
+"""`triptych new-users`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def command(
         list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="A setting of the model or of training.")
     ] = None,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Folder of the two trainings [default: runs/newcomers-…].")
+        Path | None, typer.Option("--output", "-o", help="Folder of the two trainings [default: runs/new-users-…].")
     ] = None,
     share: Annotated[float, typer.Option(min=0.001, max=0.9, help="Share of the users that are held out whole.")] = 0.1,
     clicks: Annotated[int, typer.Option(min=1, help="Items of each that are known when the list is made.")] = 5,
@@ -29,17 +29,17 @@ def command(
     """How good new users' lists are at once, and how near to those that retraining would give.
 
     Some users are held out whole. A model that never saw them makes lists from a few of their items, as
-    `recommend --took` does; a second one is trained with those items. Both are measured on all else these users took.
+    `recommend --history` does; a second one is trained with those items. Both are measured on all else these users took.
     Interrupted, the same command goes on.
 
-    Example:  triptych newcomers shop/ --model bm3 --clicks 5
+    Example:  triptych new-users shop/ --model bm3 --clicks 5
     """
     import torch
 
     from triptych.data.dataset import open_dataset
     from triptych.models.registry import model_class
     from triptych.settings import assignments, divide, parse
-    from triptych.studies.newcomers import newcomers
+    from triptych.studies.new_users import evaluate_new_users
     from triptych.training.settings import TrainingSettings
 
     if threads is not None:
@@ -48,9 +48,9 @@ def command(
     training, own = divide(
         {**assignments(settings or []), "seed": seed}, TrainingSettings, kind, of=f"{model} or training"
     )
-    folder = output or Path("runs") / f"newcomers-{model}-{data.resolve().name}-{share:g}-{clicks}-seed{seed}"
+    folder = output or Path("runs") / f"new-users-{model}-{data.resolve().name}-{share:g}-{clicks}-seed{seed}"
     with show.listening() as listener:
-        found = newcomers(
+        found = evaluate_new_users(
             model,
             open_dataset(data),
             own,

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from triptych.cli.app import run
-from triptych.data.split import with_parts
+from triptych.data.split import assign_split
 from worlds import random_dataset
 
 TRAIN = ["--model", "lightgcn", "--set", "epochs=3", "--set", "embedding_size=8"]
@@ -16,7 +16,7 @@ TRAIN = ["--model", "lightgcn", "--set", "epochs=3", "--set", "embedding_size=8"
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
-    with_parts(random_dataset(), "ratio", ratios=(0.8, 0.1, 0.1), seed=0).save(tmp_path / "data")
+    assign_split(random_dataset(), "ratio", ratios=(0.8, 0.1, 0.1), seed=0).save(tmp_path / "data")
     return tmp_path / "data"
 
 
@@ -29,7 +29,8 @@ def test_tensorboard_gets_every_line(data: Path, tmp_path: Path) -> None:
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     assert (
-        run(["train", str(data), *TRAIN, "--run", str(tmp_path / "r"), "--tell", f"tensorboard:{tmp_path / 'tb'}"]) == 0
+        run(["train", str(data), *TRAIN, "--run", str(tmp_path / "r"), "--log-to", f"tensorboard:{tmp_path / 'tb'}"])
+        == 0
     )
     events = EventAccumulator(str(tmp_path / "tb" / str(tmp_path / "r").strip("/")))
     events.Reload()
@@ -41,7 +42,7 @@ def test_tensorboard_gets_every_line(data: Path, tmp_path: Path) -> None:
 def test_mlflow_gets_every_line_in_one_run(data: Path, tmp_path: Path) -> None:
     mlflow = pytest.importorskip("mlflow", reason="MLflow is not installed")
     uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
-    assert run(["train", str(data), *TRAIN, "--run", str(tmp_path / "r"), "--tell", f"mlflow:{uri}"]) == 0
+    assert run(["train", str(data), *TRAIN, "--run", str(tmp_path / "r"), "--log-to", f"mlflow:{uri}"]) == 0
     client = mlflow.MlflowClient(tracking_uri=uri)
     (found,) = client.search_runs([client.get_experiment_by_name("triptych").experiment_id])
     assert found.data.params["model"] == "lightgcn"
@@ -57,6 +58,6 @@ def test_mlflow_gets_every_line_in_one_run(data: Path, tmp_path: Path) -> None:
 def test_a_destination_that_is_none_is_refused_before_training(
     named: str, message: str, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run(["train", str(data), *TRAIN, "--run", str(tmp_path / "r"), "--tell", named]) == 2
+    assert run(["train", str(data), *TRAIN, "--run", str(tmp_path / "r"), "--log-to", named]) == 2
     assert message in capsys.readouterr().err
     assert not (tmp_path / "r").exists()

@@ -11,17 +11,10 @@ from scipy.linalg import lapack
 from triptych.data.interactions import Interactions
 from triptych.errors import TrainingError
 from triptych.memory import free_bytes
-from triptych.progress import Listener, silent, told
+from triptych.progress import Listener, ignore_progress, track
 
 BATCH_CELLS = 8_000_000  # of the small systems solved at a time: 32 MB
 DENSE_UP_TO = 20_000  # items: 1.6 GB
-
-
-def taken_matrix(interactions: Interactions) -> sparse.csr_array:
-    """X: float32 [n_users, n_items], 1 where the user took the item."""
-    ones = np.ones(len(interactions), dtype=np.float32)
-    shape = (interactions.n_users, interactions.n_items)
-    return sparse.csr_array((ones, interactions.items, interactions.starts), shape=shape)
 
 
 def dense_weights(interactions: Interactions, penalty: float) -> NDArray[np.float32]:
@@ -32,9 +25,9 @@ def dense_weights(interactions: Interactions, penalty: float) -> NDArray[np.floa
     """
     n = interactions.n_items
     require(n * n * 4, f"the dense weights of {n:,} items", "use form=sparse")
-    taken = taken_matrix(interactions)
+    X = interactions.to_csr()
     gram = np.zeros((n, n), dtype=np.float32, order="F")
-    products = (taken.T @ taken).tocoo()
+    products = (X.T @ X).tocoo()
     gram[products.row, products.col] = products.data
     del products
     gram[np.diag_indices(n)] += penalty
@@ -42,7 +35,7 @@ def dense_weights(interactions: Interactions, penalty: float) -> NDArray[np.floa
     if not failed:
         gram, failed = lapack.spotri(gram, lower=1, overwrite_c=1)
     if failed:
-        raise TrainingError("the system is not positive definite in float32", mend="raise reg_weight")
+        raise TrainingError("the system is not positive definite in float32", hint="raise reg_weight")
     for begin in range(0, n, 1024):  # the upper triangle after the lower, which is what LAPACK leaves
         rows = slice(begin, min(begin + 1024, n))
         gram[rows, rows.stop :] = gram[rows.stop :, rows].T
@@ -55,40 +48,40 @@ def dense_weights(interactions: Interactions, penalty: float) -> NDArray[np.floa
 
 
 def sparse_weights(
-    interactions: Interactions, penalty: float, n_neighbours: int, listener: Listener = silent
+    interactions: Interactions, penalty: float, n_neighbours: int, listener: Listener = ignore_progress
 ) -> sparse.csr_array:
     """The same by neighbourhoods: item j is regressed on the `n_neighbours` items N that tell most of it alone.
 
     ‖x_j − X_N b‖² + λ ‖b‖² is solved for every j; items that nobody took together with j are never in N. With all
     others in N this is EASE's column exactly. float32 [n_items, n_items], at most n_neighbours entries a column.
     """
-    taken = taken_matrix(interactions)
-    gram = (taken.T @ taken).tocsr()
+    X = interactions.to_csr()
+    gram = (X.T @ X).tocsr()
     gram.sort_indices()
     n, degrees = interactions.n_items, interactions.item_degrees.astype(np.float32)
     k = min(n_neighbours, n - 1)
     chosen = _most_telling(gram, degrees, penalty, k)
     columns, values = np.zeros((n, k), dtype=np.int64), np.zeros((n, k), dtype=np.float32)
     size = max(1, BATCH_CELLS // max(1, k * k))
-    place = np.full(n, -1, dtype=np.int64)
-    for begin in told("solving", list(range(0, n, size)), listener):
+    position = np.full(n, -1, dtype=np.int64)
+    for begin in track("solving", list(range(0, n, size)), listener):
         items = range(begin, min(begin + size, n))
         systems = np.zeros((len(items), k, k), dtype=np.float32)
         right = np.zeros((len(items), k), dtype=np.float32)
         for row, j in enumerate(items):
             neighbours = chosen[j][:k]
             m = len(neighbours)
-            place[neighbours] = np.arange(m)
+            position[neighbours] = np.arange(m)
             rows = np.repeat(np.arange(m), gram.indptr[neighbours + 1] - gram.indptr[neighbours])
             entries = _ranges(gram.indptr[neighbours], gram.indptr[neighbours + 1])
-            at = place[gram.indices[entries]]
+            at = position[gram.indices[entries]]
             kept = at >= 0
             systems[row, rows[kept], at[kept]] = gram.data[entries[kept]]
             systems[row, np.arange(k), np.arange(k)] += penalty
-            at = place[gram.indices[gram.indptr[j] : gram.indptr[j + 1]]]
+            at = position[gram.indices[gram.indptr[j] : gram.indptr[j + 1]]]
             kept = at >= 0
             right[row, at[kept]] = gram.data[gram.indptr[j] : gram.indptr[j + 1]][kept]
-            place[neighbours] = -1
+            position[neighbours] = -1
             columns[j, :m] = neighbours
         factor = torch.linalg.cholesky(torch.from_numpy(systems))
         solved = torch.cholesky_solve(torch.from_numpy(right)[..., None], factor)[..., 0].numpy()
@@ -98,11 +91,11 @@ def sparse_weights(
     return sparse.csr_array((values.reshape(-1)[there], (rows[there], cols[there])), shape=(n, n))
 
 
-def require(n_bytes: int, what: str, mend: str) -> None:
+def require(n_bytes: int, what: str, hint: str) -> None:
     """Raises TrainingError if so much memory is not free now."""
     free = free_bytes()
-    if free is not None and n_bytes > free:
-        raise TrainingError(f"{what} need {n_bytes / 1e9:.1f} GB, and {free / 1e9:.1f} GB are free", mend=mend)
+    if n_bytes > free:
+        raise TrainingError(f"{what} need {n_bytes / 1e9:.1f} GB, and {free / 1e9:.1f} GB are free", hint=hint)
 
 
 def _most_telling(
@@ -130,7 +123,7 @@ def _ranges(begins: NDArray[np.int32], ends: NDArray[np.int32]) -> NDArray[np.in
 
 
 def item_weights(
-    interactions: Interactions, penalty: float, form: str, n_neighbours: int, listener: Listener = silent
+    interactions: Interactions, penalty: float, form: str, n_neighbours: int, listener: Listener = ignore_progress
 ) -> NDArray[np.float32] | sparse.csr_array:
     """EASE's B in the form asked for: "dense", "sparse", or "auto": dense for catalogues of up to `DENSE_UP_TO`."""
     if form == "dense" or (form == "auto" and interactions.n_items <= DENSE_UP_TO):

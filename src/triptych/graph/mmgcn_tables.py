@@ -13,10 +13,10 @@ import torch
 from torch import Tensor
 
 from triptych import kernels
-from triptych.graph.sparse_rows import distinct, places
+from triptych.graph.sparse_rows import positions, unique_rows
 from triptych.kernels import Adjacency
 
-PARTS = 4  # of the rows, where what is made of them is not wanted whole
+N_SLICES = 4  # of the rows, where what is made of them is not wanted whole
 CHUNK = 3 << 20  # bytes of a table gone through at a time
 
 
@@ -32,7 +32,7 @@ class LayerWeights:
 
 
 @dataclass(frozen=True)
-class Side:
+class NodeSide:
     """The users or the items: their neighbours, 1 / how many, their rows of e, and whose rows are wanted.
 
     chosen int64 [m], None: all; where: those asked for -> [0, m); places: `places` of the chosen.
@@ -43,16 +43,16 @@ class Side:
     e: Tensor
     chosen: Tensor | None = None
     where: Tensor | None = None
-    places: Tensor | None = None
+    positions: Tensor | None = None
 
     @classmethod
-    def of(cls, edges: Adjacency, e: Tensor, dtype: torch.dtype) -> Side:
+    def from_edges(cls, edges: Adjacency, e: Tensor, dtype: torch.dtype) -> NodeSide:
         return cls(edges, 1 / edges.starts.diff().clamp_min(1).float(), e.detach().to(dtype))
 
-    def at(self, rows: Tensor) -> Side:
+    def at(self, rows: Tensor) -> NodeSide:
         """This side, with some rows wanted."""
-        chosen, where = distinct(rows, self.edges.n_rows)
-        return Side(self.edges, self.inverse, self.e, chosen, where, places(chosen, self.edges.n_rows))
+        chosen, where = unique_rows(rows, self.edges.n_rows)
+        return NodeSide(self.edges, self.inverse, self.e, chosen, where, positions(chosen, self.edges.n_rows))
 
     @property
     def n_wanted(self) -> int:
@@ -62,19 +62,19 @@ class Side:
         """The nodes of a slice of the wanted rows."""
         return rows if self.chosen is None else self.chosen[rows]
 
-    def means(self, x: Tensor, slope: float = 1.0, out: Tensor | None = None, part: slice | None = None) -> Tensor:
+    def means(self, x: Tensor, slope: float = 1.0, out: Tensor | None = None, rows: slice | None = None) -> Tensor:
         """The mean of x over the neighbours of the wanted rows, or of a part of them, and leaky_relu of that slope."""
         if self.chosen is not None:
-            rows = self.chosen[part or slice(None)].int()
-            return kernels.product(self.edges, None, x, rows=rows, row_scale=self.inverse, slope=slope, out=out)
-        part = part or slice(0, self.edges.n_rows)
-        edges = _part(self.edges, part)
-        return kernels.product(edges, None, x, row_scale=self.inverse[part], slope=slope, out=out)
+            wanted = self.chosen[rows or slice(None)].int()
+            return kernels.product(self.edges, None, x, rows=wanted, row_scale=self.inverse, slope=slope, out=out)
+        rows = rows or slice(0, self.edges.n_rows)
+        edges = _rows_of_adjacency(self.edges, rows)
+        return kernels.product(edges, None, x, row_scale=self.inverse[rows], slope=slope, out=out)
 
-    def means_back(self, other: Side, d: Tensor, part: slice, out: Tensor | None = None) -> Tensor:
+    def means_back(self, other: NodeSide, d: Tensor, rows: slice, out: Tensor | None = None) -> Tensor:
         """The gradient of `means` for a part of x, whose rows are the nodes of the other side; d [n_wanted, w]."""
-        part_of = _part(other.edges, part)
-        return kernels.product(part_of, None, d, x_at=self.places, column_scale=self.inverse, out=out)
+        part_of = _rows_of_adjacency(other.edges, rows)
+        return kernels.product(part_of, None, d, x_at=self.positions, column_scale=self.inverse, out=out)
 
 
 @dataclass(frozen=True)
@@ -88,17 +88,17 @@ class Rows:
         some = self.table[rows]
         return kernels.unit_rows(some.float(), dtype=self.unit) if self.unit else some
 
-    def all(self, room: Tensor) -> Tensor:
+    def all(self, buffer: Tensor) -> Tensor:
         """The whole table, in `room` where it has to be made."""
         if not self.unit:
             return self.table
-        for rows in chunks(room):
-            kernels.unit_rows(self.table[rows].float(), out=room[rows])
-        return room
+        for rows in chunks(buffer):
+            kernels.unit_rows(self.table[rows].float(), out=buffer[rows])
+        return buffer
 
 
 @dataclass
-class Kept:
+class SavedForBackward:
     """What a layer leaves for its gradient. Pairs are (users, items); `few` is the smaller side.
 
     y = X_few W [few, w]; a: the mean over few's neighbours [few, w], h = leaky_relu(a W); own = leaky_relu(S X + s).
@@ -112,30 +112,32 @@ class Kept:
     out: tuple[Tensor, Tensor]
 
     @classmethod
-    def of(cls, sides: tuple[Side, Side], p: LayerWeights, x: tuple[Rows, Rows], *, last: bool) -> Kept:
+    def allocate(
+        cls, sides: tuple[NodeSide, NodeSide], p: LayerWeights, x: tuple[Rows, Rows], *, last: bool
+    ) -> SavedForBackward:
         """Room for it, nothing is computed yet. `out` of the last layer is float32."""
-        few, _ = few_and_many(sides)
-        y = p.W.new_empty(sides[few].edges.n_rows, len(p.W))
-        a = p.W.new_empty(sides[few].n_wanted, len(p.W))
+        smaller, _ = smaller_and_larger(sides)
+        y = p.W.new_empty(sides[smaller].edges.n_rows, len(p.W))
+        a = p.W.new_empty(sides[smaller].n_wanted, len(p.W))
         users, items = (p.W.new_empty(side.n_wanted, len(p.c)) for side in sides)
         dtype = torch.float32 if last else p.W.dtype
         out = (torch.empty_like(users, dtype=dtype), torch.empty_like(items, dtype=dtype))
         return cls(x, y, a, torch.empty_like(a), (users, items), out)
 
 
-def few_and_many(sides: tuple[Side, Side]) -> tuple[int, int]:
+def smaller_and_larger(sides: tuple[NodeSide, NodeSide]) -> tuple[int, int]:
     """The places of the smaller side and of the larger."""
     return (1, 0) if sides[1].edges.n_rows <= sides[0].edges.n_rows else (0, 1)
 
 
-def _part(edges: Adjacency, rows: slice) -> Adjacency:
+def _rows_of_adjacency(edges: Adjacency, rows: slice) -> Adjacency:
     starts = edges.starts[rows.start : rows.stop + 1]
     return Adjacency(starts, edges.neighbours[: int(starts[-1])])
 
 
-def parts(n: int) -> Iterator[slice]:
+def row_slices(n: int) -> Iterator[slice]:
     """A few slices of n rows: large enough for a kernel that goes through a table in columns."""
-    step = max(1, -(-n // PARTS))
+    step = max(1, -(-n // N_SLICES))
     return (slice(begin, min(n, begin + step)) for begin in range(0, n, step))
 
 

