@@ -1,1 +1,1 @@
-"""Speed and memory, measured: textbook versions beside ours, in one run on one machine. `python -m benchmarks`."""
+"""Benchmarks of speed and memory against textbook versions of the models, on one machine: `python -m benchmarks`."""

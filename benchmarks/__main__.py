@@ -1,8 +1,8 @@
-"""Measure everything, cell by cell: `python -m benchmarks`, or `make bench`.
+"""Run all benchmarks, cell by cell: `python -m benchmarks`, or `make bench`.
 
-Every cell is a process of its own, one after the other; results are written after each, so a bench that was interrupted
-goes on with `--resume`. At full scale it needs about 15 GB of memory (the textbook versions do), 1.2 GB of disk, and
-processors that do nothing else.
+Every cell runs in its own process, one after the other. Results are written after each cell, so an interrupted
+benchmark resumes with `--resume`. At full scale it needs about 15 GB of memory (for the textbook versions), 1.2 GB of
+disk, and a machine without other work.
 """
 
 from __future__ import annotations
@@ -17,23 +17,22 @@ from rich.console import Console
 from rich.table import Table as RichTable
 
 from benchmarks.cells import GROUPS, Options, measure, plan
-from benchmarks.machine import cores
+from benchmarks.machine import available_cores
 from benchmarks.report import tables
 from benchmarks.results import DEFAULT, Results, read_results
 
-QUICK = 0.02
+QUICK_SHARE = 0.02
 
 
-def options_of(arguments: argparse.Namespace) -> Options:
-    """The options that were given; `--quick` is a small share and a few seconds a cell."""
+def options_from(arguments: argparse.Namespace) -> Options:
+    """Return the options that the command line describes. `--quick` means a small share and a few seconds per cell."""
     quick = arguments.quick
-    groups = arguments.only or [
-        group
-        for group in GROUPS
-        if group in Options().groups or getattr(arguments, group, False) or (group == "contest" and arguments.full)
-    ]
+    requested = {group for group in GROUPS if getattr(arguments, group.replace("-", "_"), False)}
+    if arguments.full:
+        requested.add("end-to-end")
+    groups = arguments.only or [group for group in GROUPS if group in requested.union(Options().groups)]
     return Options(
-        share=arguments.share if arguments.share is not None else QUICK if quick else 1.0,
+        share=arguments.share if arguments.share is not None else QUICK_SHARE if quick else 1.0,
         threads=arguments.threads,
         batch_size=arguments.batch_size,
         seconds=2.0 if quick else arguments.seconds,
@@ -43,84 +42,99 @@ def options_of(arguments: argparse.Namespace) -> Options:
         models=tuple(arguments.models.split(",")) if arguments.models else (),
         folder=arguments.folder / ("quick" if quick else ""),
         full=arguments.full,
-        contest_settings=tuple(arguments.contest_set),
+        end_to_end_settings=tuple(arguments.end_to_end_set),
     )
 
 
 def measure_all(options: Options, path: Path, results: Results, console: Console) -> None:
-    """Measure what the results lack, telling each cell; a cell that failed is told and tried again next time."""
+    """Measure the cells that the results lack, and print each. Cells that failed are tried again in the next run."""
     prepare = ["benchmarks.inputs", str(options.folder), "--share", str(options.share)]
     subprocess.run([sys.executable, "-m", *prepare], check=True)
     cells = list(plan(options))
     for position, cell in enumerate(cells, start=1):
-        told = f"[{position}/{len(cells)}] {cell.name}"
+        label = f"[{position}/{len(cells)}] {cell.name}"
         if results.cell(cell.name) is not None:
-            console.print(f"{told}: measured {results.cells[cell.name]['measured']}", highlight=False)
+            console.print(f"{label}: measured {results.cells[cell.name]['measured']}", highlight=False)
             continue
         began, log = time.perf_counter(), options.folder / "logs" / f"{cell.name.replace('/', '-')}.log"
-        with console.status(f"{told} … (what it says: {log})"):
+        with console.status(f"{label} … (log: {log})"):
             outcome = measure(cell, results, log)
         results.record(cell.name, outcome, path)
-        why = next((f" {key}: {outcome[key]}" for key in ("failed", "skipped") if key in outcome), "")
-        console.print(f"{told}: {time.perf_counter() - began:.1f} s{why}", highlight=False, markup=False)
+        note = next((f" {key}: {outcome[key]}" for key in ("failed", "skipped") if key in outcome), "")
+        console.print(f"{label}: {time.perf_counter() - began:.1f} s{note}", highlight=False, markup=False)
 
 
-def show(results: Results, console: Console) -> None:
+def print_tables(results: Results, console: Console) -> None:
     """Print all tables."""
     for table in tables(results).values():
         shown = RichTable(title=table.title, title_justify="left")
-        for position, head in enumerate(table.heads):
-            shown.add_column(head, justify="left" if position == 0 else "right")
+        for position, heading in enumerate(table.headings):
+            shown.add_column(heading, justify="left" if position == 0 else "right")
         for row in table.rows:
             shown.add_row(*row)
         console.print(shown)
 
 
-def main() -> None:
-    """Plan, measure, print."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Speed and memory, measured.")
-    parser.add_argument("--quick", action="store_true", help="a small share of the world, some minutes in all")
-    parser.add_argument("--share", type=float, default=None, help="of users, items and interactions (1.0)")
-    parser.add_argument("--threads", type=int, default=cores())
-    parser.add_argument("--batch-size", type=int, default=2048)
-    parser.add_argument("--seconds", type=float, default=60.0, help="that the steps of one side may take")
+def argument_parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure speed and memory.")
+    parser.add_argument("--quick", action="store_true", help="a small share of the data, a few minutes in all")
     parser.add_argument(
-        "--precision", action="append", default=[], help="ours in this precision as well as its default"
+        "--share", type=float, default=None, help="share of the users, items and interactions (default 1.0)"
     )
-    parser.add_argument("--models", default="", help="only these, separated by commas")
+    parser.add_argument("--threads", type=int, default=available_cores(), help="threads per cell (default: all cores)")
+    parser.add_argument("--batch-size", type=int, default=2048, help="training batch size (default 2048)")
+    parser.add_argument("--seconds", type=float, default=60.0, help="time limit for the training steps of one cell")
+    parser.add_argument(
+        "--precision", action="append", default=[], help="also measure Triptych in this precision; may be repeated"
+    )
+    parser.add_argument("--models", default="", help="only these models, separated by commas")
     parser.add_argument("--only", action="append", choices=GROUPS, help="only this group of cells; may be repeated")
-    parser.add_argument("--profile", action="store_true", help="also where steps spend their time")
-    parser.add_argument("--scaling", action="store_true", help="also curves over sizes, batch size and threads")
-    parser.add_argument("--contest", action="store_true", help="also the main job end to end, one epoch")
-    parser.add_argument("--full", action="store_true", help="the main job to early stopping (implies --contest)")
-    parser.add_argument("--contest-set", action="append", default=[], metavar="NAME=VALUE", help="of its training")
-    parser.add_argument("--everything", action="store_true", help="--profile --scaling --full")
-    parser.add_argument("--resume", action="store_true", help="keep what the results file has, measure the rest")
-    parser.add_argument("--again", action="append", default=[], metavar="PREFIX", help="measure these cells anew")
-    parser.add_argument("--results", type=Path, default=None, help=f"default {DEFAULT.name} beside the benchmarks")
-    parser.add_argument("--folder", type=Path, default=Path("build/benchmarks"), help="where the world's files lie")
+    parser.add_argument("--profile", action="store_true", help="also the time per phase of a step")
+    parser.add_argument(
+        "--scaling", action="store_true", help="also step times over data sizes, batch size and threads"
+    )
+    parser.add_argument("--end-to-end", action="store_true", help="also all commands end to end, with one epoch")
+    parser.add_argument("--full", action="store_true", help="end to end with early stopping (implies --end-to-end)")
+    parser.add_argument(
+        "--end-to-end-set", action="append", default=[], metavar="NAME=VALUE", help="a training setting of --end-to-end"
+    )
+    parser.add_argument("--everything", action="store_true", help="the same as --profile --scaling --full")
+    parser.add_argument("--resume", action="store_true", help="keep the cells in the results file and measure the rest")
+    parser.add_argument(
+        "--remeasure", action="append", default=[], metavar="PREFIX", help="with --resume: measure these cells again"
+    )
+    parser.add_argument("--results", type=Path, default=None, help=f"results file (default benchmarks/{DEFAULT.name})")
+    parser.add_argument("--folder", type=Path, default=Path("build/benchmarks"), help="folder of the input files")
+    return parser
+
+
+def main() -> None:
+    """Plan, measure and print."""
+    parser = argument_parser()
     arguments = parser.parse_args()
     if arguments.everything:
         arguments.profile = arguments.scaling = arguments.full = True
-    options = options_of(arguments)
+    options = options_from(arguments)
     path = arguments.results or (options.folder / "results.json" if arguments.quick else DEFAULT)
-    found = read_results(path) if arguments.resume else Results()
-    if found.cells and found.about != options.about():
+    previous = read_results(path) if arguments.resume else Results()
+    if previous.cells and previous.about != options.about():
         parser.error(
-            f"{path} is of {found.about}, not {options.about()}: leave --resume out, or name another --results"
+            f"{path} was measured with {previous.about}, not {options.about()}: "
+            "leave --resume out, or name another --results"
         )
-    for prefix in arguments.again:
-        found.cells = {name: cell for name, cell in found.cells.items() if not name.startswith(prefix)}
-    results = Results(options.about(), found.cells)
+    for prefix in arguments.remeasure:
+        previous.cells = {name: cell for name, cell in previous.cells.items() if not name.startswith(prefix)}
+    results = Results(options.about(), previous.cells)
     console = Console()
     if not console.is_terminal:
         console = Console(width=180)
     try:
         measure_all(options, path, results, console)
     except KeyboardInterrupt:
-        console.print(f"stopped; go on with --resume (results so far: {path})")
+        console.print(f"interrupted; continue with --resume (results so far: {path})")
         sys.exit(130)
-    show(results, console)
+    print_tables(results, console)
     console.print(f"results: {path}; python -m benchmarks.report writes them into docs/performance.md")
 
 

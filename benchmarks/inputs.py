@@ -1,9 +1,9 @@
-"""What the benchmarks run on: the training part of the contest-size world, written once into a work folder.
+"""Inputs of the benchmarks: synthetic training data, written once into a folder.
 
     python -m benchmarks.inputs FOLDER [--share 1.0]
 
-Interactions are those of `benchmarks.world`, as many as its training part has. Features are noise: how long a step
-takes does not depend on what they say. A table with more rows than asked for is used by its first rows.
+The interactions are drawn as in `benchmarks.synthetic_data`, in the number of its training interactions. The features
+are random: the time of a step does not depend on their values. Only the first rows of a larger table are used.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.world import CHUNK, Sizes, draw_interactions
+from benchmarks.synthetic_data import CHUNK, Sizes, draw_interactions
 from triptych.data.dataset import Dataset
 from triptych.data.features import Features
 from triptych.data.interactions import Interactions
 from triptych.data.neighbours import Neighbours
 from triptych.data.vocabulary import Vocabulary
 
-TRAINING = 0.74  # of all interactions
+TRAINING_SHARE = 0.74  # of all interactions
 
 
 @dataclass(frozen=True)
 class Inputs:
-    """Where the files of a world of these sizes lie. `n_interactions` counts training pairs alone."""
+    """The paths of the input files for data of these sizes. `n_interactions` counts training interactions only."""
 
     folder: Path
     sizes: Sizes
@@ -38,7 +38,7 @@ class Inputs:
         return self.folder / f"pairs-{sizes.n_users}x{sizes.n_items}x{sizes.n_interactions}.npy"
 
     def features(self, modality: str) -> Path:
-        """The table of a modality, at least `n_items` rows long."""
+        """The feature table of a modality, with at least `n_items` rows."""
         return self.folder / f"{modality}-features.npy"
 
     @property
@@ -47,37 +47,37 @@ class Inputs:
 
 
 def training_sizes(share: float = 1.0) -> Sizes:
-    """The sizes of the training part of a share of the world."""
+    """Return the sizes of the training data for a share of the full scale."""
     sizes = Sizes().scaled(share)
-    return replace(sizes, n_interactions=int(sizes.n_interactions * TRAINING))
+    return replace(sizes, n_interactions=int(sizes.n_interactions * TRAINING_SHARE))
 
 
 def write_inputs(inputs: Inputs, seed: int = 0) -> None:
-    """Write what is not there yet."""
+    """Write the files that do not exist yet."""
     inputs.folder.mkdir(parents=True, exist_ok=True)
     sizes = inputs.sizes
     if not inputs.interactions.exists():
         themes = np.random.default_rng([seed, 0]).integers(0, sizes.n_themes, sizes.n_items)
         pairs = draw_interactions(sizes, themes, np.random.default_rng([seed, 1]))
-        _finished(inputs.interactions, np.stack(pairs))
+        _save(inputs.interactions, np.stack(pairs))
     for position, (modality, width) in enumerate(inputs.widths.items()):
         path = inputs.features(modality)
         if not path.exists() or len(np.load(path, mmap_mode="r")) < sizes.n_items:
             generator = np.random.default_rng([seed, 3 + position])
-            _write_noise(path, sizes.n_items, width, generator)
+            _write_random_features(path, sizes.n_items, width, generator)
 
 
 def open_inputs(inputs: Inputs, *, neighbours: int = 0) -> Dataset:
-    """The world as a data set whose features stay mapped.
+    """Return the inputs as a data set with memory-mapped features.
 
-    neighbours: give every item so many random ones by every modality: a product with an item graph takes as long
-    whichever they are, and finding the true ones takes minutes.
+    neighbours: the number of random neighbours per item and modality. A product with the item graph takes as long as
+    with the true neighbours, which would take minutes to find.
     """
     sizes = inputs.sizes
     users, items = np.load(inputs.interactions)
-    everything = np.ones(sizes.n_items, dtype=np.bool_)
+    present = np.ones(sizes.n_items, dtype=np.bool_)
     features = {
-        modality: Features(modality, np.load(inputs.features(modality), mmap_mode="r")[: sizes.n_items], everything)
+        modality: Features(modality, np.load(inputs.features(modality), mmap_mode="r")[: sizes.n_items], present)
         for modality in inputs.widths
     }
     return Dataset(
@@ -93,14 +93,14 @@ def open_inputs(inputs: Inputs, *, neighbours: int = 0) -> Dataset:
 
 
 def _random_neighbours(n_items: int, k: int, generator: np.random.Generator) -> Neighbours:
-    """The item itself and k - 1 that differ from it and from each other."""
+    """k distinct neighbours per item, the first of which is the item itself."""
     distances = np.stack([generator.choice(n_items - 1, k - 1, replace=False) + 1 for _ in range(64)])
-    own = np.arange(n_items, dtype=np.int64)[:, None]
-    items = np.concatenate([own, (own + distances[own[:, 0] % 64]) % n_items], axis=1)
+    rows = np.arange(n_items, dtype=np.int64)[:, None]
+    items = np.concatenate([rows, (rows + distances[rows[:, 0] % 64]) % n_items], axis=1)
     return Neighbours(items, np.full(items.shape, 0.5, dtype=np.float32))
 
 
-def _write_noise(path: Path, n_rows: int, width: int, generator: np.random.Generator) -> None:
+def _write_random_features(path: Path, n_rows: int, width: int, generator: np.random.Generator) -> None:
     temporary = path.with_name(f"{path.name}.writing")
     table = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.float16, shape=(n_rows, width))
     for begin in range(0, n_rows, CHUNK):
@@ -110,15 +110,15 @@ def _write_noise(path: Path, n_rows: int, width: int, generator: np.random.Gener
     temporary.replace(path)
 
 
-def _finished(path: Path, array: NDArray[np.int64]) -> None:
+def _save(path: Path, array: NDArray[np.int64]) -> None:
     temporary = path.with_name(f"{path.stem}.writing.npy")
     np.save(temporary, array)
     temporary.replace(path)
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description="Write what the benchmarks run on.")
+    parser = argparse.ArgumentParser(description="Write the inputs of the benchmarks.")
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--share", type=float, default=1.0, help="of users, items and interactions")
+    parser.add_argument("--share", type=float, default=1.0, help="share of the users, items and interactions")
     arguments = parser.parse_args()
     write_inputs(Inputs(arguments.folder, training_sizes(arguments.share)))

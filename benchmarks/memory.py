@@ -1,7 +1,7 @@
-"""How much anonymous memory a process needs at most, looked up while it works.
+"""Peak anonymous memory of a process, sampled while it works.
 
-Resident memory counts pages of mapped feature files, which the system may drop at any time; anonymous memory is what
-the process must have.
+Resident memory includes pages of mapped feature files, which the system may drop at any time. Anonymous memory is the
+part that the process cannot do without.
 """
 
 from __future__ import annotations
@@ -13,18 +13,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 STATUS = Path("/proc/self/status")
-EVERY = 0.02  # seconds between looks
+INTERVAL = 0.02  # seconds between samples
 
 
 @dataclass
 class Peak:
-    """Megabytes of anonymous memory; 0 where the system does not tell."""
+    """Megabytes of anonymous memory; 0 if unknown."""
 
     megabytes: float = 0.0
 
 
 def anonymous_megabytes() -> float:
-    """Anonymous resident memory of this process now, in MB; 0 where the system does not tell."""
+    """Anonymous resident memory of this process now, in MB; 0 if unknown."""
     try:
         for line in STATUS.read_text(encoding="ascii").splitlines():
             if line.startswith("RssAnon:"):
@@ -35,15 +35,15 @@ def anonymous_megabytes() -> float:
 
 
 @contextmanager
-def watching_anonymous() -> Iterator[Peak]:
-    """Yield what becomes the largest value seen until the block ends."""
+def peak_anonymous_memory() -> Iterator[Peak]:
+    """Yield an object that holds the largest sample when the block ends."""
     peak, finished = Peak(), threading.Event()
 
-    def look() -> None:
-        while not finished.wait(EVERY):
+    def sample() -> None:
+        while not finished.wait(INTERVAL):
             peak.megabytes = max(peak.megabytes, anonymous_megabytes())
 
-    watcher = threading.Thread(target=look, daemon=True)
+    watcher = threading.Thread(target=sample, daemon=True)
     watcher.start()
     try:
         yield peak

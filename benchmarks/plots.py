@@ -1,6 +1,6 @@
-"""Plots from results, as SVG for docs/performance.md: ratios, memory, scaling, phases beside limits.
+"""Plots of the results, as SVG for docs/performance.md: speed-ups, memory, scaling, phases beside their limits.
 
-Colours are Okabe and Ito's, told apart by colour-blind readers; every bar and line is also named.
+The colours are those of Okabe and Ito, which colour-blind readers can distinguish. Every bar and line also has a name.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ PHASES = {
 
 
 def draw_all(results: Results, folder: Path) -> list[str]:
-    """Draw what there are results for; returns the plots' names. Needs matplotlib only where there is something."""
+    """Draw the plots that have results, and return their names. matplotlib is imported only if there is one."""
     drawn = []
     for name, draw in PLOTS.items():
         figure = draw(results)
@@ -41,19 +41,21 @@ def draw_all(results: Results, folder: Path) -> list[str]:
 
 
 def draw_ratios(results: Results) -> Any:
-    """How many times faster, beside what was promised."""
-    pairs = _both_sides(results)
+    """Speed-ups over the textbook version, beside the goals."""
+    pairs = _complete_pairs(results)
     if not pairs:
         return None
     machine = machine_of(results)
-    native, whole = machine is not None and machine.native_bfloat16, at_full_scale(results)
+    native, full_scale = machine is not None and machine.native_bfloat16, at_full_scale(results)
     figure, axes = _figure(1, 1, (8, 0.5 * len(pairs) + 1.4))
     positions = range(len(pairs))
-    ratios = [textbook["median"] / ours["median"] for _, textbook, ours in pairs]
-    bars = axes[0].barh(positions, ratios, color=BLUE, height=0.6, label="ours beside the textbook version")
+    ratios = [textbook["median"] / triptych["median"] for _, textbook, triptych in pairs]
+    bars = axes[0].barh(positions, ratios, color=BLUE, height=0.6, label="Triptych over the textbook version")
     axes[0].bar_label(bars, labels=[f"{ratio:.1f}x" for ratio in ratios], padding=4)
     goals = [
-        (position, case.goal.ratio_on(native)) for position, (case, _, _) in enumerate(pairs) if case.goal and whole
+        (position, case.goal.speedup_on(native))
+        for position, (case, _, _) in enumerate(pairs)
+        if case.goal and full_scale
     ]
     if goals:
         axes[0].scatter(
@@ -62,7 +64,7 @@ def draw_ratios(results: Results) -> Any:
             s=260,
             linewidths=3,
             color=VERMILION,
-            label="promised",
+            label="goal",
             zorder=3,
         )
     axes[0].set_yticks(positions, [case.title for case, _, _ in pairs])
@@ -70,19 +72,19 @@ def draw_ratios(results: Results) -> Any:
     axes[0].set_xscale("log")
     axes[0].xaxis.set_major_formatter(lambda value, _: f"{value:g}x")
     axes[0].axvline(1, color=GREY, linewidth=1)
-    axes[0].set_xlabel("times faster, a training step")
+    axes[0].set_xlabel("speed-up of a training step")
     axes[0].legend(frameon=False, loc="upper center", bbox_to_anchor=(0.4, -0.12 - 0.3 / len(pairs)), ncols=2)
     return figure
 
 
 def draw_memory(results: Results) -> Any:
-    """Peak resident memory of both sides, and of it what is anonymous."""
-    pairs = _both_sides(results)
+    """Peak resident memory of both sides, and its anonymous part."""
+    pairs = _complete_pairs(results)
     if not pairs:
         return None
     figure, axes = _figure(1, 1, (8, 0.7 * len(pairs) + 1.4))
-    for position, (case, textbook, ours) in enumerate(pairs):
-        for shift, cell, colour in ((-0.2, textbook, ORANGE), (0.2, ours, BLUE)):
+    for position, (case, textbook, triptych) in enumerate(pairs):
+        for shift, cell, colour in ((-0.2, textbook, ORANGE), (0.2, triptych, BLUE)):
             resident, anonymous = (cell[f"peak_{kind}_megabytes"] / 1e3 for kind in ("resident", "anonymous"))
             axes[0].barh(position + shift, resident, color=colour, alpha=0.4, height=0.36)
             axes[0].barh(position + shift, anonymous, color=colour, height=0.36)
@@ -92,12 +94,12 @@ def draw_memory(results: Results) -> Any:
     axes[0].set_yticks(range(len(pairs)), [case.title for case, _, _ in pairs])
     axes[0].invert_yaxis()
     axes[0].set_xlabel("peak GB while training (pale: pages of mapped files and libraries)")
-    _legend(axes[0], {"textbook": ORANGE, "ours": BLUE, "promised, ours": VERMILION})
+    _legend(axes[0], {"textbook": ORANGE, "Triptych": BLUE, "goal for Triptych": VERMILION})
     return figure
 
 
 def draw_scaling(results: Results) -> Any:
-    """A step of ours as one size changes."""
+    """Time of a Triptych step against one size at a time."""
     cells = results.under("scaling/")
     if not cells:
         return None
@@ -105,30 +107,30 @@ def draw_scaling(results: Results) -> Any:
 
     changed = ("users", "items", "edges", "batch size", "threads")
     figure, axes = _figure(1, len(changed), (15, 3.2))
-    for one, what in zip(axes, changed, strict=True):
+    for axis, size in zip(axes, changed, strict=True):
         values: set[int] = set()
         for model, colour, marker in zip(MODELS, (BLUE, ORANGE), "os", strict=True):
-            line = sorted(
+            curve = sorted(
                 (int(name.rsplit("/", 1)[1]), cell["median"] * 1e3)
                 for name, cell in cells.items()
-                if name.startswith(f"{model}/{what}/")
+                if name.startswith(f"{model}/{size}/")
             )
-            if line:
-                one.plot(*zip(*line, strict=True), color=colour, marker=marker, label=model)
-                values.update(value for value, _ in line)
-        one.set_xlabel(what)
-        one.set_xscale("log", base=2)
-        one.set_yscale("log")
-        one.set_xticks(sorted(values), [f"{value:,}" for value in sorted(values)], rotation=45, ha="right")
-        one.yaxis.set_major_formatter(LogFormatter())
-        one.yaxis.set_minor_formatter(LogFormatter(labelOnlyBase=False, minor_thresholds=(2, 0.5)))
-    axes[0].set_ylabel("milliseconds, a step of ours")
+            if curve:
+                axis.plot(*zip(*curve, strict=True), color=colour, marker=marker, label=model)
+                values.update(value for value, _ in curve)
+        axis.set_xlabel(size)
+        axis.set_xscale("log", base=2)
+        axis.set_yscale("log")
+        axis.set_xticks(sorted(values), [f"{value:,}" for value in sorted(values)], rotation=45, ha="right")
+        axis.yaxis.set_major_formatter(LogFormatter())
+        axis.yaxis.set_minor_formatter(LogFormatter(labelOnlyBase=False, minor_thresholds=(2, 0.5)))
+    axes[0].set_ylabel("milliseconds per Triptych step")
     axes[0].legend(frameon=False)
     return figure
 
 
 def draw_profile(results: Results) -> Any:
-    """Phases of a step, as shares, with the share that the machine's limits ask for beneath."""
+    """Shares of the phases in a step, and below them the shares of their lower bounds."""
     cells = results.under("profile/")
     if not cells:
         return None
@@ -145,7 +147,7 @@ def draw_profile(results: Results) -> Any:
     axes[0].set_yticks(range(len(cells)), list(cells))
     axes[0].invert_yaxis()
     axes[0].xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
-    axes[0].set_xlabel("share of a step of ours; beneath it, the least that bandwidth and products allow")
+    axes[0].set_xlabel("share of a Triptych step; below it, the minimum by bandwidth and matrix products")
     _legend(axes[0], PHASES)
     return figure
 
@@ -158,9 +160,12 @@ PLOTS: dict[str, Callable[[Results], Any]] = {
 }
 
 
-def _both_sides(results: Results) -> list[tuple[Case, dict[str, Any], dict[str, Any]]]:
-    found = both_sides(results)
-    return [(case, textbook, ours) for case, textbook, ours in found if textbook is not None and ours is not None]
+def _complete_pairs(results: Results) -> list[tuple[Case, dict[str, Any], dict[str, Any]]]:
+    return [
+        (case, textbook, triptych)
+        for case, textbook, triptych in both_sides(results)
+        if textbook is not None and triptych is not None
+    ]
 
 
 def _figure(rows: int, columns: int, size: tuple[float, float]) -> tuple[Any, list[Any]]:

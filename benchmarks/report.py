@@ -1,8 +1,8 @@
-"""Tables from results, the same for the shell and for docs/performance.md.
+"""Tables of the results, for the shell and for docs/performance.md.
 
     python -m benchmarks.report [--results benchmarks/results.json]
 
-writes them into the page, between `<!-- table: NAME -->` and `<!-- end -->`; the plots too, where matplotlib is there.
+writes the tables and the plots into the page, between `<!-- table: NAME -->` and `<!-- end -->`.
 """
 
 from __future__ import annotations
@@ -14,43 +14,43 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.cases import CONTEST_GOAL, PREPARE_GOAL, RANKING_GOAL
+from benchmarks.cases import END_TO_END_GOAL, PREPARE_GOAL, RANKING_GOAL
 from benchmarks.results import DEFAULT, Results, at_full_scale, both_sides, machine_of, read_results
 
 PAGE = Path(__file__).parents[1] / "docs" / "performance.md"
-NOTHING = "Not measured yet."
+NOT_MEASURED = "Not measured yet."
 BLOCK = re.compile(r"(<!-- table: ([a-z ]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of text under heads."""
+    """Rows of text under headings."""
 
     title: str
-    heads: Sequence[str]
+    headings: Sequence[str]
     rows: Sequence[Sequence[str]]
 
     def markdown(self) -> str:
-        """As a page has it."""
-        lines = [self.heads, ["---"] * len(self.heads), *self.rows]
+        """Return the table in Markdown."""
+        lines = [self.headings, ["---"] * len(self.headings), *self.rows]
         return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
 def tables(results: Results) -> dict[str, Table]:
-    """Name -> table, those without a single measured row left out."""
-    made = {
+    """Name -> table, for all tables with measured rows."""
+    all_tables = {
         "machine": machine_table(results),
         "steps": steps_table(results),
         "memory": memory_table(results),
         "ranking": ranking_table(results),
-        "contest": contest_table(results),
+        "end to end": end_to_end_table(results),
         "profile": profile_table(results),
     }
-    return {name: table for name, table in made.items() if table.rows}
+    return {name: table for name, table in all_tables.items() if table.rows}
 
 
 def machine_table(results: Results) -> Table:
-    """What the machine can do at most."""
+    """The limits of the machine."""
     machine, about = machine_of(results), results.about
     rows = []
     if machine is not None:
@@ -58,127 +58,130 @@ def machine_table(results: Results) -> Table:
         rows = [
             ["processor", f"{machine.processor}, {machine.cores} cores, {machine.memory_gigabytes:.0f} GB"],
             ["threads used", str(about.get("threads", machine.threads))],
-            ["copy, read and written", f"{machine.copy_gigabytes:.1f} GB/s"],
+            ["copy, read and write", f"{machine.copy_gigabytes:.1f} GB/s"],
             ["products in float32", f"{machine.float32_gigaflops:.0f} GFLOP/s"],
             ["products in bfloat16", f"{machine.bfloat16_gigaflops:.0f} GFLOP/s ({native})"],
             ["torch", machine.torch],
-            ["share of the world, batch", f"{about.get('share')}, {about.get('batch_size')}"],
+            ["share of the full scale, batch size", f"{about.get('share')}, {about.get('batch_size')}"],
         ]
     return Table("The machine", ["what", "measured"], rows)
 
 
 def steps_table(results: Results) -> Table:
-    """Seconds of a step and an epoch, both sides, and the ratio."""
+    """Seconds per step and per epoch of both sides, and the speed-up."""
     machine = machine_of(results)
-    native, whole = machine is not None and machine.native_bfloat16, at_full_scale(results)
+    native, full_scale = machine is not None and machine.native_bfloat16, at_full_scale(results)
     rows = []
-    for case, textbook, ours in both_sides(results):
-        research = f"{case.research.seconds:g} s" if case.research and whole else ""
-        goal = f"{case.goal.ratio_on(native):g}x" if case.goal and whole else ""
-        ratio = f"{textbook['median'] / ours['median']:.1f}x" if textbook and ours else ""
+    for case, textbook, triptych in both_sides(results):
+        research = f"{case.research.seconds:g} s" if case.research and full_scale else ""
+        goal = f"{case.goal.speedup_on(native):g}x" if case.goal and full_scale else ""
+        speedup = f"{textbook['median'] / triptych['median']:.1f}x" if textbook and triptych else ""
         rows.append(
             [
                 case.title,
                 research,
                 _seconds(textbook, "median"),
-                _seconds(ours, "median"),
-                ratio,
+                _seconds(triptych, "median"),
+                speedup,
                 goal,
                 _seconds(textbook, "epoch"),
-                _seconds(ours, "epoch"),
+                _seconds(triptych, "epoch"),
             ]
         )
-    heads = ["model (textbook / ours)", "research code", "textbook, a step", "ours, a step", "faster", "at least"]
-    return Table("Seconds of a training step", [*heads, "textbook, an epoch", "ours, an epoch"], rows)
+    headings = [
+        *("model (textbook / Triptych)", "research code", "textbook, per step", "Triptych, per step", "speed-up"),
+        *("goal", "textbook, per epoch", "Triptych, per epoch"),
+    ]
+    return Table("Seconds per training step", headings, rows)
 
 
 def memory_table(results: Results) -> Table:
-    """Peak memory, both sides."""
-    rows, whole = [], at_full_scale(results)
-    for case, textbook, ours in both_sides(results):
+    """Peak memory of both sides."""
+    rows, full_scale = [], at_full_scale(results)
+    for case, textbook, triptych in both_sides(results):
         rows.append(
             [
                 case.title,
-                f"{case.research.gigabytes:g} GB" if case.research and whole else "",
+                f"{case.research.gigabytes:g} GB" if case.research and full_scale else "",
                 _gigabytes(textbook, "peak_resident_megabytes"),
-                _gigabytes(ours, "peak_resident_megabytes"),
-                f"{case.goal.gigabytes:g} GB" if case.goal and whole else "",
+                _gigabytes(triptych, "peak_resident_megabytes"),
+                f"{case.goal.gigabytes:g} GB" if case.goal and full_scale else "",
                 _gigabytes(textbook, "peak_anonymous_megabytes"),
-                _gigabytes(ours, "peak_anonymous_megabytes"),
+                _gigabytes(triptych, "peak_anonymous_megabytes"),
             ]
         )
-    heads = ["model (textbook / ours)", "research code", "textbook, resident", "ours, resident", "below"]
-    return Table("Peak memory of training", [*heads, "textbook, anonymous", "ours, anonymous"], rows)
+    headings = [
+        *("model (textbook / Triptych)", "research code", "textbook, resident", "Triptych, resident", "goal"),
+        *("textbook, anonymous", "Triptych, anonymous"),
+    ]
+    return Table("Peak memory of training", headings, rows)
 
 
 def ranking_table(results: Results) -> Table:
-    """Everyone's exact top 50."""
+    """The exact top 50 for all users."""
     rows = []
     for kind in ("normal", "skewed"):
-        faiss, ours = results.cell(f"ranking/{kind}/faiss"), results.cell(f"ranking/{kind}/ours")
-        if not faiss and not ours:
+        faiss, triptych = results.cell(f"ranking/{kind}/faiss"), results.cell(f"ranking/{kind}/triptych")
+        if not faiss and not triptych:
             continue
-        ratio = f"{faiss['seconds'] / ours['seconds']:.1f}x" if faiss and ours else ""
-        wrong = "" if ours is None else str(ours["wrong"])
-        cells = [kind, _seconds(faiss, "seconds"), _seconds(ours, "seconds"), ratio, f"{RANKING_GOAL:g}x", wrong]
-        rows.append([*cells, _gigabytes(ours, "peak_resident_megabytes")])
-    heads = ["factors", "faiss flat, unmasked", "ours, seen masked", "faster", "at least", "wrong of 200 checked"]
-    return Table("Exact top 50 for everyone", [*heads, "ours, resident"], rows)
+        speedup = f"{faiss['seconds'] / triptych['seconds']:.1f}x" if faiss and triptych else ""
+        n_wrong = "" if triptych is None else str(triptych["n_wrong"])
+        seconds = _seconds(faiss, "seconds"), _seconds(triptych, "seconds")
+        memory = _gigabytes(triptych, "peak_resident_megabytes")
+        rows.append([kind, *seconds, speedup, f"{RANKING_GOAL:g}x", n_wrong, memory])
+    headings = [
+        *("factors", "faiss flat, all items", "Triptych, without seen items", "speed-up", "goal"),
+        *("wrong of 200 checked", "Triptych, resident"),
+    ]
+    return Table("Exact top 50 for all users", headings, rows)
 
 
-def contest_table(results: Results) -> Table:
-    """The main job, end to end."""
+def end_to_end_table(results: Results) -> Table:
+    """All commands, end to end."""
     rows = []
-    for name, contest in results.under("contest/").items():
-        for step in contest["steps"]:
-            step_cells = [
-                f"{step['seconds']:.1f} s",
-                f"{step['cpu_seconds']:.1f} s",
-                f"{step['peak_megabytes']:,.0f} MB",
-            ]
-            rows.append([step["step"], *step_cells, ""])
-        over = f"{contest['prepare_over_copy']:.1f}x in prepare; at most {PREPARE_GOAL:g}x"
-        rows.append(["copying the feature files", f"{contest['copy_seconds']:.1f} s", "", "", over])
-        seconds, gigabytes = CONTEST_GOAL
-        goal = (
-            f"below {seconds:,.0f} s and {gigabytes:g} GB"
-            if name == "full" and results.about.get("share") == 1.0
-            else ""
-        )
-        total = f"{contest['seconds']:,.1f} s", "", f"{contest['peak_megabytes']:,.0f} MB"
-        rows.append([f"all of it: {', '.join(contest['settings']) or 'defaults'}", *total, goal])
-    return Table("End to end", ["step", "wall", "processor", "peak resident", "goal"], rows)
+    for name, cell in results.under("end-to-end/").items():
+        for stage in cell["stages"]:
+            seconds = f"{stage['seconds']:.1f} s", f"{stage['cpu_seconds']:.1f} s"
+            rows.append([stage["stage"], *seconds, f"{stage['peak_megabytes']:,.0f} MB", ""])
+        ratio = f"prepare takes {cell['prepare_over_copy']:.1f}x as long; goal: at most {PREPARE_GOAL:g}x"
+        rows.append(["copying the feature files", f"{cell['copy_seconds']:.1f} s", "", "", ratio])
+        goal = ""
+        if name == "full" and results.about.get("share") == 1.0:
+            goal = f"below {END_TO_END_GOAL[0]:,.0f} s and {END_TO_END_GOAL[1]:g} GB"
+        total = f"{cell['seconds']:,.1f} s", "", f"{cell['peak_megabytes']:,.0f} MB"
+        rows.append([f"total ({', '.join(cell['settings']) or 'defaults'})", *total, goal])
+    return Table("End to end", ["stage", "wall clock", "processor", "peak resident", "goal"], rows)
 
 
 def profile_table(results: Results) -> Table:
-    """Phases beside the least they could take."""
+    """Phases of a step beside their lower bounds."""
     rows = []
     for model, profile in results.under("profile/").items():
         for phase in profile["phases"]:
             if phase["share"] < 0.005:
                 continue
             limit = phase["limit"]
-            least = f"{limit * 1e3:.1f} ms" if limit else ""
-            of_limit = f"{phase['seconds'] / limit:.1f}x" if limit else ""
-            cells = [f"{phase['seconds'] * 1e3:.1f} ms", f"{phase['share']:.0%}", least, of_limit]
-            rows.append([model, phase["name"], *cells])
-    return Table("Phases of a step of ours", ["model", "phase", "measured", "share", "limit", "of the limit"], rows)
+            minimum = f"{limit * 1e3:.1f} ms" if limit else ""
+            ratio = f"{phase['seconds'] / limit:.1f}x" if limit else ""
+            measured = f"{phase['seconds'] * 1e3:.1f} ms", f"{phase['share']:.0%}"
+            rows.append([model, phase["name"], *measured, minimum, ratio])
+    return Table("Phases of a Triptych step", ["model", "phase", "measured", "share", "limit", "measured / limit"], rows)
 
 
-def page(text: str, results: Results, plots: Sequence[str]) -> str:
-    """The page with its blocks filled in; a block `plot NAME` gets its picture where `plots` has it."""
-    made = tables(results)
+def fill_page(text: str, results: Results, plots: Sequence[str]) -> str:
+    """Return the page with its blocks filled in. A block `plot NAME` gets its picture if NAME is in `plots`."""
+    measured = tables(results)
 
-    def filled(block: re.Match[str]) -> str:
+    def fill(block: re.Match[str]) -> str:
         name = block[2]
         if name.startswith("plot "):
             plot = name.removeprefix("plot ")
-            inside = f"![{plot}](performance/{plot}.svg)" if plot in plots else NOTHING
+            inside = f"![{plot}](performance/{plot}.svg)" if plot in plots else NOT_MEASURED
         else:
-            inside = made[name].markdown() if name in made else NOTHING
+            inside = measured[name].markdown() if name in measured else NOT_MEASURED
         return f"{block[1]}{inside}\n{block[3]}"
 
-    return BLOCK.sub(filled, text)
+    return BLOCK.sub(fill, text)
 
 
 def _seconds(cell: dict[str, Any] | None, key: str) -> str:
@@ -194,7 +197,7 @@ def _gigabytes(cell: dict[str, Any] | None, key: str) -> str:
 
 def main() -> None:
     """Write tables and plots into the page."""
-    parser = argparse.ArgumentParser(description="Tables and plots of docs/performance.md.")
+    parser = argparse.ArgumentParser(description="Write the tables and plots of docs/performance.md.")
     parser.add_argument("--results", type=Path, default=DEFAULT)
     parser.add_argument("--page", type=Path, default=PAGE)
     arguments = parser.parse_args()
@@ -203,7 +206,7 @@ def main() -> None:
     results = read_results(arguments.results)
     drawn = draw_all(results, arguments.page.parent / "performance")
     text = arguments.page.read_text(encoding="utf-8")
-    arguments.page.write_text(page(text, results, drawn), encoding="utf-8")
+    arguments.page.write_text(fill_page(text, results, drawn), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What was measured so far: one JSON file, whole after every finished cell, so that an interrupted bench goes on."""
+"""Results in one JSON file, complete after every cell, so that an interrupted benchmark can resume."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ DEFAULT = Path(__file__).with_name("results.json")
 
 @dataclass
 class Results:
-    """about: what all cells have in common (share, batch size, threads). cells: name -> what came out, and when."""
+    """about: options of all cells (share, batch size, threads). cells: name -> result and time of measurement."""
 
     about: dict[str, Any] = field(default_factory=dict)
     cells: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def cell(self, name: str) -> dict[str, Any] | None:
-        """What came out, or None where nothing did: not measured, skipped, failed."""
-        found = self.cells.get(name)
-        return found if found is not None and "failed" not in found and "skipped" not in found else None
+        """Return the result of a cell, or None if it is not measured, skipped or failed."""
+        cell = self.cells.get(name)
+        return cell if cell is not None and "failed" not in cell and "skipped" not in cell else None
 
     def under(self, prefix: str) -> dict[str, dict[str, Any]]:
-        """The finished cells whose names begin so, by the rest of their names."""
-        found = {name.removeprefix(prefix): self.cell(name) for name in self.cells if name.startswith(prefix)}
-        return {name: cell for name, cell in found.items() if cell is not None}
+        """Return the finished cells whose names begin with `prefix`, by the rest of their names."""
+        cells = {name.removeprefix(prefix): self.cell(name) for name in self.cells if name.startswith(prefix)}
+        return {name: cell for name, cell in cells.items() if cell is not None}
 
     def record(self, name: str, outcome: Mapping[str, Any], path: Path) -> None:
         """Add a cell and write the file."""
@@ -47,33 +47,33 @@ class Results:
 
 
 def read_results(path: Path = DEFAULT) -> Results:
-    """The file's results; empty where there is none."""
+    """Return the results in a file; no results if it does not exist."""
     if not path.exists():
         return Results()
-    told = json.loads(path.read_text(encoding="utf-8"))
-    return Results(told["about"], told["cells"])
+    content = json.loads(path.read_text(encoding="utf-8"))
+    return Results(content["about"], content["cells"])
 
 
 def machine_of(results: Results) -> Machine | None:
-    """The machine that was measured."""
+    """Return the measured machine, if any."""
     cell = results.cell("machine")
     return Machine(**{key: value for key, value in cell.items() if key != "measured"}) if cell else None
 
 
 def at_full_scale(results: Results) -> bool:
-    """Whether the research code's figures and our goals are of this scale."""
+    """Return whether the figures of the research code and the goals hold for this scale."""
     return bool(results.about.get("share") == 1.0 and results.about.get("batch_size") == 2048)
 
 
 def both_sides(results: Results) -> list[tuple[Case, dict[str, Any] | None, dict[str, Any] | None]]:
-    """(case, textbook, ours) of every case that has a side measured, once for every precision of ours."""
-    found: list[tuple[Case, dict[str, Any] | None, dict[str, Any] | None]] = []
+    """Return (case, textbook, triptych) of every case with a measured side, once per precision of Triptych."""
+    pairs: list[tuple[Case, dict[str, Any] | None, dict[str, Any] | None]] = []
     for case in CASES:
         cells = results.under(f"steps/{case.name}/")
         textbook = cells.pop("textbook", None)
         if textbook is not None and not cells:
-            found.append((case, textbook, None))
-        for name, ours in cells.items():
-            title = case.title + name.removeprefix("ours").replace(" in ", ", ")
-            found.append((replace(case, title=title), textbook, ours))
-    return found
+            pairs.append((case, textbook, None))
+        for name, triptych in cells.items():
+            title = case.title + name.removeprefix("triptych").replace(" in ", ", ")
+            pairs.append((replace(case, title=title), textbook, triptych))
+    return pairs

@@ -1,7 +1,4 @@
-"""Which points the scaling curves have: one size at a time is changed, the others stay.
-
-python -m benchmarks --only scaling
-"""
+"""Points of the scaling curves. One size changes at a time, the others stay: `python -m benchmarks --only scaling`."""
 
 from __future__ import annotations
 
@@ -18,7 +15,7 @@ STEPS, SECONDS = 12, 20.0
 
 @dataclass(frozen=True)
 class Point:
-    """`value` of what is changed ("users", "items", "edges", "batch size", "threads"), and the options that do it."""
+    """One point. changed: "users", "items", "edges", "batch size" or "threads". options: arguments that set `value`."""
 
     model: str
     changed: str
@@ -31,9 +28,9 @@ class Point:
 
 
 def points(share: float, batch_size: int, threads: int, cores: int) -> Iterator[Point]:
-    """All points around a share of the world."""
+    """Yield all points around a share of the full scale."""
     sizes = training_sizes(share)
-    usual = {"--batch-size": batch_size, "--threads": threads}
+    defaults = {"--batch-size": batch_size, "--threads": threads}
     for model in MODELS:
         for changed, option, base in (
             ("users", "--users", sizes.n_users),
@@ -42,12 +39,12 @@ def points(share: float, batch_size: int, threads: int, cores: int) -> Iterator[
         ):
             for factor in FACTORS:
                 value = int(base * factor)
-                yield Point(model, changed, value, _words({option: value, **usual}))
+                yield Point(model, changed, value, _arguments({option: value, **defaults}))
         for value in BATCH_SIZES:
-            yield Point(model, "batch size", value, _words({**usual, "--batch-size": value}))
+            yield Point(model, "batch size", value, _arguments({**defaults, "--batch-size": value}))
         for value in sorted({1, *(2**power for power in range(1, 8) if 2**power <= cores), cores}):
-            yield Point(model, "threads", value, _words({**usual, "--threads": value}))
+            yield Point(model, "threads", value, _arguments({**defaults, "--threads": value}))
 
 
-def _words(options: dict[str, int]) -> tuple[str, ...]:
+def _arguments(options: dict[str, int]) -> tuple[str, ...]:
     return tuple(word for name, value in options.items() for word in (name, str(value)))

@@ -1,4 +1,4 @@
-"""One step of training, textbook's or ours: the same batches, the same negatives, everything else as each does it."""
+"""One training step of a textbook version or of Triptych, with the same batches and the same negatives."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ CPU = torch.device("cpu")
 
 
 class Trainer(ABC):
-    """Takes steps: `start_epoch` once, then `step` as often as one likes. After an epoch its batches come again."""
+    """Takes steps: `start_epoch` once, then `step` any number of times. After an epoch the batches repeat."""
 
-    precision: str | None = None  # the setting's value where there is one
+    precision: str | None = None  # the value of this setting, if there is one
 
     def __init__(self, dataset: Dataset, batch_size: int, *, negatives: bool) -> None:
         self.batches = Batches(dataset.interactions, batch_size, SEED, negatives=negatives)
@@ -40,22 +40,22 @@ class Trainer(ABC):
         self.position = 0
 
     def next_batch(self) -> int:
-        """Which batch comes next; the last, smaller one is left out where there are others."""
+        """Return the position of the next batch. The last, smaller batch is left out if there are others."""
         position = self.position
         self.position = (position + 1) % max(1, self.batches.n_steps - 1)
         return position
 
     @abstractmethod
     def start_epoch(self) -> None:
-        """What happens before every epoch."""
+        """Do the work at the start of an epoch."""
 
     @abstractmethod
     def step(self) -> float:
-        """Take one step; returns the loss."""
+        """Take one step and return the loss."""
 
 
 class TextbookTrainer(Trainer):
-    """A textbook version with torch's default Adam, in float32 whatever `precision` says."""
+    """A textbook version with torch's default Adam, always in float32."""
 
     def __init__(
         self, name: str, dataset: Dataset, values: Mapping[str, object], batch_size: int, precision: str | None = None
@@ -77,10 +77,10 @@ class TextbookTrainer(Trainer):
         return loss.item()
 
 
-class OurTrainer(Trainer):
-    """Our model, stepped by the training loop's own pieces.
+class TriptychTrainer(Trainer):
+    """A model of Triptych, with the step of the training loop.
 
-    values: settings of the model and of training together; each goes where it is known.
+    values: settings of the model and of training together; they are separated by name.
     """
 
     def __init__(
@@ -88,12 +88,12 @@ class OurTrainer(Trainer):
     ) -> None:
         kind = model_class(name)
         if not issubclass(kind, TrainedModel):
-            raise TypeError(f"{name} takes no steps")
-        of_training = {field.name for field in fields(TrainingSettings)}
+            raise TypeError(f"{name} is not trained in steps")
+        training_names = {field.name for field in fields(TrainingSettings)}
         if precision is not None:
             values = {**values, "precision": precision}
-        training = {key: value for key, value in values.items() if key in of_training}
-        settings = {key: value for key, value in values.items() if key not in of_training}
+        training = {key: value for key, value in values.items() if key in training_names}
+        settings = {key: value for key, value in values.items() if key not in training_names}
         generator = torch_generator(CPU, SEED, Purpose.RESTORE)
         self.training = parse(TrainingSettings, {**training, "batch_size": batch_size, "device": "cpu"})
         parsed = parse(kind.Settings, settings, of=name)
@@ -103,6 +103,7 @@ class OurTrainer(Trainer):
         self.model.set_compute_dtype(choose_precision(self.training.precision, CPU))
         split = Split(dataset, dataset.interactions, dataset.interactions)
         self.run = start_run(self.model, split, self.training, CPU, RunContext())
+        self.batches = self.run.batches  # the same batches as in a textbook version: SEED is the default seed
         self.memory = ExitStack()
         self.memory.enter_context(kernels.retain_freed_memory())  # as the training loop does
 
@@ -115,4 +116,7 @@ class OurTrainer(Trainer):
         return sum(train_step(self.run, self.order).values())
 
 
-TRAINERS: dict[str, type[TextbookTrainer] | type[OurTrainer]] = {"textbook": TextbookTrainer, "ours": OurTrainer}
+TRAINERS: dict[str, type[TextbookTrainer] | type[TriptychTrainer]] = {
+    "textbook": TextbookTrainer,
+    "triptych": TriptychTrainer,
+}

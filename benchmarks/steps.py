@@ -1,9 +1,9 @@
-"""One model, one side, a few steps of training: seconds per step and memory, in a process of its own.
+"""A few training steps of one model on one side: seconds per step and memory, in its own process.
 
-    python -m benchmarks.steps MODEL textbook|ours [--share 1.0] [--threads 2] [--batch-size 2048] [--set NAME=VALUE]…
+    python -m benchmarks.steps MODEL textbook|triptych [--share 1.0] [--threads 2] [--set NAME=VALUE]…
 
-The last line printed is the result as JSON. Steps follow until `--seconds` are over or `--steps` are counted. The
-first is a warm-up that does not count, unless the time is enough for two steps only: then both count.
+The last line printed is the result as JSON. Steps are taken until `--seconds` have passed or `--steps` are counted. The
+first step is a warm-up and does not count, unless there is time for two steps only: then both count.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from benchmarks.inputs import Inputs, open_inputs, training_sizes, write_inputs
-from benchmarks.world import Sizes
+from benchmarks.synthetic_data import Sizes
 
 DEFAULT_FOLDER = Path("build/benchmarks")
 NEIGHBOURS = 10  # of FREEDOM's item graph
@@ -25,7 +25,7 @@ NEIGHBOURS = 10  # of FREEDOM's item graph
 
 @dataclass(frozen=True)
 class Job:
-    """What to measure. values: settings of the model (for ours, of training too). precision: where ours has it."""
+    """One measurement. values: settings of the model and, for Triptych, of training. precision: for Triptych only."""
 
     model: str
     side: str
@@ -39,8 +39,12 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Steps:
-    """What came out; seconds are of the wall's clock, megabytes are 1e6 bytes."""
+class StepsResult:
+    """The result. Seconds are wall-clock time, megabytes are 1e6 bytes.
+
+    median, shortest, longest, warm_up: seconds per step. epoch_start: seconds of the work before the first step of an
+    epoch. epoch: seconds per epoch, from the median. build: seconds to open the data and build the model.
+    """
 
     n_steps: int
     median: float
@@ -58,17 +62,17 @@ class Steps:
     loss: float
 
 
-def measure(job: Job, folder: Path) -> Steps:
-    """Build the world and the model, take the steps."""
+def measure(job: Job, folder: Path) -> StepsResult:
+    """Open the data, build the model and take the steps."""
     import torch
 
-    from benchmarks.memory import watching_anonymous
+    from benchmarks.memory import peak_anonymous_memory
     from benchmarks.stepping import TRAINERS
     from triptych.memory import peak_resident_megabytes
 
     torch.set_num_threads(job.threads)
     torch.manual_seed(0)
-    with watching_anonymous() as anonymous:
+    with peak_anonymous_memory() as anonymous:
         began = time.perf_counter()
         dataset = open_inputs(Inputs(folder, job.sizes), neighbours=NEIGHBOURS if job.model == "freedom" else 0)
         trainer = TRAINERS[job.side](job.model, dataset, job.values or {}, job.batch_size, job.precision)
@@ -78,7 +82,7 @@ def measure(job: Job, folder: Path) -> Steps:
         seconds, loss = timed_steps(trainer.step, job.n_steps, job.seconds)
     warm_up = seconds.pop(0) if len(seconds) > 2 else None
     median, n_steps = statistics.median(seconds), trainer.batches.n_steps
-    return Steps(
+    return StepsResult(
         n_steps=len(seconds),
         median=median,
         shortest=min(seconds),
@@ -97,7 +101,10 @@ def measure(job: Job, folder: Path) -> Steps:
 
 
 def timed_steps(step: Callable[[], float], n_steps: int, budget: float) -> tuple[list[float], float]:
-    """Seconds of every step, the first included, and the last loss. Two steps where one is a third of the budget."""
+    """Return the seconds of every step, the first included, and the last loss. At least two steps are taken.
+
+    budget: no step is started that would exceed this number of seconds if it takes as long as the step before it.
+    """
     seconds: list[float] = []
     loss = 0.0
     while len(seconds) < 2 or (len(seconds) <= n_steps and sum(seconds) + seconds[-1] <= budget):
@@ -108,23 +115,27 @@ def timed_steps(step: Callable[[], float], n_steps: int, budget: float) -> tuple
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """The options that every benchmark of steps has."""
-    parser.add_argument("--share", type=float, default=1.0, help="of users, items and interactions")
-    parser.add_argument("--users", type=int, default=None, help="instead of the share's")
-    parser.add_argument("--items", type=int, default=None, help="instead of the share's")
-    parser.add_argument("--interactions", type=int, default=None, help="training pairs, instead of the share's")
+    """Add the options of all benchmarks of steps."""
+    parser.add_argument("--share", type=float, default=1.0, help="share of the users, items and interactions")
+    parser.add_argument("--users", type=int, default=None, help="this number instead of the share")
+    parser.add_argument("--items", type=int, default=None, help="this number instead of the share")
+    parser.add_argument(
+        "--interactions", type=int, default=None, help="this number of training interactions instead of the share"
+    )
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--batch-size", type=int, default=2048)
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a setting of the model")
-    parser.add_argument("--precision", default=None, help="of ours, where the model or training has that setting")
-    parser.add_argument("--steps", type=int, default=40, help="at most so many are counted")
-    parser.add_argument("--seconds", type=float, default=60.0, help="that the steps may take")
-    parser.add_argument("--folder", type=Path, default=DEFAULT_FOLDER, help="where the world's files lie, or are put")
+    parser.add_argument("--precision", default=None, help="precision of Triptych, if it has this setting")
+    parser.add_argument("--steps", type=int, default=40, help="maximum number of counted steps")
+    parser.add_argument("--seconds", type=float, default=60.0, help="time limit for the steps")
+    parser.add_argument(
+        "--folder", type=Path, default=DEFAULT_FOLDER, help="folder of the input files, which are written if need be"
+    )
 
 
-def job_of(arguments: argparse.Namespace, model: str, side: str) -> Job:
-    """What the options ask for."""
-    from triptych.settings import assignments
+def job_from(arguments: argparse.Namespace, model: str, side: str) -> Job:
+    """Return the job that the options describe."""
+    from triptych.settings import parse_assignments
 
     sizes = training_sizes(arguments.share)
     sizes = replace(
@@ -139,7 +150,7 @@ def job_of(arguments: argparse.Namespace, model: str, side: str) -> Job:
         sizes=sizes,
         batch_size=arguments.batch_size,
         threads=arguments.threads,
-        values=assignments(arguments.set),
+        values=parse_assignments(arguments.set),
         precision=arguments.precision,
         n_steps=arguments.steps,
         seconds=arguments.seconds,
@@ -148,16 +159,16 @@ def job_of(arguments: argparse.Namespace, model: str, side: str) -> Job:
 
 def main() -> None:
     """Measure one side of one model."""
-    parser = argparse.ArgumentParser(description="Seconds per step and memory of one model.")
+    parser = argparse.ArgumentParser(description="Measure seconds per step and memory of one model.")
     parser.add_argument("model")
-    parser.add_argument("side", choices=["textbook", "ours"])
+    parser.add_argument("side", choices=["textbook", "triptych"])
     add_options(parser)
     arguments = parser.parse_args()
-    job = job_of(arguments, arguments.model, arguments.side)
+    job = job_from(arguments, arguments.model, arguments.side)
     write_inputs(Inputs(arguments.folder, job.sizes))
     steps = measure(job, arguments.folder)
     if job.precision not in (None, steps.precision):
-        print(json.dumps({"skipped": f"{job.model} has no setting of precision"}))
+        print(json.dumps({"skipped": f"{job.model} has no precision setting"}))
     else:
         print(json.dumps(asdict(steps)))
 

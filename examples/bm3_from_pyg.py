@@ -2,8 +2,8 @@
 
 `pip install triptych[geometric]`, then `python examples/bm3_from_pyg.py`.
 
-The data set here is PyG's own random one, which needs no download. Any `HeteroData` will do: with
-`torch_geometric.datasets.MovieLens100K`, say, the relation is ("user", "rates", "movie").
+The data set is PyG's random one, which needs no download. Any `HeteroData` works. For example, the relation of
+`torch_geometric.datasets.MovieLens100K` is ("user", "rates", "movie").
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from triptych.interchange.geometric import from_hetero_data
 
 
 def main(epochs: int = 20) -> None:
-    """Load, split, fit, evaluate, recommend."""
+    """Load and split the data set, then train, evaluate and recommend."""
     torch.manual_seed(0)
     data = FakeHeteroDataset(num_node_types=2, num_edge_types=4, avg_num_nodes=200, avg_degree=12)[0]
     assert isinstance(data, HeteroData)
     dataset = from_hetero_data(data, relation=("v0", "e0", "v1"))
     print(f"{dataset.n_users} users, {dataset.n_items} items, modalities: {', '.join(dataset.features)}")
     recommender = fit("bm3", split(dataset, "ratio", seed=0), training=TrainingSettings(epochs=epochs))
-    print(f"NDCG@50 {recommender.evaluate()['ndcg@50']:.4f} (the data are random: nothing is to be learnt)")
+    print(f"NDCG@50 {recommender.evaluate()['ndcg@50']:.4f} (the data are random: there is nothing to learn)")
     print(recommender.recommend(["0"], k=5).to_polars())
 
 

@@ -1,4 +1,4 @@
-"""Small worlds to test with."""
+"""Small data sets for tests."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import numpy as np
 from triptych.data.dataset import Dataset
 from triptych.data.features import Features
 from triptych.data.interactions import Interactions
-from triptych.data.split import Split, split
+from triptych.data.split import TEST, VALIDATION, Split, split
 from triptych.data.vocabulary import Vocabulary
 
 
@@ -19,11 +19,11 @@ def random_dataset(
     density: float = 0.2,
     modalities: tuple[str, ...] = ("image", "text"),
 ) -> Dataset:
-    """Users take items by chance; features are noise, and the first item lacks the first modality."""
+    """Return a data set of random interactions and features. The first item lacks the first modality."""
     generator = np.random.default_rng(seed)
-    taken = generator.random((n_users, n_items)) < density
-    taken[:, 0] = True
-    users, items = np.nonzero(taken)
+    interacted = generator.random((n_users, n_items)) < density
+    interacted[:, 0] = True
+    users, items = np.nonzero(interacted)
     features = {}
     for position, modality in enumerate(modalities):
         present = np.ones(n_items, dtype=np.bool_)
@@ -39,24 +39,25 @@ def random_dataset(
 
 
 def random_split(seed: int = 0, modalities: tuple[str, ...] = ("image", "text")) -> Split:
-    """The same, split at random."""
+    """Return a random data set, split at random."""
     return split(random_dataset(seed, modalities=modalities), "ratio", seed=seed)
 
 
 def checkerboard(n_users: int = 24, n_items: int = 24) -> Split:
-    """Users take the items of their own colour, all but one: that one is held out and must come first.
+    """Return a split in which users interact with all items of their colour, and some of these are held out.
 
-    Features tell the colour, with a little noise.
+    Every user has one item for validation and one for test, so the test item must be ranked first. Features are the
+    colour of an item, with a little noise.
     """
     generator = np.random.default_rng(5)
     same = (np.arange(n_users)[:, None] + np.arange(n_items)[None]) % 2 == 0
     users, items = (rows.astype(np.int64) for rows in np.nonzero(same))
     interactions = Interactions(users, items, n_users, n_items)
-    own = n_items // 2
-    position = np.arange(len(users)) % own
-    parts = np.zeros(len(users), dtype=np.int8)
-    parts[position == users // 2 % own] = 2
-    parts[position == (users // 2 + 1) % own] = 1
+    n_per_colour = n_items // 2
+    position = np.arange(len(users)) % n_per_colour
+    codes = np.zeros(len(users), dtype=np.int8)
+    codes[position == users // 2 % n_per_colour] = TEST
+    codes[position == (users // 2 + 1) % n_per_colour] = VALIDATION
     colour = np.stack([np.arange(n_items) % 2, 1 - np.arange(n_items) % 2], axis=1).astype(np.float32)
     table = colour + 0.1 * generator.standard_normal((n_items, 2)).astype(np.float32)
     dataset = Dataset(
@@ -64,6 +65,6 @@ def checkerboard(n_users: int = 24, n_items: int = 24) -> Split:
         items=Vocabulary([f"i{row}" for row in range(n_items)]),
         interactions=interactions,
         features={"image": Features("image", table, np.ones(n_items, dtype=np.bool_))},
-        split_codes=parts,
+        split_codes=codes,
     )
     return split(dataset, "given")

@@ -1,8 +1,8 @@
-"""Every model as one would write it from its paper with plain torch calls: simple, slow, used only to compare with.
+"""Textbook versions: every model written from its paper with plain torch calls. They are simple, slow, and a baseline.
 
-Whole tables go through every linear layer at every step, the graph is a COO tensor or a list of edges whose messages
-are gathered into [edges, d], features are float32 in memory, and Adam is torch's default. The mathematics is ours,
-parameter for parameter under the same names: tests/benchmarks/test_textbook.py compares losses, gradients and scores.
+Whole tables go through every linear layer at every step. The graph is a COO tensor, or a list of edges whose messages
+are gathered into [edges, d]. Features are float32 in memory, and Adam is torch's default. The mathematics and the names
+of the parameters are those of Triptych's models; tests/benchmarks/test_textbook.py compares losses, gradients, scores.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""BM3: the graph's edges, the modalities' alignment and their masked views, all by cosine with one predictor.
+"""BM3: cosine losses of interactions, of modality alignment and of masked modality views, with one predictor.
 
-Everything is computed for all users and items and then looked up for the batch. With `features = trained` the feature
-tables are parameters, as in the released research code; with `frozen` they are not.
+Representations of all users and items are computed, and the rows of the batch are looked up. With `features = trained`
+the feature tables are parameters, as in the released research code. With `frozen` they are constant.
 """
 
 from __future__ import annotations
@@ -14,23 +14,25 @@ from benchmarks.textbook.graph import mean_of_layers, normalised_adjacency
 from benchmarks.textbook.model import TextbookModel, feature_table, norms, xavier
 from triptych.data.dataset import Dataset
 from triptych.data.features import Features
-from triptych.models import bm3 as ours
+from triptych.models import bm3
 
 
 class BM3(TextbookModel):
-    """No negatives. The residual form is ours alone: here features are trained or frozen."""
+    """No negatives. Features are trained or frozen; only Triptych's model has the residual form."""
 
     needs_negatives = False
     adjacency: Tensor
 
-    def __init__(self, dataset: Dataset, settings: ours.BM3.Settings) -> None:
+    def __init__(self, dataset: Dataset, settings: bm3.BM3.Settings) -> None:
         super().__init__(dataset, settings)
         if settings.features == "residual":
-            raise ValueError("the textbook version trains the feature tables, or leaves them")
+            raise ValueError("the textbook version has trained or frozen features only")
         self.settings = settings
-        d, taken = settings.embedding_size, dataset.interactions
+        d, interactions = settings.embedding_size, dataset.interactions
         self.register_buffer(
-            "adjacency", normalised_adjacency(taken.users, taken.items, self.n_users, self.n_items), persistent=False
+            "adjacency",
+            normalised_adjacency(interactions.users, interactions.items, self.n_users, self.n_items),
+            persistent=False,
         )
         self.user_embedding, self.item_embedding = xavier(self.n_users, d), xavier(self.n_items, d)
         self.predictor = nn.Linear(d, d)
@@ -39,7 +41,7 @@ class BM3(TextbookModel):
         )
 
     def graph_representations(self) -> tuple[Tensor, Tensor]:
-        """h, as users [n_users, d] and items [n_items, d]."""
+        """h of the users [n_users, d] and of the items [n_items, d]."""
         embeddings = torch.cat([self.user_embedding, self.item_embedding])
         h = mean_of_layers(self.adjacency, embeddings, self.settings.n_layers)
         return h[: self.n_users], h[self.n_users :] + self.item_embedding
@@ -62,12 +64,12 @@ class BM3(TextbookModel):
         return loss + self.settings.reg_weight * norms(h_users, h_items)
 
     def target(self, x: Tensor) -> Tensor:
-        """x masked at random, without a gradient."""
+        """Return x with random elements masked, without a gradient."""
         return dropout(x.detach(), self.settings.dropout, self.training)
 
 
 class Modality(nn.Module):
-    """W f + b for all items."""
+    """W f_i + b for all items i."""
 
     features: Tensor
 
@@ -82,5 +84,5 @@ class Modality(nn.Module):
 
 
 def distance(x: Tensor, y: Tensor) -> Tensor:
-    """Mean of 1 − cos over the rows."""
+    """The mean of 1 − cos over the rows."""
     return (1 - cosine_similarity(x, y, dim=1)).mean()

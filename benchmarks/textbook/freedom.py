@@ -1,6 +1,6 @@
-"""FREEDOM: a frozen item graph beside a user-item graph that is thinned anew every epoch.
+"""FREEDOM: a frozen item graph, and a user-item graph whose edges are sampled again in every epoch.
 
-The item graph is found once, by our code: finding it is no part of a step.
+The item graph is built once, by Triptych's code, because it is not part of a step.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from torch.nn.functional import logsigmoid
 from benchmarks.textbook.graph import mean_of_layers, normalised_adjacency
 from benchmarks.textbook.model import TextbookModel, feature_table, xavier
 from triptych.data.dataset import Dataset
-from triptych.models import freedom as ours
+from triptych.models import freedom
 from triptych.models.freedom import item_graph
 
 
@@ -23,14 +23,16 @@ class FREEDOM(TextbookModel):
     adjacency: Tensor
     items_to_items: Tensor
 
-    def __init__(self, dataset: Dataset, settings: ours.FREEDOM.Settings) -> None:
+    def __init__(self, dataset: Dataset, settings: freedom.FREEDOM.Settings) -> None:
         super().__init__(dataset, settings)
         self.settings, self.interactions = settings, dataset.interactions
-        taken = dataset.interactions
+        interactions = dataset.interactions
         self.register_buffer(
-            "adjacency", normalised_adjacency(taken.users, taken.items, self.n_users, self.n_items), persistent=False
+            "adjacency",
+            normalised_adjacency(interactions.users, interactions.items, self.n_users, self.n_items),
+            persistent=False,
         )
-        self.thinned = self.adjacency
+        self.sampled_adjacency = self.adjacency
         graph = item_graph(dataset, settings).tocoo()
         values = torch.from_numpy(graph.data).to(torch.get_default_dtype())
         positions = torch.from_numpy(np.stack([graph.row, graph.col]).astype(np.int64))
@@ -47,15 +49,17 @@ class FREEDOM(TextbookModel):
             self.modalities[name] = nn.ModuleDict({"projection": nn.Linear(features.width, settings.embedding_size)})
 
     def start_epoch(self) -> None:
-        taken = self.interactions
-        n_kept = max(1, round(len(taken) * (1 - self.settings.edge_dropout)))
-        products = taken.user_degrees[taken.users] * taken.item_degrees[taken.items]
+        interactions = self.interactions
+        n_kept = max(1, round(len(interactions) * (1 - self.settings.edge_dropout)))
+        products = interactions.user_degrees[interactions.users] * interactions.item_degrees[interactions.items]
         weights = torch.from_numpy(products).double().pow(-0.5)
         kept = torch.multinomial(weights, n_kept, replacement=False).numpy()
-        self.thinned = normalised_adjacency(taken.users[kept], taken.items[kept], self.n_users, self.n_items)
+        self.sampled_adjacency = normalised_adjacency(
+            interactions.users[kept], interactions.items[kept], self.n_users, self.n_items
+        )
 
-    def propagated(self, adjacency: Tensor) -> tuple[Tensor, Tensor]:
-        """h, as users [n_users, d] and items [n_items, d]."""
+    def propagate(self, adjacency: Tensor) -> tuple[Tensor, Tensor]:
+        """h of the users [n_users, d] and of the items [n_items, d]."""
         h_content: Tensor = self.item_embedding
         for _ in range(self.settings.n_item_layers):
             h_content = torch.sparse.mm(self.items_to_items, h_content)
@@ -64,20 +68,20 @@ class FREEDOM(TextbookModel):
         return h[: self.n_users], h[self.n_users :] + h_content
 
     def representations(self) -> tuple[Tensor, Tensor]:
-        return self.propagated(self.adjacency)
+        return self.propagate(self.adjacency)
 
     def loss(self, users: Tensor, positives: Tensor, negatives: Tensor | None) -> Tensor:
         assert negatives is not None
-        h_users, h_items = self.propagated(self.thinned)
+        h_users, h_items = self.propagate(self.sampled_adjacency)
         h_u = h_users[users]
-        loss = preference(h_u, h_items[positives], h_items[negatives])
+        loss = bpr_loss(h_u, h_items[positives], h_items[negatives])
         for name, modality in self.modalities.items():
             assert isinstance(modality, nn.ModuleDict)
             projected = modality["projection"](self.features[name])
-            loss = loss + self.settings.reg_weight * preference(h_u, projected[positives], projected[negatives])
+            loss = loss + self.settings.reg_weight * bpr_loss(h_u, projected[positives], projected[negatives])
         return loss
 
 
-def preference(user: Tensor, positive: Tensor, negative: Tensor) -> Tensor:
-    """BPR of rows [n, d]."""
+def bpr_loss(user: Tensor, positive: Tensor, negative: Tensor) -> Tensor:
+    """BPR of the rows of users, positive and negative items, [n, d] each."""
     return -logsigmoid((user * positive).sum(1) - (user * negative).sum(1)).mean()

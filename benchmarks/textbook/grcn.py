@@ -1,4 +1,4 @@
-"""GRCN: content refines the graph that ID embeddings travel on. Every message of every edge is written down."""
+"""GRCN: content refines the graph on which ID embeddings propagate. The message of every edge is computed."""
 
 from __future__ import annotations
 
@@ -6,23 +6,23 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import leaky_relu, logsigmoid, normalize, relu
 
-from benchmarks.textbook.graph import at, edges_both_ways, softmax_at_targets, sum_of_messages
+from benchmarks.textbook.graph import edges_both_ways, gather, softmax_at_targets, sum_of_messages
 from benchmarks.textbook.model import TextbookModel, feature_table, xavier
 from triptych.data.dataset import Dataset
 from triptych.data.features import Features
-from triptych.models import grcn as ours
+from triptych.models import grcn
 
 
 class GRCN(TextbookModel):
-    """The paper's form of routing."""
+    """GRCN with the routing of the paper."""
 
     edges: Tensor
 
-    def __init__(self, dataset: Dataset, settings: ours.GRCN.Settings) -> None:
+    def __init__(self, dataset: Dataset, settings: grcn.GRCN.Settings) -> None:
         super().__init__(dataset, settings)
         self.reg_weight = settings.reg_weight
-        taken = dataset.interactions
-        self.register_buffer("edges", edges_both_ways(taken.users, taken.items, self.n_users))
+        interactions = dataset.interactions
+        self.register_buffer("edges", edges_both_ways(interactions.users, interactions.items, self.n_users))
         n_nodes = self.n_users + self.n_items
         self.id_embedding = xavier(n_nodes, settings.embedding_size)
         self.modality_confidence = xavier(n_nodes, len(dataset.features))
@@ -40,8 +40,8 @@ class GRCN(TextbookModel):
             weights.append(affinity * self.modality_confidence[source, position])
         weight = relu(torch.stack(weights, dim=1).amax(dim=1))
         x = normalize(self.id_embedding, dim=1)
-        x_1 = sum_of_messages(at(source, x) * weight[:, None], target, n_nodes)
-        x_2 = sum_of_messages(at(source, x_1) * weight[:, None], target, n_nodes)
+        x_1 = sum_of_messages(gather(source, x) * weight[:, None], target, n_nodes)
+        x_2 = sum_of_messages(gather(source, x_1) * weight[:, None], target, n_nodes)
         h = torch.cat([x + x_1 + x_2, *contents], dim=1)
         return h[: self.n_users], h[self.n_users :]
 
@@ -52,7 +52,7 @@ class GRCN(TextbookModel):
         bpr = -logsigmoid((h_u * h_i).sum(1) - (h_u * h_j).sum(1)).mean()
         items = torch.cat([positives, negatives]) + self.n_users
         penalty = self.id_embedding[users].pow(2).mean() + self.id_embedding[items].pow(2).mean()
-        preferences = [part.preference for part in self.modalities.values() if isinstance(part, Content)]
+        preferences = [content.preference for content in self.modalities.values() if isinstance(content, Content)]
         penalty = penalty + preferences[0].pow(2).mean()
         for preference in preferences:
             penalty = penalty + preference[users].pow(2).mean()
@@ -60,9 +60,9 @@ class GRCN(TextbookModel):
 
 
 class Content(nn.Module):
-    """Routing and affinities of one modality."""
+    """The routing and the edge affinities of one modality."""
 
-    def __init__(self, features: Features, n_users: int, settings: ours.GRCN.Settings) -> None:
+    def __init__(self, features: Features, n_users: int, settings: grcn.GRCN.Settings) -> None:
         super().__init__()
         self.n_routing = settings.n_routing
         self.features = feature_table(features)
@@ -70,15 +70,15 @@ class Content(nn.Module):
         self.projection = nn.Linear(features.width, settings.embedding_size)
 
     def forward(self, edges: Tensor) -> tuple[Tensor, Tensor]:
-        """Source and target [2, 2 n] -> content [n_users + n_items, d] and the affinity of every edge [2 n]."""
+        """Edges [2, 2 n] -> content representations [n_users + n_items, d] and the affinity of every edge [2 n]."""
         source, target = edges
         f = normalize(leaky_relu(self.projection(self.features)), dim=1)
         p = normalize(self.preference, dim=1)
         n_users, n_pairs = p.shape[0], len(source) // 2
         items, users = target[:n_pairs] - n_users, source[:n_pairs]
         for _ in range(self.n_routing):
-            alpha = softmax_at_targets((at(users, p) * at(items, f)).sum(1), users, n_users)
-            p = normalize(p + sum_of_messages(at(items, f) * alpha[:, None], users, n_users), dim=1)
+            alpha = softmax_at_targets((gather(users, p) * gather(items, f)).sum(1), users, n_users)
+            p = normalize(p + sum_of_messages(gather(items, f) * alpha[:, None], users, n_users), dim=1)
         x = torch.cat([p, f])
-        affinity = softmax_at_targets((at(target, x) * at(source, x)).sum(1), target, x.shape[0])
-        return x + sum_of_messages(at(source, x) * affinity[:, None], target, x.shape[0]), affinity
+        affinity = softmax_at_targets((gather(target, x) * gather(source, x)).sum(1), target, x.shape[0])
+        return x + sum_of_messages(gather(source, x) * affinity[:, None], target, x.shape[0]), affinity

@@ -6,22 +6,24 @@ import torch
 from torch import Tensor
 
 from benchmarks.textbook.graph import mean_of_layers, normalised_adjacency
-from benchmarks.textbook.model import TextbookModel, bpr, norms, xavier
+from benchmarks.textbook.model import TextbookModel, bpr_loss, norms, xavier
 from triptych.data.dataset import Dataset
-from triptych.models import lightgcn as ours
+from triptych.models import lightgcn
 
 
 class LightGCN(TextbookModel):
-    """Loss: BPR on H + λ · norms of the batch's rows of E."""
+    """Loss: BPR on H + λ · norms of the rows of E in the batch."""
 
     adjacency: Tensor
 
-    def __init__(self, dataset: Dataset, settings: ours.LightGCN.Settings) -> None:
+    def __init__(self, dataset: Dataset, settings: lightgcn.LightGCN.Settings) -> None:
         super().__init__(dataset, settings)
         self.n_layers, self.reg_weight = settings.n_layers, settings.reg_weight
-        taken = dataset.interactions
+        interactions = dataset.interactions
         self.register_buffer(
-            "adjacency", normalised_adjacency(taken.users, taken.items, self.n_users, self.n_items), persistent=False
+            "adjacency",
+            normalised_adjacency(interactions.users, interactions.items, self.n_users, self.n_items),
+            persistent=False,
         )
         self.user_embedding = xavier(self.n_users, settings.embedding_size)
         self.item_embedding = xavier(self.n_items, settings.embedding_size)
@@ -35,4 +37,4 @@ class LightGCN(TextbookModel):
         h_users, h_items = self.representations()
         h_u, h_i, h_j = h_users[users], h_items[positives], h_items[negatives]
         rows = self.user_embedding[users], self.item_embedding[positives], self.item_embedding[negatives]
-        return bpr((h_u * h_i).sum(1), (h_u * h_j).sum(1)) + self.reg_weight * norms(*rows)
+        return bpr_loss((h_u * h_i).sum(1), (h_u * h_j).sum(1)) + self.reg_weight * norms(*rows)

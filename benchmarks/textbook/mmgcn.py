@@ -1,4 +1,4 @@
-"""MMGCN: a graph network a modality. Every message of every edge is written down."""
+"""MMGCN: one graph network per modality. The message of every edge is computed."""
 
 from __future__ import annotations
 
@@ -6,25 +6,25 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import leaky_relu, logsigmoid, normalize
 
-from benchmarks.textbook.graph import at, edges_both_ways, sum_of_messages
+from benchmarks.textbook.graph import edges_both_ways, gather, sum_of_messages
 from benchmarks.textbook.model import TextbookModel, feature_table, xavier
 from triptych.data.dataset import Dataset
 from triptych.data.features import Features
-from triptych.models import mmgcn as ours
+from triptych.models import mmgcn
 
 
 class MMGCN(TextbookModel):
-    """Representation: mean over modalities of their networks' last layers."""
+    """Representation: the mean of the last layers over the modalities."""
 
     edges: Tensor
 
-    def __init__(self, dataset: Dataset, settings: ours.MMGCN.Settings) -> None:
+    def __init__(self, dataset: Dataset, settings: mmgcn.MMGCN.Settings) -> None:
         super().__init__(dataset, settings)
         self.reg_weight = settings.reg_weight
-        taken = dataset.interactions
-        self.register_buffer("edges", edges_both_ways(taken.users, taken.items, self.n_users))
+        interactions = dataset.interactions
+        self.register_buffer("edges", edges_both_ways(interactions.users, interactions.items, self.n_users))
         self.id_embedding = xavier(self.n_users + self.n_items, settings.embedding_size)
-        projected = ours.projected_modalities(settings.projected, dataset.features)
+        projected = mmgcn.projected_modalities(settings.projected, dataset.features)
         self.modalities = nn.ModuleDict(
             {
                 name: Network(one, self.n_users, settings, projected=name in projected)
@@ -33,8 +33,8 @@ class MMGCN(TextbookModel):
         )
 
     def representations(self) -> tuple[Tensor, Tensor]:
-        each = [network(self.edges, self.id_embedding) for network in self.modalities.values()]
-        h = torch.stack(each).mean(dim=0)
+        layers = [network(self.edges, self.id_embedding) for network in self.modalities.values()]
+        h = torch.stack(layers).mean(dim=0)
         return h[: self.n_users], h[self.n_users :]
 
     def loss(self, users: Tensor, positives: Tensor, negatives: Tensor | None) -> Tensor:
@@ -50,9 +50,9 @@ class MMGCN(TextbookModel):
 
 
 class Network(nn.Module):
-    """Three layers on the graph of one modality."""
+    """The three-layer graph network of one modality."""
 
-    def __init__(self, features: Features, n_users: int, settings: ours.MMGCN.Settings, *, projected: bool) -> None:
+    def __init__(self, features: Features, n_users: int, settings: mmgcn.MMGCN.Settings, *, projected: bool) -> None:
         super().__init__()
         d = settings.embedding_size
         self.features = feature_table(features)
@@ -66,14 +66,14 @@ class Network(nn.Module):
             width = d
 
     def forward(self, edges: Tensor, e: Tensor) -> Tensor:
-        """Source and target [2, n], ID embeddings [n_nodes, d] -> the last X, [n_nodes, d]."""
+        """Edges [2, n] and ID embeddings [n_nodes, d] -> X of the last layer, [n_nodes, d]."""
         source, target = edges
         degrees = torch.bincount(target, minlength=e.shape[0]).clamp(min=1)[:, None]
         g = self.features if self.projection is None else self.projection(self.features)
         x = normalize(torch.cat([self.preference, g]), dim=1)
         for k in (1, 2, 3):
             aggregate = self.get_parameter(f"aggregate{k}.weight")
-            messages = at(source, x @ aggregate)
+            messages = gather(source, x @ aggregate)
             h = leaky_relu(sum_of_messages(messages, target, e.shape[0]) / degrees)
             x_hat = leaky_relu(self.get_submodule(f"self{k}")(x)) + e
             x = leaky_relu(self.get_submodule(f"combine{k}")(torch.cat([h, x_hat], dim=1)))

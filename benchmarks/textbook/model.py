@@ -1,4 +1,4 @@
-"""What a textbook version is, and the few lines that several of them share."""
+"""The base class of the textbook versions, and functions that several of them share."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from torch import Tensor, nn
 from triptych.data.dataset import Dataset
 from triptych.data.features import Features
 
-LOG_FLOOR = 1e-10  # inside the logarithm of BPR, where the literature's codes have it
+LOG_FLOOR = 1e-10  # added inside the logarithm of BPR, as in public research code
 
 
 class TextbookModel(nn.Module, ABC):
-    """Made from a data set without missing features and our model's settings. Numbers have torch's default dtype."""
+    """Built from a data set without missing features and the settings of Triptych's model, in torch's default dtype."""
 
     needs_negatives = True
 
@@ -27,18 +27,18 @@ class TextbookModel(nn.Module, ABC):
 
     @abstractmethod
     def loss(self, users: Tensor, positives: Tensor, negatives: Tensor | None) -> Tensor:
-        """The loss of a batch, a scalar; item and user rows are int64 [n] each."""
+        """The loss of a batch, a scalar. The rows of users and items are int64 [n] each."""
 
     @abstractmethod
     def representations(self) -> tuple[Tensor, Tensor]:
-        """Users [n_users, d] and items [n_items, d]; their inner product ranks."""
+        """Users [n_users, d] and items [n_items, d]. Items are ranked by their inner products."""
 
     def start_epoch(self) -> None:
-        """Called before every epoch."""
+        """Do the work at the start of an epoch."""
 
 
 def xavier(rows: int, width: int) -> nn.Parameter:
-    """A table [rows, width] of embeddings."""
+    """A table of embeddings [rows, width] with Xavier initialisation."""
     return nn.Parameter(nn.init.xavier_uniform_(torch.empty(rows, width)))
 
 
@@ -47,13 +47,13 @@ def feature_table(features: Features) -> Tensor:
     return torch.from_numpy(np.array(features.table)).to(torch.get_default_dtype())
 
 
-def bpr(positive_scores: Tensor, negative_scores: Tensor) -> Tensor:
-    """−mean log(σ(s(u, i⁺) − s(u, i⁻)) + a floor), for scores [n] each."""
+def bpr_loss(positive_scores: Tensor, negative_scores: Tensor) -> Tensor:
+    """−mean log(σ(s(u, i⁺) − s(u, i⁻)) + LOG_FLOOR), for scores [n] each."""
     return -torch.log(torch.sigmoid(positive_scores - negative_scores) + LOG_FLOOR).mean()
 
 
 def norms(*matrices: Tensor) -> Tensor:
-    """(Σ of Frobenius norms) / rows of the last matrix."""
+    """(Σ of Frobenius norms) / (number of rows of the last matrix)."""
     total = matrices[0].new_zeros(())
     for matrix in matrices:
         total = total + torch.norm(matrix)

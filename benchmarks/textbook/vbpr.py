@@ -1,13 +1,13 @@
-"""VBPR: item = [e_i ‖ W f_i + b], a user of twice the width; f_i all modalities, concatenated."""
+"""VBPR: item i is [e_i ‖ W f_i + b], with f_i the concatenation of all modalities. Users have twice the width."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
 
-from benchmarks.textbook.model import TextbookModel, bpr, feature_table, norms, xavier
+from benchmarks.textbook.model import TextbookModel, bpr_loss, feature_table, norms, xavier
 from triptych.data.dataset import Dataset
-from triptych.models import vbpr as ours
+from triptych.models import vbpr
 
 
 class VBPR(TextbookModel):
@@ -15,7 +15,7 @@ class VBPR(TextbookModel):
 
     features: Tensor
 
-    def __init__(self, dataset: Dataset, settings: ours.VBPR.Settings) -> None:
+    def __init__(self, dataset: Dataset, settings: vbpr.VBPR.Settings) -> None:
         super().__init__(dataset, settings)
         d = settings.embedding_size
         self.reg_weight = settings.reg_weight
@@ -32,4 +32,4 @@ class VBPR(TextbookModel):
         assert negatives is not None
         h_users, h_items = self.representations()
         h_u, h_i, h_j = h_users[users], h_items[positives], h_items[negatives]
-        return bpr((h_u * h_i).sum(1), (h_u * h_j).sum(1)) + self.reg_weight * norms(h_u, h_i, h_j)
+        return bpr_loss((h_u * h_i).sum(1), (h_u * h_j).sum(1)) + self.reg_weight * norms(h_u, h_i, h_j)

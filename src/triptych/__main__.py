@@ -1,4 +1,4 @@
-"""`python -m triptych` is `triptych`."""
+"""Run `triptych` as `python -m triptych`."""
 
 from triptych.cli import main
 

@@ -1,4 +1,4 @@
-"""Folders and files that are whole or absent: safetensors, a manifest with sha256, one atomic rename."""
+"""Folders and files that are written completely or not at all: safetensors, manifests with sha256, atomic renames."""
 
 from __future__ import annotations
 
@@ -23,13 +23,17 @@ from triptych.errors import ArtefactError, location
 
 MANIFEST = "manifest.json"
 VERSION = 2  # of the format; folders of format 1 are still read
-SMALL = 1 << 20  # files up to this size are checked whole at every opening, larger ones by size unless asked
+SMALL = 1 << 20  # bytes; files up to this size are hashed at every opening, larger ones only on request
 DTYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "I64": "<i8", "I32": "<i4", "I8": "i1", "U8": "u1", "BOOL": "?"}
 
 
 @dataclass(frozen=True)
 class Manifest:
-    """What a folder says of itself: its kind, its files (name -> bytes, sha256), and what its writer told (`about`)."""
+    """The manifest of a folder.
+
+    kind: "data set", "recommender", …. files: name -> (size in bytes, sha256). about: JSON values from the writer.
+    version: the version of the folder format.
+    """
 
     kind: str
     files: Mapping[str, tuple[int, str]]
@@ -38,20 +42,21 @@ class Manifest:
 
     @property
     def fingerprint(self) -> str:
-        """One checksum over all files' checksums: equal content, equal fingerprint."""
+        """A checksum over the checksums of all files: two folders with equal files have equal fingerprints."""
         lines = "\n".join(f"{name} {sha}" for name, (_, sha) in sorted(self.files.items()))
         return hashlib.sha256(lines.encode()).hexdigest()
 
 
 @contextmanager
 def writing_folder(path: Path, kind: str, about: dict[str, Any], *, overwrite: bool = False) -> Iterator[Path]:
-    """Yield a temporary folder to fill; on leaving, it gets its manifest and becomes `path` by one rename.
+    """Yield a temporary folder to fill; when the block ends, write its manifest and rename the folder to `path`.
 
-    `about` may be filled until the block ends. If the block raises (Ctrl-C included), nothing of it stays and what
-    was at `path` is untouched. Raises ArtefactError if `path` exists and `overwrite` is false, or is no folder of ours.
+    `about` may be filled until the block ends. If the block raises (Ctrl-C included), the temporary folder is removed
+    and `path` is not changed. Raises ArtefactError if `path` exists and `overwrite` is false, or if it exists and was
+    not written by this package.
     """
     path = path.absolute()
-    _recover(path)
+    _restore_replaced(path)
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
         if not overwrite:
             raise ArtefactError("already exists", where=location(path), hint="choose another folder, or pass overwrite")
@@ -62,15 +67,15 @@ def writing_folder(path: Path, kind: str, about: dict[str, Any], *, overwrite: b
                 hint="choose another folder",
             )
     make_folder(path.parent)
-    _sweep(path)
+    _remove_stale(path)
     temporary = path.parent / f".{path.name}.writing-{os.getpid()}"
     temporary.mkdir()
     try:
         yield temporary
-        with ThreadPoolExecutor(1) as beside:  # the disk is written to while the checksums are computed
-            written = beside.submit(_sync_tree, temporary)
+        with ThreadPoolExecutor(1) as executor:  # flush files to disk while their checksums are computed
+            flushed = executor.submit(_sync_tree, temporary)
             _write_manifest(temporary, kind, about)
-            written.result()
+            flushed.result()
         for new in (temporary / MANIFEST, temporary):
             _sync(new)
         if path.exists():
@@ -86,11 +91,12 @@ def writing_folder(path: Path, kind: str, about: dict[str, Any], *, overwrite: b
 
 
 def open_folder(path: Path, kind: str, *, verify: bool = False) -> Manifest:
-    """The manifest of the folder at `path`, after checking that all its files are there and have their sizes.
+    """Return the manifest of the folder at `path`, after a check that all its files exist and have the right size.
 
-    Small files are always compared with their checksum, large ones if `verify`. Raises ArtefactError.
+    The checksums of small files are always verified, those of large files only if `verify`. Raises ArtefactError if the
+    folder is missing, damaged, of another kind or written by a newer version.
     """
-    _recover(path.absolute())
+    _restore_replaced(path.absolute())
     if not path.is_dir():
         raise ArtefactError("no such folder", where=location(path), hint=f"expected a triptych {kind}; check the path")
     try:
@@ -121,8 +127,8 @@ def open_folder(path: Path, kind: str, *, verify: bool = False) -> Manifest:
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """Yield the name of a temporary file; on leaving it is on disk and becomes `path`, or is gone."""
+def writing_file(path: Path) -> Iterator[Path]:
+    """Yield the path of a temporary file to write; when the block ends, rename it to `path`. An error removes it."""
     make_folder(path.parent)
     temporary = path.parent / f".{path.name}.writing-{os.getpid()}"
     try:
@@ -135,41 +141,43 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def make_folder(path: Path) -> None:
-    """Make a folder and those above it, if need be. Raises ArtefactError where that cannot be."""
+    """Make a folder and its parents if they do not exist. Raises ArtefactError if that is impossible."""
     try:
         path.mkdir(parents=True, exist_ok=True)
     except FileExistsError:
         raise ArtefactError("is a file, not a folder", where=location(path), hint="choose another path") from None
     except NotADirectoryError:
-        above = next(each for each in path.parents if each.exists())
-        raise ArtefactError("is a file, not a folder", where=location(above), hint="choose another path") from None
+        parent = next(each for each in path.parents if each.exists())
+        raise ArtefactError("is a file, not a folder", where=location(parent), hint="choose another path") from None
     except PermissionError:
-        raise ArtefactError("may not be written to", where=location(path), hint="choose another path") from None
+        raise ArtefactError(
+            "cannot be written to: permission denied", where=location(path), hint="choose another path"
+        ) from None
 
 
 def write_file(path: Path, content: bytes) -> None:
-    """Write a file so that a crash leaves the old one or the new one, never half of either."""
-    with replacing(path) as temporary:
+    """Write a file atomically: a crash leaves the old file or the new one, never a part of it."""
+    with writing_file(path) as temporary:
         temporary.write_bytes(content)
 
 
 def write_tensors(path: Path, tensors: Mapping[str, NDArray[Any]], about: Mapping[str, str] | None = None) -> None:
-    """Named arrays (and a few words about them) as one safetensors file, whole or absent; see `write_file`."""
-    with replacing(path) as temporary:
+    """Write named arrays, and text metadata about them, as one safetensors file, atomically as in `write_file`."""
+    with writing_file(path) as temporary:
         save_file(
             {name: np.ascontiguousarray(array) for name, array in tensors.items()},
             temporary,
-            metadata=dict(about) if about else None,  # an empty one would be written as broken JSON
+            metadata=dict(about) if about else None,  # safetensors writes broken JSON for an empty dictionary
         )
 
 
 def write_tensor_stream(
     path: Path, shapes: Mapping[str, tuple[str, tuple[int, ...]]], pieces: Mapping[str, Iterable[NDArray[np.generic]]]
 ) -> None:
-    """Write a safetensors file piece by piece, for tables that should not be in memory whole.
+    """Write a safetensors file piece by piece, so that a table need not fit in memory.
 
-    shapes: name -> (dtype code of `DTYPES`, shape). pieces: name -> its rows, some at a time; they are asked for in the
-    order of `shapes`. Raises ValueError where they are not as many as the shape says.
+    shapes: name -> (dtype code of `DTYPES`, shape). pieces: name -> blocks of its rows; they are consumed in the order
+    of `shapes`. Raises ValueError if the blocks of a table do not add up to its shape.
     """
     header: dict[str, Any] = {}
     offset = 0
@@ -185,11 +193,11 @@ def write_tensor_stream(
             for piece in pieces[name]:
                 file.write(np.ascontiguousarray(piece, dtype=DTYPES[code]).data)
             if file.tell() != 8 + len(text) + header[name]["data_offsets"][1]:
-                raise ValueError(f'"{name}" has another size than its shape says')
+                raise ValueError(f'the pieces of "{name}" do not add up to its shape')
 
 
 def map_tensors(path: Path) -> dict[str, NDArray[Any]]:
-    """The arrays of a safetensors file as memory maps: nothing is read until touched. Raises ArtefactError."""
+    """Return the arrays of a safetensors file as memory maps; values are read on access. Raises ArtefactError."""
     try:
         begin, header = _header(path)
         arrays: dict[str, NDArray[Any]] = {}
@@ -205,29 +213,29 @@ def map_tensors(path: Path) -> dict[str, NDArray[Any]]:
         raise ArtefactError("no such file", where=location(path), hint="check the path") from None
     except (struct.error, ValueError, KeyError, TypeError, MemoryError, OverflowError):
         raise ArtefactError(
-            "is not a safetensors file, or is cut short", where=location(path), hint="write it again"
+            "is not a safetensors file, or is truncated", where=location(path), hint="write it again"
         ) from None
     return arrays
 
 
 def tensor_metadata(path: Path) -> dict[str, str]:
-    """The words that `tensor_bytes` stored beside the arrays."""
+    """Return the text metadata of a safetensors file, as written by `write_tensors`."""
     return dict(_header(path)[1].get("__metadata__", {}))
 
 
 def sha256_of(path: Path) -> str:
-    """The sha256 of a file's bytes, in hexadecimal."""
+    """Return the sha256 of a file's bytes, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def json_bytes(value: object) -> bytes:
-    """A value as readable JSON; what is not finite is refused rather than written as what JSON cannot hold."""
+    """Return a value as indented JSON in UTF-8. Raises ValueError for NaN and infinity, which JSON cannot represent."""
     return (json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()
 
 
 def _header(path: Path) -> tuple[int, dict[str, Any]]:
-    """Where the data of a safetensors file begin, and what its header says of them."""
+    """Return the offset of the data in a safetensors file, and its header."""
     with path.open("rb") as file:
         (length,) = struct.unpack("<Q", file.read(8))
         return 8 + length, json.loads(file.read(length))
@@ -265,16 +273,16 @@ def _sync(path: Path) -> None:
         os.close(descriptor)
 
 
-def _sweep(path: Path) -> None:
-    """Remove what writers that no longer live left half done beside `path`."""
+def _remove_stale(path: Path) -> None:
+    """Remove temporary folders next to `path` that were left by processes that no longer run."""
     for stale in path.parent.glob(f".{path.name}.writing-*"):
         process = stale.name.rpartition("-")[2]
         if not (process.isdigit() and psutil.pid_exists(int(process))) or int(process) == os.getpid():
             shutil.rmtree(stale, ignore_errors=True)
 
 
-def _recover(path: Path) -> None:
-    """Bring the old folder back if a writer died between its two renames."""
+def _restore_replaced(path: Path) -> None:
+    """Move the old folder back to `path` if a writer died between its two renames."""
     if not path.exists():
         for old in path.parent.glob(f".{path.name}.replaced-*"):
             if not psutil.pid_exists(int(old.name.rpartition("-")[2])):

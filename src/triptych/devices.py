@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def choose_device(name: str) -> torch.device:
-    """Return the device of a name. "auto" is a GPU if there is one, else the CPU. Raises SettingsError if it is absent."""
+    """Return the device of a name. "auto" is a GPU if there is one, else the CPU. Raises SettingsError."""
     import torch
 
     if name == "auto":

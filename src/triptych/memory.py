@@ -1,4 +1,4 @@
-"""Memory: the peak of this process, and what the machine has free."""
+"""Memory: the peak of this process, and the free memory of the machine."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def peak_resident_megabytes() -> float:
     """Return the peak resident memory of this process so far, in MB; 0 if the system does not report it.
 
     On Linux it is read from /proc: getrusage also counts the memory of the process that started this one, and psutil
-    reports no peak.
+    does not report a peak on Linux.
     """
     try:
         lines = Path("/proc/self/status").read_text().splitlines()
@@ -36,6 +36,6 @@ def free_bytes() -> int:
         limit = (CGROUP / "memory.max").read_text().strip()
         if limit != "max":
             free.append(int(limit) - int((CGROUP / "memory.current").read_text()))
-    except (OSError, ValueError):  # no container, or no such interface
+    except (OSError, ValueError):  # not in a container, or no cgroup interface
         pass
     return min(free)

@@ -1,6 +1,7 @@
-"""A table of text -> a frozen dataclass, or "did you mean …?".
+"""Typed settings from text: parse a table of values into a frozen dataclass, or say "did you mean …?".
 
-A setting is written once, in a frozen dataclass beside what it sets: name, type with range, default, meaning.
+A setting is written once, as a field of a frozen dataclass next to the class that uses it: name, type with range,
+default and meaning.
 
     n_layers: Annotated[int, Interval(ge=0, le=16), Doc("propagation layers L")] = 2
 """
@@ -25,7 +26,7 @@ T = TypeVar("T")
 
 @dataclasses.dataclass(frozen=True)
 class Setting:
-    """One setting as a help page shows it."""
+    """The description of one setting, for help pages. kind: its type and range as text."""
 
     name: str
     kind: str
@@ -35,70 +36,74 @@ class Setting:
 
 @dataclasses.dataclass(frozen=True)
 class Choices:
-    """What a setting may be in a search: one of some values."""
+    """A search range of discrete values: a trial chooses one of them."""
 
     values: tuple[object, ...]
 
 
 @dataclasses.dataclass(frozen=True)
 class LogRange:
-    """What a setting may be in a search: any number from low to high, drawn on a logarithmic scale. 0 < low < high."""
+    """A search range of real numbers from low to high, sampled on a logarithmic scale. 0 < low < high."""
 
     low: float
     high: float
 
 
-Search = Mapping[str, Choices | LogRange]
+SearchSpace = Mapping[str, Choices | LogRange]  # setting name -> the values that `tune` may try
 
 
 def parse(kind: type[T], values: Mapping[str, object], *, of: str = "") -> T:
-    """`values` (text or typed) as an instance of the frozen dataclass `kind`.
+    """Parse `values` (text or typed) into an instance of the frozen dataclass `kind`.
 
-    `of` names what is being set, for the message. Raises SettingsError: unknown name (with the closest known one),
-    wrong type, out of range, not a finite number.
+    of: the owner of the settings, for error messages. Raises SettingsError if a name is unknown (the hint is the
+    closest known name), or if a value has the wrong type, is out of range or is not a finite number.
     """
     known = [field.name for field in dataclasses.fields(kind)]  # type: ignore[arg-type]
-    whose = f" of {of}" if of else ""
+    suffix = f" of {of}" if of else ""
     for name in values:
         if name not in known:
-            raise SettingsError(f'unknown setting "{name}"{whose}', hint=did_you_mean(name, known))
+            raise SettingsError(f'unknown setting "{name}"{suffix}', hint=did_you_mean(name, known))
     try:
         parsed = TypeAdapter(kind).validate_python(dict(values))
     except ValidationError as error:
         first = error.errors()[0]
         name = str(first["loc"][0]) if first["loc"] else "?"
-        raise _refused(kind, name, first["input"], _lowered(first["msg"]), whose) from None
+        raise _value_error(kind, name, first["input"], _lower_first(first["msg"]), suffix) from None
     for name in known:
         value = getattr(parsed, name)
         if isinstance(value, float) and not math.isfinite(value):
-            raise _refused(kind, name, value, "input should be a finite number", whose)
+            raise _value_error(kind, name, value, "input should be a finite number", suffix)
     return parsed
 
 
-def divide(
+def split_settings(
     values: Mapping[str, Any], one: type[Any], other: type[Any], *, of: str
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Values as (those that `one` has, those that `other` has). Raises SettingsError on a name that neither knows."""
-    ours, theirs = ({field.name for field in dataclasses.fields(kind)} for kind in (one, other))
+    """Split values into those of the dataclass `one` and those of `other`; a name that both have goes to both.
+
+    Raises SettingsError for a name that neither has. of: the owner of the settings, for the message.
+    """
+    names_of_one, names_of_other = ({field.name for field in dataclasses.fields(kind)} for kind in (one, other))
+    known = names_of_one | names_of_other
     for name in values:
-        if name not in ours | theirs:
-            raise SettingsError(f'unknown setting "{name}" of {of}', hint=did_you_mean(name, ours | theirs))
+        if name not in known:
+            raise SettingsError(f'unknown setting "{name}" of {of}', hint=did_you_mean(name, known))
     return (
-        {name: value for name, value in values.items() if name in ours},
-        {name: value for name, value in values.items() if name in theirs},
+        {name: value for name, value in values.items() if name in names_of_one},
+        {name: value for name, value in values.items() if name in names_of_other},
     )
 
 
-def _refused(kind: type[Any], name: str, value: object, why: str, whose: str) -> SettingsError:
+def _value_error(kind: type[Any], name: str, value: object, reason: str, suffix: str) -> SettingsError:
     setting = {setting.name: setting for setting in describe(kind)}[name]
     return SettingsError(
-        f'setting "{name}"{whose} cannot be {value!r}: {why}',
+        f'setting "{name}"{suffix} cannot be {value!r}: {reason}',
         hint=f"{setting.meaning} ({setting.kind}, default {setting.default})",
     )
 
 
 def describe(kind: type[Any]) -> list[Setting]:
-    """The settings of a frozen dataclass, in the order they are written."""
+    """Describe the settings of a frozen dataclass, in the order of its fields."""
     hints = get_type_hints(kind, include_extras=True)
     rows = []
     for field in dataclasses.fields(kind):
@@ -111,8 +116,11 @@ def describe(kind: type[Any]) -> list[Setting]:
     return rows
 
 
-def assignments(pairs: list[str]) -> dict[str, object]:
-    """`["n_layers=1", "dropout=0.3"]` (what `--set` collects) as a table. Raises SettingsError on anything else."""
+def parse_assignments(pairs: list[str]) -> dict[str, object]:
+    """Parse `["n_layers=1", "dropout=0.3"]`, the values of `--set`, into name -> text.
+
+    Raises SettingsError if an entry is not NAME=VALUE, or if a name is given twice.
+    """
     values: dict[str, object] = {}
     for pair in pairs:
         name, equals, value = pair.partition("=")
@@ -124,16 +132,17 @@ def assignments(pairs: list[str]) -> dict[str, object]:
     return values
 
 
-def searches(pairs: Mapping[str, object]) -> Search:
-    """`{"n_layers": [1, 2], "dropout": "0.3,0.5", "reg_weight": "1e-4..1e-1"}` as what a search goes through.
+def parse_search_space(pairs: Mapping[str, object]) -> SearchSpace:
+    """Parse `{"n_layers": [1, 2], "dropout": "0.3,0.5", "reg_weight": "1e-4..1e-1"}` into a search space.
 
-    Raises SettingsError.
+    A list, or text with commas, gives `Choices`; LOW..HIGH gives a `LogRange`. Raises SettingsError if a list is empty,
+    or if a range is not two finite numbers with 0 < LOW < HIGH.
     """
     space: dict[str, Choices | LogRange] = {}
     for name, value in pairs.items():
         if isinstance(value, list):
             if not value:
-                raise SettingsError(f'"{name}" has nothing to choose from', hint="name its values")
+                raise SettingsError(f'"{name}" has an empty list of values', hint="give at least one value")
             space[name] = Choices(tuple(value))
             continue
         text = str(value)
@@ -142,26 +151,26 @@ def searches(pairs: Mapping[str, object]) -> Search:
             space[name] = Choices(tuple(each.strip() for each in text.split(",")))
             continue
         try:
-            span = LogRange(float(low), float(high))
+            interval = LogRange(float(low), float(high))
         except ValueError:
-            span = LogRange(0.0, 0.0)
-        if not 0 < span.low < span.high < math.inf:
-            raise SettingsError(f'"{name}={text}" is no span', hint="write for example reg_weight=1e-4..1e-1")
-        space[name] = span
+            interval = LogRange(0.0, 0.0)
+        if not 0 < interval.low < interval.high < math.inf:
+            raise SettingsError(f'"{name}={text}" is not a range', hint="write for example reg_weight=1e-4..1e-1")
+        space[name] = interval
     return space
 
 
 def read_toml(path: Path) -> dict[str, Any]:
-    """A TOML file as a table. Raises SettingsError that names the file and the line."""
+    """Read a TOML file into a table. Raises SettingsError that names the file and the line."""
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise SettingsError("no such settings file", where=location(path), hint="check the path") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SettingsError(f"is not TOML: {error}", where=location(path), hint="mend that line") from None
+        raise SettingsError(f"is not TOML: {error}", where=location(path), hint="correct that line") from None
 
 
-def _lowered(message: str) -> str:
+def _lower_first(message: str) -> str:
     return message[:1].lower() + message[1:]
 
 

@@ -1,4 +1,4 @@
-"""The textbook versions are the same models as ours: loss, every gradient and every score, parameter for parameter."""
+"""The textbook versions are the same models as Triptych's: loss, every gradient and every score are equal."""
 
 from __future__ import annotations
 
@@ -36,18 +36,18 @@ def float64() -> Iterator[None]:
     torch.set_default_dtype(torch.float32)
 
 
-def complete_world() -> Dataset:
-    """A small world in which every item has every modality."""
+def complete_dataset() -> Dataset:
+    """A small data set in which every item has every modality."""
     dataset = random_dataset(3)
     generator = np.random.default_rng(4)
     features = {}
-    for name, one in dataset.features.items():
-        table = generator.standard_normal(one.table.shape).astype(np.float32)
-        features[name] = replace(one, table=table, present=np.ones_like(one.present))
+    for name, each in dataset.features.items():
+        table = generator.standard_normal(each.table.shape).astype(np.float32)
+        features[name] = replace(each, table=table, present=np.ones_like(each.present))
     return replace(dataset, features=features)
 
 
-def a_batch(dataset: Dataset) -> Batch:
+def draw_batch(dataset: Dataset) -> Batch:
     generator = np.random.default_rng(5)
     chosen = generator.integers(0, len(dataset.interactions), 40)
     users, positives = dataset.interactions.users[chosen], dataset.interactions.items[chosen]
@@ -58,44 +58,44 @@ def a_batch(dataset: Dataset) -> Batch:
 @pytest.mark.usefixtures("float64")
 @pytest.mark.parametrize(("name", "values"), CASES, ids=[f"{name}-{values}" for name, values in CASES])
 def test_the_textbook_version_is_the_same_model(name: str, values: dict[str, object]) -> None:
-    dataset = complete_world()
+    dataset = complete_dataset()
     kind = MODELS[name]
     assert issubclass(kind, TrainedModel)
     settings = parse(kind.Settings, {"embedding_size": 8, **values})
-    ours = kind(dataset, settings, torch.Generator().manual_seed(1)).double()
+    model = kind(dataset, settings, torch.Generator().manual_seed(1)).double()
     textbook = TEXTBOOK[name](dataset, settings)
-    theirs = {key: each for key, each in textbook.named_parameters() if each.requires_grad}
-    parameters = dict(ours.named_parameters())
-    assert parameters.keys() == theirs.keys()
+    textbook_parameters = {key: each for key, each in textbook.named_parameters() if each.requires_grad}
+    parameters = dict(model.named_parameters())
+    assert parameters.keys() == textbook_parameters.keys()
     with torch.no_grad():
         for key, parameter in parameters.items():
-            theirs[key].copy_(parameter)
-    batch = a_batch(dataset)
-    expected = torch.stack(list(ours.loss(batch, torch.Generator().manual_seed(2)).values())).sum()
+            textbook_parameters[key].copy_(parameter)
+    batch = draw_batch(dataset)
+    expected = torch.stack(list(model.loss(batch, torch.Generator().manual_seed(2)).values())).sum()
     loss = textbook.loss(batch.users, batch.positives, batch.negatives)
     assert abs(loss.item() - expected.item()) <= TOLERANCE * abs(expected.item())
     for each in (expected, loss):
         each.backward()  # type: ignore[no-untyped-call]
     largest = max(float(each.grad.abs().max()) for each in parameters.values() if each.grad is not None)
     for key, parameter in parameters.items():
-        mine, other = parameter.grad, theirs[key].grad
-        assert mine is not None
-        assert other is not None
-        assert float((mine - other).abs().max()) <= TOLERANCE * largest, key
+        gradient, textbook_gradient = parameter.grad, textbook_parameters[key].grad
+        assert gradient is not None
+        assert textbook_gradient is not None
+        assert float((gradient - textbook_gradient).abs().max()) <= TOLERANCE * largest, key
     users, items = textbook.representations()
-    scores = ours.eval().factors().score(np.arange(dataset.n_users))
+    scores = model.eval().factors().score(np.arange(dataset.n_users))
     assert float((users @ items.T - scores).detach().abs().max()) <= TOLERANCE * float(scores.abs().max())
 
 
-def test_every_learnt_model_has_a_textbook_version() -> None:
+def test_every_trained_model_has_a_textbook_version() -> None:
     assert TEXTBOOK.keys() == {name for name, kind in MODELS.items() if issubclass(kind, TrainedModel)}
 
 
-def test_a_textbook_epoch_of_freedom_thins_the_graph() -> None:
-    dataset = complete_world()
+def test_the_textbook_version_of_freedom_samples_edges_in_every_epoch() -> None:
+    dataset = complete_dataset()
     kind = MODELS["freedom"]
     model = TEXTBOOK["freedom"](dataset, parse(kind.Settings, {"edge_dropout": 0.5}))
     model.start_epoch()
-    batch = a_batch(dataset)
+    batch = draw_batch(dataset)
     loss = model.loss(batch.users, batch.positives, batch.negatives)
     assert torch.isfinite(loss)

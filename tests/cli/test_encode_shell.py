@@ -1,4 +1,4 @@
-"""`triptych encode` in the shell: it teaches, tells, goes on, and names what is wrong."""
+"""`triptych encode` on the command line: results, resuming, error messages with hints, progress."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from typing import Any
 import polars as pl
 import pytest
 
-from encoding.encoders import draw, encoder_of_pictures, encoder_of_texts
-from triptych.cli import encode as shell
-from triptych.cli import show
+from encoding.encoders import draw, picture_encoder, text_encoder
+from triptych.cli import encode as encode_command
 from triptych.cli.app import run
+from triptych.cli.printing import show_progress
 from triptych.errors import TriptychError
 from triptych.progress import Progress
 
 
 @pytest.fixture
 def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Twelve items with pictures, one of them broken, and texts, one of them missing; encoders that load at once."""
+    """Twelve items with pictures, one broken, and texts, one missing. The encoders are small and load at once."""
     (tmp_path / "pictures").mkdir()
     for number in range(12):
         draw(number).save(tmp_path / "pictures" / f"i{number}.png")
@@ -34,53 +34,54 @@ def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     ).write_csv(tmp_path / "items.csv")
 
     def encoder(modality: str, name: str, device: str) -> Any:
-        return encoder_of_pictures(len(name)) if modality == "image" else encoder_of_texts()
+        return picture_encoder(len(name)) if modality == "image" else text_encoder()
 
-    monkeypatch.setattr(shell, "_encoder", encoder)
+    monkeypatch.setattr(encode_command, "_encoder", encoder)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
 
-EVERYTHING = ["encode", "items.csv", "--image", "picture", "--text", "title", "--multi", "tags=|", "-o", "f"]
+ALL_MODALITIES = ["encode", "items.csv", "--image", "picture", "--text", "title", "--multi", "tags=|", "-o", "f"]
 
 
-def test_pictures_texts_and_columns_become_folders_that_prepare_takes(
+def test_prepare_reads_the_folders_of_encoded_pictures_texts_and_columns(
     shop: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run(EVERYTHING) == 0
-    told = capsys.readouterr().out
-    assert "missing: item i5 pictures/i5.png, row 7: is not a picture" in told
-    assert "1 item lacks it; all of them: f/image/missing.csv" in told
-    assert "missing: item i3, row 5: no text" in told
+    assert run(ALL_MODALITIES) == 0
+    output = capsys.readouterr().out
+    assert "missing: item i5 pictures/i5.png, row 7: is not a picture" in output
+    assert "1 item lacks it; all of them: f/image/missing.csv" in output
+    assert "missing: item i3, row 5: no text" in output
     pairs = {"user_id": [f"u{n % 9}" for n in range(80)], "item_id": [f"i{n * n % 12}" for n in range(80)]}
     pl.DataFrame(pairs).write_csv(shop / "log.csv")
-    options = [word for name in ("image", "text", "metadata") for word in ("-f", f"{name}=f/{name}")]
+    options = [option for name in ("image", "text", "metadata") for option in ("-f", f"{name}=f/{name}")]
     assert run(["prepare", "log.csv", "--items", "items.csv", *options, "-o", "data", "--json"]) == 0
-    told = json.loads(capsys.readouterr().out)
-    assert {name: each["missing"] for name, each in told["modalities"].items()} == {
+    modalities = json.loads(capsys.readouterr().out)["modalities"]
+    assert {name: each["missing"] for name, each in modalities.items()} == {
         "image": 1,
         "text": 1,
         "metadata": 0,
     }
 
 
-def test_json_tells_what_was_encoded_and_what_was_known(shop: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(EVERYTHING) == 0
+def test_json_counts_encoded_and_unchanged_items(shop: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(ALL_MODALITIES) == 0
     draw(99).save(shop / "pictures" / "i0.png")
     capsys.readouterr()
-    assert run([*EVERYTHING, "--json"]) == 0
-    told = json.loads(capsys.readouterr().out)["modalities"]
-    assert (told["image"]["n_encoded"], told["image"]["n_known"], told["text"]["n_encoded"]) == (1, 10, 0)
-    assert told["image"]["missing"][0]["item"] == "i5"
-    assert told["image"]["missing"][0]["row"] == 7
+    assert run([*ALL_MODALITIES, "--json"]) == 0
+    modalities = json.loads(capsys.readouterr().out)["modalities"]
+    image, text = modalities["image"], modalities["text"]
+    assert (image["n_encoded"], image["n_unchanged"], text["n_encoded"]) == (1, 10, 0)
+    assert image["missing"][0]["item"] == "i5"
+    assert image["missing"][0]["row"] == 7
 
 
-def test_a_folder_of_pictures_is_enough(shop: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_folder_of_pictures_needs_no_table(shop: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["encode", "pictures", "-o", "f", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["modalities"]["image"]["n_items"] == 12
 
 
-def test_interrupted_it_says_what_is_kept_and_goes_on(
+def test_an_interrupted_encoding_says_that_work_is_kept_and_resumes(
     shop: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sizes: list[int] = []
@@ -91,16 +92,16 @@ def test_interrupted_it_says_what_is_kept_and_goes_on(
         sizes.append(size)
 
     with monkeypatch.context() as patch:
-        patch.setattr(shell, "_encoder", lambda *_: encoder_of_pictures(18, seen=stop))
+        patch.setattr(encode_command, "_encoder", lambda *_: picture_encoder(18, on_batch=stop))
         assert run(["encode", "pictures", "-o", "f", "--batch-size", "3"]) == 130
-    assert "the same command goes on" in capsys.readouterr().err
+    assert "run the same command again to resume" in capsys.readouterr().err
     assert run(["encode", "pictures", "-o", "f", "--batch-size", "3", "--json"]) == 0
-    told = json.loads(capsys.readouterr().out)["modalities"]["image"]
-    assert (told["n_resumed"], told["n_encoded"]) == (sum(sizes), 11 - sum(sizes))
+    image = json.loads(capsys.readouterr().out)["modalities"]["image"]
+    assert (image["n_resumed"], image["n_encoded"]) == (sum(sizes), 11 - sum(sizes))
 
 
 @pytest.mark.parametrize(
-    ("words", "code", "says"),
+    ("arguments", "code", "message"),
     [
         (["encode", "items.csv", "-o", "f"], 2, "nothing to encode"),
         (["encode", "itms.csv", "-o", "f"], 1, 'did you mean "items.csv"'),
@@ -115,32 +116,30 @@ def test_interrupted_it_says_what_is_kept_and_goes_on(
         (["encode", "pictures", "-o", "items.csv"], 1, "is a file, not a folder"),
     ],
 )
-def test_mistakes_are_told_with_the_mend(
-    words: list[str], code: int, says: str, shop: Path, capsys: pytest.CaptureFixture[str]
+def test_errors_come_with_a_hint_and_an_exit_code(
+    arguments: list[str], code: int, message: str, shop: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run(words) == code
-    told = capsys.readouterr().err
-    assert says in told
-    assert "mend:" in told
+    assert run(arguments) == code
+    output = capsys.readouterr().err
+    assert message in output
+    assert "hint:" in output
 
 
-def test_a_misspelt_text_encoder_is_told_before_the_first_picture_is_encoded(
+def test_a_misspelt_text_encoder_is_reported_before_the_first_picture_is_encoded(
     shop: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def encoder(modality: str, name: str, device: str) -> Any:
         if modality == "text":
             raise TriptychError("cannot be loaded", where=name)
-        return encoder_of_pictures()
+        return picture_encoder()
 
-    monkeypatch.setattr(shell, "_encoder", encoder)
-    assert run([*EVERYTHING, "--text-encoder", "minilmm"]) == 1
+    monkeypatch.setattr(encode_command, "_encoder", encoder)
+    assert run([*ALL_MODALITIES, "--text-encoder", "minilmm"]) == 1
     assert "minilmm: cannot be loaded" in capsys.readouterr().err
     assert not (shop / "f" / "image").exists()
 
 
-def test_another_encoder_is_refused_until_overwriting_is_asked_for(
-    shop: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_another_encoder_is_refused_without_overwrite(shop: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["encode", "pictures", "-o", "f"]) == 0
     other = ["encode", "pictures", "-o", "f", "--image-encoder", "other"]
     assert run(other) == 1
@@ -148,15 +147,15 @@ def test_another_encoder_is_refused_until_overwriting_is_asked_for(
     assert run([*other, "--overwrite"]) == 0
 
 
-def test_progress_without_a_terminal_says_how_long_the_rest_takes(
+def test_progress_without_a_terminal_estimates_the_remaining_time(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = iter([0.0, 0.0, 100.0, 200.0])
-    monkeypatch.setattr("triptych.cli.show.time.monotonic", lambda: next(clock, 200.0))
-    with show.listening() as listener:
-        listener(Progress("encoding pictures", 600, 1000))  # resumed: what was done before says nothing about the speed
+    monkeypatch.setattr("triptych.cli.printing.time.monotonic", lambda: next(clock, 200.0))
+    with show_progress() as listener:
+        listener(Progress("encoding pictures", 600, 1000))  # resumed: earlier work does not count for the speed
         listener(Progress("encoding pictures", 650, 1000))
         listener(Progress("encoding pictures", 1000, 1000))
-    told = capsys.readouterr().err
-    assert "encoding pictures 650/1000, about 12 min left" in told
-    assert "1000/1000, about" not in told
+    output = capsys.readouterr().err
+    assert "encoding pictures 650/1000, about 12 min left" in output
+    assert "1000/1000, about" not in output

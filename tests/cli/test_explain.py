@@ -1,4 +1,4 @@
-"""`triptych explain` says why, draws it, and tells what is missing."""
+"""`triptych explain`: explanations, drawings, and error messages with hints."""
 
 from __future__ import annotations
 
@@ -22,27 +22,28 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_the_first_three_recommendations_are_explained_and_what_is_shown_adds_up(
+def test_the_three_best_items_are_explained_and_contributions_add_up_to_the_score(
     shop: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     command = ["explain", str(shop / "freedom"), "--data", str(shop / "data"), "--user", "u04", "-k", "2"]
     assert run([*command, "--json"]) == 0
-    told = json.loads(capsys.readouterr().out)
-    assert [each["rank"] for each in told] == [1, 2, 3]
-    for each in told:
+    explanations = json.loads(capsys.readouterr().out)
+    assert [each["rank"] for each in explanations] == [1, 2, 3]
+    for each in explanations:
         assert len(each["reasons"]) == 2
-        parts = [*(reason["contribution"] for reason in each["reasons"]), each["other_items"], *each["rest"].values()]
-        assert sum(parts) == pytest.approx(each["score"], rel=1e-4, abs=1e-5)
-        assert set(each["reasons"][0]["through"]) == {"taste", "image", "text"}
-        assert set(each["reasons"][0]["evidence"]["alike"]) <= {"image", "text"}
+        contributions = [reason["contribution"] for reason in each["reasons"]]
+        total = sum([*contributions, each["other_contributions"], *each["rest"].values()])
+        assert total == pytest.approx(each["score"], rel=1e-4, abs=1e-5)
+        assert set(each["reasons"][0]["components"]) == {"collaborative", "image", "text"}
+        assert set(each["reasons"][0]["evidence"]["similarity"]) <= {"image", "text"}
     assert run(command) == 0
-    shown = capsys.readouterr().out
-    assert shown.count("because of") == 6
-    assert "the user's own embedding" in shown
-    assert "Exact" in shown
+    output = capsys.readouterr().out
+    assert output.count("because of") == 6
+    assert "user embedding" in output
+    assert "Exact" in output
 
 
-def test_one_item_is_explained_and_drawn_without_the_data_where_the_graph_suffices(
+def test_a_model_without_features_is_explained_and_drawn_without_the_data_set(
     shop: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     drawing = shop / "why.svg"
@@ -55,7 +56,7 @@ def test_one_item_is_explained_and_drawn_without_the_data_where_the_graph_suffic
     ("run_folder", "options", "code", "message"),
     [
         ("freedom", ["-u", "u04"], 1, "--data FOLDER"),
-        ("freedom", ["-u", "u04", "-d", "nowhere"], 1, "no such folder"),
+        ("freedom", ["-u", "u04", "-d", "missing-folder"], 1, "no such folder"),
         ("lightgcn", ["-u", "u99"], 1, 'unknown user "u99"'),
         ("lightgcn", ["-u", "u04", "-i", "i99"], 1, 'unknown item "i99"'),
         ("lightgcn", ["-u", "u04", "--drawing", "why.png"], 2, ".svg"),
@@ -65,7 +66,7 @@ def test_one_item_is_explained_and_drawn_without_the_data_where_the_graph_suffic
         ("data", ["-u", "u04"], 1, "is a data set"),
     ],
 )
-def test_what_is_missing_is_told_with_the_mend(
+def test_errors_name_what_is_missing(
     shop: Path,
     run_folder: str,
     options: list[str],

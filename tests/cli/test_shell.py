@@ -1,4 +1,4 @@
-"""The shell does the whole job, teaches, and refuses what it does not understand."""
+"""The command line: from files to recommendations, error messages, exit codes, interruption."""
 
 from __future__ import annotations
 
@@ -28,36 +28,37 @@ def shop(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def prepared(shop: Path) -> Path:
+def prepare_data(shop: Path) -> Path:
     assert run(["prepare", str(shop / "log.csv"), "-o", str(shop / "data")]) == 0
     return shop / "data"
 
 
-def trained(shop: Path, *options: str) -> Path:
+def train_model(shop: Path, *options: str) -> Path:
     quick = ["--set", "epochs=3", "--set", "embedding_size=8", *options]
-    assert run(["train", str(prepared(shop)), "--run", str(shop / "run"), "--model", "bm3", *quick]) == 0
+    assert run(["train", str(prepare_data(shop)), "--run", str(shop / "run"), "--model", "bm3", *quick]) == 0
     return shop / "run"
 
 
-def test_prepare_train_evaluate_recommend_is_the_whole_walk(shop: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    run_folder = trained(shop)
+def test_prepare_train_evaluate_and_recommend_work_together(shop: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run_folder = train_model(shop)
     capsys.readouterr()
     assert (
         run(["evaluate", str(run_folder), "--json", "--metrics", "ndcg@50,recall@5", "--exclude", "train+validation"])
         == 0
     )
-    told = json.loads(capsys.readouterr().out)
-    assert set(told["metrics"]) == {"ndcg@50", "recall@5"}
-    assert told["excluded"] == "training and validation items"
+    result = json.loads(capsys.readouterr().out)
+    assert set(result["metrics"]) == {"ndcg@50", "recall@5"}
+    assert (result["split"], result["items"]) == ("test", "all")
+    assert result["excluded"] == "training and validation items"
     assert run(["recommend", str(run_folder), "-o", str(shop / "top.parquet"), "-k", "4"]) == 0
     frame = pl.read_parquet(shop / "top.parquet")
     assert frame.columns == ["user_id", "item_id", "rank", "score"]
     assert frame["user_id"].n_unique() == 30
-    taken = pl.read_csv(shop / "log.csv", infer_schema=False)
-    assert frame.join(taken, on=["user_id", "item_id"]).is_empty()
+    interactions = pl.read_csv(shop / "log.csv", infer_schema=False)
+    assert frame.join(interactions, on=["user_id", "item_id"]).is_empty()
     assert run(["recommend", str(run_folder), "-o", str(shop / "top.csv"), "-k", "4"]) == 0
-    again = pl.read_csv(shop / "top.csv")
-    assert again.select("user_id", "item_id", "rank").rows() == frame.select("user_id", "item_id", "rank").rows()
+    as_csv = pl.read_csv(shop / "top.csv")
+    assert as_csv.select("user_id", "item_id", "rank").rows() == frame.select("user_id", "item_id", "rank").rows()
 
 
 @pytest.mark.parametrize(
@@ -71,8 +72,8 @@ def test_prepare_train_evaluate_recommend_is_the_whole_walk(shop: Path, capsys: 
         (["train", "data", "--set", "epochs=none"], 2, "integer"),
         (["train", "data", "--set", "metric=ndgc@50", "--run", "r"], 2, 'did you mean "ndcg"'),
         (["train", "data", "--modalities", "pictures"], 1, 'no modality "pictures"'),
-        (["train", "nowhere"], 1, "no such folder"),
-        (["evaluate", "nowhere"], 1, "no such folder"),
+        (["train", "missing-folder"], 1, "no such folder"),
+        (["evaluate", "missing-folder"], 1, "no such folder"),
         (["evaluate", "data"], 1, "is a data set, not a recommender"),
         (["recommend", "data"], 2, "--output"),
         (["prepare", "log.csv", "-o", "data"], 1, "already exists"),
@@ -81,7 +82,7 @@ def test_prepare_train_evaluate_recommend_is_the_whole_walk(shop: Path, capsys: 
         (["prepare", "lgo.csv", "-o", "new"], 1, 'did you mean "log.csv"'),
     ],
 )
-def test_a_mistake_gets_a_mend_and_its_exit_code(
+def test_errors_come_with_a_hint_and_an_exit_code(
     shop: Path,
     arguments: list[str],
     code: int,
@@ -89,7 +90,7 @@ def test_a_mistake_gets_a_mend_and_its_exit_code(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    prepared(shop)
+    prepare_data(shop)
     monkeypatch.chdir(shop)
     capsys.readouterr()
     assert run(arguments) == code
@@ -98,30 +99,38 @@ def test_a_mistake_gets_a_mend_and_its_exit_code(
 
 @pytest.mark.parametrize(("unknown", "code", "lines"), [("raise", 1, 0), ("warn", 0, 3), ("popular", 0, 6)])
 @pytest.mark.filterwarnings("ignore::triptych.ranking.recommender.UnknownUserWarning")
-def test_unknown_users_are_refused_left_out_or_given_the_popular_items(
+def test_unknown_users_raise_an_error_are_left_out_or_get_the_popular_items(
     shop: Path, unknown: str, code: int, lines: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    run_folder = trained(shop)
+    run_folder = train_model(shop)
     capsys.readouterr()
-    arguments = ["recommend", str(run_folder), "-u", "u01", "-u", "stranger", "-k", "3", "--unknown", unknown, "--json"]
+    arguments = ["recommend", str(run_folder), "-u", "u01", "-u", "u99", "-k", "3", "--unknown", unknown, "--json"]
     assert run(arguments) == code
-    told = json.loads(capsys.readouterr().out)
-    assert len(told) == lines if code == 0 else "stranger" in told["error"]["what"]
+    result = json.loads(capsys.readouterr().out)
+    if code == 0:
+        assert len(result) == lines
+    else:
+        assert "u99" in result["error"]["what"]
+        assert set(result["error"]) == {"what", "where", "hint"}
 
 
-@pytest.mark.parametrize("command", ["prepare", "train", "evaluate", "recommend", "compare", "models", "demo"])
-def test_help_teaches(command: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run([command, "--help"]) == 0
-    assert "Usage: triptych" in capsys.readouterr().out
+def test_quiet_silences_progress_but_not_results_and_errors(shop: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data = str(prepare_data(shop))
+    train = ["train", data, "--model", "lightgcn", "--set", "epochs=2"]
+    for number, arguments in enumerate((["-q", *train], [*train, "--quiet"])):
+        capsys.readouterr()
+        assert run([*arguments, "--run", str(shop / f"run{number}")]) == 0
+        output = capsys.readouterr()
+        assert output.err == ""
+        assert "run folder:" in output.out
+    assert run([*train, "--run", str(shop / "with-progress")]) == 0
+    assert capsys.readouterr().err != ""
+    assert run(["-q", "train", str(shop / "missing-folder")]) == 1
+    assert "no such folder" in capsys.readouterr().err
 
 
-def test_help_and_import_load_no_torch() -> None:
-    code = "import sys, triptych.cli.app as app; app.run(['--help']); sys.exit('torch' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], stdout=subprocess.DEVNULL, check=False).returncode == 0
-
-
-def test_an_interrupted_training_says_so_and_goes_on_with_the_same_command(shop: Path) -> None:
-    data = prepared(shop)
+def test_an_interrupted_training_exits_with_130_and_the_same_command_resumes_it(shop: Path) -> None:
+    data = prepare_data(shop)
     command = [sys.executable, "-m", "triptych", "train", str(data), "--run", str(shop / "run"), "--model", "lightgcn"]
     command += ["--set", "batch_size=4", "--set", "epochs=30", "--set", "patience=30"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
@@ -136,11 +145,11 @@ def test_an_interrupted_training_says_so_and_goes_on_with_the_same_command(shop:
     assert [json.loads(line)["epoch"] for line in lines] == list(range(1, 31))
 
 
-def test_models_tells_paper_needs_and_settings_with_range_and_default(capsys: pytest.CaptureFixture[str]) -> None:
+def test_models_lists_paper_needs_and_settings_with_range_and_default(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["models", "--json"]) == 0
-    told = json.loads(capsys.readouterr().out)
-    assert set(told) == set(MODELS)
-    for name, model in told.items():
+    models = json.loads(capsys.readouterr().out)
+    assert set(models) == set(MODELS)
+    for name, model in models.items():
         assert (model["paper"] is None) == (name in ("content-ease", "popularity", "random"))
         assert model["needs"].startswith("interactions")
         for setting in model["settings"]:
@@ -148,10 +157,10 @@ def test_models_tells_paper_needs_and_settings_with_range_and_default(capsys: py
             assert setting["meaning"]
             assert setting["default"] is not None
     assert run(["models", "grcn"]) == 0
-    shown = capsys.readouterr().out
-    assert "Graph-Refined Convolutional Network" in shown
-    assert "form = paper  (paper | released)" in shown
-    assert "n_routing = 3  (int >= 0 and <= 16)" in shown
-    assert "mmgcn" not in shown
+    output = capsys.readouterr().out
+    assert "Graph-Refined Convolutional Network" in output
+    assert "form = paper  (paper | released)" in output
+    assert "n_routing = 3  (int >= 0 and <= 16)" in output
+    assert "mmgcn" not in output
     assert run(["models", "gcrn"]) == 2
     assert 'did you mean "grcn"' in capsys.readouterr().err

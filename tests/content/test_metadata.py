@@ -1,4 +1,4 @@
-"""Metadata becomes features that its own JSON replays for items it never saw."""
+"""Metadata features are computed by a fitted encoder; stored as JSON, it encodes new items in the same way."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ ITEMS = table(
 
 
 def encoder_of(features: Features) -> dict[str, Any]:
-    """The encoder as it comes back from a file."""
+    """The encoder after it was written to JSON and read again."""
     return dict(json.loads(json.dumps(features.encoder, allow_nan=False)))
 
 
-def test_each_shared_value_and_each_number_gets_its_columns() -> None:
+def test_each_shared_value_and_each_number_gets_features() -> None:
     features = fit_metadata(ITEMS, COLUMNS)
     brand = [[1, 0], [1, 0], [0, 1], [0, 0], [0, 1], [0, 0], [0, 0]]
     genres = [[0, 1, 1], [1, 0, 1], [1, 0, 0], [0, 0, 0], [0, 1, 0], [0, 1, 0], [0, 0, 0]]
@@ -61,19 +61,19 @@ ROW = st.tuples(VALUE, VALUE, st.none() | st.floats(-1e6, 1e6))
 
 
 @given(st.lists(ROW, min_size=1, max_size=12))
-def test_the_encoder_survives_json_and_replays_the_same_rows(rows: list[tuple[Any, Any, Any]]) -> None:
+def test_the_encoder_computes_the_same_rows_after_a_round_trip_through_json(rows: list[tuple[Any, Any, Any]]) -> None:
     items = [*rows, ("a", "a|b", 1.0), ("a", "a|b", 2.0)]
     given_table = table(
         **{name: [row[side] for row in items] for side, name in enumerate(("brand", "genres", "price"))}
     )
     features = fit_metadata(given_table, COLUMNS)
-    replayed, present = encode_metadata(encoder_of(features), given_table)
-    np.testing.assert_array_equal(replayed, features.table)
+    encoded, present = encode_metadata(encoder_of(features), given_table)
+    np.testing.assert_array_equal(encoded, features.table)
     np.testing.assert_array_equal(present, features.present)
     assert np.isfinite(features.table).all()
 
 
-def test_a_new_item_is_encoded_by_itself_as_among_all() -> None:
+def test_an_item_is_encoded_alone_as_together_with_others() -> None:
     features = fit_metadata(ITEMS, COLUMNS)
     for row in range(len(ITEMS.frame)):
         alone, present = encode_metadata(encoder_of(features), Table(ITEMS.frame[row : row + 1], Path("new.csv")))
@@ -81,32 +81,32 @@ def test_a_new_item_is_encoded_by_itself_as_among_all() -> None:
         assert present[0] == features.present[row]
 
 
-def test_a_value_that_was_never_seen_counts_as_none() -> None:
+def test_a_value_that_the_encoder_never_saw_counts_as_missing() -> None:
     new = table(brand=["never", "acme"], genres=["never|war", "never"], price=[None, 3.0])
     rows, present = encode_metadata(encoder_of(fit_metadata(ITEMS, COLUMNS)), new)
     np.testing.assert_array_equal(rows, [[0, 0, 0, 0, 1, 0, 0], [1, 0, 0, 0, 0, 0, 1]])
     assert present.tolist() == [True, True]
 
 
-def test_another_separator_splits_otherwise() -> None:
+def test_the_separator_of_multi_valued_columns_is_used() -> None:
     items = table(genres=["a, b", "b,a", "a|b"])
     features = fit_metadata(items, MetadataColumns(multi={"genres": ","}))
     np.testing.assert_array_equal(features.table, [[1, 1], [1, 1], [0, 0]])
 
 
-def test_a_number_that_never_changes_is_scaled_without_a_division_by_zero() -> None:
+def test_a_constant_number_is_scaled_without_a_division_by_zero() -> None:
     features = fit_metadata(table(price=[3.0, 3.0, None]), MetadataColumns(numeric=("price",)))
     np.testing.assert_array_equal(features.table, [[0, 1], [0, 1], [0, 0]])
     assert features.present.tolist() == [True, True, False]
 
 
-def test_whole_numbers_are_categories_too() -> None:
+def test_whole_numbers_can_be_categories() -> None:
     items = Table(pl.DataFrame({"aisle": [7, 7, 12, None]}), Path("items.parquet"))
     features = fit_metadata(items, MetadataColumns(categorical=("aisle",)))
     np.testing.assert_array_equal(features.table, [[1], [1], [0], [0]])
 
 
-def test_of_very_many_values_the_most_frequent_get_a_column() -> None:
+def test_only_the_most_frequent_of_very_many_values_get_a_feature() -> None:
     values = [f"v{row:04}" for row in range(MAX_VALUES + 50) for _ in range(2)]
     values.append(values[-1])
     features = fit_metadata(table(brand=values), MetadataColumns(categorical=("brand",)))
@@ -116,11 +116,11 @@ def test_of_very_many_values_the_most_frequent_get_a_column() -> None:
 
 
 def test_columns_that_cannot_be_encoded_are_refused() -> None:
-    for columns, says in (
+    for columns, message in (
         (MetadataColumns(categorical=("brnd",)), 'did you mean "brand"'),
         (MetadataColumns(numeric=("brand",)), '"acme" is not a number'),
     ):
-        with pytest.raises(InputError, match=says):
+        with pytest.raises(InputError, match=message):
             fit_metadata(ITEMS, columns)
     with pytest.raises(InputError, match='no column "price"'):
         encode_metadata(encoder_of(fit_metadata(ITEMS, COLUMNS)), table(brand=["acme"], genres=["war"]))

@@ -1,4 +1,4 @@
-"""What every model says of items that nobody took: what their content says, and nothing by chance."""
+"""Cold items in every model: models of content rank them by content, the others give all the same score."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from triptych.training.fit import fit
 from triptych.training.settings import TrainingSettings
 
 N_USERS, N_ITEMS, THEMES = 120, 90, 3
-OF_CONTENT = sorted(name for name in MODELS if model_class(name).needs_features)
+CONTENT_MODELS = sorted(name for name in MODELS if model_class(name).needs_features)
 
 
 def themed_shop() -> Dataset:
-    """Users of one theme each, who take items of their theme; features that tell the themes apart."""
+    """Return a shop whose users prefer items of one theme each. Features separate the themes."""
     generator = np.random.default_rng(5)
     theme_of_item, theme_of_user = np.arange(N_ITEMS) % THEMES, np.arange(N_USERS) % THEMES
     likes = theme_of_user[:, None] == theme_of_item
@@ -62,25 +62,25 @@ def test_the_split_holds_out_whole_items_and_splits_the_others(cold: Split) -> N
     assert not held_out[cold.test.items].all()
 
 
-@pytest.mark.parametrize("name", OF_CONTENT)
-def test_a_model_of_content_ranks_new_items_by_what_their_content_says(name: str, cold: Split) -> None:
+@pytest.mark.parametrize("name", CONTENT_MODELS)
+def test_a_model_of_content_ranks_cold_items_by_their_content(name: str, cold: Split) -> None:
     recommender = fitted(name, cold)
-    found = recommender.evaluate(items="cold", metrics=["ndcg@4"])["ndcg@4"]
-    by_chance = recommender_by_chance(recommender)
-    assert found > 1.5 * by_chance, f"{found:.3f}, by chance {by_chance:.3f}"
+    ndcg = recommender.evaluate(items="cold", metrics=["ndcg@4"])["ndcg@4"]
+    by_chance = ndcg_by_chance(recommender)
+    assert ndcg > 1.5 * by_chance, f"{ndcg:.3f}, by chance {by_chance:.3f}"
 
 
 @pytest.mark.parametrize("name", ["lightgcn", "bpr", "ease", "item-knn", "popularity"])
-def test_a_model_without_content_says_nothing_of_them(name: str, cold: Split) -> None:
+def test_a_model_without_content_scores_cold_items_zero(name: str, cold: Split) -> None:
     recommender = fitted(name, cold)
-    new = cold.train.interactions.item_degrees == 0
-    assert (recommender.scorer.score(np.arange(N_USERS))[:, new] == 0).all()
+    cold_items = cold.train.interactions.item_degrees == 0
+    assert (recommender.scorer.score(np.arange(N_USERS))[:, cold_items] == 0).all()
 
 
-def test_cold_and_warm_items_are_measured_apart(cold: Split) -> None:
+def test_cold_and_warm_items_are_evaluated_separately(cold: Split) -> None:
     recommender = fitted("content-ease", cold)
-    new = cold.train.interactions.item_degrees == 0
-    cases: tuple[tuple[Items, NDArray[np.bool_]], ...] = (("cold", new), ("warm", ~new))
+    cold_items = cold.train.interactions.item_degrees == 0
+    cases: tuple[tuple[Items, NDArray[np.bool_]], ...] = (("cold", cold_items), ("warm", ~cold_items))
     for items, chosen in cases:
         task = recommender.evaluation_task(EvaluationProtocol(items=items))
         assert chosen[task.relevant.items].all()
@@ -89,24 +89,24 @@ def test_cold_and_warm_items_are_measured_apart(cold: Split) -> None:
         assert scores[:, chosen].isfinite().all()
 
 
-def test_who_says_nothing_of_them_ranks_them_by_chance_and_not_by_their_rows(cold: Split) -> None:
+def test_a_model_without_content_ranks_cold_items_in_random_order_and_not_by_row(cold: Split) -> None:
     recommender = fitted("popularity", cold)
-    new = np.flatnonzero(cold.train.interactions.item_degrees == 0)
+    cold_items = np.flatnonzero(cold.train.interactions.item_degrees == 0)
     task = recommender.evaluation_task(EvaluationProtocol(items="cold"))
-    items, _ = top_k(task.scorer, np.arange(3), len(new), task.seen)
-    assert sorted(items[0]) == list(new)
-    assert list(items[0]) == list(items[1]) != list(new)
+    items, _ = top_k(task.scorer, np.arange(3), len(cold_items), task.seen)
+    assert sorted(items[0]) == list(cold_items)
+    assert list(items[0]) == list(items[1]) != list(cold_items)
 
 
-def test_without_any_features_of_known_items_new_ones_are_welcome_still(cold: Split) -> None:
-    known = cold.train.interactions.item_degrees > 0
-    features = {name: replace(each, present=each.present & ~known) for name, each in cold.train.features.items()}
+def test_cold_items_get_finite_scores_if_no_warm_item_has_features(cold: Split) -> None:
+    warm = cold.train.interactions.item_degrees > 0
+    features = {name: replace(each, present=each.present & ~warm) for name, each in cold.train.features.items()}
     bare = replace(cold, train=replace(cold.train, features=features))
     scores = fit("bm3", bare, training=TrainingSettings(epochs=2)).scorer.score(np.arange(N_USERS))
     assert scores.isfinite().all()
 
 
-def recommender_by_chance(recommender: Recommender) -> float:
-    """NDCG@4 among cold items of items in the order of their rows, which says nothing here."""
+def ndcg_by_chance(recommender: Recommender) -> float:
+    """Return NDCG@4 among cold items when they are in a random order: all scores are equal."""
     same = Factors(torch.zeros(N_USERS, 1), torch.zeros(N_ITEMS, 1))
     return replace(recommender, scorer=same).evaluate(items="cold", metrics=["ndcg@4"])["ndcg@4"]

@@ -1,4 +1,4 @@
-"""What every model of the registry promises, whatever its paper."""
+"""Properties that every model of the registry has."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ from triptych.errors import UnknownIdError
 from triptych.models.model import TrainedModel
 from triptych.models.registry import MODELS
 from triptych.ranking.recommender import Recommender, open_recommender
-from triptych.settings import Choices, describe, divide, parse
+from triptych.settings import Choices, describe, parse, split_settings
 from triptych.training.fit import fit
 from triptych.training.settings import TrainingSettings
 from worlds import checkerboard, random_dataset, random_split
 
 QUICK = TrainingSettings(epochs=3, batch_size=32, learning_rate=0.01, patience=3)
 ALL = sorted(MODELS)
-LEARNT = [name for name in ALL if issubclass(MODELS[name], TrainedModel)]
+TRAINED = [name for name in ALL if issubclass(MODELS[name], TrainedModel)]
 FIVE = ("image", "text", "audio", "video", "metadata")
 
 every_model = pytest.mark.parametrize("name", ALL)
 
 
 def small(name: str, **others: object) -> dict[str, object]:
-    """Settings of a small model: those of `others` that it has."""
+    """Return the settings of a small model, with those of `others` that it has."""
     known = {setting.name for setting in describe(MODELS[name].Settings)}
     return {key: value for key, value in {"embedding_size": 8, "latent_width": 8, **others}.items() if key in known}
 
@@ -44,7 +44,7 @@ def fitted(name: str) -> Recommender:
 
 
 @pytest.mark.parametrize("name", [name for name in ALL if name not in ("popularity", "random")])
-def test_the_withheld_item_of_a_checkerboard_comes_first(name: str) -> None:
+def test_the_held_out_item_of_a_checkerboard_is_ranked_first(name: str) -> None:
     training = TrainingSettings(epochs=60, batch_size=64, learning_rate=0.02, patience=60, metric="ndcg@1")
     settings = small(name, embedding_size=16, n_layers=1, reg_weight=1e-3 if name in ("bpr", "vbpr") else 0.1)
     recommender = fit(name, checkerboard(), settings, training)
@@ -52,7 +52,7 @@ def test_the_withheld_item_of_a_checkerboard_comes_first(name: str) -> None:
 
 
 @every_model
-def test_what_is_recommended_is_what_was_evaluated(name: str) -> None:
+def test_evaluation_and_recommendation_rank_the_same_items(name: str) -> None:
     recommender = fitted(name)
     train, test = recommender.split.train.interactions, recommender.split.test
     ranked = recommender.recommend(k=25, include_seen=True).items
@@ -64,7 +64,7 @@ def test_what_is_recommended_is_what_was_evaluated(name: str) -> None:
 
 
 @every_model
-def test_a_user_alone_gets_the_same_list_as_among_all(name: str) -> None:
+def test_a_single_user_gets_the_same_list_as_in_a_batch_of_all_users(name: str) -> None:
     recommender = fitted(name)
     together = recommender.recommend(k=7)
     for user in ("u00", "u17", "u29"):
@@ -74,7 +74,7 @@ def test_a_user_alone_gets_the_same_list_as_among_all(name: str) -> None:
 
 
 @every_model
-def test_seen_items_are_left_out_and_k_may_exceed_the_catalogue(name: str) -> None:
+def test_seen_items_are_excluded_and_k_may_exceed_the_catalogue(name: str) -> None:
     recommender = fitted(name)
     known = recommender.dataset.interactions
     lists = recommender.recommend(k=100)
@@ -85,39 +85,39 @@ def test_seen_items_are_left_out_and_k_may_exceed_the_catalogue(name: str) -> No
 
 
 @every_model
-def test_an_unknown_user_is_refused_or_given_the_popular_items(name: str) -> None:
+def test_an_unknown_user_is_an_error_or_gets_the_popular_items(name: str) -> None:
     recommender = fitted(name)
-    with pytest.raises(UnknownIdError, match="stranger"):
-        recommender.recommend(["stranger"])
-    assert len(recommender.recommend(["stranger"], k=4, unknown="popular").to_polars()) == 4
+    with pytest.raises(UnknownIdError, match="missing-user"):
+        recommender.recommend(["missing-user"])
+    assert len(recommender.recommend(["missing-user"], k=4, unknown="popular").to_polars()) == 4
 
 
 @every_model
-def test_a_saved_recommender_answers_as_before_and_saves_the_same_bytes(name: str, tmp_path: Path) -> None:
+def test_a_reopened_recommender_gives_the_same_results_and_saves_the_same_bytes(name: str, tmp_path: Path) -> None:
     recommender = fitted(name)
     recommender.save(tmp_path / "saved")
-    again = open_recommender(tmp_path / "saved")
-    assert again.recommend(k=5).to_polars().equals(recommender.recommend(k=5).to_polars())
-    assert again.evaluate().means == recommender.evaluate().means
-    assert again.similar_items("i03", k=4).equals(recommender.similar_items("i03", k=4))
-    again.save(tmp_path / "twice")
+    reopened = open_recommender(tmp_path / "saved")
+    assert reopened.recommend(k=5).to_polars().equals(recommender.recommend(k=5).to_polars())
+    assert reopened.evaluate().means == recommender.evaluate().means
+    assert reopened.similar_items("i03", k=4).equals(recommender.similar_items("i03", k=4))
+    reopened.save(tmp_path / "twice")
     for file in (tmp_path / "saved").iterdir():
         assert file.read_bytes() == (tmp_path / "twice" / file.name).read_bytes(), file.name
 
 
 @every_model
-def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(name: str, tmp_path: Path) -> None:
+def test_the_same_seed_gives_the_same_bytes_and_another_seed_other_bytes(name: str, tmp_path: Path) -> None:
     for folder, seed in (("a", 1), ("b", 1), ("c", 2)):
         fit(name, random_split(), small(name), replace(QUICK, seed=seed)).save(tmp_path / folder)
     (file,) = [path.name for path in (tmp_path / "a").iterdir() if path.stem in ("factors", "weights")]
     a, b, c = ((tmp_path / folder / file).read_bytes() for folder in "abc")
     assert a == b
-    assert (a == c) == (name not in LEARNT)
+    assert (a == c) == (name not in TRAINED)
 
 
-@pytest.mark.parametrize("name", LEARNT)
+@pytest.mark.parametrize("name", TRAINED)
 def test_two_threads_train_to_the_same_bytes_every_time(name: str) -> None:
-    """Batches large enough for torch to share a gradient among its threads, and items that stand in them many times."""
+    """Batches are large enough that torch splits a gradient among threads, and items occur many times in a batch."""
     data = split(random_dataset(n_users=300, n_items=60, density=0.1), "ratio", seed=0)
     before = torch.get_num_threads()
     torch.set_num_threads(2)
@@ -129,7 +129,7 @@ def test_two_threads_train_to_the_same_bytes_every_time(name: str) -> None:
         assert all(torch.equal(value, other[parameter]) for other in trained[1:]), parameter
 
 
-@pytest.mark.parametrize("name", LEARNT)
+@pytest.mark.parametrize("name", TRAINED)
 def test_every_parameter_gets_a_gradient(name: str) -> None:
     recommender = fit(name, random_split(), small(name), replace(QUICK, epochs=1))
     first = fit(name, random_split(), small(name), replace(QUICK, epochs=1, learning_rate=1e-12))
@@ -142,7 +142,7 @@ def test_every_parameter_gets_a_gradient(name: str) -> None:
 
 @every_model
 @pytest.mark.parametrize("modalities", [(), ("text",), FIVE], ids=["none", "one", "five"])
-def test_any_number_of_modalities_will_do(name: str, modalities: tuple[str, ...]) -> None:
+def test_any_number_of_modalities_works(name: str, modalities: tuple[str, ...]) -> None:
     recommender = fit(name, random_split(modalities=modalities), small(name), QUICK)
     scores = recommender.scorer.score(np.arange(30))
     assert scores.shape == (30, 25)
@@ -150,7 +150,7 @@ def test_any_number_of_modalities_will_do(name: str, modalities: tuple[str, ...]
 
 
 @pytest.mark.parametrize("name", [name for name in ALL if MODELS[name].needs_features])
-def test_the_features_of_an_item_that_lacks_them_are_never_looked_at(name: str) -> None:
+def test_feature_rows_of_items_without_the_modality_are_never_used(name: str) -> None:
     one = random_split()
     image = one.train.features["image"]
     garbage = image.table.copy()
@@ -162,7 +162,7 @@ def test_the_features_of_an_item_that_lacks_them_are_never_looked_at(name: str) 
 
 
 @pytest.mark.parametrize("name", [name for name in ALL if MODELS[name].needs_features])
-def test_features_change_what_a_model_of_content_says(name: str) -> None:
+def test_features_change_the_scores_of_a_model_of_content(name: str) -> None:
     one = random_split()
     features = {m: replace(f, table=f.table[::-1].copy()) for m, f in one.train.features.items()}
     other = Split(replace(one.train, features=features), one.validation, one.test)
@@ -171,10 +171,10 @@ def test_features_change_what_a_model_of_content_says(name: str) -> None:
 
 
 @every_model
-def test_a_user_an_item_and_a_modality_with_nothing_in_them_break_nothing(name: str) -> None:
+def test_empty_users_items_and_modalities_are_allowed(name: str) -> None:
     data = random_split().train
-    taken = data.interactions
-    interactions = Interactions(taken.users, taken.items, 31, 26)  # one user and one item more, without anything
+    known = data.interactions
+    interactions = Interactions(known.users, known.items, 31, 26)  # one more user and item, without interactions
     features = {
         m: Features(m, np.vstack([f.table, np.zeros((1, f.width), np.float32)]), np.append(f.present, False))
         for m, f in data.features.items()
@@ -192,10 +192,10 @@ def test_a_user_an_item_and_a_modality_with_nothing_in_them_break_nothing(name: 
 
 
 @every_model
-def test_what_is_worth_tuning_is_a_setting_and_may_be_what_is_said(name: str) -> None:
+def test_the_search_space_has_known_settings_and_valid_values(name: str) -> None:
     kind = MODELS[name]
     for setting, span in kind.search.items():
         for value in span.values if isinstance(span, Choices) else (span.low, span.high):
-            training, own = divide({setting: value}, TrainingSettings, kind.Settings, of=name)
+            training, of_model = split_settings({setting: value}, TrainingSettings, kind.Settings, of=name)
             parse(TrainingSettings, training)
-            parse(kind.Settings, own)
+            parse(kind.Settings, of_model)

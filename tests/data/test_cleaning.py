@@ -1,4 +1,4 @@
-"""Cleaning keeps exactly what its options say."""
+"""Cleaning keeps exactly the rows that its options ask for."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import polars as pl
 from hypothesis import given
 from hypothesis import strategies as st
 
-from triptych.data.cleaning import clean, core
+from triptych.data.cleaning import clean, k_core_of
 from triptych.data.formats.log import Log
 
 Pair = tuple[int, int]
@@ -18,13 +18,15 @@ MANY_PAIRS = st.sets(st.tuples(st.integers(0, 12), st.integers(0, 12)), max_size
 
 
 def log_of(pairs: list[Pair]) -> pl.DataFrame:
+    """A log with one row per pair."""
     names = [(f"u{user}", f"i{item}") for user, item in pairs]
     frame = pl.DataFrame(names, schema={"user_id": pl.String, "item_id": pl.String}, orient="row")
     return frame.with_columns(row=pl.int_range(len(names), dtype=pl.Int64))
 
 
-def kept(pairs: set[Pair], k: int) -> set[Pair]:
-    frame = core(log_of(sorted(pairs)), k)
+def core(pairs: set[Pair], k: int) -> set[Pair]:
+    """The pairs in the k-core."""
+    frame = k_core_of(log_of(sorted(pairs)), k)
     return {(int(user[1:]), int(item[1:])) for user, item in zip(frame["user_id"], frame["item_id"], strict=True)}
 
 
@@ -34,29 +36,29 @@ def is_core(pairs: set[Pair], k: int) -> bool:
 
 
 @given(PAIRS, st.integers(1, 3))
-def test_the_core_is_the_largest_set_where_all_have_k(pairs: set[Pair], k: int) -> None:
+def test_the_k_core_is_the_largest_subset_where_all_users_and_items_have_k(pairs: set[Pair], k: int) -> None:
     subsets = (set(some) for size in range(len(pairs), -1, -1) for some in combinations(sorted(pairs), size))
     largest = next(some for some in subsets if is_core(some, k))
-    assert kept(pairs, k) == largest
+    assert core(pairs, k) == largest
 
 
 @given(MANY_PAIRS, st.integers(1, 6))
-def test_everyone_in_the_core_has_at_least_k(pairs: set[Pair], k: int) -> None:
-    left = kept(pairs, k)
-    assert left <= pairs
-    assert is_core(left, k)
-    assert kept(left, k) == left
+def test_all_users_and_items_in_the_k_core_have_at_least_k(pairs: set[Pair], k: int) -> None:
+    kept = core(pairs, k)
+    assert kept <= pairs
+    assert is_core(kept, k)
+    assert core(kept, k) == kept
 
 
 @given(MANY_PAIRS, st.integers(1, 5))
-def test_a_core_of_more_lies_in_a_core_of_less(pairs: set[Pair], k: int) -> None:
-    assert kept(pairs, k + 1) <= kept(pairs, k)
+def test_the_core_of_a_larger_k_is_part_of_the_core_of_a_smaller_k(pairs: set[Pair], k: int) -> None:
+    assert core(pairs, k + 1) <= core(pairs, k)
 
 
-def test_a_core_falls_apart_one_after_the_other() -> None:
+def test_dropping_one_user_can_drop_all_others_one_after_the_other() -> None:
     chain = {(row, row + step) for row in range(12) for step in (0, 1)}
-    assert kept(chain, 2) == set()
-    assert kept(chain | {(12, 0), (12, 12)}, 2) == chain | {(12, 0), (12, 12)}
+    assert core(chain, 2) == set()
+    assert core(chain | {(12, 0), (12, 12)}, 2) == chain | {(12, 0), (12, 12)}
 
 
 ROWS = st.lists(
@@ -67,37 +69,39 @@ ROWS = st.lists(
 
 
 @given(ROWS)
-def test_of_repeated_rows_the_earliest_is_kept_in_the_earliest_part(
+def test_the_earliest_of_duplicate_rows_is_kept_in_the_earliest_split(
     rows: list[tuple[int, int, int | None, int]],
 ) -> None:
     frame = log_of([(user, item) for user, item, _, _ in rows]).with_columns(
         time=pl.Series([time for _, _, time, _ in rows], dtype=pl.Float64),
-        part=pl.Series([part for _, _, _, part in rows], dtype=pl.Int8),
+        split=pl.Series([split for _, _, _, split in rows], dtype=pl.Int8),
     )
-    cleaned, what = clean(Log(frame, Path("log.csv")))
+    cleaned, counts = clean(Log(frame, Path("log.csv")))
     by_pair: dict[tuple[str, str], list[tuple[float, int, int]]] = {}
-    for number, (user, item, time, part) in enumerate(rows):
+    for number, (user, item, time, split) in enumerate(rows):
         key = (f"u{user}", f"i{item}")
-        by_pair.setdefault(key, []).append((float("inf") if time is None else time, number, part))
-    expected = {pair: (min(those)[1], min(part for _, _, part in those)) for pair, those in by_pair.items()}
-    found = {
-        (user, item): (row, part)
-        for user, item, row, part in cleaned.select("user_id", "item_id", "row", "split").iter_rows()
+        by_pair.setdefault(key, []).append((float("inf") if time is None else time, number, split))
+    expected = {pair: (min(same)[1], min(split for _, _, split in same)) for pair, same in by_pair.items()}
+    actual = {
+        (user, item): (row, split)
+        for user, item, row, split in cleaned.select("user_id", "item_id", "row", "split").iter_rows()
     }
-    assert found == expected
+    assert actual == expected
     assert cleaned["row"].is_sorted()
-    assert what.duplicates == len(rows) - len(expected)
-    assert what.conflicting_splits == sum(len({part for _, _, part in those}) > 1 for those in by_pair.values())
-    assert what.kept == len(expected)
+    assert counts.duplicate_rows == len(rows) - len(expected)
+    assert counts.conflicting_splits == sum(len({split for _, _, split in same}) > 1 for same in by_pair.values())
+    assert counts.rows_kept == len(expected)
 
 
 @given(ROWS, st.integers(0, 5))
-def test_a_rating_that_is_not_known_is_not_high_enough(
-    rows: list[tuple[int, int, int | None, int]], least: int
+def test_rows_without_a_rating_are_dropped_by_a_minimum_rating(
+    rows: list[tuple[int, int, int | None, int]], min_rating: int
 ) -> None:
     pairs = [(user, item) for user, item, _, _ in rows]
     ratings = pl.Series([rating for _, _, rating, _ in rows], dtype=pl.Float64)
     frame = log_of([*pairs, (9, 9)]).with_columns(rating=pl.concat([ratings, pl.Series([9.0])]))
-    cleaned, _ = clean(Log(frame, Path("log.csv")), min_rating=least)
-    high = {pair for pair, (_, _, rating, _) in zip(pairs, rows, strict=True) if rating is not None and rating >= least}
+    cleaned, _ = clean(Log(frame, Path("log.csv")), min_rating=min_rating)
+    high = {
+        pair for pair, (_, _, rating, _) in zip(pairs, rows, strict=True) if rating is not None and rating >= min_rating
+    }
     assert set(cleaned.select("user_id", "item_id").iter_rows()) == {(f"u{u}", f"i{i}") for u, i in high | {(9, 9)}}

@@ -1,4 +1,4 @@
-"""Rows of a feature file come to the items that own them, whatever the order and whoever lacks one."""
+"""Rows of a feature file are aligned with their items in any order, also if items have no row."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from triptych.data.features import collected
-from triptych.data.formats.features import FeatureSource, open_features, stream_features
+from triptych.data.formats.alignment import stream_features
+from triptych.data.formats.features import FeatureSource, open_features
 
 
 @pytest.mark.parametrize(
@@ -19,6 +19,6 @@ def test_every_item_gets_its_own_row_or_none(order: list[int], tmp_path: Path) -
     np.save(tmp_path / "image.npy", table)
     file = open_features(FeatureSource("image", tmp_path / "image.npy"))
     rows = np.array(order, dtype=np.int64)
-    got = collected(stream_features(file, rows))
-    assert np.array_equal(got.present, rows >= 0)
-    assert np.array_equal(got.table, np.where((rows >= 0)[:, None], table[np.maximum(rows, 0)], 0))
+    features = stream_features(file, rows).collect()
+    assert np.array_equal(features.present, rows >= 0)
+    assert np.array_equal(features.table, np.where((rows >= 0)[:, None], table[np.maximum(rows, 0)], 0))

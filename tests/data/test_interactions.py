@@ -1,4 +1,4 @@
-"""Interactions answer as Python sets of pairs do."""
+"""Interactions agree with Python sets of pairs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PAIR = st.tuples(st.integers(0, N_USERS - 1), st.integers(0, N_ITEMS - 1))
 LISTS = st.lists(PAIR, max_size=30)
 
 
-def of(pairs: list[Pair]) -> Interactions:
+def from_pairs(pairs: list[Pair]) -> Interactions:
     columns = np.array(pairs, dtype=np.int64).reshape(-1, 2)
     return Interactions.from_pairs(columns[:, 0], columns[:, 1], N_USERS, N_ITEMS)
 
@@ -25,33 +25,35 @@ def pairs_of(interactions: Interactions) -> list[Pair]:
 
 
 @given(LISTS)
-def test_pairs_are_sorted_and_distinct(pairs: list[Pair]) -> None:
-    interactions = of(pairs)
+def test_pairs_become_sorted_and_distinct(pairs: list[Pair]) -> None:
+    interactions = from_pairs(pairs)
     assert pairs_of(interactions) == sorted(set(pairs))
     assert len(interactions) == len(set(pairs))
 
 
 @given(LISTS, st.lists(st.integers(0, N_USERS - 1), max_size=10))
-def test_items_of_some_users_are_their_own(pairs: list[Pair], users: list[int]) -> None:
-    positions, items = of(pairs).items_of(np.array(users, dtype=np.int64))
+def test_items_of_returns_the_items_of_each_given_user(pairs: list[Pair], users: list[int]) -> None:
+    positions, items = from_pairs(pairs).items_of(np.array(users, dtype=np.int64))
     expected = [(position, item) for position, user in enumerate(users) for u, item in sorted(set(pairs)) if u == user]
     assert list(zip(positions.tolist(), items.tolist(), strict=True)) == expected
 
 
 @given(LISTS, LISTS)
-def test_contain_answers_for_every_pair(pairs: list[Pair], asked: list[Pair]) -> None:
-    columns = np.array(asked, dtype=np.int64).reshape(-1, 2)
-    assert of(pairs).contain(columns[:, 0], columns[:, 1]).tolist() == [pair in set(pairs) for pair in asked]
+def test_contain_is_true_exactly_for_the_pairs(pairs: list[Pair], candidates: list[Pair]) -> None:
+    columns = np.array(candidates, dtype=np.int64).reshape(-1, 2)
+    assert from_pairs(pairs).contain(columns[:, 0], columns[:, 1]).tolist() == [
+        pair in set(pairs) for pair in candidates
+    ]
 
 
 @given(LISTS, LISTS)
-def test_union_is_that_of_sets(one: list[Pair], other: list[Pair]) -> None:
-    assert pairs_of(of(one).union(of(other))) == sorted(set(one) | set(other))
+def test_union_is_the_union_of_sets(one: list[Pair], other: list[Pair]) -> None:
+    assert pairs_of(from_pairs(one).union(from_pairs(other))) == sorted(set(one) | set(other))
 
 
 @given(LISTS)
 def test_degrees_and_starts_count_each_user(pairs: list[Pair]) -> None:
-    interactions = of(pairs)
+    interactions = from_pairs(pairs)
     counts = [sum(1 for user, _ in set(pairs) if user == each) for each in range(N_USERS)]
     assert interactions.user_degrees.tolist() == counts
     assert np.diff(interactions.starts).tolist() == counts
@@ -60,14 +62,14 @@ def test_degrees_and_starts_count_each_user(pairs: list[Pair]) -> None:
 
 
 @given(LISTS)
-def test_select_keeps_the_chosen(pairs: list[Pair]) -> None:
-    interactions = of(pairs)
+def test_select_keeps_the_chosen_pairs(pairs: list[Pair]) -> None:
+    interactions = from_pairs(pairs)
     chosen = np.arange(len(interactions)) % 2 == 0
     assert pairs_of(interactions.select(chosen)) == sorted(set(pairs))[::2]
 
 
 @pytest.mark.parametrize(
-    ("users", "items", "says"),
+    ("users", "items", "message"),
     [
         ([0, 0], [1], "one length"),
         ([6], [0], "user rows must be in"),
@@ -77,11 +79,13 @@ def test_select_keeps_the_chosen(pairs: list[Pair]) -> None:
         ([0, 0], [1, 1], "sorted"),
     ],
 )
-def test_pairs_that_are_no_set_of_rows_are_refused(users: list[int], items: list[int], says: str) -> None:
-    with pytest.raises(ValueError, match=says):
+def test_pairs_that_are_unsorted_repeated_or_out_of_range_are_refused(
+    users: list[int], items: list[int], message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
         Interactions(np.array(users), np.array(items), N_USERS, N_ITEMS)
 
 
-def test_pairs_out_of_range_are_refused_in_any_order() -> None:
+def test_from_pairs_refuses_pairs_out_of_range() -> None:
     with pytest.raises(ValueError, match="must be in"):
-        of([(0, N_ITEMS)])
+        from_pairs([(0, N_ITEMS)])

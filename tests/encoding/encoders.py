@@ -1,4 +1,4 @@
-"""Small encoders for tests. Their vectors depend on who else is in the batch, as real ones do a little."""
+"""Small encoders for tests. Their vectors depend on the other rows of the batch, as real ones do a little."""
 
 from __future__ import annotations
 
@@ -15,28 +15,28 @@ from triptych.encoding import Encoder
 WIDTH = 6
 
 
-def encoder_of_pictures(
-    seed: int = 0, *, pause: float = 0, seen: Callable[[int], None] = lambda n: None, name: str = "tiny"
+def picture_encoder(
+    seed: int = 0, *, pause: float = 0, on_batch: Callable[[int], None] = lambda n: None, name: str = "tiny"
 ) -> Encoder:
-    """Mean and spread of the colours, turned by a matrix. pause: seconds a batch. seen: is told the size of each."""
-    return Encoder("pictures", name, WIDTH, {"seed": seed}, _colours, _encode(seed, WIDTH, pause, seen))
+    """Mean and standard deviation of the colours, times a matrix. pause: seconds per batch. on_batch: gets its size."""
+    return Encoder("pictures", name, WIDTH, {"seed": seed}, _colours, _encode(seed, WIDTH, pause, on_batch))
 
 
-def encoder_of_texts(seed: int = 0, *, seen: Callable[[int], None] = lambda n: None) -> Encoder:
-    """How often each letter stands in a text, turned by a matrix."""
-    return Encoder("texts", "letters", 26, {"seed": seed}, _letters, _encode(seed, 26, 0, seen))
+def text_encoder(seed: int = 0, *, on_batch: Callable[[int], None] = lambda n: None) -> Encoder:
+    """Counts of the letters of a text, times a matrix."""
+    return Encoder("texts", "letters", 26, {"seed": seed}, _letters, _encode(seed, 26, 0, on_batch))
 
 
 def _encode(
-    seed: int, width: int, pause: float, seen: Callable[[int], None]
+    seed: int, width: int, pause: float, on_batch: Callable[[int], None]
 ) -> Callable[[Sequence[Any]], NDArray[Any]]:
-    turn = np.random.default_rng(seed).normal(size=(width, width)).astype(np.float32)
+    matrix = np.random.default_rng(seed).normal(size=(width, width)).astype(np.float32)
 
     def encode(batch: Sequence[Any]) -> NDArray[Any]:
-        seen(len(batch))
+        on_batch(len(batch))
         time.sleep(pause)
         rows = np.stack(list(batch)).astype(np.float32)
-        return np.asarray((rows + rows.mean(axis=0) / 8) @ turn)
+        return np.asarray((rows + rows.mean(axis=0) / 8) @ matrix)
 
     return encode
 

@@ -1,4 +1,4 @@
-"""What is encoded, what is not encoded again, what is missing, and what `prepare` makes of it."""
+"""New and changed content is encoded once, missing content is listed, and `prepare` reads the result."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import polars as pl
 import pytest
 from PIL import Image
 
-from encoding.encoders import draw, encoder_of_pictures, encoder_of_texts
+from encoding.encoders import draw, picture_encoder, text_encoder
 from triptych.content.metadata import MetadataColumns, encode_metadata
 from triptych.data.formats.encoded import open_encoded
 from triptych.data.formats.tables import read_table
@@ -32,11 +32,11 @@ from triptych.preparing import FeatureSource, prepare
 
 
 def chunk(kind: bytes, content: bytes) -> bytes:
-    """A part of a PNG file."""
+    """A chunk of a PNG file."""
     return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
 
 
-# a few bytes that say of themselves that they are 60,000 x 60,000 pixels
+# a few bytes whose header claims 60,000 x 60,000 pixels
 BOMB = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", 60000, 60000, 8, 2, 0, 0, 0)) + chunk(b"IEND", b"")
 
 
@@ -51,7 +51,7 @@ def pictures(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def items(tmp_path: Path, pictures: Path) -> Path:
-    """Ten items: i2 without a picture, i3's picture not there, i4 without a text."""
+    """Ten items: i2 has no picture, the picture of i3 does not exist, i4 has no text."""
     paths = [f"i{number}.png" for number in range(10)]
     frame = pl.DataFrame(
         {
@@ -70,7 +70,7 @@ def items(tmp_path: Path, pictures: Path) -> Path:
 
 def test_a_second_run_encodes_only_what_is_new_or_changed(pictures: Path, tmp_path: Path) -> None:
     sizes = list[int]()
-    encoder = encoder_of_pictures(seen=sizes.append)
+    encoder = picture_encoder(on_batch=sizes.append)
     encode(folder_pictures(pictures), encoder, tmp_path / "out")
     before = open_encoded(tmp_path / "out").values.copy()
     draw(100).save(pictures / "i3.png")
@@ -78,60 +78,75 @@ def test_a_second_run_encodes_only_what_is_new_or_changed(pictures: Path, tmp_pa
     (pictures / "i5.png").unlink()
     sizes.clear()
     result = encode(folder_pictures(pictures), encoder, tmp_path / "out")
-    assert (sizes, result.n_encoded, result.n_known) == ([2], 2, 8)
+    assert (sizes, result.n_encoded, result.n_unchanged) == ([2], 2, 8)
     after = open_encoded(tmp_path / "out", verify=True)
     assert after.ids.to_list() == ["i0", "i1", "i2", "i3", "i4", "i6", "i7", "i8", "i9", "new"]
     np.testing.assert_array_equal(np.delete(after.values, [3, 9], axis=0), np.delete(before, [3, 5], axis=0))
     sizes.clear()
     stamp = (tmp_path / "out" / "features.npy").stat().st_mtime_ns
     assert encode(folder_pictures(pictures), encoder, tmp_path / "out").n_encoded == 0
-    assert (tmp_path / "out" / "features.npy").stat().st_mtime_ns == stamp, "written again for nothing"
+    assert (tmp_path / "out" / "features.npy").stat().st_mtime_ns == stamp, "rewritten without a change"
     assert not sizes
 
 
 def test_renamed_and_repeated_pictures_are_encoded_once(pictures: Path, tmp_path: Path) -> None:
     sizes = list[int]()
-    encoder = encoder_of_pictures(seen=sizes.append)
+    encoder = picture_encoder(on_batch=sizes.append)
     (pictures / "copy.png").write_bytes((pictures / "i1.png").read_bytes())
     encode(folder_pictures(pictures), encoder, tmp_path / "out")
     assert sum(sizes) == 10
     (pictures / "i1.png").rename(pictures / "z.png")
     encode(folder_pictures(pictures), encoder, tmp_path / "out")
     assert sum(sizes) == 10
-    found = open_encoded(tmp_path / "out")
-    row = dict(zip(found.ids, found.values, strict=True))
+    encoded = open_encoded(tmp_path / "out")
+    row = dict(zip(encoded.ids, encoded.values, strict=True))
     np.testing.assert_array_equal(row["copy"], row["z"])
 
 
 def test_features_of_another_encoder_are_never_mixed(pictures: Path, tmp_path: Path) -> None:
     inputs, out = folder_pictures(pictures), tmp_path / "out"
-    encode(inputs, encoder_of_pictures(0), out)
+    encode(inputs, picture_encoder(0), out)
     before = (out / "features.npy").read_bytes()
     with pytest.raises(ArtefactError, match=r"another encoder: tiny \(float16\), now tiny .*differ in seed"):
-        encode(inputs, encoder_of_pictures(1), out)
+        encode(inputs, picture_encoder(1), out)
     with pytest.raises(ArtefactError, match=r"now tiny \(float32\)"):
-        encode(inputs, encoder_of_pictures(0), out, EncodeSettings(precision="float32"))
+        encode(inputs, picture_encoder(0), out, EncodeSettings(precision="float32"))
     assert (out / "features.npy").read_bytes() == before
-    assert encode(inputs, encoder_of_pictures(1), out, overwrite=True).n_encoded == 10
-    encode(inputs, encoder_of_pictures(1), tmp_path / "fresh")
+    assert encode(inputs, picture_encoder(1), out, overwrite=True).n_encoded == 10
+    encode(inputs, picture_encoder(1), tmp_path / "fresh")
     assert (out / "features.npy").read_bytes() == (tmp_path / "fresh" / "features.npy").read_bytes()
-    assert encode(inputs, encoder_of_pictures(1, name="the same by another name"), out).n_encoded == 0
+    assert encode(inputs, picture_encoder(1, name="the same by another name"), out).n_encoded == 0
 
 
-def test_an_older_result_survives_whatever_stops_the_next(pictures: Path, tmp_path: Path) -> None:
+def test_a_folder_of_the_first_format_opens_and_is_rewritten_without_encoding(pictures: Path, tmp_path: Path) -> None:
+    sizes, out = list[int](), tmp_path / "out"
+    inputs, encoder = folder_pictures(pictures), picture_encoder(on_batch=sizes.append)
+    encode(inputs, encoder, out)
+    before = {file.name: file.read_bytes() for file in out.iterdir()}
+    manifest = json.loads(before["manifest.json"])
+    manifest["about"] = {"takes" if key == "input_kind" else key: value for key, value in manifest["about"].items()}
+    (out / "manifest.json").write_text(json.dumps({**manifest, "version": 1}))
+    assert open_encoded(out, verify=True).manifest.about["takes"] == "pictures"
+    sizes.clear()
+    result = encode(inputs, encoder, out)
+    assert (sizes, result.n_encoded, result.n_unchanged) == ([], 0, 10)
+    assert {file.name: file.read_bytes() for file in out.iterdir()} == before
+
+
+def test_an_earlier_result_survives_a_failure_of_the_next_run(pictures: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    encode(folder_pictures(pictures), encoder_of_pictures(), out)
+    encode(folder_pictures(pictures), picture_encoder(), out)
     draw(55).save(pictures / "i0.png")
 
     def fail(size: int) -> None:
         raise RuntimeError
 
     with pytest.raises(RuntimeError):
-        encode(folder_pictures(pictures), encoder_of_pictures(seen=fail), out)
+        encode(folder_pictures(pictures), picture_encoder(on_batch=fail), out)
     assert len(open_encoded(out, verify=True).values) == 10
 
 
-def test_bad_pictures_are_missing_rows_and_are_all_told(pictures: Path, tmp_path: Path) -> None:
+def test_bad_pictures_are_missing_rows_and_all_of_them_are_listed(pictures: Path, tmp_path: Path) -> None:
     (pictures / "i1.png").write_bytes(b"")
     (pictures / "i2.png").write_bytes((pictures / "i3.png").read_bytes()[:200])
     (pictures / "i4.png").write_bytes(BOMB)
@@ -139,70 +154,70 @@ def test_bad_pictures_are_missing_rows_and_are_all_told(pictures: Path, tmp_path
     draw(0, 1).resize((4000, 2)).save(pictures / "i6.png")
     (pictures / "i7.png").unlink()
     (pictures / "i7.png").symlink_to(tmp_path / "gone.png")
-    result = encode(folder_pictures(pictures), encoder_of_pictures(), tmp_path / "out")
-    why = {each.item: each.why for each in result.missing}
-    assert list(why) == ["i1", "i2", "i4", "i5", "i6", "i7"]
-    assert why["i1"] == "is empty"
-    assert why["i2"].startswith("is damaged")
-    assert why["i4"].startswith("is too large")
-    assert why["i5"] == "is not a picture"
-    assert "too narrow" in why["i6"]
-    assert why["i7"] == "no such file"
-    told = pl.read_csv(tmp_path / "out" / "missing.csv", infer_schema=False)
-    assert dict(zip(told["item_id"], told["missing"], strict=True)) == why
-    found = open_encoded(tmp_path / "out")
-    assert [bool(row.any()) for row in found.values] == found.present.tolist()
+    result = encode(folder_pictures(pictures), picture_encoder(), tmp_path / "out")
+    reasons = {each.item: each.reason for each in result.missing}
+    assert list(reasons) == ["i1", "i2", "i4", "i5", "i6", "i7"]
+    assert reasons["i1"] == "is empty"
+    assert reasons["i2"].startswith("is damaged")
+    assert reasons["i4"].startswith("is too large")
+    assert reasons["i5"] == "is not a picture"
+    assert "too narrow" in reasons["i6"]
+    assert reasons["i7"] == "no such file"
+    listed = pl.read_csv(tmp_path / "out" / "missing.csv", infer_schema=False)
+    assert dict(zip(listed["item_id"], listed["missing"], strict=True)) == reasons
+    encoded = open_encoded(tmp_path / "out")
+    assert [bool(row.any()) for row in encoded.values] == encoded.present.tolist()
     draw(1).save(pictures / "i1.png")
-    assert encode(folder_pictures(pictures), encoder_of_pictures(), tmp_path / "out").n_encoded == 1
+    assert encode(folder_pictures(pictures), picture_encoder(), tmp_path / "out").n_encoded == 1
 
 
 def test_more_pixels_than_allowed_are_not_decoded(pictures: Path, tmp_path: Path) -> None:
     draw(0, 40).save(pictures / "large.png")
-    result = encode(folder_pictures(pictures), encoder_of_pictures(), tmp_path / "out", EncodeSettings(max_pixels=500))
+    result = encode(folder_pictures(pictures), picture_encoder(), tmp_path / "out", EncodeSettings(max_pixels=500))
     assert [each.item for each in result.missing] == ["large"]
 
 
-def test_items_of_a_table_without_picture_or_text_are_missing_and_their_rows_are_named(
+def test_items_without_picture_or_text_are_missing_and_their_rows_in_the_table_are_named(
     items: Path, pictures: Path, tmp_path: Path
 ) -> None:
     table = read_table(items)
-    result = encode(table_pictures(table, pictures, "picture"), encoder_of_pictures(), tmp_path / "image")
-    assert [(each.item, each.row, each.why) for each in result.missing] == [
+    result = encode(table_pictures(table, pictures, "picture"), picture_encoder(), tmp_path / "image")
+    assert [(each.item, each.row, each.reason) for each in result.missing] == [
         ("i2", 4, "no picture"),
         ("i3", 5, "no such file"),
     ]
-    texts = encode(table_texts(table, {"title": "", "tags": "|"}), encoder_of_texts(), tmp_path / "text")
-    assert [(each.item, each.row, each.why) for each in texts.missing] == [("i4", 6, "no text")]
+    texts = encode(table_texts(table, {"title": "", "tags": "|"}), text_encoder(), tmp_path / "text")
+    assert [(each.item, each.row, each.reason) for each in texts.missing] == [("i4", 6, "no text")]
 
 
-def test_where_nothing_can_be_encoded_there_is_an_error_and_no_folder(items: Path, tmp_path: Path) -> None:
+def test_if_no_input_can_be_encoded_there_is_an_error_and_no_folder(items: Path, tmp_path: Path) -> None:
     inputs = table_pictures(read_table(items), tmp_path, "title")
-    with pytest.raises(InputError, match="not one of 10 pictures can be encoded; the first: no such file"):
-        encode(inputs, encoder_of_pictures(), tmp_path / "out")
+    with pytest.raises(InputError, match="none of 10 pictures can be encoded; the first: no such file"):
+        encode(inputs, picture_encoder(), tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
-def test_a_picture_that_the_encoder_cannot_take_ends_nothing(pictures: Path, tmp_path: Path) -> None:
-    plain = encoder_of_pictures()
+def test_a_picture_that_the_encoder_cannot_prepare_does_not_end_the_encoding(pictures: Path, tmp_path: Path) -> None:
+    plain = picture_encoder()
     Image.new("RGB", (4, 4), "white").save(pictures / "odd.png")
-    Image.new("RGB", (4, 4), "black").save(pictures / "strange.png")
+    Image.new("RGB", (4, 4), "black").save(pictures / "black.png")
 
     def prepare_(picture: object) -> Any:
-        made = plain.prepare(picture)
-        if made[0] == 1:
+        prepared = plain.prepare(picture)
+        if prepared[0] == 1:
             raise IndexError("no such pixel")
-        return made * np.nan if made[0] == 0 else made
+        return prepared * np.nan if prepared[0] == 0 else prepared
 
     result = encode(folder_pictures(pictures), replace(plain, prepare=prepare_, encode=np.stack), tmp_path / "out")
-    assert {each.item: each.why for each in result.missing} == {
+    assert {each.item: each.reason for each in result.missing} == {
         "odd": "cannot be prepared: no such pixel",
-        "strange": "the encoder gave NaN",
+        "black": "the encoder gave NaN",
     }
 
 
-def test_vectors_too_large_for_sixteen_bits_are_refused(tmp_path: Path) -> None:
+def test_vectors_too_large_for_float16_are_refused(tmp_path: Path) -> None:
     texts = EncodingInputs("texts", ["a"], ["aaa"], [""], {})
-    encoder = encoder_of_texts()
+    encoder = text_encoder()
     large = replace(encoder, encode=lambda batch: np.full((len(batch), 26), 1e6))
     with pytest.raises(SettingsError, match="--precision float32"):
         encode(texts, large, tmp_path / "out")
@@ -210,16 +225,16 @@ def test_vectors_too_large_for_sixteen_bits_are_refused(tmp_path: Path) -> None:
     assert open_encoded(tmp_path / "wide").values.max() == np.float32(1e6)
 
 
-def test_a_folder_of_others_is_never_replaced(pictures: Path, tmp_path: Path) -> None:
+def test_a_folder_that_triptych_did_not_write_is_never_replaced(pictures: Path, tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "letter.txt").write_text("dear")
     with pytest.raises(ArtefactError):
-        encode(folder_pictures(pictures), encoder_of_pictures(), tmp_path / "mine", overwrite=True)
+        encode(folder_pictures(pictures), picture_encoder(), tmp_path / "mine", overwrite=True)
     assert (tmp_path / "mine" / "letter.txt").read_text() == "dear"
 
 
-def test_provenance_tells_encoder_inputs_and_every_checksum(items: Path, tmp_path: Path) -> None:
-    encode(table_texts(read_table(items), {"title": "", "tags": "|"}), encoder_of_texts(3), tmp_path / "text")
+def test_provenance_has_the_encoder_the_inputs_and_every_checksum(items: Path, tmp_path: Path) -> None:
+    encode(table_texts(read_table(items), {"title": "", "tags": "|"}), text_encoder(3), tmp_path / "text")
     about = json.loads((tmp_path / "text" / "manifest.json").read_text())["about"]
     assert about["encoder"]["identity"] == {"seed": 3}
     assert about["input"]["template"] == "{title}. {tags}"
@@ -232,8 +247,8 @@ def test_prepare_reads_the_folders_with_their_missing_rows_and_provenance(
     items: Path, pictures: Path, tmp_path: Path
 ) -> None:
     table = read_table(items)
-    encode(table_pictures(table, pictures, "picture"), encoder_of_pictures(), tmp_path / "f" / "image")
-    encode(table_texts(table, {"title": ""}), encoder_of_texts(), tmp_path / "f" / "text")
+    encode(table_pictures(table, pictures, "picture"), picture_encoder(), tmp_path / "f" / "image")
+    encode(table_texts(table, {"title": ""}), text_encoder(), tmp_path / "f" / "text")
     columns = MetadataColumns(multi={"tags": "|"}, numeric=("price",))
     encode_columns(table, columns, tmp_path / "f" / "metadata", EncodeSettings())
     log = pl.DataFrame({"user_id": [f"u{n % 7}" for n in range(60)], "item_id": [f"i{n * n % 10}" for n in range(60)]})
@@ -244,8 +259,8 @@ def test_prepare_reads_the_folders_with_their_missing_rows_and_provenance(
     assert {name: each.n_missing for name, each in dataset.features.items()} == {"image": 2, "text": 1, "metadata": 0}
     assert dataset.features["image"].table.dtype == np.float16
     assert dataset.features["image"].provenance["encoder"]["identity"] == {"seed": 0}
-    found = open_encoded(tmp_path / "f" / "image")
-    for item, row in zip(found.ids, found.values, strict=True):
+    encoded = open_encoded(tmp_path / "f" / "image")
+    for item, row in zip(encoded.ids, encoded.values, strict=True):
         position = int(dataset.items.find(pl.Series([item]))[0])
         np.testing.assert_array_equal(dataset.features["image"].table[position], row)
     encoder = dataset.features["metadata"].encoder

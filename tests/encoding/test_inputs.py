@@ -1,4 +1,4 @@
-"""Which pictures and texts belong to which items, and what is said where that is not clear."""
+"""Pictures and texts are matched with items, and unclear inputs are refused with a hint."""
 
 from __future__ import annotations
 
@@ -21,55 +21,55 @@ def table(tmp_path: Path) -> Table:
     return Table(pl.read_csv(tmp_path / "items.csv", infer_schema=False), tmp_path / "items.csv", 2)
 
 
-def test_columns_are_joined_and_what_is_missing_is_left_out(table: Table) -> None:
+def test_columns_are_joined_and_empty_fields_are_left_out(table: Table) -> None:
     inputs = table_texts(table, text_columns(["title", "genres=|", "about"]))
     assert inputs.ids == ["007", "8", "9", "10"]
-    assert inputs.given == ["Dr. No. Spy, Action. An", "Drama", None, "{x}. of {braces}"]
+    assert inputs.contents == ["Dr. No. Spy, Action. An", "Drama", None, "{x}. of {braces}"]
 
 
-def test_a_template_says_how_columns_become_a_text(table: Table) -> None:
+def test_a_template_joins_columns_into_a_text(table: Table) -> None:
     inputs = table_texts(table, text_columns(["genres=|"]), "{title} ({genres}) {{!}}")
-    assert inputs.given == ["Dr. No (Spy, Action) {!}", "(Drama) {!}", None, "{x} () {!}"]
+    assert inputs.contents == ["Dr. No (Spy, Action) {!}", "(Drama) {!}", None, "{x} () {!}"]
     assert inputs.about["template"] == "{title} ({genres}) {{!}}"
 
 
 @pytest.mark.parametrize(
-    ("template", "says"),
+    ("template", "message"),
     [
         ("{titel}", 'did you mean "title"'),
-        ("{title", "no template"),
+        ("{title", "not a template"),
         ("just words", "no plain {column}"),
         ("{title:>9}", "no plain {column}"),
         ("{}", 'a column ""'),
         ("{title.__class__}", "a column"),
     ],
 )
-def test_a_template_that_cannot_be_is_refused(table: Table, template: str, says: str) -> None:
+def test_an_invalid_template_is_refused(table: Table, template: str, message: str) -> None:
     with pytest.raises(SettingsError) as caught:
         table_texts(table, {}, template)
-    assert says in str(caught.value)
+    assert message in str(caught.value)
 
 
-@pytest.mark.parametrize("given", [["title", "title"], ["=|"], [""]])
-def test_text_columns_that_cannot_be_are_refused(given: list[str]) -> None:
+@pytest.mark.parametrize("assignments", [["title", "title"], ["=|"], [""]])
+def test_invalid_text_columns_are_refused(assignments: list[str]) -> None:
     with pytest.raises(SettingsError):
-        text_columns(given)
+        text_columns(assignments)
 
 
-def test_a_misspelt_column_is_told_with_the_closest(table: Table, tmp_path: Path) -> None:
+def test_a_misspelt_column_is_refused_with_the_closest_name(table: Table, tmp_path: Path) -> None:
     with pytest.raises(InputError, match='did you mean "title"'):
         table_texts(table, {"titel": ""})
     with pytest.raises(InputError, match='has no column "poster"'):
         table_pictures(table, tmp_path, "poster")
 
 
-def test_pictures_of_a_folder_are_named_by_their_path_without_ending(tmp_path: Path) -> None:
+def test_the_item_id_of_a_picture_in_a_folder_is_its_path_without_ending(tmp_path: Path) -> None:
     for name in ("b.png", "a/1.JPG", "a/2.jpeg", ".hidden/3.png", "read.me", "c.tar.png"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         draw(1).save(tmp_path / name, "PNG")
     inputs = folder_pictures(tmp_path)
     assert inputs.ids == ["a/1", "a/2", "b", "c.tar"]
-    assert inputs.names == ["a/1.JPG", "a/2.jpeg", "b.png", "c.tar.png"]
+    assert inputs.sources == ["a/1.JPG", "a/2.jpeg", "b.png", "c.tar.png"]
 
 
 def test_two_pictures_of_one_item_are_refused(tmp_path: Path) -> None:
@@ -79,17 +79,17 @@ def test_two_pictures_of_one_item_are_refused(tmp_path: Path) -> None:
         folder_pictures(tmp_path)
 
 
-def test_a_folder_without_pictures_is_told(tmp_path: Path) -> None:
+def test_a_folder_without_pictures_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="holds no pictures"):
         folder_pictures(tmp_path)
     with pytest.raises(InputError, match="no such folder"):
         folder_pictures(tmp_path / "pics")
 
 
-def test_pictures_of_a_table_may_be_found_by_the_items_ids(table: Table, tmp_path: Path) -> None:
+def test_pictures_of_a_table_are_found_by_item_id(table: Table, tmp_path: Path) -> None:
     (tmp_path / "p").mkdir()
-    for name in ("007.png", "9.png", "stranger.png"):
+    for name in ("007.png", "9.png", "unknown.png"):
         draw(1).save(tmp_path / "p" / name)
     inputs = table_pictures(table, tmp_path / "p")
     assert inputs.ids == ["007", "8", "9", "10"]
-    assert inputs.given == [tmp_path / "p" / "007.png", None, tmp_path / "p" / "9.png", None]
+    assert inputs.contents == [tmp_path / "p" / "007.png", None, tmp_path / "p" / "9.png", None]

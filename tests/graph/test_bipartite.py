@@ -1,4 +1,4 @@
-"""Propagation is the product with Â, forwards and backwards."""
+"""Propagation is the product with Â, in the forward and the backward pass."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from triptych.graph.bipartite import BipartiteGraph
 from worlds import random_dataset
 
 
-def dense(interactions: Interactions) -> torch.Tensor:
+def dense_adjacency(interactions: Interactions) -> torch.Tensor:
     n_users, n = interactions.n_users, interactions.n_users + interactions.n_items
     adjacency = torch.zeros(n, n, dtype=torch.float64)
     adjacency[interactions.users, n_users + interactions.items] = 1
@@ -19,27 +19,27 @@ def dense(interactions: Interactions) -> torch.Tensor:
     return scale[:, None] * adjacency * scale
 
 
-def halves(graph: BipartiteGraph, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+def split_rows(graph: BipartiteGraph, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     return x[: graph.n_users], x[graph.n_users :]
 
 
-def test_propagation_equals_the_dense_product_and_so_does_its_gradient() -> None:
+def test_propagation_and_its_gradient_equal_those_of_the_dense_product() -> None:
     interactions = random_dataset().interactions
-    graph, matrix = BipartiteGraph(interactions).double(), dense(interactions)
+    graph, matrix = BipartiteGraph(interactions).double(), dense_adjacency(interactions)
     x = torch.randn(len(matrix), 5, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
-    ours, theirs = x.clone().requires_grad_(), x.clone().requires_grad_()
+    actual, expected = x.clone().requires_grad_(), x.clone().requires_grad_()
     weight = torch.arange(5, dtype=torch.float64)
-    (torch.cat(graph.propagate(*halves(graph, ours))) * weight).sum().backward()  # type: ignore[no-untyped-call]
-    ((matrix @ theirs) * weight).sum().backward()  # type: ignore[no-untyped-call]
-    assert torch.allclose(torch.cat(graph.propagate(*halves(graph, x))), matrix @ x, atol=1e-12)
-    assert ours.grad is not None
-    assert theirs.grad is not None
-    assert torch.allclose(ours.grad, theirs.grad, atol=1e-12)
+    (torch.cat(graph.propagate(*split_rows(graph, actual))) * weight).sum().backward()  # type: ignore[no-untyped-call]
+    ((matrix @ expected) * weight).sum().backward()  # type: ignore[no-untyped-call]
+    assert torch.allclose(torch.cat(graph.propagate(*split_rows(graph, x))), matrix @ x, atol=1e-12)
+    assert actual.grad is not None
+    assert expected.grad is not None
+    assert torch.allclose(actual.grad, expected.grad, atol=1e-12)
 
 
-def test_the_mean_of_layers_is_the_mean_of_powers() -> None:
+def test_the_mean_of_layers_is_the_mean_of_the_powers_of_the_adjacency() -> None:
     interactions = random_dataset(2).interactions
-    graph, matrix = BipartiteGraph(interactions).double(), dense(interactions)
+    graph, matrix = BipartiteGraph(interactions).double(), dense_adjacency(interactions)
     x = torch.randn(len(matrix), 3, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
     n_users = interactions.n_users
     users, items = graph.mean_of_layers(x[:n_users], x[n_users:], 3)
@@ -47,16 +47,16 @@ def test_the_mean_of_layers_is_the_mean_of_powers() -> None:
     assert torch.allclose(torch.cat([users, items]), expected, atol=1e-12)
 
 
-def test_users_and_items_without_interactions_stay_finite() -> None:
-    one = np.zeros(1, np.int64)
-    graph = BipartiteGraph(Interactions(one, one, 3, 4))
+def test_users_and_items_without_interactions_have_finite_representations() -> None:
+    row = np.zeros(1, np.int64)
+    graph = BipartiteGraph(Interactions(row, row, 3, 4))
     users, items = graph.mean_of_layers(torch.ones(3, 2), torch.ones(4, 2), 2)
     assert torch.isfinite(users).all()
     assert torch.isfinite(items).all()
     assert torch.equal(users[1], torch.full((2,), 1 / 3))
 
 
-def test_no_interactions_at_all_propagate_nothing() -> None:
-    none = np.zeros(0, np.int64)
-    graph = BipartiteGraph(Interactions(none, none, 2, 2))
+def test_a_graph_without_edges_propagates_zeros() -> None:
+    no_rows = np.zeros(0, np.int64)
+    graph = BipartiteGraph(Interactions(no_rows, no_rows, 2, 2))
     assert torch.equal(torch.cat(graph.propagate(torch.ones(2, 3), torch.ones(2, 3))), torch.zeros(4, 3))

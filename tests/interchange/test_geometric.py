@@ -1,4 +1,4 @@
-"""A data set goes to PyTorch Geometric and comes back, and the two LightGCNs agree."""
+"""Data sets are converted to PyTorch Geometric and back, and the LightGCNs of both libraries agree."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 from torch_geometric.data import HeteroData
-from torch_geometric.nn import LightGCN as TheirLightGCN
+from torch_geometric.nn import LightGCN as GeometricLightGCN
 
 from triptych.data.dataset import Dataset
 from triptych.data.split import assign_split
@@ -26,62 +26,62 @@ EXAMPLE = Path(__file__).parents[2] / "examples" / "bm3_from_pyg.py"
 
 @pytest.fixture
 def dataset() -> Dataset:
-    whole = assign_split(random_dataset(), "ratio", ratios=(0.8, 0.1, 0.1), seed=0)
-    return replace(whole, times=np.arange(len(whole.interactions), dtype=np.float64))
+    dataset = assign_split(random_dataset(), "ratio", ratios=(0.8, 0.1, 0.1), seed=0)
+    return replace(dataset, times=np.arange(len(dataset.interactions), dtype=np.float64))
 
 
-def test_a_data_set_comes_back_as_it_went(dataset: Dataset) -> None:
+def test_a_data_set_is_the_same_after_a_round_trip(dataset: Dataset) -> None:
     data = to_hetero_data(dataset)
     data.validate()
-    again = from_hetero_data(data)
-    assert again.users.ids.equals(dataset.users.ids)
-    assert again.items.ids.equals(dataset.items.ids)
-    assert np.array_equal(again.interactions.keys, dataset.interactions.keys)
+    restored = from_hetero_data(data)
+    assert restored.users.ids.equals(dataset.users.ids)
+    assert restored.items.ids.equals(dataset.items.ids)
+    assert np.array_equal(restored.interactions.keys, dataset.interactions.keys)
     assert dataset.split_codes is not None
-    assert again.split_codes is not None
-    assert np.array_equal(again.split_codes, dataset.split_codes)
+    assert restored.split_codes is not None
+    assert np.array_equal(restored.split_codes, dataset.split_codes)
     assert dataset.times is not None
-    assert again.times is not None
-    assert np.array_equal(again.times, dataset.times)
-    assert list(again.features) == list(dataset.features)
+    assert restored.times is not None
+    assert np.array_equal(restored.times, dataset.times)
+    assert list(restored.features) == list(dataset.features)
     for name, features in dataset.features.items():
-        assert np.array_equal(again.features[name].table, features.table)
-        assert np.array_equal(again.features[name].present, features.present)
+        assert np.array_equal(restored.features[name].table, features.table)
+        assert np.array_equal(restored.features[name].present, features.present)
 
 
-def test_edges_in_any_order_twice_and_masks_are_read(dataset: Dataset) -> None:
+def test_shuffled_and_repeated_edges_and_masks_are_read(dataset: Dataset) -> None:
     data = to_hetero_data(dataset)
-    edges = data["user", "takes", "item"]
+    edges = data["user", "interacts", "item"]
     shuffled = torch.randperm(edges.edge_index.shape[1], generator=torch.Generator().manual_seed(0))
     for name in ("edge_index", "train_mask", "val_mask", "test_mask"):
         value = edges[name][..., shuffled]
         edges[name] = torch.cat([value, value[..., :5]], dim=-1)
     del edges["split"], edges["time"]
-    again = from_hetero_data(data)
-    assert np.array_equal(again.interactions.keys, dataset.interactions.keys)
-    assert again.split_codes is not None
+    restored = from_hetero_data(data)
+    assert np.array_equal(restored.interactions.keys, dataset.interactions.keys)
+    assert restored.split_codes is not None
     assert dataset.split_codes is not None
-    assert np.array_equal(again.split_codes, dataset.split_codes)
+    assert np.array_equal(restored.split_codes, dataset.split_codes)
 
 
 @pytest.mark.parametrize("n_layers", [0, 1, 3])
-def test_lightgcn_equals_theirs_on_the_same_weights(dataset: Dataset, n_layers: int) -> None:
-    ours = LightGCN(
+def test_lightgcn_equals_the_one_of_pytorch_geometric_on_the_same_weights(dataset: Dataset, n_layers: int) -> None:
+    model = LightGCN(
         dataset, LightGCN.Settings(embedding_size=8, n_layers=n_layers), torch.Generator().manual_seed(0)
     ).double()
     users, items = torch.from_numpy(dataset.interactions.users), torch.from_numpy(dataset.interactions.items)
     forward = torch.stack([users, items + dataset.n_users])
-    theirs = TheirLightGCN(dataset.n_users + dataset.n_items, 8, n_layers).double()
+    reference = GeometricLightGCN(dataset.n_users + dataset.n_items, 8, n_layers).double()
     with torch.no_grad():
-        theirs.embedding.weight.copy_(torch.cat([ours.user_embedding, ours.item_embedding]))
-        expected = theirs.get_embedding(torch.cat([forward, forward.flip(0)], dim=1))
-        got = torch.cat(ours.representations())
-    assert torch.allclose(got, expected, rtol=1e-6, atol=1e-8)
+        reference.embedding.weight.copy_(torch.cat([model.user_embedding, model.item_embedding]))
+        expected = reference.get_embedding(torch.cat([forward, forward.flip(0)], dim=1))
+        representations = torch.cat(model.representations())
+    assert torch.allclose(representations, expected, rtol=1e-6, atol=1e-8)
 
 
-def test_what_cannot_be_read_is_refused_with_a_mend(dataset: Dataset) -> None:
+def test_invalid_input_is_refused_with_a_hint(dataset: Dataset) -> None:
     data = to_hetero_data(dataset)
-    with pytest.raises(InputError, match="no edges"):
+    with pytest.raises(InputError, match="no edge type"):
         from_hetero_data(data, relation=("user", "rates", "item"))
     with pytest.raises(InputError, match=r'no float matrix "imgae"'):
         from_hetero_data(data, modalities=["imgae"])
@@ -91,8 +91,8 @@ def test_what_cannot_be_read_is_refused_with_a_mend(dataset: Dataset) -> None:
     assert caught.value.hint
     broken = HeteroData()
     broken["user"].num_nodes, broken["item"].num_nodes = 2, 2
-    broken["user", "takes", "item"].edge_index = torch.tensor([[0, 1], [0, 2]])
-    with pytest.raises(InputError, match="beyond the 2"):
+    broken["user", "interacts", "item"].edge_index = torch.tensor([[0, 1], [0, 2]])
+    with pytest.raises(InputError, match="not among the 2 nodes"):
         from_hetero_data(broken)
 
 

@@ -1,4 +1,4 @@
-"""Features are projected in chunks, in either precision, and a mapped file stays as its owner left it."""
+"""Features are projected in chunks, in both precisions, and writes to a private memory map are kept."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from triptych.training.settings import TrainingSettings
 from worlds import random_dataset
 
 
-@pytest.mark.parametrize("products", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("compute_dtype", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("stored", [np.float16, np.float32])
 @pytest.mark.parametrize("keep", [True, False])
-@pytest.mark.parametrize("n_asked", [None, 5, 101])
-def test_a_projection_is_that_of_the_whole_table_whatever_the_chunks(
+@pytest.mark.parametrize("n_rows", [None, 5, 101])
+def test_a_projection_in_chunks_equals_that_of_the_whole_table(
     compute_dtype: torch.dtype,
     stored: type[np.floating],
-    n_asked: int | None,
+    n_rows: int | None,
     keep: bool,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -38,26 +38,26 @@ def test_a_projection_is_that_of_the_whole_table_whatever_the_chunks(
     rows.compute_dtype = compute_dtype
     weight = torch.from_numpy(generator.standard_normal((d, width))).float().requires_grad_()
     bias = torch.from_numpy(generator.standard_normal(d)).float().requires_grad_()
-    items = None if n_asked is None else torch.from_numpy(generator.integers(0, n, n_asked))
-    got, has = rows.project(weight, bias, items, keep=keep)
-    some = torch.from_numpy(table.astype(np.float32))
-    some = some if items is None else some[items]
-    there = torch.from_numpy(present) if items is None else torch.from_numpy(present)[items]
-    expected = (some @ weight.T + bias) * there[:, None]
+    items = None if n_rows is None else torch.from_numpy(generator.integers(0, n, n_rows))
+    projected, has_features = rows.project(weight, bias, items, keep=keep)
+    features = torch.from_numpy(table.astype(np.float32))
+    features = features if items is None else features[items]
+    expected_present = torch.from_numpy(present) if items is None else torch.from_numpy(present)[items]
+    expected = (features @ weight.T + bias) * expected_present[:, None]
     bound = 1e-5 if compute_dtype == torch.float32 else 1e-2
-    assert (got - expected).norm() <= bound * expected.norm()
-    assert torch.equal(has[:, 0].bool(), there)
-    g = torch.from_numpy(generator.standard_normal(tuple(got.shape))).float()
-    for ours, theirs in zip(
-        torch.autograd.grad((got * g).sum(), (weight, bias)),
+    assert (projected - expected).norm() <= bound * expected.norm()
+    assert torch.equal(has_features[:, 0].bool(), expected_present)
+    g = torch.from_numpy(generator.standard_normal(tuple(projected.shape))).float()
+    for gradient, expected_gradient in zip(
+        torch.autograd.grad((projected * g).sum(), (weight, bias)),
         torch.autograd.grad((expected * g).sum(), (weight, bias)),
         strict=True,
     ):
-        assert (ours - theirs).norm() <= bound * theirs.norm()
+        assert (gradient - expected_gradient).norm() <= bound * expected_gradient.norm()
 
 
 @pytest.mark.parametrize("name", ["vbpr", "bm3", "freedom"])
-def test_models_that_project_a_batch_take_batches_and_catalogues_larger_than_a_chunk(
+def test_models_that_project_a_batch_work_with_batches_and_catalogues_larger_than_a_chunk(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(feature_rows, "CHUNK", 64)
@@ -67,7 +67,7 @@ def test_models_that_project_a_batch_take_batches_and_catalogues_larger_than_a_c
     assert torch.isfinite(scores).all()
 
 
-def test_changes_in_a_private_map_of_a_file_are_not_lost(tmp_path: Path) -> None:
+def test_writes_to_a_private_memory_map_are_kept(tmp_path: Path) -> None:
     np.save(tmp_path / "image.npy", np.ones((4000, 64), dtype=np.float32))
     mapped = np.load(tmp_path / "image.npy", mmap_mode="c")
     mapped *= 3

@@ -1,4 +1,4 @@
-"""Random order ranks as chance does."""
+"""Random order: every user has another list, and the setting `draw` seeds it."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from triptych.training.fit import fit
 from worlds import random_dataset
 
 
-def test_every_user_has_an_order_of_their_own_and_a_setting_draws_another() -> None:
-    parts = split(random_dataset(), "ratio", seed=0)
-    one, again, other = (fit("random", parts, {"draw": draw}).recommend(k=10).items for draw in (0, 0, 1))
-    assert np.array_equal(one, again)
-    assert not np.array_equal(one, other)
-    assert not np.array_equal(one[0], one[1])
+def test_users_have_different_orders_and_the_draw_setting_changes_them() -> None:
+    data = split(random_dataset(), "ratio", seed=0)
+    first, repeated, other = (fit("random", data, {"draw": draw}).recommend(k=10).items for draw in (0, 0, 1))
+    assert np.array_equal(first, repeated)
+    assert not np.array_equal(first, other)
+    assert not np.array_equal(first[0], first[1])

@@ -1,4 +1,4 @@
-"""What is wrong with a file or an option, and how its refusal is checked."""
+"""Cases of broken files and options, and the check that `prepare` refuses them with file, row and hint."""
 
 from __future__ import annotations
 
@@ -25,12 +25,14 @@ Content = str | bytes | NDArray[Any] | pl.DataFrame | dict[str, NDArray[Any]]
 
 @dataclass(frozen=True)
 class Broken:
-    """One thing that is wrong, and what the error must say. where: file (row, column); None where no file is at fault.
+    """One defect and the expected error.
 
-    files: name -> content, beside a good log.csv and items.csv. features: modality -> file, or (file, id file).
+    message: a part of the error's message. where: its location (file, row, column), None if no file is at fault. hint:
+    a part of its hint. files: name -> content, added to a good log.csv and items.csv. features: modality -> file, or
+    (file, id file).
     """
 
-    says: str
+    message: str
     where: str | None
     hint: str
     files: Mapping[str, Content] = field(default_factory=dict)
@@ -41,27 +43,27 @@ class Broken:
     error: type[TriptychError] = InputError
 
 
-def log(text: str, says: str, where: str, hint: str, **settings: Any) -> Broken:
+def log(text: str, message: str, where: str, hint: str, **settings: Any) -> Broken:
     """A broken log.csv."""
-    return Broken(says, where, hint, files={"log.csv": text}, settings=settings)
+    return Broken(message, where, hint, files={"log.csv": text}, settings=settings)
 
 
-def table(text: str, says: str, where: str, hint: str, **settings: Any) -> Broken:
+def table(text: str, message: str, where: str, hint: str, **settings: Any) -> Broken:
     """A broken items.csv."""
-    return Broken(says, where, hint, files={"items.csv": text}, items="items.csv", settings=settings)
+    return Broken(message, where, hint, files={"items.csv": text}, items="items.csv", settings=settings)
 
 
-def matrix(name: str, content: Content, says: str, where: str, hint: str, **settings: Any) -> Broken:
+def matrix(name: str, content: Content, message: str, where: str, hint: str, **settings: Any) -> Broken:
     """A broken feature file of the items a, b, c."""
     return Broken(
-        says, where, hint, files={name: content}, items="items.csv", features={"image": name}, settings=settings
+        message, where, hint, files={name: content}, items="items.csv", features={"image": name}, settings=settings
     )
 
 
-def id_file(text: str, says: str, where: str, hint: str) -> Broken:
+def id_file(text: str, message: str, where: str, hint: str) -> Broken:
     """A broken file of item ids."""
     return Broken(
-        says,
+        message,
         where,
         hint,
         files={"image.npy": rows(), "ids.csv": text},
@@ -70,13 +72,15 @@ def id_file(text: str, says: str, where: str, hint: str) -> Broken:
     )
 
 
-def option(says: str, where: str | None, hint: str, error: type[TriptychError] = InputError, **settings: Any) -> Broken:
-    """Good files, a bad option."""
-    return Broken(says, where, hint, items="items.csv", settings=settings, error=error)
+def option(
+    message: str, where: str | None, hint: str, error: type[TriptychError] = InputError, **settings: Any
+) -> Broken:
+    """A bad option with good files."""
+    return Broken(message, where, hint, items="items.csv", settings=settings, error=error)
 
 
 def rows(bad: float | None = None, *, dtype: str = "float32") -> NDArray[Any]:
-    """Features of three items and two columns, with one bad value at row 1, column 1."""
+    """A feature matrix of three items and two columns; `bad` is the value at row 1, column 1."""
     values = np.arange(1, 7, dtype=dtype).reshape(3, 2)
     if bad is not None:
         values[1, 1] = bad
@@ -95,12 +99,12 @@ def npz_bytes() -> bytes:
     return stream.getvalue()
 
 
-LITERATURE_LOG = "userID\titemID\tx_label\n0\t0\t0\n0\t1\t1\n1\t4\t0\n"
+MMREC_LOG = "userID\titemID\tx_label\n0\t0\t0\n0\t1\t1\n1\t4\t0\n"
 HEADER = "user_id,item_id,rating,timestamp\n"
 
 
-def written(folder: Path, files: Mapping[str, Content]) -> None:
-    """Write each content in the form that its type asks for."""
+def write_files(folder: Path, files: Mapping[str, Content]) -> None:
+    """Write each content in the file format of its type."""
     for name, content in files.items():
         path = folder / name
         path.parent.mkdir(exist_ok=True)
@@ -117,14 +121,14 @@ def written(folder: Path, files: Mapping[str, Content]) -> None:
                 np.save(path, content)
 
 
-def everything_in(folder: Path) -> set[Path]:
+def all_paths(folder: Path) -> set[Path]:
     return set(folder.rglob("*"))
 
 
 def assert_refused(case: Broken, tmp_path: Path) -> None:
-    """With the file, the row and the mend; and nothing is left behind."""
-    written(tmp_path, {"log.csv": LOG, "items.csv": ITEMS, **case.files})
-    before = everything_in(tmp_path)
+    """Check that the error has the expected message, location and hint, and that no file is written."""
+    write_files(tmp_path, {"log.csv": LOG, "items.csv": ITEMS, **case.files})
+    before = all_paths(tmp_path)
     features = []
     for modality, files in case.features.items():
         name, ids = files if isinstance(files, tuple) else (files, None)
@@ -139,9 +143,9 @@ def assert_refused(case: Broken, tmp_path: Path) -> None:
         )
     error = caught.value
     assert type(error) is case.error
-    assert case.says in error.what
+    assert case.message in error.what
     assert error.where == (None if case.where is None else str(tmp_path / case.where))
     assert error.hint is not None
     assert case.hint in error.hint
     assert all(part in str(error) for part in (error.what, error.hint, error.where or ""))
-    assert everything_in(tmp_path) == before
+    assert all_paths(tmp_path) == before

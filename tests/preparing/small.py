@@ -1,4 +1,4 @@
-"""A small log, item table and matrix, and how data sets are looked at."""
+"""A small log, item table and matrix, and functions that inspect data sets."""
 
 from __future__ import annotations
 
@@ -26,32 +26,32 @@ IMAGE = np.arange(1, 9, dtype=np.float32).reshape(4, 2)
 METADATA = PrepareSettings(multi=("genre=|",), numeric=("price",), split="leave-one-out")
 
 
-def text_file(path: Path, text: str) -> Path:
+def write_text(path: Path, text: str) -> Path:
     path.parent.mkdir(exist_ok=True)
     path.write_text(text, encoding="utf-8")
     return path
 
 
-def array_file(path: Path, values: Any) -> Path:
+def write_array(path: Path, values: Any) -> Path:
     path.parent.mkdir(exist_ok=True)
     np.save(path, values)
     return path
 
 
-def parquet_file(path: Path, frame: pl.DataFrame) -> Path:
+def write_parquet(path: Path, frame: pl.DataFrame) -> Path:
     frame.write_parquet(path)
     return path
 
 
-def pairs(dataset: Dataset, part: int | None = None) -> set[tuple[str, str]]:
-    """The interactions as (user id, item id), of one part of the split or all."""
+def pairs(dataset: Dataset, code: int | None = None) -> set[tuple[str, str]]:
+    """The interactions as (user id, item id): of the split with this code, or all."""
     users = dataset.users.names(dataset.interactions.users)
     items = dataset.items.names(dataset.interactions.items)
-    every = list(zip(users, items, strict=True))
-    if part is None:
-        return set(every)
+    all_pairs = list(zip(users, items, strict=True))
+    if code is None:
+        return set(all_pairs)
     assert dataset.split_codes is not None
-    return {pair for pair, its in zip(every, dataset.split_codes, strict=True) if its == part}
+    return {pair for pair, split_code in zip(all_pairs, dataset.split_codes, strict=True) if split_code == code}
 
 
 def cleaning(dataset: Dataset) -> dict[str, int]:
@@ -59,29 +59,29 @@ def cleaning(dataset: Dataset) -> dict[str, int]:
 
 
 def assert_same(one: Dataset, other: Dataset) -> None:
-    """Everything that a model could see of the two data sets is the same."""
+    """Check that the two data sets are the same in everything that a model can use."""
     assert one.users.ids.to_list() == other.users.ids.to_list()
     assert one.items.ids.to_list() == other.items.ids.to_list()
     np.testing.assert_array_equal(one.interactions.keys, other.interactions.keys)
-    for column in ("times", "parts"):
-        mine, theirs = getattr(one, column), getattr(other, column)
-        assert (mine is None) == (theirs is None)
-        if mine is not None:
-            np.testing.assert_array_equal(mine, theirs)
+    for column in ("times", "split_codes"):
+        values, other_values = getattr(one, column), getattr(other, column)
+        assert (values is None) == (other_values is None)
+        if values is not None:
+            np.testing.assert_array_equal(values, other_values)
     assert list(one.features) == list(other.features)
     for modality, features in one.features.items():
-        theirs = other.features[modality]
-        assert features.table.dtype == theirs.table.dtype
-        np.testing.assert_array_equal(features.table, theirs.table)
-        np.testing.assert_array_equal(features.present, theirs.present)
-        assert features.encoder == theirs.encoder
+        other_features = other.features[modality]
+        assert features.table.dtype == other_features.table.dtype
+        np.testing.assert_array_equal(features.table, other_features.table)
+        np.testing.assert_array_equal(features.present, other_features.present)
+        assert features.encoder == other_features.encoder
     assert one.about["cleaning"] == other.about["cleaning"]
     assert one.about["split"] == other.about["split"]
 
 
-def written_log(folder: Path) -> Path:
-    return parquet_file(folder / "log.parquet", LOG)
+def write_log(folder: Path) -> Path:
+    return write_parquet(folder / "log.parquet", LOG)
 
 
-def written_items(folder: Path) -> Path:
-    return parquet_file(folder / "items.parquet", ITEMS)
+def write_items(folder: Path) -> Path:
+    return write_parquet(folder / "items.parquet", ITEMS)

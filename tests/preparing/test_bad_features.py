@@ -1,4 +1,4 @@
-"""Broken features are refused with the file, the row and the mend, and leave nothing behind."""
+"""Broken feature files are refused with the file, the row and a hint, and nothing is written."""
 
 from __future__ import annotations
 
@@ -20,15 +20,14 @@ from preparing.broken import (
 )
 
 CASES: dict[str, Broken] = {
-    # features
     "missing features": Broken(
         "no such file", "imge.npy", 'mean "image.npy"?', {"image.npy": rows()}, features={"image": "imge.npy"}
     ),
-    "features of an unknown ending": matrix("image.h5", b"x", 'features from ".h5"', "image.h5", "give .npy"),
-    "NaN": matrix("image.npy", rows(np.nan), "NaN among", 'image.npy, row 1, column "1"', "encode that item again"),
+    "features with an unknown extension": matrix("image.h5", b"x", 'features from ".h5"', "image.h5", "give .npy"),
+    "NaN": matrix("image.npy", rows(np.nan), "NaN in", 'image.npy, row 1, column "1"', "encode that item again"),
     "infinity": matrix("image.npy", rows(np.inf), "infinity", 'image.npy, row 1, column "1"', "leave its row out"),
     "NaN in float16": matrix(
-        "image.npy", rows(np.nan, dtype="float16"), "NaN among", 'image.npy, row 1, column "1"', "encode that item"
+        "image.npy", rows(np.nan, dtype="float16"), "NaN in", 'image.npy, row 1, column "1"', "encode that item"
     ),
     "infinity in safetensors": matrix(
         "image.safetensors", {"x": rows(-np.inf)}, "infinity", 'image.safetensors, row 1, column "1"', "encode"
@@ -36,27 +35,27 @@ CASES: dict[str, Broken] = {
     "NaN in a parquet list": matrix(
         "image.parquet",
         pl.DataFrame({"item_id": ["a", "b", "c"], "vector": [[1.0, 2.0], [1.0, float("nan")], [1.0, 1.0]]}),
-        "NaN among",
+        "NaN in",
         'image.parquet, row 2, column "1"',
         "encode that item again",
     ),
-    "a row too few": matrix("image.npy", rows()[:2], "has 2 rows, but there are 3 items", "image.npy", "an id file"),
-    "features without any order": Broken(
+    "one row too few": matrix("image.npy", rows()[:2], "has 2 rows, but there are 3 items", "image.npy", "an id file"),
+    "features without ids or an item table": Broken(
         "has 3 rows and no item ids",
         "image.npy",
         "give an id file",
         {"image.npy": rows()},
         features={"image": "image.npy"},
     ),
-    "whole numbers": matrix("image.npy", rows(dtype="int64"), "are int64, not floats", "image.npy", "store float16"),
-    "pickled": matrix(
+    "integers": matrix("image.npy", rows(dtype="int64"), "are int64, not floats", "image.npy", "store float16"),
+    "pickled objects": matrix(
         "image.npy", npy_bytes(np.array([{"a": 1}], dtype=object)), "pickled objects", "image.npy", "float array"
     ),
     "a bare pickle": matrix("image.npy", pickle.dumps([1, 2]), "not a .npy file", "image.npy", "numpy.save"),
-    "truncated npy": matrix("image.npy", npy_bytes(rows())[:-5], "cut short", "image.npy", "numpy.save"),
-    "npy cut in its header": matrix("image.npy", npy_bytes(rows())[:30], "cut short", "image.npy", "numpy.save"),
-    "empty npy": matrix("image.npy", b"", "cut short", "image.npy", "numpy.save"),
-    "npz called npy": matrix("image.npy", npz_bytes(), "is not a .npy file", "image.npy", "numpy.save"),
+    "truncated npy": matrix("image.npy", npy_bytes(rows())[:-5], "truncated", "image.npy", "numpy.save"),
+    "npy cut in its header": matrix("image.npy", npy_bytes(rows())[:30], "truncated", "image.npy", "numpy.save"),
+    "empty npy": matrix("image.npy", b"", "truncated", "image.npy", "numpy.save"),
+    "npz named npy": matrix("image.npy", npz_bytes(), "is not a .npy file", "image.npy", "numpy.save"),
     "three axes": matrix("image.npy", np.ones((3, 2, 2)), "got shape (3, 2, 2)", "image.npy", "one row per item"),
     "no rows": matrix("image.npy", np.ones((0, 2)), "got shape (0, 2)", "image.npy", "one row per item"),
     "too large for 16 bits": matrix(
@@ -77,7 +76,7 @@ CASES: dict[str, Broken] = {
     "several tensors": matrix(
         "image.safetensors", {"x": rows(), "y": rows()}, "several tensors (x, y)", "image.safetensors", '"table"'
     ),
-    "damaged safetensors": matrix("image.safetensors", b"1234", "cut short", "image.safetensors", "safetensors"),
+    "damaged safetensors": matrix("image.safetensors", b"1234", "truncated", "image.safetensors", "safetensors"),
     "ragged lists": matrix(
         "image.parquet",
         pl.DataFrame({"item_id": ["a", "b", "c"], "vector": [[1.0, 2.0], [3.0], [4.0, 5.0]]}),
@@ -110,9 +109,9 @@ CASES: dict[str, Broken] = {
     "an unknown id below a header": id_file(
         "item_id\na\nb\nz\n", 'item "z" is in neither', "ids.csv, row 4", "add it to the item table"
     ),
-    "an id twice": id_file("item_id\na\nb\na\n", 'item id "a" stands twice', "ids.csv, row 4", "its own id"),
-    "an id too few": id_file("a\nb\n", "2 ids for the 3 rows of image.npy", "ids.csv", "one id per row"),
-    "ids too many": id_file("a\nb\nc\nd\ne\n", "5 ids for the 3 rows of image.npy", "ids.csv", "one id per row"),
+    "a repeated id": id_file("item_id\na\nb\na\n", 'item id "a" appears twice', "ids.csv, row 4", "its own id"),
+    "one id too few": id_file("a\nb\n", "2 ids for the 3 rows of image.npy", "ids.csv", "one id per row"),
+    "too many ids": id_file("a\nb\nc\nd\ne\n", "5 ids for the 3 rows of image.npy", "ids.csv", "one id per row"),
     "an empty id file": id_file("", "is empty", "ids.csv", "check how it was written"),
     "a missing id file": Broken(
         "no such file",
@@ -125,5 +124,5 @@ CASES: dict[str, Broken] = {
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
-def test_bad_features_are_refused(case: Broken, tmp_path: Path) -> None:
+def test_a_broken_feature_file_is_refused(case: Broken, tmp_path: Path) -> None:
     assert_refused(case, tmp_path)

@@ -1,4 +1,4 @@
-"""Frames in memory are refused as files are."""
+"""Broken frames are refused like broken files."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ FRAME = pl.DataFrame({"user_id": ["u1", "u1", "u2"], "item_id": ["a", "b", "a"],
 
 
 @pytest.mark.parametrize(
-    ("frame", "arguments", "says", "where", "mend"),
+    ("frame", "arguments", "message", "where", "hint"),
     [
         ([("u1", "a")], {}, "cannot read a list", "interactions", "give a pandas, polars or Arrow frame"),
         (FRAME.clear(), {}, "has no rows", "interactions", "at least one row"),
@@ -23,7 +23,7 @@ FRAME = pl.DataFrame({"user_id": ["u1", "u1", "u2"], "item_id": ["a", "b", "a"],
         (
             FRAME.with_columns(user_id=pl.Series([1.0, 1.5, 2.0])),
             {},
-            "1.5 is no id",
+            "1.5 is not an id",
             'interactions, row 1, column "user_id"',
             "as text",
         ),
@@ -38,14 +38,14 @@ FRAME = pl.DataFrame({"user_id": ["u1", "u1", "u2"], "item_id": ["a", "b", "a"],
         (
             FRAME,
             {"items": pl.DataFrame({"item_id": ["a", "b", "a"]})},
-            "stands twice",
+            "appears twice",
             'items, row 2, column "item_id"',
             "one row per item",
         ),
         (
             FRAME,
             {"features": {"image": (["a", "b"], np.array([[1.0], [np.nan]]))}},
-            "NaN among",
+            "NaN in",
             "features['image'], row 1, column \"0\"",
             "encode that item again",
         ),
@@ -59,7 +59,7 @@ FRAME = pl.DataFrame({"user_id": ["u1", "u1", "u2"], "item_id": ["a", "b", "a"],
         (
             FRAME,
             {"features": {"image": (["a", "a"], np.ones((2, 1)))}},
-            '"a" stands twice',
+            '"a" appears twice',
             "features['image'], row 1",
             "",
         ),
@@ -68,12 +68,12 @@ FRAME = pl.DataFrame({"user_id": ["u1", "u1", "u2"], "item_id": ["a", "b", "a"],
         (FRAME, {"features": {"image": np.ones((2, 1))}}, "no item ids", "features['image']", "item table"),
     ],
 )
-def test_a_bad_frame_is_refused_with_its_row_and_a_mend(
-    frame: Any, arguments: dict[str, Any], says: str, where: str, hint: str
+def test_a_broken_frame_is_refused_with_its_row_and_a_hint(
+    frame: Any, arguments: dict[str, Any], message: str, where: str, hint: str
 ) -> None:
     with pytest.raises(InputError) as caught:
         dataset_from_frames(frame, **arguments)
-    assert says in caught.value.what
+    assert message in caught.value.what
     assert caught.value.where == where
     assert caught.value.hint is not None
     assert hint in caught.value.hint

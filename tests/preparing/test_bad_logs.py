@@ -1,4 +1,4 @@
-"""A broken log or item table is refused with the file, the row and the mend, and leaves nothing behind."""
+"""A broken log or item table is refused with the file, the row and a hint, and nothing is written."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from preparing.broken import (
 CASES: dict[str, Broken] = {
     # the log as a file
     "missing file": Broken("no such file", "lgo.csv", 'did you mean "log.csv"?', source="lgo.csv"),
-    "missing file of a format that was named": Broken(
+    "missing file with a named format": Broken(
         "no such file", "lgo.csv", 'did you mean "log.csv"?', source="lgo.csv", settings={"format": "table"}
     ),
     "missing folder": Broken("no such file or folder", "nowhere/log.csv", "check the path", source="nowhere/log.csv"),
     "empty file": log("", "is empty", "log.csv", "check how it was written"),
     "header only": log(HEADER, "has no rows", "log.csv", "at least one row"),
-    "a row of more fields": log(
-        HEADER + "u1,a,5,1\nu2,b,4,2,9\n", "5 fields where the header has 4", "log.csv, row 3", "mend that row"
+    "a row with too many fields": log(
+        HEADER + "u1,a,5,1\nu2,b,4,2,9\n", "5 fields where the header has 4", "log.csv, row 3", "correct that row"
     ),
     "not UTF-8": Broken(
         "is not UTF-8",
@@ -35,10 +35,10 @@ CASES: dict[str, Broken] = {
         "save the file as UTF-8",
         files={"log.csv": b"user_id,item_id\nu1,a\nu\xe9,b\n"},
     ),
-    "unknown ending": Broken(
-        "no known layout", "log.xlsx", "give a .csv, .tsv, .parquet", files={"log.xlsx": "x"}, source="log.xlsx"
+    "unknown extension": Broken(
+        "no known format", "log.xlsx", "give a .csv, .tsv, .txt or .parquet", files={"log.xlsx": "x"}, source="log.xlsx"
     ),
-    "unknown ending of a format that was named": Broken(
+    "unknown extension with a named format": Broken(
         'cannot read ".xlsx"',
         "log.xlsx",
         "give .csv, .tsv or .parquet",
@@ -54,7 +54,7 @@ CASES: dict[str, Broken] = {
         source="log.parquet",
     ),
     "folder without a log": Broken(
-        "no known layout", "empty", "give a .csv", files={"empty/readme.md": "x"}, source="empty"
+        "no known format", "empty", "give a .csv", files={"empty/readme.md": "x"}, source="empty"
     ),
     # the log's values
     "null user id": log(HEADER + "u1,a,5,1\n,b,4,2\n", "user id is empty (1", "log.csv, row 3", "--nulls drop"),
@@ -68,34 +68,40 @@ CASES: dict[str, Broken] = {
     ),
     "bad date": log(
         HEADER + "u1,a,5,2026-01-31\nu1,b,4,31/01/2026\n",
-        '"31/01/2026" is no time',
+        '"31/01/2026" is not a time',
         'log.csv, row 3, column "timestamp"',
         "2026-01-31",
     ),
     "bad time among seconds": log(
-        HEADER + "u1,a,5,964982703\nu1,b,4,soon\n", '"soon" is no time', 'log.csv, row 3, column "timestamp"', "seconds"
+        HEADER + "u1,a,5,964982703\nu1,b,4,soon\n",
+        '"soon" is not a time',
+        'log.csv, row 3, column "timestamp"',
+        "seconds",
     ),
     "time that is not finite": log(
-        HEADER + "u1,a,5,1\nu1,b,4,inf\n", '"inf" is no time', 'log.csv, row 3, column "timestamp"', "write seconds"
+        HEADER + "u1,a,5,1\nu1,b,4,inf\n", '"inf" is not a time', 'log.csv, row 3, column "timestamp"', "write seconds"
     ),
-    "unknown part of a split": log(
+    "unknown split": log(
         "user_id,item_id,split\nu1,a,train\nu1,b,tset\n",
-        '"tset" is no part',
+        '"tset" is not a split',
         'log.csv, row 3, column "split"',
         'did you mean "test"?',
     ),
     "unknown number of a split": log(
         "user_id,item_id,x_label\nu1,a,0\nu1,b,3\n",
-        '"3" is no part',
+        '"3" is not a split',
         'log.csv, row 3, column "x_label"',
         "train, validation or test",
     ),
-    "empty part of a split": log(
-        "user_id,item_id,split\nu1,a,train\nu1,b,\n", '"" is no part', 'log.csv, row 3, column "split"', "or 0, 1, 2"
+    "empty split": log(
+        "user_id,item_id,split\nu1,a,train\nu1,b,\n",
+        '"" is not a split',
+        'log.csv, row 3, column "split"',
+        "or 0, 1, 2",
     ),
     "no column of users": log("who,item_id\nu1,a\n", "no column looks like user ids", "log.csv", "--user-column"),
     "no column of items": log("user_id,what\nu1,a\n", "no column looks like item ids", "log.csv", "--item-column"),
-    "users ruled out": log(
+    "user column excluded by -": log(
         HEADER + "u1,a,5,1\n", "user ids (columns: user_id", "log.csv", "--user-col", user_column="-"
     ),
     "misspelt column of ratings": option('no column "raiting"', "log.csv", 'mean "rating"?', rating_column="raiting"),
@@ -104,14 +110,14 @@ CASES: dict[str, Broken] = {
     ),
     "misspelt column of item ids": option('column "itm_id"', "items.csv", 'mean "item_id"?', item_id_column="itm_id"),
     "ids that are not finite": Broken(
-        "inf is no id",
+        "inf is not an id",
         'log.parquet, row 2, column "user_id"',
         "store the ids as text",
         files={"log.parquet": pl.DataFrame({"user_id": [1.0, np.inf], "item_id": [1, 2]})},
         source="log.parquet",
     ),
     "float ids": Broken(
-        "1.5 is no id",
+        "1.5 is not an id",
         'log.parquet, row 2, column "user_id"',
         "store the ids as text",
         files={"log.parquet": pl.DataFrame({"user_id": [1.0, 1.5], "item_id": [1, 2]})},
@@ -132,7 +138,7 @@ CASES: dict[str, Broken] = {
         source="log.parquet",
     ),
     "time of parquet that is not finite": Broken(
-        "is no time",
+        "is not a time",
         'log.parquet, row 2, column "time"',
         "write seconds",
         files={"log.parquet": pl.DataFrame({"user_id": [1, 1], "item_id": [1, 2], "time": [1.0, np.inf]})},
@@ -140,31 +146,31 @@ CASES: dict[str, Broken] = {
     ),
     # the item table
     "missing item table": Broken("no such file", "itms.csv", 'did you mean "items.csv"?', items="itms.csv"),
-    "item that the table lacks": table(
+    "item that is not in the table": table(
         "item_id\na\nb\n", 'item "c" is not in the item table (1', "log.csv, row 5", "--unknown-items drop"
     ),
-    "item twice in the table": table(
-        "item_id\na\nb\nc\nb\n", 'item id "b" stands twice', 'items.csv, row 5, column "item_id"', "one row per item"
+    "repeated item in the table": table(
+        "item_id\na\nb\nc\nb\n", 'item id "b" appears twice', 'items.csv, row 5, column "item_id"', "one row per item"
     ),
     "item table with an empty id": table(
         "item_id,price\na,1\n,2\nc,3\n", "is empty", 'items.csv, row 3, column "item_id"', "keep one row per item"
     ),
     "item table without ids": table("name\na\n", "no column looks like item ids", "items.csv", "--item-id-column"),
-    "metadata column that the table lacks": Broken(
+    "metadata column that is not in the table": Broken(
         'has no column "gener"',
         "items.csv",
         'did you mean "genre"?',
         items="items.csv",
         settings={"multi": ("gener=|",)},
     ),
-    "price that is no number": table(
+    "price that is not a number": table(
         "item_id,price\na,1\nb,cheap\nc,3\n",
         '"cheap" is not a number',
         'items.csv, row 3, column "price"',
         "plain number",
         numeric=("price",),
     ),
-    "price that is no number, after cleaning dropped items": Broken(
+    "price that is not a number, where cleaning drops items": Broken(
         '"cheap" is not a number',
         'items.csv, row 4, column "price"',
         "plain number",
@@ -175,14 +181,14 @@ CASES: dict[str, Broken] = {
         items="items.csv",
         settings={"numeric": ("price",), "k_core": 2},
     ),
-    "column without any number": table(
+    "numeric column without a number": table(
         "item_id,price\na,\nb,\nc,\n",
         "has no number",
         'items.csv, column "price"',
         "leave the column out",
         numeric=("price",),
     ),
-    "metadata that no two items share": table(
+    "metadata values that no two items share": table(
         "item_id,title\na,A\nb,B\nc,C\n",
         "shared by two items",
         "items.csv",
@@ -193,5 +199,5 @@ CASES: dict[str, Broken] = {
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
-def test_a_bad_log_or_item_table_is_refused(case: Broken, tmp_path: Path) -> None:
+def test_a_broken_log_or_item_table_is_refused(case: Broken, tmp_path: Path) -> None:
     assert_refused(case, tmp_path)

@@ -1,4 +1,4 @@
-"""Modalities are taken away from a share of the items, the same ones every time."""
+"""Modalities are dropped for a share of the items, for the same items each time."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from triptych.preparing import FeatureSource, PrepareSettings, prepare
 N = 40
 
 
-def prepared(folder: Path, name: str, *without: str) -> Dataset:
+def prepared(folder: Path, name: str, *shares: str) -> Dataset:
     generator = np.random.default_rng(0)
     log = pl.DataFrame({"user_id": [f"u{n % 9}" for n in range(200)], "item_id": [n * n % N for n in range(200)]})
     log.write_csv(folder / "log.csv")
@@ -28,7 +28,7 @@ def prepared(folder: Path, name: str, *without: str) -> Dataset:
     prepare(
         folder / "log.csv",
         folder / name,
-        PrepareSettings(drop_modality=without),
+        PrepareSettings(drop_modality=shares),
         items=folder / "items.csv",
         features=[FeatureSource(modality, folder / f"{modality}.npy") for modality in ("image", "text")],
         neighbours=[NeighbourSource("image", folder / "rows.npy", folder / "cosines.npy")],
@@ -36,7 +36,7 @@ def prepared(folder: Path, name: str, *without: str) -> Dataset:
     return open_dataset(folder / name)
 
 
-def test_larger_shares_hold_smaller_ones_and_modalities_lose_the_same_items(tmp_path: Path) -> None:
+def test_larger_shares_include_smaller_ones_and_modalities_are_dropped_for_the_same_items(tmp_path: Path) -> None:
     whole = prepared(tmp_path, "whole")
     quarter = prepared(tmp_path, "quarter", "image=0.25")
     half = prepared(tmp_path, "half", "image=0.5", "text=0.5")
@@ -49,16 +49,16 @@ def test_larger_shares_hold_smaller_ones_and_modalities_lose_the_same_items(tmp_
     assert not half.features["image"].table[~half.features["image"].present].any()
 
 
-def test_given_neighbours_go_with_the_features(tmp_path: Path) -> None:
+def test_given_neighbours_are_dropped_with_the_features(tmp_path: Path) -> None:
     dataset = prepared(tmp_path, "half", "image=0.5")
-    kept, near = dataset.features["image"].present, dataset.neighbours["image"]
-    assert (near.items[~kept] == -1).all()
-    assert kept[near.items[near.items >= 0]].all()
-    assert (np.diff((near.items < 0).astype(int), axis=1) >= 0).all()  # those that are left come first
+    kept, items = dataset.features["image"].present, dataset.neighbours["image"].items
+    assert (items[~kept] == -1).all()
+    assert kept[items[items >= 0]].all()
+    assert (np.diff((items < 0).astype(int), axis=1) >= 0).all()  # the remaining ones come first
 
 
-@pytest.mark.parametrize(("words", "match"), [("sound=0.5", "no modality"), ("image", "SHARE"), ("image=2", "SHARE")])
-def test_mistakes_are_refused(words: str, match: str, tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match=match):
-        prepared(tmp_path, "bad", words)
+@pytest.mark.parametrize(("share", "message"), [("sound=0.5", "no modality"), ("image", "SHARE"), ("image=2", "SHARE")])
+def test_bad_shares_are_refused(share: str, message: str, tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=message):
+        prepared(tmp_path, "bad", share)
     assert not (tmp_path / "bad").exists()

@@ -1,4 +1,4 @@
-"""What is there is never replaced unasked, nor by a failure, and damage is told."""
+"""Existing outputs are replaced only on request and never by a failed run; damaged ones are refused."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ import pytest
 from preparing.broken import (
     ITEMS,
     LOG,
-    everything_in,
+    all_paths,
     rows,
-    written,
+    write_files,
 )
 from triptych.data.dataset import open_dataset
 from triptych.errors import ArtefactError, InputError
 from triptych.preparing import FeatureSource, PrepareSettings, prepare
 
 
-def test_an_existing_output_is_not_replaced_unless_asked(tmp_path: Path) -> None:
-    written(tmp_path, {"log.csv": LOG})
+def test_an_existing_output_is_replaced_only_on_request(tmp_path: Path) -> None:
+    write_files(tmp_path, {"log.csv": LOG})
     output = tmp_path / "prepared"
     prepare(tmp_path / "log.csv", output)
     before = {file: file.read_bytes() for file in output.rglob("*") if file.is_file()}
@@ -31,14 +31,14 @@ def test_an_existing_output_is_not_replaced_unless_asked(tmp_path: Path) -> None
     assert "overwrite" in str(caught.value.hint)
     assert {file: file.read_bytes() for file in output.rglob("*") if file.is_file()} == before
     prepare(tmp_path / "log.csv", output, PrepareSettings(min_rating=3), overwrite=True)
-    assert everything_in(tmp_path) == {tmp_path / "log.csv", output, *output.rglob("*")}
+    assert all_paths(tmp_path) == {tmp_path / "log.csv", output, *output.rglob("*")}
 
 
-def test_a_failure_keeps_the_data_set_that_was_to_be_replaced(tmp_path: Path) -> None:
-    written(tmp_path, {"log.csv": LOG, "items.csv": ITEMS, "image.npy": rows(np.nan)})
+def test_a_failed_run_keeps_the_old_data_set(tmp_path: Path) -> None:
+    write_files(tmp_path, {"log.csv": LOG, "items.csv": ITEMS, "image.npy": rows(np.nan)})
     output = tmp_path / "prepared"
     old = prepare(tmp_path / "log.csv", output)
-    before = everything_in(tmp_path)
+    before = all_paths(tmp_path)
     with pytest.raises(InputError, match="NaN"):
         prepare(
             tmp_path / "log.csv",
@@ -47,19 +47,19 @@ def test_a_failure_keeps_the_data_set_that_was_to_be_replaced(tmp_path: Path) ->
             features=[FeatureSource("image", tmp_path / "image.npy")],
             overwrite=True,
         )
-    assert everything_in(tmp_path) == before
+    assert all_paths(tmp_path) == before
     assert open_dataset(output, verify=True).fingerprint == old.fingerprint
 
 
-def test_a_folder_of_others_is_never_replaced(tmp_path: Path) -> None:
-    written(tmp_path, {"log.csv": LOG, "mine/thesis.txt": "years of work"})
+def test_a_folder_of_another_program_is_never_replaced(tmp_path: Path) -> None:
+    write_files(tmp_path, {"log.csv": LOG, "mine/thesis.txt": "years of work"})
     with pytest.raises(ArtefactError, match="not written by triptych"):
         prepare(tmp_path / "log.csv", tmp_path / "mine", overwrite=True)
     assert (tmp_path / "mine" / "thesis.txt").read_text() == "years of work"
 
 
-def test_a_damaged_data_set_is_refused_by_its_file(tmp_path: Path) -> None:
-    written(tmp_path, {"log.csv": LOG})
+def test_a_damaged_data_set_is_refused_and_its_file_named(tmp_path: Path) -> None:
+    write_files(tmp_path, {"log.csv": LOG})
     prepare(tmp_path / "log.csv", tmp_path / "prepared")
     shutil.copy(tmp_path / "log.csv", tmp_path / "prepared" / "users.parquet")
     with pytest.raises(ArtefactError, match="is damaged") as caught:

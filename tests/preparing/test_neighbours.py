@@ -1,4 +1,4 @@
-"""Nearest items that were found elsewhere travel with a data set, or are refused with file, row and mend."""
+"""Given nearest neighbours are stored with the data set; broken ones are refused with file, row and hint."""
 
 from __future__ import annotations
 
@@ -30,32 +30,32 @@ def shop(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def prepared(shop: Path, **others: Any) -> Path:
-    given: dict[str, Any] = {
+def prepared(shop: Path, **changes: Any) -> Path:
+    arguments: dict[str, Any] = {
         "items": shop / "items.csv",
         "features": [FeatureSource("image", shop / "image.npy")],
         "neighbours": [NeighbourSource("image", shop / "rows.npy", shop / "cosines.npy")],
         "overwrite": True,
     }
-    prepare(shop / "log.csv", shop / "data", PrepareSettings(), **{**given, **others})
+    prepare(shop / "log.csv", shop / "data", PrepareSettings(), **{**arguments, **changes})
     return shop / "data"
 
 
-def test_neighbours_are_rows_of_the_item_table_and_come_back_as_items(shop: Path) -> None:
+def test_neighbours_are_given_as_rows_of_the_item_table_and_stored_as_items(shop: Path) -> None:
     dataset = open_dataset(prepared(shop))
-    found = dataset.neighbours["image"]
+    neighbours = dataset.neighbours["image"]
     names = {
-        item: [dataset.items.ids[int(row)] for row in found.items[position] if row >= 0]
+        item: [dataset.items.ids[int(row)] for row in neighbours.items[position] if row >= 0]
         for position, item in enumerate(dataset.items.ids)
     }
     assert names == {"c": ["c", "a"], "a": ["a", "c"], "b": ["b"]}
-    assert found.cosines.dtype == np.float32
+    assert neighbours.cosines.dtype == np.float32
     assert dataset.with_modalities([]).neighbours == {}
     dataset.save(shop / "again")
-    assert np.array_equal(open_dataset(shop / "again").neighbours["image"].items, found.items)
+    assert np.array_equal(open_dataset(shop / "again").neighbours["image"].items, neighbours.items)
 
 
-def beyond(shop: Path) -> None:
+def out_of_range(shop: Path) -> None:
     np.save(shop / "rows.npy", np.array([[0, 1], [1, 3], [2, -1]]))
 
 
@@ -75,31 +75,31 @@ def floats(shop: Path) -> None:
     np.save(shop / "rows.npy", ROWS.astype(np.float32))
 
 
-def absent(shop: Path) -> None:
+def missing(shop: Path) -> None:
     (shop / "cosines.npy").unlink()
 
 
 @pytest.mark.parametrize(
-    ("breaks", "message"),
+    ("break_file", "message"),
     [
-        (beyond, r'rows\.npy, row 1, column "1": holds 3'),
-        (not_finite, r'cosines\.npy, row 2, column "0": holds nan'),
+        (out_of_range, r'rows\.npy, row 1, column "1": has the value 3'),
+        (not_finite, r'cosines\.npy, row 2, column "0": has the value nan'),
         (too_few, r"rows\.npy: is \(2, 2\), expected \(3, 2\)"),
         (other_width, r"cosines\.npy: is \(3, 1\), expected \(3, 2\)"),
         (floats, r"rows\.npy: neighbours are float32"),
-        (absent, r"cosines\.npy"),
+        (missing, r"cosines\.npy"),
     ],
 )
-def test_broken_neighbours_are_refused_by_file_and_row(
-    shop: Path, breaks: Callable[[Path], None], message: str
+def test_broken_neighbours_are_refused_with_file_and_row(
+    shop: Path, break_file: Callable[[Path], None], message: str
 ) -> None:
-    breaks(shop)
+    break_file(shop)
     with pytest.raises(InputError, match=message) as caught:
         prepared(shop)
     assert caught.value.hint
 
 
-def test_neighbours_without_features_an_item_table_or_twice_are_refused(shop: Path) -> None:
+def test_neighbours_without_features_or_given_twice_are_refused(shop: Path) -> None:
     source = NeighbourSource("image", shop / "rows.npy", shop / "cosines.npy")
     with pytest.raises(SettingsError, match="no features of that modality"):
         prepared(shop, features=[])

@@ -1,4 +1,4 @@
-"""The real data sets are prepared to the counts that their papers report."""
+"""The real data sets have the counts that papers report."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from triptych.preparing import FeatureSource, PrepareSettings, prepare
 
 
-def test_amazon_baby_is_prepared_as_the_literature_counts_it(real_data: Path, tmp_path: Path) -> None:
+def test_amazon_baby_has_the_counts_that_papers_report(real_data: Path, tmp_path: Path) -> None:
     folder = real_data / "amazon_baby"
     dataset = prepare(
         folder / "interactions.parquet",
@@ -25,7 +25,7 @@ def test_amazon_baby_is_prepared_as_the_literature_counts_it(real_data: Path, tm
         np.testing.assert_array_equal(dataset.features[name].table, np.load(folder / f"{name}_spec128.npy"))
 
 
-def test_movielens_with_posters_lacks_eighteen_images(real_data: Path, tmp_path: Path) -> None:
+def test_eighteen_images_are_missing_in_movielens_with_posters(real_data: Path, tmp_path: Path) -> None:
     folder = real_data / "movielens_posters"
     ids = folder / "feature_rows.csv"
     dataset = prepare(
@@ -48,4 +48,4 @@ def test_movielens_with_posters_lacks_eighteen_images(real_data: Path, tmp_path:
     np.testing.assert_array_equal(image.table[dataset.items.rows([order[row] for row in rows])], given[rows])
     assert metadata.encoder is not None
     assert [part["column"] for part in metadata.encoder["parts"]] == ["genres", "year"]
-    assert dataset.about["cleaning"]["kept"] == len(dataset.interactions)
+    assert dataset.about["cleaning"]["rows_kept"] == len(dataset.interactions)

@@ -59,15 +59,15 @@ def test_every_metric_equals_pytrec_eval(seed: int) -> None:
     theirs = pytrec_eval.RelevanceEvaluator(qrels, {f"{name}.{cuts}" for name in THEIRS.values()} | {"recip_rank"})
     expected = theirs.evaluate(run)
     for position, user in enumerate(report.users):
-        told = expected[str(user)]
+        expected_values = expected[str(user)]
         for name, their_name in THEIRS.items():
             for k in CUTOFFS:
                 ours = report.per_user[f"{name}@{k}"][position]
-                assert abs(ours - told[f"{their_name}_{k}"]) < 1e-8, f"{name}@{k} of user {user}"
-        assert abs(report.per_user[f"mrr@{max(CUTOFFS)}"][position] - told["recip_rank"]) < 1e-8
+                assert abs(ours - expected_values[f"{their_name}_{k}"]) < 1e-8, f"{name}@{k} of user {user}"
+        assert abs(report.per_user[f"mrr@{max(CUTOFFS)}"][position] - expected_values["recip_rank"]) < 1e-8
 
 
-def test_users_without_relevant_items_do_not_count_and_are_told() -> None:
+def test_users_without_relevant_items_do_not_count_and_are_reported() -> None:
     factors, seen, relevant = random_case(1)
     report = evaluate(factors, relevant, seen, ["recall@3"])
     assert 0 not in report.users

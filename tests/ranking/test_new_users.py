@@ -1,4 +1,4 @@
-"""New users get lists at once from what they took, from every kind of scorer."""
+"""New users get lists from their histories without training, from every kind of scorer."""
 
 from __future__ import annotations
 
@@ -32,23 +32,23 @@ def linear(dataset: Dataset) -> Recommender:
     return fit("ease", dataset)
 
 
-def test_item_weights_say_of_a_history_what_they_say_of_a_known_user_with_the_same(linear: Recommender) -> None:
+def test_item_weights_score_a_history_like_a_known_user_with_the_same_history(linear: Recommender) -> None:
     train = linear.split.train.interactions
-    histories = {f"somebody {user}": _ids(linear, train, user) for user in range(5)}
-    made = linear.recommend_from_history(histories, 4, include_seen=True)
+    histories = {f"new {user}": _ids(linear, train, user) for user in range(5)}
+    lists = linear.recommend_from_history(histories, 4, include_seen=True)
     assert isinstance(linear.scorer, ItemWeights)
     scores = linear.scorer.score(np.arange(5)).numpy()
-    np.testing.assert_allclose(made.scores, np.sort(scores, axis=1)[:, ::-1][:, :4], rtol=1e-5)
-    assert made.user_ids.to_list() == list(histories)
+    np.testing.assert_allclose(lists.scores, np.sort(scores, axis=1)[:, ::-1][:, :4], rtol=1e-5)
+    assert lists.user_ids.to_list() == list(histories)
 
 
-def test_vectors_that_are_linear_in_what_was_taken_are_found_again() -> None:
+def test_user_vectors_that_are_linear_in_the_history_are_recovered() -> None:
     generator = np.random.default_rng(0)
-    taken = generator.random((400, 40)) < 0.2
-    users, items = np.nonzero(taken)
+    interacted = generator.random((400, 40)) < 0.2
+    users, items = np.nonzero(interacted)
     train = Interactions.from_pairs(users.astype(np.int64), items.astype(np.int64), 400, 40)
     table = generator.standard_normal((40, 6))
-    means = taken @ table / np.maximum(taken.sum(axis=1, keepdims=True), 1)
+    means = interacted @ table / np.maximum(interacted.sum(axis=1, keepdims=True), 1)
     factors = Factors(
         torch.from_numpy(means @ generator.standard_normal((6, 6)) + 1).float(), torch.from_numpy(table).float()
     )
@@ -56,14 +56,14 @@ def test_vectors_that_are_linear_in_what_was_taken_are_found_again() -> None:
     new = fitted.vectors(train)
     off = (new - factors.users)[torch.from_numpy(train.user_degrees > 0)]
     assert off.square().mean() < 0.01 * factors.users.var()
-    assert fitted.accounts_for > 0.99
-    own = train.items_of(np.array([7]))[1]
+    assert fitted.explained > 0.99
+    history = train.history(7)
     np.testing.assert_allclose(
-        fitted.item_parts(own).sum(axis=0) + fitted.constant, new[7].numpy(), rtol=1e-4, atol=1e-5
+        fitted.item_parts(history).sum(axis=0) + fitted.constant, new[7].numpy(), rtol=1e-4, atol=1e-5
     )
 
 
-def test_a_blend_is_the_blend_of_what_its_parts_say(dataset: Dataset, linear: Recommender) -> None:
+def test_a_blend_for_new_users_is_the_blend_of_its_scorers_for_new_users(dataset: Dataset, linear: Recommender) -> None:
     factors = fit("bpr", dataset, training=TrainingSettings(epochs=2)).factors
     assert isinstance(linear.scorer, ItemWeights)
     train = linear.split.train.interactions
@@ -74,26 +74,26 @@ def test_a_blend_is_the_blend_of_what_its_parts_say(dataset: Dataset, linear: Re
     torch.testing.assert_close(blended.scorers[0].score(np.arange(3)), apart[0].score(np.arange(3)))
 
 
-def test_who_took_nothing_known_gets_the_popular_items(linear: Recommender) -> None:
-    made = linear.recommend_from_history({"blank": [], "stranger": ["no such item"]}, 3, unknown_items="ignore")
+def test_a_user_without_known_items_gets_the_popular_items(linear: Recommender) -> None:
+    lists = linear.recommend_from_history({"blank": [], "unknown": ["no such item"]}, 3, unknown_items="ignore")
     degrees = linear.dataset.interactions.item_degrees
-    assert (made.items == np.argsort(-degrees, kind="stable")[:3]).all()
+    assert (lists.items == np.argsort(-degrees, kind="stable")[:3]).all()
     with pytest.raises(UnknownIdError, match="no such item"):
-        linear.recommend_from_history({"stranger": ["no such item"]}, 3)
+        linear.recommend_from_history({"unknown": ["no such item"]}, 3)
     with pytest.raises(SettingsError, match="unknown choice"):
         linear.recommend_from_history({}, 3, unknown_items="drop")  # type: ignore[arg-type]
     assert linear.recommend_from_history({}, 3).items.shape == (0, 3)
 
 
-def test_what_a_new_user_took_is_left_out_unless_asked_for(linear: Recommender) -> None:
-    took = _ids(linear, linear.split.train.interactions, 0)
-    own = set(linear.dataset.items.rows(took).tolist())
+def test_the_history_is_left_out_of_the_list_unless_include_seen(linear: Recommender) -> None:
+    history = _ids(linear, linear.split.train.interactions, 0)
+    rows = set(linear.dataset.items.rows(history).tolist())
     n = linear.dataset.n_items
-    assert not own & set(linear.recommend_from_history({"new": took}, n).items[0].tolist())
-    assert own <= set(linear.recommend_from_history({"new": took}, n, include_seen=True).items[0].tolist())
+    assert not rows & set(linear.recommend_from_history({"new": history}, n).items[0].tolist())
+    assert rows <= set(linear.recommend_from_history({"new": history}, n, include_seen=True).items[0].tolist())
 
 
-def test_the_shell_takes_a_session_or_a_table_of_histories(
+def test_the_shell_recommends_from_a_history_or_a_table_of_histories(
     dataset: Dataset, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     fit("ease", dataset, run=tmp_path / "run")

@@ -1,4 +1,4 @@
-"""The models are those of the papers: loss, every gradient and every score of recorded worlds."""
+"""The models reproduce the reference vectors: loss, every gradient and every score."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ BOTH = pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=["fl
 
 
 @BOTH
-def test_lightgcn_reproduces_the_recorded_world(dtype: torch.dtype) -> None:
+def test_lightgcn_reproduces_the_reference_vectors(dtype: torch.dtype) -> None:
     world = read_world("lightgcn")
     settings = LightGCN.Settings(
         embedding_size=world.arrays["param/user_embedding"].shape[1],
@@ -35,7 +35,7 @@ def test_lightgcn_reproduces_the_recorded_world(dtype: torch.dtype) -> None:
 
 @BOTH
 @pytest.mark.parametrize("features", ["frozen", "residual", "trained"])
-def test_bm3_reproduces_the_recorded_world(
+def test_bm3_reproduces_the_reference_vectors(
     dtype: torch.dtype, features: Literal["frozen", "residual", "trained"]
 ) -> None:
     world = read_world("bm3")
@@ -58,7 +58,7 @@ def test_bm3_reproduces_the_recorded_world(
 
 
 @BOTH
-def test_bpr_reproduces_the_recorded_world(dtype: torch.dtype) -> None:
+def test_bpr_reproduces_the_reference_vectors(dtype: torch.dtype) -> None:
     world = read_world("bpr")
     width = world.arrays["param/user_embedding"].shape[1]
     settings = BPR.Settings(embedding_size=width, reg_weight=world.config("reg_weight"))
@@ -68,7 +68,7 @@ def test_bpr_reproduces_the_recorded_world(dtype: torch.dtype) -> None:
 
 
 @BOTH
-def test_vbpr_reproduces_the_recorded_world(dtype: torch.dtype) -> None:
+def test_vbpr_reproduces_the_reference_vectors(dtype: torch.dtype) -> None:
     world = read_world("vbpr")
     width = world.arrays["param/item_embedding"].shape[1]
     settings = VBPR.Settings(embedding_size=width, reg_weight=world.config("reg_weight"))
@@ -78,7 +78,7 @@ def test_vbpr_reproduces_the_recorded_world(dtype: torch.dtype) -> None:
 
 
 @BOTH
-def test_mmgcn_reproduces_the_recorded_world(dtype: torch.dtype) -> None:
+def test_mmgcn_reproduces_the_reference_vectors(dtype: torch.dtype) -> None:
     world = read_world("mmgcn")
     projected = [m for m in world.dataset.features if f"param/{m}.projection.weight" in world.arrays]
     settings = MMGCN.Settings(
@@ -94,7 +94,7 @@ def test_mmgcn_reproduces_the_recorded_world(dtype: torch.dtype) -> None:
 
 @BOTH
 @pytest.mark.parametrize("form", ["paper", "released"])
-def test_grcn_reproduces_the_recorded_world(dtype: torch.dtype, form: Literal["paper", "released"]) -> None:
+def test_grcn_reproduces_the_reference_vectors(dtype: torch.dtype, form: Literal["paper", "released"]) -> None:
     world = read_world("grcn" if form == "paper" else "grcn_as_released")
     settings = GRCN.Settings(
         embedding_size=world.arrays["param/id_embedding"].shape[1],
@@ -108,7 +108,7 @@ def test_grcn_reproduces_the_recorded_world(dtype: torch.dtype, form: Literal["p
 
 
 @BOTH
-def test_freedom_reproduces_the_recorded_world(dtype: torch.dtype) -> None:
+def test_freedom_reproduces_the_reference_vectors(dtype: torch.dtype) -> None:
     world = read_world("freedom")
     settings = FREEDOM.Settings(
         embedding_size=world.arrays["param/user_embedding"].shape[1],

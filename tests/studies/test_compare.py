@@ -98,7 +98,7 @@ def test_the_table_says_where_its_cells_come_from(
     metrics = ",".join(f"{name}@{k}" for name in ("ndcg", "recall", "map") for k in (10, 20, 50))
     assert run(["compare", str(data), "--models", "popularity", "-o", str(tmp_path / "c"), "--metrics", metrics]) == 0
     shown = capsys.readouterr().out
-    assert f"run folders: {tmp_path / 'c'}/DATA/LINE/seed-N" in shown
+    assert f"run folders: {tmp_path / 'c'}/DATA/ENTRY/seed-N" in shown
     assert "…" not in shown  # wide as it is, every name is shown whole
 
 
@@ -230,15 +230,15 @@ def test_a_run_of_other_settings_is_not_taken_for_this_one(
         (["--models", "lightgcn,bm4"], 'did you mean "bm3"'),
         (["--models", ","], "no model is named"),
         (["--models", "ease", "--set", "patiense=3"], 'did you mean "patience"'),
-        (["--models", "ease", "--set", "bm3.dropout=0.5"], "names no model of the comparison"),
+        (["--models", "ease", "--set", "bm3.dropout=0.5"], "is not a setting of a compared model"),
         (["--models", "ease", "--metrics", "ndgc@50"], "ndcg"),
-        (["--models", "ease", "--part", "tets"], 'did you mean "test"'),
+        (["--models", "ease", "--split", "tets"], 'did you mean "test"'),
         (["--models", "ease", "--exclude", "nothing"], 'unknown exclude "nothing"'),
         (["--models", "lightgcn", "--set", "lightgcn.n_layers=99"], "less than or equal to 16"),
         (["--models", "lightgcn", "--set", "metric=ndgc@50"], 'did you mean "ndcg"'),
         (["--models", "lightgcn", "--set", "seed=3"], "--seeds"),
         (["--models", "lightgcn", "--set", "lightgcn.seed=3"], "--seeds"),
-        (["--models", "lightgcn", "--seeds", "0,x"], "is no seed"),
+        (["--models", "lightgcn", "--seeds", "0,x"], "is not a seed"),
         (["--models", "lightgcn", "--seeds", "1,1"], "one twice"),
     ],
 )

@@ -17,7 +17,7 @@ from triptych.data.split import assign_split
 from triptych.errors import SettingsError
 from triptych.models.ease import EASE
 from triptych.ranking.recommender import open_recommender
-from triptych.settings import Choices, LogRange, searches
+from triptych.settings import Choices, LogRange, parse_search_space
 from triptych.studies.propose import TrialResult, default_point, propose
 from worlds import random_dataset
 
@@ -173,9 +173,9 @@ def test_a_folder_of_another_search_is_refused(data: Path, tmp_path: Path, capsy
         (["--model", "bm4"], 'did you mean "bm3"'),
         (["--search", "dropuot=0.1,0.2"], 'did you mean "dropout"'),
         (["--search", "dropout=0.1,2"], "less than"),
-        (["--search", "reg_weight=1..0"], "is no span"),
+        (["--search", "reg_weight=1..0"], "is not a range"),
         (["--search", "n_layers=1..4"], "takes whole numbers"),
-        (["--search", "reg_weight=0..1"], "is no span"),
+        (["--search", "reg_weight=0..1"], "is not a range"),
         (["--search", "reg_weight"], "is not NAME=VALUE"),
         (["--search", "seed=1,2"], "--seed"),
         (["--search", "dropout=0.1,0.2", "--set", "dropout=0.3"], "is set and searched"),
@@ -193,10 +193,10 @@ def test_a_mistake_is_refused_before_anything_is_trained(
 
 
 def test_spans_and_choices_are_read_as_they_are_written() -> None:
-    assert searches({"a": "1,2", "b": "1e-4..1e-1", "c": [1, 2]}) == {
+    assert parse_search_space({"a": "1,2", "b": "1e-4..1e-1", "c": [1, 2]}) == {
         "a": Choices(("1", "2")),
         "b": LogRange(1e-4, 1e-1),
         "c": Choices((1, 2)),
     }
     with pytest.raises(SettingsError):
-        searches({"a": "1..x"})
+        parse_search_space({"a": "1..x"})

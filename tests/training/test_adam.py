@@ -1,4 +1,4 @@
-"""Our Adam is torch's, without what torch brings along."""
+"""Our Adam takes the same steps as torch's, without importing torch's compiler."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def drawn_parameters() -> dict[str, nn.Parameter]:
     return {name: nn.Parameter(torch.randn(shape, generator=generator)) for name, shape in (("a", (5, 3)), ("b", (7,)))}
 
 
-def test_steps_are_those_of_torch_with_a_learning_rate_a_parameter() -> None:
+def test_steps_equal_those_of_torch_with_a_learning_rate_per_parameter() -> None:
     ours, theirs = drawn_parameters(), drawn_parameters()
     rates = {"a": 0.1, "b": 0.003}
     adam = Adam(ours, rates)
@@ -42,7 +42,7 @@ def test_steps_are_those_of_torch_with_a_learning_rate_a_parameter() -> None:
     assert adam.moments["b"].step == 19
 
 
-def test_gradients_are_never_all_there_at_once_and_one_parameter_may_be_used_twice() -> None:
+def test_gradients_are_freed_one_by_one_and_a_parameter_may_be_used_twice() -> None:
     ours, theirs = drawn_parameters(), drawn_parameters()
     adam = Adam(ours, dict.fromkeys(ours, 0.1))
     there: list[int] = []
@@ -82,7 +82,7 @@ def test_a_backward_that_fails_leaves_no_hook_behind() -> None:
     assert ours["a"].grad is not None
 
 
-def test_torchs_compiler_is_not_loaded_by_training(tmp_path: Path) -> None:
+def test_training_does_not_import_torchs_compiler(tmp_path: Path) -> None:
     program = (
         "import sys; from triptych.training.fit import fit; from triptych.training.settings import TrainingSettings;"
         "from worlds import random_split; fit('lightgcn', random_split(), {}, TrainingSettings(epochs=1));"

@@ -1,4 +1,4 @@
-"""Batches cover every pair once an epoch, and negatives are never seen items."""
+"""Batches contain every pair once per epoch, and negatives are never seen items."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ CPU = torch.device("cpu")
 @given(seed=st.integers(0, 10_000), density=st.floats(0.05, 0.98), n_items=st.integers(2, 30))
 def test_a_negative_is_never_a_seen_item(seed: int, density: float, n_items: int) -> None:
     generator = np.random.default_rng(seed)
-    taken = generator.random((9, n_items)) < density
-    taken[:8, 0], taken[8, 0] = False, True  # all but one have at least one item left
-    users, items = np.nonzero(taken)
+    interacted = generator.random((9, n_items)) < density
+    interacted[:8, 0], interacted[8, 0] = False, True  # all but one have at least one item left
+    users, items = np.nonzero(interacted)
     interactions = Interactions.from_pairs(users.astype(np.int64), items.astype(np.int64), 9, n_items)
-    asked = generator.integers(0, 8, 64)
-    negatives = draw_negatives(interactions, asked, generator)
-    assert not interactions.contain(asked, negatives).any()
-    assert (interactions.item_degrees[negatives] > 0).all()  # what nobody took is no negative
+    users_of_negatives = generator.integers(0, 8, 64)
+    negatives = draw_negatives(interactions, users_of_negatives, generator)
+    assert not interactions.contain(users_of_negatives, negatives).any()
+    assert (interactions.item_degrees[negatives] > 0).all()  # an item without interactions is not a negative
 
 
 def test_negatives_are_uniform_over_the_unseen_items() -> None:
@@ -37,7 +37,7 @@ def test_negatives_are_uniform_over_the_unseen_items() -> None:
     assert np.abs(counts[9:12] - 3000).max() < 200
 
 
-def test_a_user_who_took_everything_has_no_negative_and_is_left_out_of_batches() -> None:
+def test_a_user_with_every_item_has_no_negative_and_is_left_out_of_batches() -> None:
     interactions = Interactions.from_pairs(np.array([0, 0, 1]), np.array([0, 1, 0]), 2, 2)
     with pytest.raises(ValueError, match="every item"):
         draw_negatives(interactions, np.array([0]), np.random.default_rng(0))

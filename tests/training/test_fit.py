@@ -1,4 +1,4 @@
-"""Training finds what is there to find, decides everything by one seed, and stops with a reason."""
+"""Fitting: early stopping, seeds, and errors with a hint."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from worlds import random_split
 
 QUICK = TrainingSettings(epochs=4, batch_size=32, learning_rate=0.01, patience=3)
 ALL = sorted(MODELS)
-LEARNT = ["bm3", "lightgcn"]
+TRAINED = ["bm3", "lightgcn"]
 
 
 def small(name: str) -> dict[str, object]:
@@ -30,25 +30,25 @@ def test_early_stopping_keeps_the_best_epoch_not_the_last(tmp_path: Path) -> Non
     training = TrainingSettings(epochs=40, batch_size=32, learning_rate=0.05, patience=4)
     recommender = fit("lightgcn", random_split(), small("lightgcn"), training, run=tmp_path / "run")
     lines = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
-    told = [line["validation/ndcg@50"] for line in lines]
-    best = int(np.argmax(told))
+    values = [line["validation/ndcg@50"] for line in lines]
+    best = int(np.argmax(values))
     assert len(lines) == min(40, best + 1 + 4)
-    assert recommender.evaluate("validation", metrics=["ndcg@50"])["ndcg@50"] == pytest.approx(max(told), abs=1e-12)
+    assert recommender.evaluate("validation", metrics=["ndcg@50"])["ndcg@50"] == pytest.approx(max(values), abs=1e-12)
     assert {"seconds", "peak_megabytes", "loss/bpr", "loss/penalty"} <= set(lines[0])
 
 
-def test_gains_too_small_to_wait_for_end_training_and_the_best_is_kept_anyway(tmp_path: Path) -> None:
+def test_gains_below_min_gain_do_not_reset_patience_but_the_best_epoch_is_kept(tmp_path: Path) -> None:
     training = TrainingSettings(epochs=40, batch_size=32, learning_rate=0.01, patience=2, min_gain=0.2)
     recommender = fit("lightgcn", random_split(), small("lightgcn"), training, run=tmp_path / "run")
     lines = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
-    told = [line["validation/ndcg@50"] for line in lines]
+    values = [line["validation/ndcg@50"] for line in lines]
     best_for_patience, waited = 0.0, 0
-    for value in told:
+    for value in values:
         assert waited < 2
         best_for_patience, waited = (value, 0) if value > 1.2 * best_for_patience else (best_for_patience, waited + 1)
     assert waited == 2
-    assert max(told) > best_for_patience, "no small gain came, so the test says nothing"
-    assert recommender.about["validation/ndcg@50"] == max(told)
+    assert max(values) > best_for_patience, "there was no small gain, so nothing was tested"
+    assert recommender.about["validation/ndcg@50"] == max(values)
 
 
 def test_a_loss_that_is_not_finite_stops_with_epoch_batch_and_checkpoint(tmp_path: Path) -> None:
@@ -78,20 +78,20 @@ def test_a_loss_that_is_not_finite_stops_with_epoch_batch_and_checkpoint(tmp_pat
         ("popularity", {"n_layers": 1}, "unknown setting"),
     ],
 )
-def test_a_bad_setting_is_refused_with_a_mend(name: str, settings: dict[str, object], message: str) -> None:
+def test_a_bad_setting_is_refused_with_a_hint(name: str, settings: dict[str, object], message: str) -> None:
     with pytest.raises(SettingsError, match=message) as caught:
         fit(name, random_split(), settings, QUICK)
     assert caught.value.hint
 
 
-def test_a_run_folder_of_other_settings_is_not_gone_on_from(tmp_path: Path) -> None:
+def test_a_run_folder_of_other_settings_is_refused(tmp_path: Path) -> None:
     split = random_split()
     fit("lightgcn", split, small("lightgcn"), QUICK, run=tmp_path / "run")
     with pytest.raises(TrainingError, match="another settings"):
         fit("lightgcn", split, {"embedding_size": 9}, QUICK, run=tmp_path / "run")
 
 
-def test_a_folder_of_something_else_is_not_made_a_run(tmp_path: Path) -> None:
+def test_a_folder_with_other_files_is_not_used_as_a_run_folder(tmp_path: Path) -> None:
     (tmp_path / "precious.txt").write_text("mine")
     with pytest.raises(TrainingError, match="holds no run"):
         fit("popularity", random_split(), {}, QUICK, run=tmp_path)

@@ -1,4 +1,4 @@
-"""Metrics that go elsewhere too are those of metrics.jsonl."""
+"""Loggers get the same metrics as metrics.jsonl."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ def test_tensorboard_gets_every_line(data: Path, tmp_path: Path) -> None:
     )
     events = EventAccumulator(str(tmp_path / "tb" / str(tmp_path / "r").strip("/")))
     events.Reload()
-    told = [(event.step, event.value) for event in events.Scalars("validation/ndcg@50")]
-    assert told == [(line["epoch"], pytest.approx(line["validation/ndcg@50"])) for line in lines_of(tmp_path / "r")]
+    logged = [(event.step, event.value) for event in events.Scalars("validation/ndcg@50")]
+    assert logged == [(line["epoch"], pytest.approx(line["validation/ndcg@50"])) for line in lines_of(tmp_path / "r")]
 
 
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # MLflow's own, of what it stands on
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # raised inside MLflow
 def test_mlflow_gets_every_line_in_one_run(data: Path, tmp_path: Path) -> None:
     mlflow = pytest.importorskip("mlflow", reason="MLflow is not installed")
     uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
@@ -46,8 +46,8 @@ def test_mlflow_gets_every_line_in_one_run(data: Path, tmp_path: Path) -> None:
     client = mlflow.MlflowClient(tracking_uri=uri)
     (found,) = client.search_runs([client.get_experiment_by_name("triptych").experiment_id])
     assert found.data.params["model"] == "lightgcn"
-    told = client.get_metric_history(found.info.run_id, "loss/bpr")
-    assert [(each.step, each.value) for each in told] == [
+    logged = client.get_metric_history(found.info.run_id, "loss/bpr")
+    assert [(each.step, each.value) for each in logged] == [
         (line["epoch"], line["loss/bpr"]) for line in lines_of(tmp_path / "r")
     ]
 
@@ -55,7 +55,7 @@ def test_mlflow_gets_every_line_in_one_run(data: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("named", "message"), [("tensorbord:x", 'did you mean "tensorboard"'), ("mlflow", "mlflow:sqlite:///mlflow.db")]
 )
-def test_a_destination_that_is_none_is_refused_before_training(
+def test_an_unknown_logger_is_refused_before_training(
     named: str, message: str, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(["train", str(data), *TRAIN, "--run", str(tmp_path / "r"), "--log-to", named]) == 2

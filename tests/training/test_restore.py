@@ -1,4 +1,4 @@
-"""A model put together again from its run says what it said."""
+"""A restored model equals the trained one."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ def dataset() -> Dataset:
 
 
 @pytest.mark.parametrize("name", ["bm3", "lightgcn", "mmgcn"])
-def test_a_rebuilt_model_has_the_factors_of_the_trained_one(name: str, dataset: Dataset) -> None:
+def test_a_restored_model_has_the_factors_of_the_trained_one(name: str, dataset: Dataset) -> None:
     recommender = fit(name, dataset, training=SHORT)
-    again = load_model(recommender, dataset).factors()
-    torch.testing.assert_close(again.users, recommender.factors.users)
-    torch.testing.assert_close(again.items, recommender.factors.items)
+    restored = load_model(recommender, dataset).factors()
+    torch.testing.assert_close(restored.users, recommender.factors.users)
+    torch.testing.assert_close(restored.items, recommender.factors.items)
 
 
-def test_what_cannot_be_rebuilt_is_refused(dataset: Dataset) -> None:
-    with pytest.raises(InputError, match="solved"):
+def test_a_model_that_cannot_be_restored_is_refused(dataset: Dataset) -> None:
+    with pytest.raises(InputError, match="closed form"):
         load_model(fit("ease", dataset), dataset)
     recommender = fit("lightgcn", dataset, training=SHORT)
     others = Vocabulary([f"other {n}" for n in range(dataset.n_users)], noun="user")

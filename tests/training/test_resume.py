@@ -1,4 +1,4 @@
-"""A run that was killed, at any moment, ends with the same bytes as one that was not."""
+"""A run that was killed at any moment ends with the same bytes as an uninterrupted one."""
 
 from __future__ import annotations
 
@@ -60,8 +60,8 @@ def test_a_run_killed_at_random_moments_ends_with_the_same_bytes(tmp_path: Path)
     assert metrics_of(disturbed) == metrics_of(undisturbed)
 
 
-@pytest.mark.parametrize("name", ["lightgcn", "freedom"])  # freedom draws its edges anew every epoch
-def test_a_run_that_is_asked_to_stop_goes_on_where_it_stopped(name: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["lightgcn", "freedom"])  # freedom samples its edges in every epoch
+def test_a_run_that_should_stop_continues_where_it_stopped(name: str, tmp_path: Path) -> None:
     training = TrainingSettings(epochs=6, batch_size=16, patience=6)
     settings = {"embedding_size": 8}
     whole = fit(name, random_split(), settings, training)
@@ -74,12 +74,12 @@ def test_a_run_that_is_asked_to_stop_goes_on_where_it_stopped(name: str, tmp_pat
 
     with pytest.raises(KeyboardInterrupt):
         fit(name, random_split(), settings, training, run=tmp_path, should_stop=stop_at_seventeen)
-    again = fit(name, random_split(), settings, training, run=tmp_path)
-    assert again.factors.items.equal(whole.factors.items)
-    assert again.about == whole.about
+    resumed = fit(name, random_split(), settings, training, run=tmp_path)
+    assert resumed.factors.items.equal(whole.factors.items)
+    assert resumed.about == whole.about
 
 
-def test_a_run_that_died_before_its_first_checkpoint_tells_each_epoch_once(tmp_path: Path) -> None:
+def test_a_run_that_died_before_its_first_checkpoint_records_each_epoch_once(tmp_path: Path) -> None:
     training = TrainingSettings(epochs=3, batch_size=16, patience=3)
 
     def die(progress: Progress) -> None:

@@ -1,4 +1,4 @@
-"""A run folder is for one run, and for one process at a time."""
+"""Run folders: one run per folder, one process at a time."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from triptych.training.run_folder import locked_run_folder
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no locks there")
 def test_two_processes_do_not_train_in_one_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run_folder, "PATIENCE", 0.0)
+    monkeypatch.setattr(run_folder, "WAIT_SECONDS", 0.0)
     notes: list[Progress] = []
-    with locked_run_folder(tmp_path, {"model": "a"}):  # a lock is of an open file: one process can stand for two
+    with locked_run_folder(tmp_path, {"model": "a"}):  # each call has a lock of its own, as two processes have
         with (
             pytest.raises(TrainingError, match="another process") as caught,
             locked_run_folder(tmp_path, {"model": "a"}),
         ):
             pass
-        monkeypatch.setattr(run_folder, "PATIENCE", 0.2)
+        monkeypatch.setattr(run_folder, "WAIT_SECONDS", 0.2)
         with pytest.raises(TrainingError), locked_run_folder(tmp_path, {"model": "a"}, notes.append):
             pass
     assert caught.value.hint
@@ -32,9 +32,9 @@ def test_two_processes_do_not_train_in_one_folder(tmp_path: Path, monkeypatch: p
         assert files.folder == tmp_path
 
 
-def test_a_folder_in_which_nothing_was_reached_may_become_another_run(tmp_path: Path) -> None:
+def test_a_folder_without_results_may_be_used_for_another_run(tmp_path: Path) -> None:
     with locked_run_folder(tmp_path, {"settings": {"form": "dense"}}):
-        (tmp_path / ".run.json.writing-1").touch()  # what a process was at when it was killed
+        (tmp_path / ".run.json.writing-1").touch()  # the temporary file of a killed process
     with locked_run_folder(tmp_path, {"settings": {"form": "sparse"}}) as files:
         files.checkpoint.touch()
     with (

@@ -1,4 +1,4 @@
-"""Words -> calls: the only room that prints, reads argv or exits."""
+"""The command line. Only this package prints, reads argv or exits."""
 
 from triptych.cli.app import main
 

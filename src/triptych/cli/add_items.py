@@ -7,37 +7,54 @@ from typing import Annotated
 
 import typer
 
-from triptych.cli import show
+from triptych.cli.options import FILES, ItemIdColumn, Json, Overwrite, Quiet, Run
+from triptych.cli.printing import count_text, lacking_text, print_json, print_result, show_progress
 from triptych.errors import SettingsError
 
 
 def command(
-    run: Annotated[Path, typer.Argument(help="A run folder of `triptych train`, or a saved recommender.")],
-    data: Annotated[Path, typer.Argument(help="The data set folder that it was trained on.")],
-    items: Annotated[Path, typer.Argument(help="Item table of the new items; those that are known are passed over.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder to write: OUTPUT/data, OUTPUT/model.")],
+    run: Run,
+    data: Annotated[Path, typer.Argument(metavar="DATA", help="Data set folder that the model was trained on.")],
+    items: Annotated[
+        Path, typer.Argument(metavar="ITEMS", help="Item table with the new items. Known items in it are ignored.")
+    ],
+    output: Annotated[
+        Path,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FOLDER",
+            rich_help_panel=FILES,
+            help="Folder for the results: FOLDER/data and FOLDER/model.",
+        ),
+    ],
     features: Annotated[
         list[str] | None,
         typer.Option(
             "--features",
             "-f",
             metavar="MODALITY=FILE[:IDS]",
-            help="Features of the new items, as in prepare; a modality that is not given is missing. Repeatable.",
+            rich_help_panel=FILES,
+            help="Features of the new items, as in `prepare`. Without it, new items lack the modality. Repeatable.",
         ),
     ] = None,
-    item_id_column: Annotated[str, typer.Option(help="Column of ids in the item table [default: guessed].")] = "",
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace OUTPUT if it is there.")] = False,
-    json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    item_id_column: ItemIdColumn = "",
+    overwrite: Overwrite = False,
+    json: Json = False,
+    quiet: Quiet = False,
 ) -> None:
-    """Bring new items into a trained model, without training: from their pictures, texts and metadata.
+    """Add new items to a trained model without training.
 
-    OUTPUT/data is the data set with the new items, OUTPUT/model the model that knows them: `recommend`, `evaluate` and
-    another `add-items` take both. Scores of the items that were there stay as they are. Metadata are encoded as those
-    of the data set were. Models that do not look at content cannot do this.
+    The model places new items by their pictures, texts and metadata. FOLDER/data is the data set with the new items,
+    FOLDER/model is the extended model. Use it with `recommend`, `evaluate` or another `add-items`. The scores of known
+    items do not change. Metadata are encoded like those of the data set. Models that do not use item content cannot
+    be extended.
 
-    Example:  triptych add-items runs/bm3 shop/ new_items.csv -f image=new_image.npy -f text=new_text.npy -o grown
+    Example:
+        triptych add-items runs/bm3 shop/ new_items.csv \\
+            -f image=new_image.npy -f text=new_text.npy -o extended
     """
-    from triptych.cli.prepare import feature_source
+    from triptych.cli.prepare import parse_feature_source
     from triptych.data.dataset import open_dataset
     from triptych.preparing import extend_dataset
     from triptych.ranking.recommender import open_recommender
@@ -48,10 +65,10 @@ def command(
     recommender, dataset = open_recommender(run), open_dataset(data)
     require_extendable(recommender, dataset)
     if (output / "model").exists() and not overwrite:
-        raise SettingsError(f"{output / 'model'} exists", hint="choose another --output, or say --overwrite")
-    sources = [feature_source(each) for each in features or ()]
-    with show.listening() as listener:
-        grown = extend_dataset(
+        raise SettingsError(f"{output / 'model'} exists", hint="choose another --output, or pass --overwrite")
+    sources = [parse_feature_source(each) for each in features or ()]
+    with show_progress() as listener:
+        extended = extend_dataset(
             dataset,
             items,
             output / "data",
@@ -60,17 +77,16 @@ def command(
             overwrite=overwrite,
             listener=listener,
         )
-        add_items(recommender, grown).save(output / "model", overwrite=overwrite)
-    added = grown.n_items - dataset.n_items
-    missing = {name: int((~each.present[dataset.n_items :]).sum()) for name, each in grown.features.items()}
+        add_items(recommender, extended).save(output / "model", overwrite=overwrite)
+    added = extended.n_items - dataset.n_items
+    missing = {name: int((~each.present[dataset.n_items :]).sum()) for name, each in extended.features.items()}
     if json:
-        result = {"data": output / "data", "model": output / "model", "added": added, "missing": missing}
-        show.show_json({name: str(value) if isinstance(value, Path) else value for name, value in result.items()})
+        paths = {"data": str(output / "data"), "model": str(output / "model")}
+        print_json({**paths, "added": added, "missing": missing})
         return
-    show.show(f"{show.counted(added, 'new item')}, {grown.n_items:,} in all")
+    print_result(f"{count_text(added, 'new item')}, {extended.n_items:,} in all")
     for name, count in missing.items():
         if count:
-            show.show(f"{name}: {show.lacking(count, 'new item')}")
-    show.show(
-        f"data set: {output / 'data'}, model: {output / 'model'}\nnext: triptych recommend {output} --user USER -k 10"
-    )
+            print_result(f"{name}: {lacking_text(count, 'new item')}")
+    print_result(f"data set: {output / 'data'}, model: {output / 'model'}")
+    print_result(f"next: triptych recommend {output} --user USER -k 10")

@@ -1,9 +1,10 @@
-"""The shell's front door: the commands, and what an error looks like."""
+"""The command line application: its commands, exit codes and error messages."""
 
 from __future__ import annotations
 
 import signal
 import sys
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
@@ -21,30 +22,40 @@ from triptych.cli import (
     prepare,
     recommend,
     report,
-    show,
     train,
     tune,
 )
+from triptych.cli.help import Command, Group
+from triptych.cli.options import Quiet
+from triptych.cli.printing import print_json, print_message, print_result, silence_progress
 from triptych.errors import SettingsError, TriptychError
 
-OK, FAILED, MISUSED, INTERRUPTED = 0, 1, 2, 130
-NO_MEMORY = ("can't allocate memory", "out of memory")  # what torch says, of the processor and of accelerators
+SUCCESS, FAILURE, USAGE_ERROR, INTERRUPTED = 0, 1, 2, 130
+OUT_OF_MEMORY = ("can't allocate memory", "out of memory")  # in torch's errors, for processors and accelerators
+
+PANELS: dict[str, dict[str, Callable[..., None]]] = {
+    "Start": {"demo": demo.command},
+    "Data": {"encode": encode.command, "prepare": prepare.command},
+    "Models": {
+        "train": train.command,
+        "evaluate": evaluate.command,
+        "recommend": recommend.command,
+        "explain": explain.command,
+        "add-items": add_items.command,
+        "models": models.command,
+    },
+    "Studies": {
+        "tune": tune.command,
+        "compare": compare.command,
+        "blend": blend.command,
+        "new-users": new_users.command,
+        "report": report.command,
+    },
+}
 
 app = typer.Typer(
     name="triptych",
-    help=(
-        "Graph-based multimodal recommendation: from an interaction log, item images, texts and metadata to every "
-        "user's top 50, with an honest NDCG@50.\n\n"
-        "The walk:  triptych encode items.csv --image picture --text title --output features/\n\n"
-        "           triptych prepare log.csv --items items.csv --features image=features/image --output shop/\n\n"
-        "           triptych train shop/ --model bm3 --run runs/bm3\n\n"
-        "           triptych evaluate runs/bm3\n\n"
-        "           triptych recommend runs/bm3 --output recommendations.parquet\n\n"
-        "           triptych explain runs/bm3 --data shop/ --user u17\n\n"
-        "           triptych tune shop/ --model bm3 --output tuned/bm3\n\n"
-        "           triptych compare shop/ --models popularity,ease,lightgcn,bm3\n\n"
-        "New here?  triptych demo"
-    ),
+    cls=Group,
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
@@ -52,71 +63,82 @@ app = typer.Typer(
 )
 
 
-def _version(asked: bool) -> None:
-    if asked:
+def _print_version(requested: bool) -> None:
+    if requested:
         from triptych import __version__
 
-        show.show(f"triptych {__version__}")
+        print_result(f"triptych {__version__}")
         raise typer.Exit
 
 
 @app.callback()
-def _root(
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Say which.")] = False,
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", "-V", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+    quiet: Quiet = False,
 ) -> None:
-    pass
+    """Graph-based multimodal recommendation.
+
+    Triptych reads an interaction log, item images, texts and metadata, and writes the top 50 items of every user.
+    Models are compared by NDCG@50 with full ranking.
+
+    To start, run `triptych demo`. With your own data:
+
+        triptych encode items.csv --image picture --text title -o features/
+        triptych prepare log.csv --items items.csv -f image=features/image \\
+            -f text=features/text -o shop/
+        triptych train shop/ --model bm3 --run runs/bm3
+        triptych evaluate runs/bm3
+        triptych recommend runs/bm3 -o recommendations.parquet
+        triptych explain runs/bm3 --data shop/ --user u17
+
+    For the options of a command: triptych COMMAND --help
+    """
 
 
-app.command("encode")(encode.command)
-app.command("prepare")(prepare.command)
-app.command("train")(train.command)
-app.command("evaluate")(evaluate.command)
-app.command("recommend")(recommend.command)
-app.command("explain")(explain.command)
-app.command("add-items")(add_items.command)
-app.command("tune")(tune.command)
-app.command("compare")(compare.command)
-app.command("blend")(blend.command)
-app.command("new-users")(new_users.command)
-app.command("report")(report.command)
-app.command("models")(models.command)
-app.command("demo")(demo.command)
+def _add_commands() -> None:
+    for panel, commands in PANELS.items():
+        for name, command in commands.items():
+            cls = train.TrainCommand if name == "train" else Command
+            app.command(name, cls=cls, rich_help_panel=panel)(command)
+
+
+_add_commands()
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run the command line and exit: 0 done, 1 failed, 2 misused, 130 interrupted."""
+    """Run the command line and exit: 0 success, 1 failure, 2 wrong usage, 130 interrupted."""
     sys.exit(run(sys.argv[1:] if arguments is None else arguments))
 
 
 def run(arguments: list[str]) -> int:
-    """Run the command line; the exit code."""
+    """Run the command line and return the exit code."""
     if sys.platform != "win32":
-        signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `triptych … | head` ends quietly
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `triptych ... | head` ends without an error
+    silence_progress(False)
     try:
         app(arguments, prog_name="triptych")
     except SystemExit as exit_:
-        return exit_.code if isinstance(exit_.code, int) else OK
+        return exit_.code if isinstance(exit_.code, int) else SUCCESS
     except TriptychError as error:
-        return _failed(error, arguments, MISUSED if isinstance(error, SettingsError) else FAILED)
+        return _report_error(error, arguments, USAGE_ERROR if isinstance(error, SettingsError) else FAILURE)
     except KeyboardInterrupt:
-        show.say("interrupted")
+        print_message("interrupted")
         return INTERRUPTED
     except (OSError, MemoryError) as error:
-        return _failed(TriptychError(str(error) or type(error).__name__), arguments, FAILED)
+        return _report_error(TriptychError(str(error) or type(error).__name__), arguments, FAILURE)
     except RuntimeError as error:
-        if not any(words in str(error) for words in NO_MEMORY):
+        if not any(text in str(error) for text in OUT_OF_MEMORY):
             raise
-        what = f"memory does not suffice: {str(error).splitlines()[0]}"
-        return _failed(
-            TriptychError(what, hint="try fewer or narrower modalities, or a smaller batch_size or embedding_size"),
-            arguments,
-            FAILED,
-        )
-    return OK
+        what = f"not enough memory: {str(error).splitlines()[0]}"
+        hint = "try fewer or narrower modalities, or a smaller batch_size or embedding_size"
+        return _report_error(TriptychError(what, hint=hint), arguments, FAILURE)
+    return SUCCESS
 
 
-def _failed(error: TriptychError, arguments: list[str], code: int) -> int:
+def _report_error(error: TriptychError, arguments: list[str], code: int) -> int:
     if "--json" in arguments:
-        show.show_json({"error": {"what": error.what, "where": error.where, "mend": error.hint}})
-    show.say(f"error: {error}")
+        print_json({"error": {"what": error.what, "where": error.where, "hint": error.hint}})
+    print_message(f"error: {error}")
     return code

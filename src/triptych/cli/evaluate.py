@@ -7,42 +7,70 @@ from typing import Annotated, Any, cast
 
 import typer
 
-from triptych.cli import show
+from triptych.cli.options import EVALUATION, OUTPUT, Json, Quiet, Run
+from triptych.cli.printing import print_json, print_metrics, print_result, show_progress
 
 
 def command(
-    run: Annotated[Path, typer.Argument(help="A run folder of `triptych train`, or a saved recommender.")],
-    split: Annotated[str, typer.Option(help="Held-out interactions to measure on: test or validation.")] = "test",
+    run: Run,
+    split: Annotated[
+        str,
+        typer.Option(
+            metavar="SPLIT", rich_help_panel=EVALUATION, help="Held-out interactions to measure on: test or validation."
+        ),
+    ] = "test",
     exclude: Annotated[
         str,
         typer.Option(
-            help="A user's items left out of the ranking: train (as most papers do) or train+validation (test only)."
+            metavar="SPLITS",
+            rich_help_panel=EVALUATION,
+            help="Each user's items to leave out of the ranking: train, as in most papers, or train+validation.",
         ),
     ] = "train",
     items: Annotated[
-        str, typer.Option(help="Items that are ranked and count: all, warm (with training interactions) or cold.")
+        str,
+        typer.Option(
+            metavar="ITEMS",
+            rich_help_panel=EVALUATION,
+            help="Items to rank: all, warm (with training interactions) or cold (without). Others do not count.",
+        ),
     ] = "all",
     metrics: Annotated[
-        str | None, typer.Option(help="Separated by commas, as ndcg@50,recall@20 [default: the usual ones].")
+        str | None,
+        typer.Option(
+            metavar="METRICS",
+            rich_help_panel=EVALUATION,
+            help="Metrics, separated by commas, as ndcg@50,recall@20 [default: ndcg and recall at 10, 20 and 50, the "
+            "others at 50].",
+        ),
     ] = None,
     per_user: Annotated[
-        Path | None, typer.Option("--per-user", help="Write every user's metrics to this Parquet file.")
+        Path | None,
+        typer.Option(
+            "--per-user",
+            metavar="FILE",
+            rich_help_panel=OUTPUT,
+            help="Also write the metrics of every user to this .parquet file.",
+        ),
     ] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    json: Json = False,
+    quiet: Quiet = False,
 ) -> None:
-    """Measure a trained model by full ranking over all items.
+    """Evaluate a trained model by full ranking.
 
-    NDCG, recall, precision, hit rate, MAP and MRR (ndcg, recall, precision, hit_rate, map, mrr) at any cutoffs. Users
-    without held-out items do not count.
+    Every item is ranked for every user with held-out items. The metrics are ndcg, recall, precision, hit_rate, map
+    and mrr at any cutoff, averaged over these users.
 
-    Example:  triptych evaluate runs/bm3 --metrics ndcg@50,recall@20 --exclude train+validation
+    Example:
+        triptych evaluate runs/bm3 --metrics ndcg@50,recall@20 \\
+            --exclude train+validation
     """
     from triptych.ranking.evaluate import STANDARD
     from triptych.ranking.recommender import open_recommender
 
     recommender = open_recommender(run)
     requested = tuple(metrics.split(",")) if metrics else STANDARD
-    with show.listening() as listener:
+    with show_progress() as listener:
         report = recommender.evaluate(
             cast(Any, split), exclude=cast(Any, exclude), items=cast(Any, items), metrics=requested, listener=listener
         )
@@ -54,17 +82,17 @@ def command(
         "excluded": report.excluded,
         "items": items,
         "users": len(report.users),
-        "users_without": report.n_without,
+        "users_without_held_out_items": report.n_without,
         "metrics": report.means,
     }
     if json:
-        show.show_json(result)
+        print_json(result)
         return
     ranked = "" if items == "all" else f", {items} items only"
-    show.show_report(f"{result['model']} on {split}, full ranking{ranked}", report.means)
-    show.show(
-        f"{len(report.users):,} users count, {report.n_without:,} have no {split} item. Left out of the ranking: "
-        f"{report.excluded}"
+    print_metrics(f"{result['model']} on {split}, full ranking{ranked}", report.means)
+    print_result(
+        f"{len(report.users):,} users are measured; {report.n_without:,} others have no {split} items. "
+        f"Left out of the ranking: {report.excluded}"
     )
 
 

@@ -7,45 +7,68 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from triptych.cli import show
+from triptych.cli.options import OUTPUT, Json, PictureColumn, Pictures, Run, TitleColumn
+from triptych.cli.printing import count_text, print_json, print_result
 from triptych.errors import SettingsError
 
 if TYPE_CHECKING:
     from triptych.explaining.explanation import Explanation
 
+REQUEST = "User and items"
+
 
 def command(
-    run: Annotated[Path, typer.Argument(help="A run folder of `triptych train`, a blend, or a saved recommender.")],
-    user: Annotated[str, typer.Option("--user", "-u", help="Whom to explain it for.")],
+    run: Run,
+    user: Annotated[str, typer.Option("--user", "-u", metavar="ID", rich_help_panel=REQUEST, help="User id.")],
     item: Annotated[
-        list[str] | None, typer.Option("--item", "-i", help="Which item; repeatable [default: the user's first three].")
+        list[str] | None,
+        typer.Option(
+            "--item",
+            "-i",
+            metavar="ID",
+            rich_help_panel=REQUEST,
+            help="Item id. Repeatable [default: the user's three best items].",
+        ),
     ] = None,
     data: Annotated[
         Path | None,
-        typer.Option("--data", "-d", help="The data set folder that the run was trained on; for models of content."),
+        typer.Option(
+            "--data",
+            "-d",
+            metavar="DATA",
+            rich_help_panel=REQUEST,
+            help="Data set folder that the model was trained on. Multimodal models need it.",
+        ),
     ] = None,
-    k: Annotated[int, typer.Option("-k", min=1, help="How many reasons are shown, the largest first.")] = 5,
+    k: Annotated[
+        int, typer.Option("--k", "-k", min=1, metavar="N", rich_help_panel=OUTPUT, help="Reasons to show per item.")
+    ] = 5,
     drawing: Annotated[
-        Path | None, typer.Option("--drawing", help="Draw the user's neighbourhood in the graph to this .svg file.")
+        Path | None,
+        typer.Option(
+            "--drawing",
+            metavar="FILE",
+            rich_help_panel=OUTPUT,
+            help="Draw the user's neighbourhood in the graph to this .svg file.",
+        ),
     ] = None,
-    title_column: Annotated[
-        str | None, typer.Option(help="Column of the item table with titles [default: title or name, else the id].")
-    ] = None,
-    picture_column: Annotated[
-        str | None, typer.Option(help="Column of the item table with picture files, for the drawing.")
-    ] = None,
-    pictures: Annotated[Path | None, typer.Option(help="Folder that these files are in.")] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    title_column: TitleColumn = None,
+    picture_column: PictureColumn = None,
+    pictures: Pictures = None,
+    json: Json = False,
 ) -> None:
-    """Say why a user has an item: which of the user's items led there, by how much, and through what.
+    """Explain why an item is recommended to a user.
 
-    Through like-minded users (paths of the user-item graph), looks (image), words (text) or other modalities. What all
-    items add and the rest are the score; every answer says whether the parts are exact or an approximation. Beside
-    them stands what can be checked: who took both, how alike the two are, what their metadata share.
+    The explanation lists the items of the user's history with the largest contributions to the score. Each contribution
+    is divided into components: like-minded users (paths in the user-item graph), image, text and other modalities. The
+    contributions of all items and the rest add up to the score. The last line says whether they are exact or an
+    approximation. Facts from the data are shown as well: users who have both items, how similar the items are, and
+    what their metadata have in common.
 
-    Examples:  triptych explain runs/lightgcn --user u17 --item i3
+    Examples:
+        triptych explain runs/lightgcn --user u17 --item i3
 
-               triptych explain runs/grcn --data shop/ --user u17 --drawing why.svg
+        triptych explain runs/grcn --data shop/ --user u17 --drawing why.svg
     """
     from triptych.artefacts import write_file
     from triptych.data.dataset import open_dataset
@@ -56,40 +79,43 @@ def command(
     from triptych.ranking.recommender import open_recommender
 
     if drawing is not None and drawing.suffix != ".svg":
-        raise SettingsError(f'cannot draw "{drawing.name}"', hint="end the name in .svg")
+        raise SettingsError(f'cannot draw "{drawing.name}"', hint="choose a file name that ends in .svg")
     if drawing is not None and item is not None and len(item) > 1:
         raise SettingsError("a drawing shows one item", hint="name one --item")
     recommender = open_recommender(run)
-    look = ItemDisplay(title_column, picture_column, pictures)
-    explainer = Explainer(recommender, open_dataset(data) if data is not None else None, look=look)
+    display = ItemDisplay(title_column, picture_column, pictures)
+    explainer = Explainer(recommender, open_dataset(data) if data is not None else None, display=display)
     explanations = explainer.explain(user, item, n_evidence=k)
     if drawing is not None and explanations:
         write_file(drawing, draw(neighbourhood_of(explainer, explanations[0])).encode())
     if json:
-        show.show_json([each.to_dict(k) for each in explanations])
+        print_json([each.to_dict(k) for each in explanations])
         return
     for each in explanations:
-        _tell(each, k)
+        _print_explanation(each, k)
     if explanations:
-        show.show(explanations[0].statement)
+        print_result(explanations[0].statement)
     if drawing is not None and explanations:
-        show.show(f"drawing of «{explanations[0].title}»: {drawing}")
+        print_result(f"drawing of «{explanations[0].title}»: {drawing}")
 
 
-def _tell(one: Explanation, k: int) -> None:
-    from triptych.explaining.explanation import evidence_in_words, in_words
+def _print_explanation(explanation: Explanation, k: int) -> None:
+    from triptych.explaining.explanation import components_text, evidence_lines
 
-    rank = f"rank {one.rank} of the candidates" if one.rank is not None else "taken already"
-    show.show(f"«{one.title}» for user {one.user}: score {one.score:.4f} by {one.model}, {rank}")
-    for reason in one.reasons[:k]:
-        through = in_words(reason.through)
-        show.show(f"  {reason.contribution:+.4f}  because of «{reason.title}»{f': {through}' if through else ''}")
-        for line in evidence_in_words(reason.evidence) if reason.evidence is not None else ():
-            show.show(f"           {line}")
-    others = one.reasons[k:]
+    rank = f"rank {explanation.rank}" if explanation.rank is not None else "already in the user's history"
+    score = f"score {explanation.score:.4f} by {explanation.model}"
+    print_result(f"«{explanation.title}» for user {explanation.user}: {score}, {rank}")
+    for reason in explanation.reasons[:k]:
+        components = components_text(reason.components)
+        print_result(
+            f"  {reason.contribution:+.4f}  because of «{reason.title}»{f': {components}' if components else ''}"
+        )
+        for line in evidence_lines(reason.evidence) if reason.evidence is not None else ():
+            print_result(f"           {line}")
+    others = explanation.reasons[k:]
     if others:
-        added = sum(reason.contribution for reason in others)
-        show.show(f"  {added:+.4f}  {len(others)} other {'item' if len(others) == 1 else 'items'} together")
-    for name, value in one.rest.items():
-        show.show(f"  {value:+.4f}  {name}")
-    show.show("")
+        total = sum(reason.contribution for reason in others)
+        print_result(f"  {total:+.4f}  {count_text(len(others), 'other item')} together")
+    for name, value in explanation.rest.items():
+        print_result(f"  {value:+.4f}  {name}")
+    print_result("")

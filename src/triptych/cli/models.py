@@ -7,45 +7,48 @@ from typing import Annotated, Any
 
 import typer
 
-from triptych.cli import show
+from triptych.cli.options import Json
+from triptych.cli.printing import print_json, print_result
 
 
 def command(
-    names: Annotated[list[str] | None, typer.Argument(metavar="[MODEL]...", help="Which ones [default: all].")] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    names: Annotated[list[str] | None, typer.Argument(metavar="MODEL", help="Models to list [default: all].")] = None,
+    json: Json = False,
 ) -> None:
-    """List the models: paper, what they need, settings with their ranges, defaults and meanings, what `tune` searches.
+    """List the models with papers and settings.
 
-    Example:  triptych models bm3 content-ease
+    For each model: its paper, the data it needs, its settings with ranges, defaults and meanings, and the values that
+    `tune` searches.
+
+    Example:
+        triptych models bm3 content-ease
     """
     from triptych.models.registry import MODELS, model_class
 
-    listed = {name: _described(model_class(name)) for name in names or MODELS}
+    models = {name: _describe_model(model_class(name)) for name in names or MODELS}
     if json:
-        show.show_json(listed)
+        print_json(models)
         return
-    for name, model in listed.items():
-        show.show(f"{name}: {model['about']}")
+    for name, model in models.items():
+        print_result(f"{name}: {model['about']}")
         if model["paper"]:
-            show.show(f"    paper: {model['paper']}")
-        show.show(f"    needs: {model['needs']}; {model['kind']}")
+            print_result(f"    paper: {model['paper']}")
+        print_result(f"    needs: {model['needs']}; {model['kind']}")
         for setting in model["settings"]:
-            show.show(f"    {setting['name']} = {setting['default']}  ({setting['kind']})  {setting['meaning']}")
+            print_result(f"    {setting['name']} = {setting['default']}  ({setting['kind']})  {setting['meaning']}")
         for setting, values in model["search"].items():
-            show.show(f"    tune searches {setting}: {values}")
+            print_result(f"    tune searches {setting}: {values}")
 
 
-def _described(model: type[Any]) -> dict[str, Any]:
-    from sys import modules
-
+def _describe_model(model: type[Any]) -> dict[str, Any]:
     from triptych.models.model import TrainedModel
     from triptych.settings import Choices, describe
 
     return {
-        "about": (modules[model.__module__].__doc__ or "").splitlines()[0],
+        "about": (model.__doc__ or "").partition("\n")[0],
         "paper": model.paper or None,
-        "needs": "interactions; learns from any number of modalities too" if model.needs_features else "interactions",
-        "kind": "trained by gradients" if issubclass(model, TrainedModel) else "solved at once",
+        "needs": "interactions, and any number of modalities" if model.needs_features else "interactions",
+        "kind": "trained by gradient descent" if issubclass(model, TrainedModel) else "closed form",
         "search": {
             name: ", ".join(map(str, each.values)) if isinstance(each, Choices) else f"{each.low:g}..{each.high:g}"
             for name, each in model.search.items()

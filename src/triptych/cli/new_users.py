@@ -8,53 +8,77 @@ from typing import Annotated
 
 import typer
 
-from triptych.cli import show
+from triptych.cli.options import MODEL, OUTPUT, Data, Json, Model, Quiet, Settings, Threads
+from triptych.cli.printing import print_json, print_result, print_table, show_progress
+
+HELD_OUT = "Held-out users"
 
 
 def command(
-    data: Annotated[Path, typer.Argument(help="A data set folder that `triptych prepare` wrote.")],
-    model: Annotated[str, typer.Option("--model", "-m", help="Which model; see `triptych models`.")],
-    settings: Annotated[
-        list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="A setting of the model or of training.")
-    ] = None,
+    data: Data,
+    model: Model,
+    settings: Settings = None,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Folder of the two trainings [default: runs/new-users-…].")
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FOLDER",
+            rich_help_panel=OUTPUT,
+            help="Folder for both models [default: runs/new-users-…].",
+        ),
     ] = None,
-    share: Annotated[float, typer.Option(min=0.001, max=0.9, help="Share of the users that are held out whole.")] = 0.1,
-    clicks: Annotated[int, typer.Option(min=1, help="Items of each that are known when the list is made.")] = 5,
-    seed: Annotated[int, typer.Option(min=0, help="The one number that decides everything random.")] = 0,
-    threads: Annotated[int | None, typer.Option(min=1, help="Processor threads [default: all].")] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    share: Annotated[
+        float,
+        typer.Option(
+            min=0.001, max=0.9, metavar="SHARE", rich_help_panel=HELD_OUT, help="Share of the users to hold out."
+        ),
+    ] = 0.1,
+    clicks: Annotated[
+        int,
+        typer.Option(
+            min=1, metavar="N", rich_help_panel=HELD_OUT, help="Items of each held-out user that are given as history."
+        ),
+    ] = 5,
+    seed: Annotated[
+        int, typer.Option(min=0, metavar="SEED", rich_help_panel=MODEL, help="Seed of all randomness.")
+    ] = 0,
+    threads: Threads = None,
+    json: Json = False,
+    quiet: Quiet = False,
 ) -> None:
-    """How good new users' lists are at once, and how near to those that retraining would give.
+    """Evaluate recommendations for new users.
 
-    Some users are held out whole. A model that never saw them makes lists from a few of their items, as
-    `recommend --history` does; a second one is trained with those items. Both are measured on all else these users took.
-    Interrupted, the same command goes on.
+    A share of the users is held out completely. A model that was trained without them recommends from a few of their
+    items, as `recommend --history` does. A second model is trained with these items as well. Both are measured on the
+    other items of these users. After an interruption, run the same command again to resume.
 
-    Example:  triptych new-users shop/ --model bm3 --clicks 5
+    Example:
+        triptych new-users shop/ --model bm3 --clicks 5
     """
     import torch
 
     from triptych.data.dataset import open_dataset
     from triptych.models.registry import model_class
-    from triptych.settings import assignments, divide, parse
+    from triptych.settings import parse, parse_assignments, split_settings
     from triptych.studies.new_users import evaluate_new_users
     from triptych.training.settings import TrainingSettings
 
     if threads is not None:
         torch.set_num_threads(threads)
-    kind = model_class(model).Settings
-    training, own = divide(
-        {**assignments(settings or []), "seed": seed}, TrainingSettings, kind, of=f"{model} or training"
+    training_settings, model_settings = split_settings(
+        {**parse_assignments(settings or []), "seed": seed},
+        TrainingSettings,
+        model_class(model).Settings,
+        of=f"{model} or training",
     )
     folder = output or Path("runs") / f"new-users-{model}-{data.resolve().name}-{share:g}-{clicks}-seed{seed}"
-    with show.listening() as listener:
-        found = evaluate_new_users(
+    with show_progress() as listener:
+        result = evaluate_new_users(
             model,
             open_dataset(data),
-            own,
-            parse(TrainingSettings, training, of="training"),
+            model_settings,
+            parse(TrainingSettings, training_settings, of="training"),
             folder=folder,
             share=share,
             clicks=clicks,
@@ -62,9 +86,9 @@ def command(
             listener=listener,
         )
     if json:
-        show.show_json(asdict(found))
+        print_json(asdict(result))
         return
-    rows = [[whose, each.mean, f"{each.low:.4f} … {each.high:.4f}"] for whose, each in found.values.items()]
-    title = f"{model}: {found.users:,} held-out users from {clicks} items each, on all else that they took"
-    show.show_table(title, ["list", "NDCG@50", "95 % interval"], rows)
-    show.show(f"the list at once shares {found.overlap.mean:.0%} of its items with the retrained model's")
+    rows = [[name.replace("_", " "), each.mean, f"{each.low:.4f} … {each.high:.4f}"] for name, each in result.values.items()]
+    title = f"{model}: {result.users:,} held-out users, {clicks} items of each given, measured on their other items"
+    print_table(title, ["list", "NDCG@50", "95 % interval"], rows)
+    print_result(f"the list from history shares {result.overlap.mean:.0%} of its items with the retrained model's list")

@@ -8,85 +8,175 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from triptych.cli import show
+from triptych.cli.options import COLUMNS, FILES, ItemIdColumn, Json, Overwrite, Quiet
+from triptych.cli.printing import count_text, lacking_text, print_json, print_result, show_progress
 from triptych.errors import SettingsError
 
 if TYPE_CHECKING:
     from triptych.data.dataset import Dataset
+
+METADATA, FEATURES, CLEANING, SPLIT = "Metadata columns", "Features", "Cleaning", "Split"
 
 
 def command(
     source: Annotated[
         Path,
         typer.Argument(
-            help="Interactions: .csv, .tsv, .parquet or .inter, or a folder (MovieLens, or .inter + *_feat.npy)."
+            metavar="LOG",
+            help="Interactions: .csv, .tsv, .parquet or .inter, or a folder (MovieLens, or .inter with *_feat.npy).",
         ),
     ],
-    output: Annotated[Path, typer.Option("--output", "-o", help="The data set folder to write.")],
-    items: Annotated[Path | None, typer.Option(help="Item table: one row per item, with its id.")] = None,
+    output: Annotated[
+        Path,
+        typer.Option("--output", "-o", metavar="DATA", rich_help_panel=FILES, help="Data set folder to write."),
+    ],
+    items: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", rich_help_panel=FILES, help="Item table: one row per item, with its id."),
+    ] = None,
+    layout: Annotated[
+        str,
+        typer.Option(
+            "--format", metavar="FORMAT", rich_help_panel=FILES, help="auto, movielens, mmrec, recbole or table."
+        ),
+    ] = "auto",
+    user_column: Annotated[
+        str, typer.Option(metavar="COLUMN", rich_help_panel=COLUMNS, help="User ids in the log [default: guessed].")
+    ] = "",
+    item_column: Annotated[
+        str, typer.Option(metavar="COLUMN", rich_help_panel=COLUMNS, help="Item ids in the log [default: guessed].")
+    ] = "",
+    rating_column: Annotated[
+        str,
+        typer.Option(
+            metavar="COLUMN", rich_help_panel=COLUMNS, help="Ratings in the log, '-' for none [default: guessed]."
+        ),
+    ] = "",
+    time_column: Annotated[
+        str,
+        typer.Option(
+            metavar="COLUMN",
+            rich_help_panel=COLUMNS,
+            help="Times in the log, in seconds or ISO dates [default: guessed].",
+        ),
+    ] = "",
+    split_column: Annotated[
+        str,
+        typer.Option(
+            metavar="COLUMN",
+            rich_help_panel=COLUMNS,
+            help="Split in the log: train, validation, test, or 0, 1, 2 [default: guessed].",
+        ),
+    ] = "",
+    item_id_column: ItemIdColumn = "",
+    categorical: Annotated[
+        list[str] | None,
+        typer.Option(metavar="COLUMN", rich_help_panel=METADATA, help="One value per item. Repeatable."),
+    ] = None,
+    multi: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="COLUMN=SEP",
+            rich_help_panel=METADATA,
+            help="Several values per item, separated by SEP. Repeatable.",
+        ),
+    ] = None,
+    numeric: Annotated[
+        list[str] | None, typer.Option(metavar="COLUMN", rich_help_panel=METADATA, help="Numbers. Repeatable.")
+    ] = None,
     features: Annotated[
         list[str] | None,
         typer.Option(
             "--features",
             "-f",
             metavar="MODALITY=FILE[:IDS]",
-            help=".npy, .safetensors or .parquet; IDS: a file with one item id per row; without, rows are in the order "
-            "of the item table. Repeatable.",
+            rich_help_panel=FEATURES,
+            help="FILE is .npy, .safetensors or .parquet, or a folder of `encode`. IDS is a file with one item id per "
+            "row; without it, rows are in the order of the item table. Repeatable.",
         ),
     ] = None,
     neighbours: Annotated[
         list[str] | None,
         typer.Option(
             metavar="MODALITY=ROWS:COSINES",
-            help="Nearest items by a modality, found elsewhere: two .npy files [items, k] in the order of the item "
-            "table, rows of neighbours and their cosines. Repeatable.",
+            rich_help_panel=FEATURES,
+            help="Nearest items, computed elsewhere: two .npy files [items, k] in the order of the item table, rows of "
+            "the neighbours and their cosines. Repeatable.",
         ),
     ] = None,
-    categorical: Annotated[list[str] | None, typer.Option(help="Item column of one value each. Repeatable.")] = None,
-    multi: Annotated[
-        list[str] | None, typer.Option(metavar="COLUMN=SEP", help="Item column of several values. Repeatable.")
-    ] = None,
-    numeric: Annotated[list[str] | None, typer.Option(help="Item column of numbers. Repeatable.")] = None,
+    zero_rows: Annotated[
+        str,
+        typer.Option(
+            metavar="CHOICE",
+            rich_help_panel=FEATURES,
+            help="Feature rows of zeros: missing (the item lacks the modality) or keep.",
+        ),
+    ] = "missing",
     drop_modality: Annotated[
         list[str] | None,
         typer.Option(
             metavar="MODALITY=SHARE",
-            help="Drop a modality for this share of the items, drawn by the seed, to study what that costs. A larger share "
-            "includes the items of a smaller one, and several modalities are dropped for the same items. Repeatable.",
+            rich_help_panel=FEATURES,
+            help="Remove a modality from a random share of the items, to study missing modalities. A larger share "
+            "includes the items of a smaller one. Several modalities are removed from the same items. Repeatable.",
         ),
     ] = None,
-    user_column: Annotated[str, typer.Option(help="Column of user ids [default: guessed].")] = "",
-    item_column: Annotated[str, typer.Option(help="Column of item ids in the log [default: guessed].")] = "",
-    rating_column: Annotated[str, typer.Option(help="Column of ratings ('-' for none) [default: guessed].")] = "",
-    time_column: Annotated[str, typer.Option(help="Column of times: seconds or ISO dates [default: guessed].")] = "",
-    split_column: Annotated[
-        str, typer.Option(help="Column of train/validation/test or 0/1/2 [default: guessed].")
-    ] = "",
-    item_id_column: Annotated[str, typer.Option(help="Column of ids in the item table [default: guessed].")] = "",
-    min_rating: Annotated[float | None, typer.Option(help="Drop interactions rated below this.")] = None,
-    nulls: Annotated[str, typer.Option(help="Rows without an id: error or drop.")] = "error",
-    unknown_items: Annotated[
-        str, typer.Option(help="Items the item table lacks: error, drop, or keep (without content).")
+    store: Annotated[
+        str,
+        typer.Option(metavar="DTYPE", rich_help_panel=FEATURES, help="Stored precision: same, float16 or float32."),
+    ] = "same",
+    min_rating: Annotated[
+        float | None,
+        typer.Option(metavar="RATING", rich_help_panel=CLEANING, help="Drop interactions with a lower rating."),
+    ] = None,
+    nulls: Annotated[
+        str, typer.Option(metavar="CHOICE", rich_help_panel=CLEANING, help="Rows without an id: error or drop.")
     ] = "error",
-    zero_rows: Annotated[
-        str, typer.Option(help="Feature rows of zeros: missing (the item lacks it) or keep.")
-    ] = "missing",
-    k_core: Annotated[int, typer.Option(help="Keep users and items with at least this many interactions.")] = 0,
-    split: Annotated[str, typer.Option(help="auto, ratio, leave-one-out, time, cold-items or given.")] = "auto",
-    train: Annotated[float, typer.Option(help="Share of train, for ratio, time and cold-items.")] = 0.8,
-    validation: Annotated[float, typer.Option(help="Share of validation; the rest is test.")] = 0.1,
-    seed: Annotated[int, typer.Option(help="Seed of random splits.")] = 0,
-    store: Annotated[str, typer.Option(help="Precision of stored features: same, float16 or float32.")] = "same",
-    layout: Annotated[str, typer.Option("--format", help="auto, table, recbole, mmrec or movielens.")] = "auto",
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the data set if it is there.")] = False,
-    json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    unknown_items: Annotated[
+        str,
+        typer.Option(
+            metavar="CHOICE",
+            rich_help_panel=CLEANING,
+            help="Items that are not in the item table: error, drop, or keep (without content).",
+        ),
+    ] = "error",
+    k_core: Annotated[
+        int,
+        typer.Option(
+            metavar="K", rich_help_panel=CLEANING, help="Keep only users and items with at least K interactions."
+        ),
+    ] = 0,
+    split: Annotated[
+        str,
+        typer.Option(
+            metavar="METHOD",
+            rich_help_panel=SPLIT,
+            help="auto, ratio, leave-one-out, time, cold-items or given. auto: given if there is a split column, "
+            "otherwise ratio.",
+        ),
+    ] = "auto",
+    train: Annotated[
+        float,
+        typer.Option(metavar="SHARE", rich_help_panel=SPLIT, help="Training share, for ratio, time and cold-items."),
+    ] = 0.8,
+    validation: Annotated[
+        float, typer.Option(metavar="SHARE", rich_help_panel=SPLIT, help="Validation share. The rest is for test.")
+    ] = 0.1,
+    seed: Annotated[
+        int, typer.Option(metavar="SEED", rich_help_panel=SPLIT, help="Seed of random splits and --drop-modality.")
+    ] = 0,
+    overwrite: Overwrite = False,
+    json: Json = False,
+    quiet: Quiet = False,
 ) -> None:
-    """Read, clean, align and split files into a data set folder that `train` takes.
+    """Clean, align and split files into a data set folder.
 
-    Ids are text always: "007" stays "007". What cleaning left out is counted and told. Items may lack a modality.
-    Bad input is an error that names the file, the row and the mend.
+    The folder is the input of `train`. Ids are always text: "007" stays "007". Rows that cleaning drops are counted and
+    reported. Items may lack a modality. An error in the input names the file and the row, and gives a hint.
 
-    Example:  triptych prepare log.csv --items items.csv -f image=image.npy -f text=text.npy --multi "genres=|" -o shop/
+    Example:
+        triptych prepare log.csv --items items.csv -f image=image.npy \\
+            -f text=text.npy --multi "genres=|" -o shop/
     """
     from triptych.preparing import PrepareSettings, prepare
     from triptych.settings import parse
@@ -115,61 +205,67 @@ def command(
         "drop_modality": tuple(drop_modality or ()),
     }
     settings = parse(PrepareSettings, values, of="prepare")
-    sources = [feature_source(each) for each in features or ()]
-    near = [_neighbour_source(each) for each in neighbours or ()]
-    with show.listening() as listener:
+    feature_sources = [parse_feature_source(each) for each in features or ()]
+    neighbour_sources = [_parse_neighbour_source(each) for each in neighbours or ()]
+    with show_progress() as listener:
         dataset = prepare(
             source,
             output,
             settings,
             items=items,
-            features=sources,
-            neighbours=near,
+            features=feature_sources,
+            neighbours=neighbour_sources,
             overwrite=overwrite,
             listener=listener,
         )
-    _tell(dataset, output, json=json)
+    result = _summary(dataset, output)
+    if json:
+        print_json(result)
+    else:
+        _print_summary(result)
 
 
-def feature_source(given: str) -> Any:
-    """The FeatureSource that MODALITY=FILE[:IDS] means. Raises SettingsError."""
-    from triptych.data.features import NAME
+def parse_feature_source(text: str) -> Any:
+    """Parse MODALITY=FILE[:IDS] into a FeatureSource. Raises SettingsError."""
+    from triptych.data.features import MODALITY_NAME
     from triptych.data.formats.features import FeatureSource
 
-    modality, equals, files = given.partition("=")
+    modality, equals, files = text.partition("=")
     if not equals or not files:
-        raise SettingsError(f'"{given}" is not MODALITY=FILE', hint="write for example: --features image=image.npy")
-    if not re.fullmatch(NAME, modality):
-        raise SettingsError(f'"{modality}" cannot name a modality', hint="use letters, digits, - and _, a letter first")
+        raise SettingsError(f'"{text}" is not MODALITY=FILE', hint="write for example: --features image=image.npy")
+    if not re.fullmatch(MODALITY_NAME, modality):
+        raise SettingsError(
+            f'"{modality}" is not a valid modality name', hint="use letters, digits, - and _, starting with a letter"
+        )
+    # the first two characters are not searched for a colon: C:\features.npy has a drive, no ids
     path, colon, ids = files.rpartition(":") if ":" in files[2:] else (files, "", "")
     return FeatureSource(modality, Path(path), Path(ids) if colon else None)
 
 
-def _neighbour_source(given: str) -> Any:
+def _parse_neighbour_source(text: str) -> Any:
     from triptych.data.formats.neighbours import NeighbourSource
 
-    modality, equals, files = given.partition("=")
+    modality, equals, files = text.partition("=")
     rows, colon, cosines = files.rpartition(":")
     if not equals or not colon or not rows or not cosines:
         raise SettingsError(
-            f'"{given}" is not MODALITY=ROWS:COSINES', hint="write for example: --neighbours image=rows.npy:cosines.npy"
+            f'"{text}" is not MODALITY=ROWS:COSINES', hint="write for example: --neighbours image=rows.npy:cosines.npy"
         )
     return NeighbourSource(modality, Path(rows), Path(cosines))
 
 
-def _tell(dataset: Dataset, output: Path, *, json: bool) -> None:
+def _summary(dataset: Dataset, output: Path) -> dict[str, Any]:
     import numpy as np
 
     from triptych.data.dataset import SPLITS
 
-    carried = dataset.split_codes if dataset.split_codes is not None else np.zeros(0, np.int8)
-    splits = {name: int(np.count_nonzero(carried == position)) for position, name in enumerate(SPLITS)}
-    result = {
+    codes = dataset.split_codes if dataset.split_codes is not None else np.zeros(0, np.int8)
+    return {
         "output": str(output),
         "users": dataset.n_users,
         "items": dataset.n_items,
         "interactions": len(dataset.interactions),
-        "splits": splits,
+        "splits": {name: int(np.count_nonzero(codes == code)) for code, name in enumerate(SPLITS)},
         "split": dataset.about["split"],
         "cleaning": dataset.about["cleaning"],
         "modalities": {
@@ -177,20 +273,19 @@ def _tell(dataset: Dataset, output: Path, *, json: bool) -> None:
             for name, each in dataset.features.items()
         },
     }
-    if json:
-        show.show_json(result)
-        return
-    cells = dataset.n_users * dataset.n_items
-    show.show(
-        f"{show.counted(dataset.n_users, 'user')}, {show.counted(dataset.n_items, 'item')}, "
-        f"{show.counted(len(dataset.interactions), 'interaction')} "
-        f"({1 - len(dataset.interactions) / cells:.3%} empty)"
+
+
+def _print_summary(result: dict[str, Any]) -> None:
+    users, items, interactions = result["users"], result["items"], result["interactions"]
+    print_result(
+        f"{count_text(users, 'user')}, {count_text(items, 'item')}, {count_text(interactions, 'interaction')} "
+        f"({1 - interactions / (users * items):.3%} empty)"
     )
-    counts = ", ".join(f"{count:,} {name}" for name, count in splits.items())
-    show.show(f"split {dataset.about['split']}: {counts}")
-    told = [f"{name.replace('_', ' ')} {count:,}" for name, count in dataset.about["cleaning"].items() if count]
-    show.show("cleaning: " + ", ".join(told))
-    for name, each in dataset.features.items():
-        lacking = f", {show.lacking(each.n_missing)}" if each.n_missing else ""
-        show.show(f"{name}: {each.width}-d {each.table.dtype}{lacking}")
-    show.show(f"data set: {output}\nnext: triptych train {output} --model bm3")
+    counts = ", ".join(f"{count:,} {name}" for name, count in result["splits"].items())
+    print_result(f"split {result['split']}: {counts}")
+    counts = ", ".join(f"{name.replace('_', ' ')} {count:,}" for name, count in result["cleaning"].items() if count)
+    print_result(f"cleaning: {counts}")
+    for name, each in result["modalities"].items():
+        lacking = f", {lacking_text(each['missing'])}" if each["missing"] else ""
+        print_result(f"{name}: {each['width']}-d {each['dtype']}{lacking}")
+    print_result(f"data set: {result['output']}\nnext: triptych train {result['output']} --model bm3")

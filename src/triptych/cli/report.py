@@ -7,35 +7,43 @@ from typing import Annotated
 
 import typer
 
-from triptych.cli import show
+from triptych.cli.options import OUTPUT, PictureColumn, Pictures, Quiet, TitleColumn
+from triptych.cli.printing import print_result, show_progress
 
 
 def command(
-    comparison: Annotated[Path, typer.Argument(help="Folder that `triptych compare` wrote.")],
-    title: Annotated[str, typer.Option(help="Of the page [default: the data sets' names].")] = "",
-    users: Annotated[int, typer.Option(min=0, help="Users whose lists are shown, of each data set.")] = 4,
-    title_column: Annotated[
-        str | None, typer.Option(help="Column of the item table with titles [default: title or name, else the id].")
-    ] = None,
-    picture_column: Annotated[str | None, typer.Option(help="Column of the item table with picture files.")] = None,
-    pictures: Annotated[Path | None, typer.Option(help="Folder that these files are in.")] = None,
+    comparison: Annotated[Path, typer.Argument(metavar="COMPARISON", help="Folder written by `triptych compare`.")],
+    title: Annotated[
+        str,
+        typer.Option(metavar="TITLE", rich_help_panel=OUTPUT, help="Page title [default: names of the data sets]."),
+    ] = "",
+    users: Annotated[
+        int, typer.Option(min=0, metavar="N", rich_help_panel=OUTPUT, help="Example users per data set.")
+    ] = 4,
+    title_column: TitleColumn = None,
+    picture_column: PictureColumn = None,
+    pictures: Pictures = None,
+    quiet: Quiet = False,
 ) -> None:
-    """Draw a comparison as one HTML page, COMPARISON/report.html, that needs nothing beside it.
+    """Write a comparison as one HTML page.
 
-    Quality with intervals, what it costs, sparse users and rare items, modalities, learning curves, and some users'
-    real lists by the best model, with pictures where the items' table names them, and why the first of each list.
+    The page is COMPARISON/report.html, in one file without links to other files. It shows metrics with intervals, cost,
+    sparse users and rare items, modalities, learning curves, and the recommendations of the best model for some example
+    users. These have the reason for each first item, and pictures if the item table names them.
 
-    Example:  triptych report runs/compare-films --picture-column poster --pictures films/posters
+    Example:
+        triptych report runs/compare-films --picture-column poster \\
+            --pictures films/posters
     """
     from triptych.explaining.item_display import ItemDisplay
     from triptych.studies.report.page import write_report
 
-    with show.listening() as listener:
+    with show_progress() as listener:
         page = write_report(
             comparison,
             title=title,
             n_users=users,
-            look=ItemDisplay(title_column, picture_column, pictures),
+            display=ItemDisplay(title_column, picture_column, pictures),
             listener=listener,
         )
-    show.show(f"report: {page}")
+    print_result(f"report: {page}")

@@ -6,6 +6,7 @@ import _thread
 import os
 import signal
 import sys
+import textwrap
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,77 +15,113 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from triptych.cli import show
-from triptych.settings import assignments, describe, divide, parse, read_toml
-from triptych.training.loggers import open_loggers
-from triptych.training.run_context import MetricsLogger
-from triptych.training.settings import TrainingSettings
+from triptych.cli.help import Command
+from triptych.cli.options import MODEL, OUTPUT, Data, Json, Modalities, Model, Quiet, Settings, Threads
+from triptych.cli.printing import print_json, print_message_from_signal_handler, print_result, show_progress
 
 if TYPE_CHECKING:
     from triptych.ranking.recommender import Recommender
+    from triptych.training.run_context import MetricsLogger
+    from triptych.training.settings import TrainingSettings
 
-TRAINING = "\n\n".join(f"  {s.name} = {s.default}: {s.meaning}" for s in describe(TrainingSettings))
+
+class TrainCommand(Command):
+    """`triptych train`, whose help ends with the settings of training."""
+
+    def format_epilog(self, ctx: Any, formatter: Any) -> None:
+        from triptych.settings import describe
+        from triptych.training.settings import TrainingSettings
+
+        formatter.write("\nSettings of training, for --set (settings of the models: triptych models):\n")
+        for setting in describe(TrainingSettings):
+            text = f"{setting.name} = {setting.default}: {setting.meaning}"
+            lines = textwrap.fill(text, formatter.width, initial_indent="  ", subsequent_indent="      ")
+            formatter.write(f"{lines}\n")
 
 
 def command(
-    data: Annotated[Path, typer.Argument(help="A data set folder that `triptych prepare` wrote.")],
-    model: Annotated[str, typer.Option("--model", "-m", help="Which model; `triptych models` lists them.")] = "bm3",
+    data: Data,
+    model: Model = "bm3",
     run: Annotated[
-        Path | None, typer.Option("--run", "-r", help="Run folder [default: runs/MODEL-DATA-seedSEED].")
+        Path | None,
+        typer.Option(
+            "--run",
+            "-r",
+            metavar="RUN",
+            rich_help_panel=OUTPUT,
+            help="Run folder to write or resume [default: runs/MODEL-DATA-seedSEED].",
+        ),
     ] = None,
-    settings: Annotated[
-        list[str] | None,
-        typer.Option("--set", "-s", metavar="NAME=VALUE", help="A setting of the model or of training; repeatable."),
-    ] = None,
+    settings: Settings = None,
     settings_file: Annotated[
-        Path | None, typer.Option("--settings", help="A TOML file of settings; --set goes before it.")
+        Path | None,
+        typer.Option(
+            "--settings",
+            metavar="FILE",
+            rich_help_panel=MODEL,
+            help="TOML file of settings. A --set has priority over it.",
+        ),
     ] = None,
-    modalities: Annotated[
-        str | None, typer.Option(help="Use only these, separated by commas; 'none' for none [default: all].")
+    modalities: Modalities = None,
+    seed: Annotated[
+        int | None,
+        typer.Option(metavar="SEED", rich_help_panel=MODEL, help="Seed of all randomness [default: 0]."),
     ] = None,
-    seed: Annotated[int | None, typer.Option(help="The number that decides everything random.")] = None,
-    threads: Annotated[int | None, typer.Option(min=1, help="Processor threads [default: all].")] = None,
+    threads: Threads = None,
     log_to: Annotated[
         list[str] | None,
-        typer.Option(metavar="KIND:TARGET", help="Log metrics to tensorboard:FOLDER or mlflow:URI too. Repeatable."),
+        typer.Option(
+            metavar="KIND:TARGET",
+            rich_help_panel=OUTPUT,
+            help="Also log metrics to tensorboard:FOLDER or mlflow:URI. Repeatable.",
+        ),
     ] = None,
     until_stdin_closes: Annotated[
         bool, typer.Option("--until-stdin-closes", hidden=True, help="Stop, as by Ctrl-C, when standard input ends.")
     ] = False,
-    json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    json: Json = False,
+    quiet: Quiet = False,
 ) -> None:
-    """Train a model on a prepared data set, stopping early by a validation metric.
+    """Train a model on a prepared data set.
 
-    The run folder gets checkpoints, metrics.jsonl (one line an epoch) and model/, which `evaluate` and `recommend`
-    take. Interrupted at any moment, the same command goes on from the last checkpoint, and ends with the same bytes.
+    Training stops early by a validation metric. The run folder gets checkpoints, metrics.jsonl with one line per epoch,
+    and the model for `evaluate` and `recommend`. After an interruption, even a killed process, run the same command
+    again: it resumes from the last checkpoint, and the result has the same bytes.
 
-    Example:  triptych train shop/ --model bm3 --set n_layers=1 --set patience=10 --seed 1
+    Example:
+        triptych train shop/ --model bm3 --set n_layers=1 \\
+            --set patience=10 --seed 1
     """
-    from triptych.data.dataset import named_modalities, open_dataset
+    from triptych.data.dataset import open_dataset, parse_modalities
     from triptych.models.registry import model_class
+    from triptych.settings import parse, parse_assignments, read_toml, split_settings
+    from triptych.training.loggers import open_loggers
+    from triptych.training.settings import TrainingSettings
 
     dataset = open_dataset(data)
     if modalities is not None:
-        dataset = dataset.with_modalities(named_modalities(modalities))
+        dataset = dataset.with_modalities(parse_modalities(modalities))
     values: dict[str, Any] = read_toml(settings_file) if settings_file else {}
-    values |= assignments(settings or [])
+    values |= parse_assignments(settings or [])
     if seed is not None:
         values["seed"] = seed
-    ours, theirs = divide(values, TrainingSettings, model_class(model).Settings, of=f"{model} or training")
-    training = parse(TrainingSettings, ours, of="training")
+    training_settings, model_settings = split_settings(
+        values, TrainingSettings, model_class(model).Settings, of=f"{model} or training"
+    )
+    training = parse(TrainingSettings, training_settings, of="training")
     folder = run or Path("runs") / f"{model}-{data.resolve().name}-seed{training.seed}"
     with (
-        _asked_to_stop(model, until_stdin_closes) as should_stop,
+        _handle_stop_requests(model, until_stdin_closes) as should_stop,
         open_loggers(log_to or [], folder, {"model": model, "data": str(data), **values}) as loggers,
     ):
-        recommender = _fit(model, dataset, theirs, training, folder, threads, should_stop, loggers)
+        recommender = _fit(model, dataset, model_settings, training, folder, threads, should_stop, loggers)
     result = {key: value for key, value in recommender.about.items() if key not in ("settings", "training")}
     if json:
-        show.show_json({"run": str(folder), **result})
+        print_json({"run": str(folder), **result})
         return
     for key in sorted(key for key in result if key.startswith("validation/")):
-        show.show(f"{key} {result[key]:.4f} at epoch {result['best_epoch']} of {result['epochs']}")
-    show.show(f"run folder: {folder}\nnext: triptych evaluate {folder}")
+        print_result(f"{key} {result[key]:.4f} at epoch {result['best_epoch']} of {result['epochs']}")
+    print_result(f"run folder: {folder}\nnext: triptych evaluate {folder}")
 
 
 def _fit(
@@ -103,43 +140,43 @@ def _fit(
 
     if threads is not None:
         torch.set_num_threads(threads)
-    with show.listening() as listener:
+    with show_progress() as listener:
         return fit(
             model, dataset, settings, training, run=folder, listener=listener, should_stop=should_stop, loggers=loggers
         )
 
 
 @contextmanager
-def _asked_to_stop(model: str, until_stdin_closes: bool) -> Iterator[Callable[[], bool]]:
-    """Whether to stop after this step, as the first Ctrl-C asks; a model that is solved is stopped at once."""
+def _handle_stop_requests(model: str, until_stdin_closes: bool) -> Iterator[Callable[[], bool]]:
+    """Yield a function that returns whether to stop after this step.
+
+    The first Ctrl-C requests a stop, the second one stops at once. A closed-form model stops at the first one.
+    """
     from triptych.models.model import TrainedModel
     from triptych.models.registry import model_class
 
-    asked, trained = threading.Event(), issubclass(model_class(model), TrainedModel)
+    requested, is_trained = threading.Event(), issubclass(model_class(model), TrainedModel)
 
-    def stop(number: int, frame: object) -> None:
-        if asked.is_set():
+    def request_stop(number: int, frame: object) -> None:
+        if requested.is_set():
             raise KeyboardInterrupt
-        asked.set()
-        show.say_at_once("stopping after this step (again to stop at once); the same command goes on from here")
+        requested.set()
+        print_message_from_signal_handler(
+            "stopping after this step (press Ctrl-C again to stop at once); run the same command again to resume"
+        )
 
-    def stop_at_the_end_of_stdin() -> None:
+    def stop_when_stdin_closes() -> None:
         while os.read(sys.stdin.fileno(), 1024):
             pass
-        if trained:
-            asked.set()
+        if is_trained:
+            requested.set()
         else:
             _thread.interrupt_main()
 
     if until_stdin_closes:
-        threading.Thread(target=stop_at_the_end_of_stdin, daemon=True).start()
-    before = signal.signal(signal.SIGINT, stop) if trained else signal.getsignal(signal.SIGINT)
+        threading.Thread(target=stop_when_stdin_closes, daemon=True).start()
+    previous = signal.signal(signal.SIGINT, request_stop) if is_trained else signal.getsignal(signal.SIGINT)
     try:
-        yield asked.is_set
+        yield requested.is_set
     finally:
-        signal.signal(signal.SIGINT, before)
-
-
-command.__doc__ = (
-    f"{command.__doc__}\n\nSettings of training, for --set:\n\n{TRAINING}\n\nSettings of models: triptych models"
-)
+        signal.signal(signal.SIGINT, previous)

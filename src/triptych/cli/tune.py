@@ -9,76 +9,102 @@ from typing import Annotated, Any
 
 import typer
 
-from triptych.cli import show
-from triptych.settings import assignments
-from triptych.training.settings import TrainingSettings
+from triptych.cli.options import COMPUTING, MODEL, OUTPUT, Data, Json, Modalities, Model, Quiet, Settings
+from triptych.cli.printing import print_json, print_result, print_table, show_progress
 
-SHOWN = 10  # trials in the table
+TRIALS_SHOWN = 10  # in the table
+SEARCH = "Search"
 
 
 def command(
-    data: Annotated[Path, typer.Argument(help="A data set folder that `triptych prepare` wrote.")],
-    model: Annotated[str, typer.Option("--model", "-m", help="Which model; `triptych models` lists them.")] = "bm3",
+    data: Data,
+    model: Model = "bm3",
     trials: Annotated[
-        int, typer.Option(min=1, help="How many settings to try; the same for every model is fair.")
+        int,
+        typer.Option(
+            min=1,
+            metavar="N",
+            rich_help_panel=SEARCH,
+            help="Number of trials. Use the same number for all models that you compare.",
+        ),
     ] = 20,
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="Folder of the search [default: runs/tune-MODEL-DATA-seedSEED]."),
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FOLDER",
+            rich_help_panel=OUTPUT,
+            help="Folder to write or resume [default: runs/tune-MODEL-DATA-seedSEED].",
+        ),
     ] = None,
     search: Annotated[
         list[str] | None,
         typer.Option(
             metavar="NAME=A,B,C | NAME=LOW..HIGH",
-            help="What to search instead of what `triptych models` lists; a span is logarithmic. Repeatable.",
+            rich_help_panel=SEARCH,
+            help="Values of a setting to search, instead of those that `triptych models` lists. LOW..HIGH is a "
+            "logarithmic range. Repeatable.",
         ),
     ] = None,
-    settings: Annotated[
-        list[str] | None,
-        typer.Option("--set", "-s", metavar="NAME=VALUE", help="A setting that all trials have; repeatable."),
-    ] = None,
-    modalities: Annotated[
-        str | None, typer.Option(help="Use only these, separated by commas; 'none' for none [default: all].")
-    ] = None,
-    jobs: Annotated[int, typer.Option(min=1, help="Trials at a time, each a process.")] = 1,
+    settings: Settings = None,
+    modalities: Modalities = None,
+    jobs: Annotated[
+        int,
+        typer.Option(min=1, metavar="N", rich_help_panel=COMPUTING, help="Trials at the same time, one process each."),
+    ] = 1,
     threads: Annotated[
-        int | None, typer.Option(min=1, help="Processor threads of a trial [default: all / jobs].")
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="N",
+            rich_help_panel=COMPUTING,
+            help="Processor threads per trial [default: all, divided by --jobs].",
+        ),
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="The number that decides everything random.")] = 0,
-    json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    seed: Annotated[
+        int, typer.Option(min=0, metavar="SEED", rich_help_panel=MODEL, help="Seed of all randomness.")
+    ] = 0,
+    json: Json = False,
+    quiet: Quiet = False,
 ) -> None:
-    """Search for a model's best settings, on the validation part only: the test part stays closed.
+    """Search for the best settings of a model.
 
-    Every trial is a run folder below OUTPUT/runs. A space of no more points than trials is gone through whole; else
-    Optuna proposes. Interrupted, the same command goes on; with more --trials, a finished search does too. The best
-    settings are in OUTPUT/best.toml, which `train` takes:
+    Trials are judged on the validation split only. The test split is not used. Each trial is a run folder in
+    FOLDER/runs. If the search space has no more points than trials, all points are tried; otherwise Optuna proposes
+    them. After an interruption, run the same command again to resume. With more --trials, a finished search continues.
+    The best settings are written to FOLDER/best.toml, for `train`.
 
-    Example:  triptych tune shop/ --model bm3 --trials 8 --jobs 2 -o tuned/bm3
+    Example:
+        triptych tune shop/ --model bm3 --trials 8 --jobs 2 -o tuned/bm3
 
-              triptych train shop/ --model bm3 --settings tuned/bm3/best.toml
+    Next:
+        triptych train shop/ --model bm3 --settings tuned/bm3/best.toml
     """
-    from triptych.data.dataset import named_modalities, open_dataset
+    from triptych.data.dataset import open_dataset, parse_modalities
     from triptych.models.registry import model_class
     from triptych.ranking.metrics import parse_metric
-    from triptych.studies.processes import training
+    from triptych.settings import parse_assignments
+    from triptych.studies.processes import train_arguments
     from triptych.studies.propose import default_point, search_space
-    from triptych.studies.tune import BEST, in_words, tune
+    from triptych.studies.tune import BEST, settings_text, tune
+    from triptych.training.settings import TrainingSettings
 
     dataset = open_dataset(data)
     if modalities is not None:
-        dataset.with_modalities(named_modalities(modalities))
-    fixed = assignments(settings or [])
-    space = search_space(model, fixed, assignments(search or []))
+        dataset.with_modalities(parse_modalities(modalities))  # raises an error for an unknown modality
+    fixed = parse_assignments(settings or [])
+    space = search_space(model, fixed, parse_assignments(search or []))
     metric = str(parse_metric(str(fixed.get("metric", TrainingSettings().metric))))
     folder = output or Path("runs") / f"tune-{model}-{data.resolve().name}-seed{seed}"
-    shared = threads or max(1, (os.cpu_count() or 1) // jobs)
+    threads_per_trial = threads or max(1, (os.cpu_count() or 1) // jobs)
 
     def train(chosen: Any, run: Path) -> list[str]:
-        return training(data, model, run, seed, {**fixed, **chosen}, modalities=modalities, threads=shared)
+        return train_arguments(data, model, run, seed, {**fixed, **chosen}, modalities=modalities, threads=threads_per_trial)
 
     about = {"model": model, "data": dataset.fingerprint, "modalities": modalities}
-    with show.listening() as listener:
-        found = tune(
+    with show_progress() as listener:
+        results = tune(
             folder,
             space,
             train,
@@ -92,18 +118,20 @@ def command(
             listener=listener,
         )
     if json:
-        show.show_json([{"run": str(trial.run), **asdict(trial.tried)} for trial in found])
+        print_json([{"run": str(trial.run), **asdict(trial.result)} for trial in results])
         return
     rows = [
-        [t.run.name, "failed" if t.tried.value is None else t.tried.value, *map(_short, t.tried.settings.values())]
-        for t in found[:SHOWN]
+        [t.run.name, "failed" if t.result.value is None else t.result.value, *map(_value_text, t.result.settings.values())]
+        for t in results[:TRIALS_SHOWN]
     ]
-    title = f"{model} on {data}: the best of {len(found)} trials, on validation"
-    show.show_table(title, ["run", metric, *space], rows)
-    show.show(f"best settings: {folder / BEST} ({in_words(found[0].tried.settings)})")
-    also = f" --modalities {modalities}" if modalities is not None else ""
-    show.show(f"next: triptych train {data} --model {model} --settings {folder / BEST} --seed {seed}{also}")
+    title = f"{model} on {data}: the best of {len(results)} trials, on validation"
+    print_table(title, ["run", metric, *space], rows)
+    print_result(f"best settings: {folder / BEST} ({settings_text(results[0].result.settings)})")
+    same_modalities = f" --modalities {modalities}" if modalities is not None else ""
+    print_result(
+        f"next: triptych train {data} --model {model} --settings {folder / BEST} --seed {seed}{same_modalities}"
+    )
 
 
-def _short(value: object) -> str:
+def _value_text(value: object) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -1,11 +1,12 @@
-"""Columns of the item table -> a feature matrix; fitted once, kept as plain values, and replayed for new items.
+"""Encode columns of the item table as a feature matrix. The encoder is fitted once and also encodes new items.
 
-    categorical   one column a value (the most frequent ones)
-    multi         the same, for fields that hold several values between separators
-    numeric       standardised, and a column that says whether it is known
+    categorical   one-hot: one feature per value, for the most frequent values
+    multi         the same, for fields with several values between separators
+    numeric       standardised, and a second feature that says whether the number is known
 
-scikit-learn's encoders do the work; what they learnt is stored as JSON, never pickled. It is imported where it works:
-that takes longer than all else of preparing a small data set, and most have no such columns.
+scikit-learn's encoders do the work. Their fitted state is stored as JSON, never pickled. scikit-learn is imported only
+when it is needed: its import takes longer than the rest of preparing a small data set, and most data sets have no
+metadata columns.
 """
 
 from __future__ import annotations
@@ -18,17 +19,17 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from triptych.data.features import Features, first_bad_value
+from triptych.data.features import Features, first_non_finite
 from triptych.data.formats.tables import Table
 from triptych.errors import InputError, SettingsError
 
-MAX_VALUES = 512  # of one column that get a feature of their own
-LEAST_COUNT = 2  # a value that one item alone has says nothing about others
+MAX_VALUES = 512  # per column: only the most frequent values get a feature
+MIN_COUNT = 2  # a value of a single item says nothing about other items
 
 
 @dataclass(frozen=True)
 class MetadataColumns:
-    """Which columns of the item table say what kind of thing. multi: column -> separator between its values."""
+    """The metadata columns of the item table, by type. multi: column -> separator between its values."""
 
     categorical: tuple[str, ...] = ()
     multi: Mapping[str, str] | None = None
@@ -38,22 +39,25 @@ class MetadataColumns:
         return bool(self.categorical or self.multi or self.numeric)
 
 
-def separators(given: Sequence[str]) -> dict[str, str]:
-    """`["genres=|"]` (of `--multi`) as column -> separator, "|" where none is named. Raises SettingsError."""
-    found = {}
-    for each in given:
-        column, equals, separator = each.partition("=")
+def parse_separators(entries: Sequence[str]) -> dict[str, str]:
+    """Parse `["genres=|"]`, the values of `--multi`, into column -> separator. The default separator is "|".
+
+    Raises SettingsError.
+    """
+    separators = {}
+    for entry in entries:
+        column, equals, separator = entry.partition("=")
         if not column or (equals and not separator):
-            raise SettingsError(f'"{each}" is not COLUMN=SEPARATOR', hint="write for example genres=|")
-        found[column] = separator or "|"
-    return found
+            raise SettingsError(f'"{entry}" is not COLUMN=SEPARATOR', hint="write for example genres=|")
+        separators[column] = separator or "|"
+    return separators
 
 
 def fit_metadata(table: Table, columns: MetadataColumns) -> Features:
-    """The metadata features of all items, float32 [n_items, width], and the encoder that makes them.
+    """Fit the encoder and return the metadata features of all items: float32 [n_items, width], with the encoder.
 
-    An item that has none of the columns lacks the modality. Raises InputError on a column that the table lacks, a
-    number that is none, or if nothing is left to encode.
+    An item without a value in any of the columns lacks the modality. Raises InputError if the table does not have a
+    column, if a number cannot be read, or if there is nothing to encode.
     """
     from sklearn.preprocessing import StandardScaler
 
@@ -67,7 +71,7 @@ def fit_metadata(table: Table, columns: MetadataColumns) -> Features:
     for column in columns.numeric:
         known = table.numbers(column).drop_nulls().to_numpy()
         if not len(known):
-            raise InputError("has no number", where=table.where(column=column), hint="leave the column out")
+            raise InputError("has no number", where=table.location(column=column), hint="leave the column out")
         scaler = StandardScaler().fit(known[:, None])
         parts.append(
             {"kind": "numeric", "column": column, "mean": float(scaler.mean_[0]), "scale": float(scaler.scale_[0])}
@@ -75,7 +79,7 @@ def fit_metadata(table: Table, columns: MetadataColumns) -> Features:
     parts = [part for part in parts if part["kind"] == "numeric" or part["values"]]
     if not parts:
         raise InputError(
-            "no value of the metadata columns is shared by two items", where=table.where(), hint="name other columns"
+            "no value of the metadata columns is shared by two items", where=table.location(), hint="name other columns"
         )
     encoder = {"format": 1, "parts": parts}
     rows, present = encode_metadata(encoder, table)
@@ -84,9 +88,9 @@ def fit_metadata(table: Table, columns: MetadataColumns) -> Features:
 
 
 def encode_metadata(encoder: Mapping[str, Any], table: Table) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """Items as the fitted encoder sees them: float32 [n, width], and which of them have any metadata, bool [n].
+    """Encode items with a fitted encoder. Returns float32 [n, width], and bool [n]: items that have any metadata.
 
-    Values that were not there when the encoder was fitted count as no value. Raises InputError.
+    Values that the encoder did not see during fitting count as no value. Raises InputError.
     """
     from sklearn.preprocessing import StandardScaler
 
@@ -100,32 +104,32 @@ def encode_metadata(encoder: Mapping[str, Any], table: Table) -> tuple[NDArray[n
             scaler = StandardScaler()
             scaler.mean_, scaler.scale_ = np.array([part["mean"]]), np.array([part["scale"]])
             scaled = np.where(known, scaler.transform(numbers.fill_null(part["mean"]).to_numpy()[:, None])[:, 0], 0)
-            with np.errstate(over="ignore"):  # told below
+            with np.errstate(over="ignore"):  # checked below
                 block = np.stack([scaled, known], axis=1).astype(np.float32)
             present |= known
         else:
             text = table.labels(column)
             if part["kind"] == "multi":
-                block = _several(_split(text, part["separator"]), part["values"])
+                block = _multi_hot(_split(text, part["separator"]), part["values"])
             else:
-                block = _one(text, part["values"])
+                block = _one_hot(text, part["values"])
             present |= text.is_not_null().to_numpy()
         blocks.append(block)
     rows = np.concatenate(blocks, axis=1)
-    bad = first_bad_value(rows)
+    bad = first_non_finite(rows)
     if bad is not None:
-        raise InputError("a number is too large to be encoded", where=table.where(bad[0]), hint="correct it")
+        raise InputError("a number is too large to be encoded", where=table.location(bad[0]), hint="correct it")
     return rows, present
 
 
 def _frequent(values: pl.Series) -> list[str]:
-    """The values that are worth a feature, in alphabetical order."""
+    """Return the values that get a feature, in alphabetical order."""
     name = values.name
-    counts = values.drop_nulls().value_counts().filter(pl.col("count") >= LEAST_COUNT)
+    counts = values.drop_nulls().value_counts().filter(pl.col("count") >= MIN_COUNT)
     return sorted(counts.sort(["count", name], descending=[True, False]).head(MAX_VALUES)[name].to_list())
 
 
-def _one(text: pl.Series, values: Sequence[str]) -> NDArray[np.float32]:
+def _one_hot(text: pl.Series, values: Sequence[str]) -> NDArray[np.float32]:
     from sklearn.preprocessing import OneHotEncoder
 
     encoder = OneHotEncoder(categories=[list(values)], handle_unknown="ignore", sparse_output=False, dtype=np.float32)
@@ -134,7 +138,7 @@ def _one(text: pl.Series, values: Sequence[str]) -> NDArray[np.float32]:
     return encoded
 
 
-def _several(lists: pl.Series, values: Sequence[str]) -> NDArray[np.float32]:
+def _multi_hot(lists: pl.Series, values: Sequence[str]) -> NDArray[np.float32]:
     from sklearn.preprocessing import MultiLabelBinarizer
 
     known = set(values)
@@ -144,5 +148,6 @@ def _several(lists: pl.Series, values: Sequence[str]) -> NDArray[np.float32]:
 
 
 def _split(text: pl.Series, separator: str) -> pl.Series:
+    """Split fields into lists of values, without blanks around them and without empty values."""
     trimmed = text.str.split(separator).list.eval(pl.element().str.strip_chars())
     return trimmed.list.eval(pl.element().filter(pl.element() != ""))

@@ -1,1 +1,1 @@
-"""What is known: ids, interactions, features, splits. numpy and polars, no torch."""
+"""The data: ids, interactions, features, splits. numpy and polars, no torch."""

@@ -1,4 +1,4 @@
-"""A log -> the interactions to learn from, saying what was left out."""
+"""Clean a log into distinct interactions, and count what was dropped."""
 
 from __future__ import annotations
 
@@ -17,18 +17,22 @@ UnknownItems = Literal["error", "drop", "keep"]
 
 @dataclass(frozen=True)
 class Cleaning:
-    """What cleaning did, as counts of rows of the log (and of users and items where it says so)."""
+    """Counts of what cleaning dropped: rows of the log, then distinct users and items.
 
-    read: int
-    without_id: int
-    below_rating: int
-    of_unknown_items: int
-    duplicates: int
-    conflicting_splits: int  # duplicates that stood in two parts of the split; they count for the earlier part
-    below_core: int
+    conflicting_splits: pairs whose duplicate rows were in different splits; such a pair counts for the earlier split.
+    users_dropped, items_dropped: ids that have rows after the rating filter, but none at the end.
+    """
+
+    rows_read: int
+    rows_without_id: int
+    rows_below_min_rating: int
+    rows_of_unknown_items: int
+    duplicate_rows: int
+    conflicting_splits: int
+    rows_below_k_core: int
     users_dropped: int
     items_dropped: int
-    kept: int
+    rows_kept: int
 
 
 def clean(
@@ -40,51 +44,46 @@ def clean(
     unknown_items: UnknownItems = "error",
     k_core: int = 0,
 ) -> tuple[pl.DataFrame, Cleaning]:
-    """Distinct (user_id, item_id) rows with their time and part, in the order of the log; and what was done.
+    """Return distinct (user_id, item_id) rows with their time and split, in the order of the log, and the counts.
 
-    In this order: rows without an id, ratings below `min_rating`, items that are not in the catalogue, duplicates (the
-    earliest is kept), users and items with fewer than `k_core` interactions, again and again until none is left.
-    Raises InputError, with file and row, on what the options do not allow, and when nothing is left.
+    The steps, in this order: drop rows without an id; drop ratings below `min_rating`; drop items that are not in the
+    catalogue; keep the earliest of duplicate rows; drop users and items with fewer than `k_core` interactions, and
+    repeat until none is left to drop.
+    Raises InputError, with file and row, for rows that the options do not allow, and if no row is left.
     """
-    frame, read = log.frame, len(log.frame)
-    frame = _with_ids(frame, log, nulls)
-    without_id = read - len(frame)
-    frame, below_rating = _rated(frame, log, min_rating)
+    frame = _drop_missing_ids(log.frame, log, nulls)
+    with_ids = len(frame)
+    frame = _drop_low_ratings(frame, log, min_rating)
     rated = frame.select("user_id", "item_id")
-    frame, of_unknown = _of_catalogue(frame, log, catalogue, unknown_items)
-    before = len(frame)
-    frame, conflicting = _distinct(frame)
-    duplicates = before - len(frame)
-    before = len(frame)
-    frame = core(frame, k_core) if k_core > 1 else frame
+    frame = _drop_unknown_items(frame, log, catalogue, unknown_items)
+    of_known_items = len(frame)
+    frame, conflicting_splits = _drop_duplicates(frame)
+    distinct = len(frame)
+    if k_core > 1:
+        frame = k_core_of(frame, k_core)
     if not len(frame):
         raise InputError(
-            f"no interaction is left of {read} after cleaning",
+            f"no interaction is left of {len(log.frame)} after cleaning",
             where=location(log.path),
             hint="loosen the cleaning options",
         )
-    users, items = (_fewer(rated[column], frame[column]) for column in ("user_id", "item_id"))
+    users_dropped, items_dropped = (_n_lost(rated[column], frame[column]) for column in ("user_id", "item_id"))
     return frame, Cleaning(
-        read=read,
-        without_id=without_id,
-        below_rating=below_rating,
-        of_unknown_items=of_unknown,
-        duplicates=duplicates,
-        conflicting_splits=conflicting,
-        below_core=before - len(frame),
-        users_dropped=users,
-        items_dropped=items,
-        kept=len(frame),
+        rows_read=len(log.frame),
+        rows_without_id=len(log.frame) - with_ids,
+        rows_below_min_rating=with_ids - len(rated),
+        rows_of_unknown_items=len(rated) - of_known_items,
+        duplicate_rows=of_known_items - distinct,
+        conflicting_splits=conflicting_splits,
+        rows_below_k_core=distinct - len(frame),
+        users_dropped=users_dropped,
+        items_dropped=items_dropped,
+        rows_kept=len(frame),
     )
 
 
-def _fewer(before: pl.Series, after: pl.Series) -> int:
-    """How many distinct ids are gone; ids are counted only where rows are gone."""
-    return before.n_unique() - after.n_unique() if len(after) < len(before) else 0
-
-
-def core(frame: pl.DataFrame, k: int) -> pl.DataFrame:
-    """The largest part of the log in which every user and every item has at least k rows."""
+def k_core_of(frame: pl.DataFrame, k: int) -> pl.DataFrame:
+    """Return the largest subset of the rows in which every user and every item has at least k rows."""
     while True:
         kept = frame.filter((pl.len().over("user_id") >= k) & (pl.len().over("item_id") >= k))
         if len(kept) == len(frame):
@@ -92,7 +91,12 @@ def core(frame: pl.DataFrame, k: int) -> pl.DataFrame:
         frame = kept
 
 
-def _with_ids(frame: pl.DataFrame, log: Log, nulls: Nulls) -> pl.DataFrame:
+def _n_lost(before: pl.Series, after: pl.Series) -> int:
+    """Return how many distinct ids are gone. Ids are counted only if rows are gone, to save time."""
+    return before.n_unique() - after.n_unique() if len(after) < len(before) else 0
+
+
+def _drop_missing_ids(frame: pl.DataFrame, log: Log, nulls: Nulls) -> pl.DataFrame:
     for column, noun in (("user_id", "user"), ("item_id", "item")):
         empty = frame.filter(pl.col(column).is_null())
         if len(empty) and nulls == "error":
@@ -104,40 +108,42 @@ def _with_ids(frame: pl.DataFrame, log: Log, nulls: Nulls) -> pl.DataFrame:
     return frame.drop_nulls(["user_id", "item_id"])
 
 
-def _rated(frame: pl.DataFrame, log: Log, min_rating: float | None) -> tuple[pl.DataFrame, int]:
+def _drop_low_ratings(frame: pl.DataFrame, log: Log, min_rating: float | None) -> pl.DataFrame:
     if min_rating is None:
-        return frame, 0
+        return frame
     if not log.has("rating"):
         raise InputError(
-            "a least rating is asked for, but there is no rating column",
+            "a minimum rating is given, but there is no rating column",
             where=location(log.path),
             hint="name it with --rating-column, or leave --min-rating out",
         )
-    kept = frame.filter(pl.col("rating") >= min_rating)
-    return kept, len(frame) - len(kept)
+    return frame.filter(pl.col("rating") >= min_rating)
 
 
-def _of_catalogue(
-    frame: pl.DataFrame, log: Log, catalogue: Vocabulary | None, unknown: UnknownItems
-) -> tuple[pl.DataFrame, int]:
-    if catalogue is None or unknown == "keep":
-        return frame, 0
-    known = frame["item_id"].is_in(catalogue.ids.implode())
-    strange = frame.filter(~known)
-    if len(strange) and unknown == "error":
+def _drop_unknown_items(
+    frame: pl.DataFrame, log: Log, catalogue: Vocabulary | None, unknown_items: UnknownItems
+) -> pl.DataFrame:
+    if catalogue is None or unknown_items == "keep":
+        return frame
+    is_known = frame["item_id"].is_in(catalogue.ids.implode())
+    unknown = frame.filter(~is_known)
+    if len(unknown) and unknown_items == "error":
         raise InputError(
-            f'item "{strange["item_id"][0]}" is not in the item table ({len(strange)} such rows, '
-            f"{strange['item_id'].n_unique()} such items)",
-            where=location(log.path, row=int(strange["row"][0])),
+            f'item "{unknown["item_id"][0]}" is not in the item table ({len(unknown)} such rows, '
+            f"{unknown['item_id'].n_unique()} such items)",
+            where=location(log.path, row=int(unknown["row"][0])),
             hint="add it there, or pass --unknown-items drop (or keep, as items without content)",
         )
-    return frame.filter(known), len(strange)
+    return frame.filter(is_known)
 
 
-def _distinct(frame: pl.DataFrame) -> tuple[pl.DataFrame, int]:
-    """Of repeated pairs the earliest (by time, else by row), in the earliest part that any of them stands in."""
+def _drop_duplicates(frame: pl.DataFrame) -> tuple[pl.DataFrame, int]:
+    """Keep the earliest row of each pair (by time, else by row), in the earliest split of its duplicates.
+
+    Returns the rows, and the number of pairs whose duplicates were in different splits.
+    """
     pair = ["user_id", "item_id"]
-    if not frame.select(pair).is_duplicated().any():  # as in most logs: nothing to sort and choose from
+    if not frame.select(pair).is_duplicated().any():  # true of most logs; saves the sort
         return frame.sort("row"), 0
     conflicting = 0
     if "split" in frame.columns:

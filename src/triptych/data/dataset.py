@@ -1,4 +1,4 @@
-"""Vocabularies + interactions + features: check, save, open."""
+"""Data sets: vocabularies, interactions and features; check, save and open them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from triptych.artefacts import json_bytes, map_tensors, open_folder, write_tensor_stream, write_tensors, writing_folder
-from triptych.data.features import Features, FeatureStream, streamed
+from triptych.data.features import Features, FeatureStream
 from triptych.data.interactions import Interactions
 from triptych.data.neighbours import Neighbours
 from triptych.data.vocabulary import Vocabulary
@@ -26,16 +26,18 @@ SPLITS = ("train", "validation", "test")
 
 @dataclass(frozen=True)
 class Dataset:
-    """What is known of users and items, and what a model may learn from.
+    """Users, items, their interactions, and the features of the items.
 
     interactions: pairs of rows of `users` and `items`.
     features: modality -> Features, row i = item i.
-    neighbours: modality -> Neighbours that were given; models find them from the features of the others.
-    item_table: the items' own columns (title, …) for readable lists; row i = item i.
-    times: float64 [n] or None, the time of every interaction (seconds or any other number that grows).
-    split_codes: int8 [n] or None, the split: per interaction an index into SPLITS.
-    about: how it came to be (sources, cleaning, split), for the manifest and for reports.
-    Raises InputError when sizes do not agree.
+    neighbours: modality -> Neighbours, for modalities whose neighbours were given; for other modalities, models compute
+    them from the features.
+    item_table: descriptive columns of the items (title, …) for readable lists; row i = item i.
+    times: float64 [n] or None, the time of each interaction (seconds, or any other number that grows with time).
+    split_codes: int8 [n] or None, the split of each interaction, as an index into SPLITS.
+    about: the origin of the data (sources, cleaning, split), for the manifest and for reports.
+    fingerprint: the checksum of the folder that the data set was opened from, or None.
+    Raises InputError if sizes do not agree.
     """
 
     users: Vocabulary
@@ -47,13 +49,14 @@ class Dataset:
     times: NDArray[np.float64] | None = None
     split_codes: NDArray[np.int8] | None = None
     about: Mapping[str, Any] = field(default_factory=dict)
-    fingerprint: str | None = None  # of the folder it was opened from
+    fingerprint: str | None = None
 
     def __post_init__(self) -> None:
         sizes = (self.interactions.n_users, self.interactions.n_items)
         if sizes != (len(self.users), len(self.items)):
             raise InputError(
-                f"interactions of {sizes} users and items, vocabularies of {len(self.users)}, {len(self.items)}"
+                f"the interactions are over {sizes[0]} users and {sizes[1]} items, "
+                f"but the vocabularies have {len(self.users)} users and {len(self.items)} items"
             )
         for modality, features in self.features.items():
             if features.n_items != self.n_items:
@@ -67,7 +70,7 @@ class Dataset:
                 raise InputError(
                     f"{len(neighbours.items)} rows of neighbours for {self.n_items} items, or no features",
                     where=f'modality "{modality}"',
-                    hint="give the modality's features too, one row per item",
+                    hint="give one row per item, and the features of the modality too",
                 )
         if self.item_table is not None and len(self.item_table) != self.n_items:
             raise InputError(f"an item table of {len(self.item_table)} rows for {self.n_items} items")
@@ -84,7 +87,7 @@ class Dataset:
         return len(self.items)
 
     def with_modalities(self, modalities: list[str] | None) -> Dataset:
-        """The same data set with only these modalities (all for None). Raises UnknownIdError on an unknown one."""
+        """Return the data set with only these modalities; None keeps all. Raises UnknownIdError for an unknown one."""
         if modalities is None:
             return self
         for modality in modalities:
@@ -97,8 +100,11 @@ class Dataset:
         )
 
     def save(self, path: Path | str, *, overwrite: bool = False, listener: Listener = ignore_progress) -> None:
-        """Write the folder that `open_dataset` opens, whole or not at all. Raises ArtefactError if `path` exists."""
-        streams = [streamed(features) for features in self.features.values()]
+        """Write a folder that `open_dataset` opens, atomically.
+
+        Raises ArtefactError if `path` exists and `overwrite` is false.
+        """
+        streams = [FeatureStream.from_features(features) for features in self.features.values()]
         save_dataset(self, self.neighbours, streams, Path(path), overwrite=overwrite, listener=listener)
 
 
@@ -111,9 +117,10 @@ def save_dataset(
     overwrite: bool = False,
     listener: Listener = ignore_progress,
 ) -> None:
-    """Write a data set whose features come as streams: no table is in memory whole.
+    """Write a data set whose features are streams, so that no feature table has to fit in memory.
 
-    Raises ArtefactError if `path` exists, InputError where a stream meets a bad value; then nothing is left behind.
+    Raises ArtefactError if `path` exists and `overwrite` is false, InputError if a stream finds a bad value. On an
+    error nothing is written.
     """
     modalities: dict[str, Any] = {}
     about = {
@@ -133,20 +140,20 @@ def save_dataset(
                 "missing": stream.n_items - n_present,
                 "provenance": dict(stream.provenance),
             }
-        for modality, near in neighbours.items():
-            arrays: dict[str, NDArray[Any]] = {"items": near.items, "cosines": near.cosines}
+        for modality, nearest in neighbours.items():
+            arrays: dict[str, NDArray[Any]] = {"items": nearest.items, "cosines": nearest.cosines}
             write_tensors(folder / f"{modality}.neighbours.safetensors", arrays)
 
 
-def named_modalities(words: str) -> list[str]:
-    """Modalities as a command line names them: separated by commas, "none" for none."""
-    return [] if words == "none" else [name.strip() for name in words.split(",")]
+def parse_modalities(text: str) -> list[str]:
+    """Parse a command line's list of modalities: names separated by commas, or "none" for an empty list."""
+    return [] if text == "none" else [name.strip() for name in text.split(",")]
 
 
 def open_dataset(path: Path | str, *, verify: bool = False) -> Dataset:
-    """The data set in a folder that `Dataset.save` or `triptych prepare` wrote; feature tables stay on disk, mapped.
+    """Open a folder that `Dataset.save` or `triptych prepare` wrote; feature tables are memory-mapped.
 
-    `verify` compares every file with its checksum, else only small ones. Raises ArtefactError.
+    verify: compare every file with its checksum; otherwise only small files. Raises ArtefactError.
     """
     path = Path(path)
     manifest = open_folder(path, KIND, verify=verify)
@@ -162,15 +169,15 @@ def open_dataset(path: Path | str, *, verify: bool = False) -> Dataset:
             described["provenance"],
             json.loads(encoder.read_text(encoding="utf-8")) if encoder.is_file() else None,
         )
-        given = path / f"{modality}.neighbours.safetensors"
-        if given.is_file():
-            neighbours[modality] = Neighbours(**map_tensors(given))
+        nearest = path / f"{modality}.neighbours.safetensors"
+        if nearest.is_file():
+            neighbours[modality] = Neighbours(**map_tensors(nearest))
     about = {name: value for name, value in manifest.about.items() if name != "modalities"}
     return replace(dataset, features=features, neighbours=neighbours, about=about, fingerprint=manifest.fingerprint)
 
 
 def save_tables(dataset: Dataset, folder: Path) -> None:
-    """Write users, items and interactions (with times and split) into an open folder; features are not written."""
+    """Write users, items and interactions (with times and split) as Parquet files into a folder; no features."""
     pl.DataFrame({"user_id": dataset.users.ids}).write_parquet(folder / "users.parquet")
     table = dataset.items.ids.alias("item_id").to_frame()
     if dataset.item_table is not None:
@@ -185,7 +192,7 @@ def save_tables(dataset: Dataset, folder: Path) -> None:
 
 
 def read_tables(folder: Path, version: int) -> Dataset:
-    """Read what `save_tables` wrote, as a data set without features. version: the format, from the manifest."""
+    """Read the files of `save_tables` into a data set without features. version: the folder format of the manifest."""
     split_column = "split" if version > 1 else "part"
     users = Vocabulary(pl.read_parquet(folder / "users.parquet")["user_id"], noun="user")
     item_table = pl.read_parquet(folder / "items.parquet")
@@ -202,6 +209,7 @@ def read_tables(folder: Path, version: int) -> Dataset:
 
 
 def _save_features(folder: Path, stream: FeatureStream, listener: Listener) -> int:
+    """Write the features and the encoder of one modality. Returns the number of items that have the modality."""
     folder.mkdir(exist_ok=True)
     code = {"float16": "F16", "float32": "F32", "float64": "F64"}[str(stream.dtype)]
     shapes = {"table": (code, (stream.n_items, stream.width)), "present": ("BOOL", (stream.n_items,))}
@@ -209,11 +217,11 @@ def _save_features(folder: Path, stream: FeatureStream, listener: Listener) -> i
 
     def rows() -> Iterator[NDArray[Any]]:
         for items in track(f"writing {stream.modality} features", stream.chunks(), listener):
-            values, here = stream.rows(items)
-            present[items] = here
-            yield values if here.all() else np.where(here[:, None], values, 0)
+            values, has_modality = stream.rows(items)
+            present[items] = has_modality
+            yield values if has_modality.all() else np.where(has_modality[:, None], values, 0)
 
-    pieces = {"table": rows(), "present": [present]}  # which is known when the table is written
+    pieces = {"table": rows(), "present": [present]}  # `present` is filled while the table is written
     write_tensor_stream(folder / f"{stream.modality}.safetensors", shapes, pieces)
     if stream.encoder is not None:
         (folder / f"{stream.modality}.encoder.json").write_bytes(json_bytes(stream.encoder))

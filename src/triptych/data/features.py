@@ -1,4 +1,4 @@
-"""One modality's matrix, memory-mapped, aligned with the items, with its missing rows."""
+"""Features of one modality: a matrix aligned with the items, possibly memory-mapped, and which rows are missing."""
 
 from __future__ import annotations
 
@@ -12,20 +12,21 @@ from numpy.typing import NDArray
 
 from triptych.errors import InputError
 
-CHUNK_BYTES = 4 << 20  # how much of a table is looked at or copied at a time
-BLOCK = 1 << 17  # numbers looked at at a time: what is made of them stays in the cache
-NAME = r"[A-Za-z][A-Za-z0-9_-]*"  # of a modality: it becomes a file name and a parameter name
+CHUNK_BYTES = 4 << 20  # size of the blocks in which a table is read and copied
+BLOCK = 1 << 17  # number of values that are checked at a time, so that they stay in the cache
+MODALITY_NAME = r"[A-Za-z][A-Za-z0-9_-]*"  # pattern; the name becomes a file name and a parameter name
 
 
 @dataclass(frozen=True)
 class Features:
-    """What one modality ("image", "text", "metadata", …) says of every item.
+    """The features of all items in one modality ("image", "text", "metadata", …).
 
     table: float16, float32 or float64 [n_items, width], row i = item i; may be a memory map. Rows of items that lack
-    the modality hold zeros and mean nothing.
-    present: bool [n_items], false where the item lacks the modality.
+    the modality are zeros and carry no information.
+    present: bool [n_items], false for items that lack the modality.
     provenance: where the table came from, for the manifest.
-    encoder: for modalities made by this package, what encodes a new item the same way (plain JSON values).
+    encoder: for modalities that this package encodes, the fitted encoder as plain JSON values; it encodes new items.
+    Raises InputError if the name, the shape or the dtype is not valid.
     """
 
     modality: str
@@ -61,9 +62,9 @@ class Features:
 
 @dataclass(frozen=True)
 class FeatureStream:
-    """One modality on its way from a file to a data set: aligned, checked and converted a chunk of items at a time.
+    """The features of one modality, read chunk by chunk: aligned with the items, checked and converted.
 
-    rows: a slice of items -> (values [n, width] of `dtype`, present bool [n]); raises InputError on bad values.
+    rows: a slice of items -> (values [n, width] of `dtype`, present bool [n]); it raises InputError for bad values.
     """
 
     modality: str
@@ -77,53 +78,54 @@ class FeatureStream:
     def __post_init__(self) -> None:
         _check_name(self.modality)
 
+    @classmethod
+    def from_features(cls, features: Features) -> FeatureStream:
+        """Return a stream over features that exist already."""
+
+        def rows(items: slice) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+            return features.table[items], features.present[items]
+
+        return cls(
+            modality=features.modality,
+            n_items=features.n_items,
+            width=features.width,
+            dtype=features.table.dtype,
+            rows=rows,
+            provenance=features.provenance,
+            encoder=features.encoder,
+        )
+
     def chunks(self) -> list[slice]:
-        """Slices over the items, each of about `CHUNK_BYTES`."""
+        """Return slices that cover all items, each of about `CHUNK_BYTES`."""
         size = max(1, CHUNK_BYTES // max(1, self.width * self.dtype.itemsize))
         return [slice(begin, min(begin + size, self.n_items)) for begin in range(0, self.n_items, size)]
 
-
-def streamed(features: Features) -> FeatureStream:
-    """Features as a stream of themselves."""
-
-    def rows(items: slice) -> tuple[NDArray[Any], NDArray[np.bool_]]:
-        return features.table[items], features.present[items]
-
-    return FeatureStream(
-        features.modality,
-        features.n_items,
-        features.width,
-        features.table.dtype,
-        rows,
-        features.provenance,
-        features.encoder,
-    )
-
-
-def collected(stream: FeatureStream) -> Features:
-    """A stream as features in memory."""
-    table = np.zeros((stream.n_items, stream.width), stream.dtype)
-    present = np.zeros(stream.n_items, dtype=np.bool_)
-    for items in stream.chunks():
-        table[items], present[items] = stream.rows(items)
-    table[~present] = 0
-    return Features(stream.modality, table, present, stream.provenance, stream.encoder)
+    def collect(self) -> Features:
+        """Read the whole stream into memory."""
+        table = np.zeros((self.n_items, self.width), self.dtype)
+        present = np.zeros(self.n_items, dtype=np.bool_)
+        for items in self.chunks():
+            table[items], present[items] = self.rows(items)
+        table[~present] = 0
+        return Features(self.modality, table, present, self.provenance, self.encoder)
 
 
 def _check_name(modality: str) -> None:
-    if not re.fullmatch(NAME, modality):
-        raise InputError(f'"{modality}" cannot name a modality', hint="use letters, digits, - and _, a letter first")
+    if not re.fullmatch(MODALITY_NAME, modality):
+        raise InputError(
+            f'"{modality}" is not a valid modality name', hint="use letters, digits, - and _, starting with a letter"
+        )
 
 
-def first_bad_value(rows: NDArray[Any]) -> tuple[int, int, str] | None:
-    """(row, column, "NaN" | "infinity") of the first value that is not finite, or None."""
-    if rows.dtype == np.float16:  # numpy computes with these one at a time; their bits it compares by the dozen
+def first_non_finite(rows: NDArray[Any]) -> tuple[int, int, str] | None:
+    """Return (row, column, "NaN" or "infinity") for the first value that is not finite, or None if there is none."""
+    if rows.dtype == np.float16:  # numpy's float16 arithmetic is slow; comparing the bits as integers is vectorised
         bits, step = rows.view(np.uint16), max(1, BLOCK // max(1, rows.shape[1]))
         blocks = (bits[begin : begin + step] for begin in range(0, len(bits), step))
         if all((block & 0x7FFF).max(initial=0) < 0x7C00 for block in blocks):
             return None
     else:
-        # one pass without a mask: what is not finite reaches the sum
+        # a NaN or an infinity makes the sum non-finite: one pass, no mask
         with np.errstate(over="ignore", invalid="ignore"):
             if np.isfinite(rows.sum(dtype=np.float64)):
                 return None

@@ -1,4 +1,4 @@
-"""Everyone's best k: in memory, as Parquet, as CSV."""
+"""Recommendation lists: the best k items per user, in memory, as Parquet or as CSV."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from triptych.artefacts import replacing
+from triptych.artefacts import writing_file
 from triptych.data.vocabulary import Vocabulary
 from triptych.errors import ArtefactError, SettingsError, location
 
@@ -21,7 +21,7 @@ class Recommendations:
     """The best items of some users, best first.
 
     user_ids: String series [n]. items: int64 [n, k] item rows, -1 where a user has fewer than k candidates.
-    scores: float32 [n, k]. catalogue: the items' ids.
+    scores: float32 [n, k]. catalogue: the ids of all items.
     """
 
     user_ids: pl.Series
@@ -30,38 +30,38 @@ class Recommendations:
     catalogue: Vocabulary
 
     def to_polars(self) -> pl.DataFrame:
-        """One line a recommendation: user_id, item_id, rank (from 1), score."""
+        """Return a frame with one row per recommendation: user_id, item_id, rank (from 1), score."""
         n, k = self.items.shape
-        real = self.items.reshape(-1) >= 0
-        positions = np.repeat(np.arange(n, dtype=np.int64), k)[real]
+        is_item = self.items.reshape(-1) >= 0
+        positions = np.repeat(np.arange(n, dtype=np.int64), k)[is_item]
         return pl.DataFrame(
             {
                 "user_id": self.user_ids.gather(pl.Series(positions)),
-                "item_id": self.catalogue.names(self.items.reshape(-1)[real]),
-                "rank": np.tile(np.arange(1, k + 1, dtype=np.int32), n)[real],
-                "score": self.scores.reshape(-1)[real],
+                "item_id": self.catalogue.names(self.items.reshape(-1)[is_item]),
+                "rank": np.tile(np.arange(1, k + 1, dtype=np.int32), n)[is_item],
+                "score": self.scores.reshape(-1)[is_item],
             }
         )
 
     def to_pandas(self) -> Any:
-        """The same as a pandas DataFrame."""
+        """Return the same rows as a pandas DataFrame."""
         return self.to_polars().to_pandas()
 
     def to_arrow(self) -> Any:
-        """The same as an Arrow table."""
+        """Return the same rows as an Arrow table."""
         return self.to_polars().to_arrow()
 
 
 def write_recommendations(chunks: Iterable[Recommendations], path: Path, *, overwrite: bool = True) -> int:
-    """Stream lists to a Parquet or CSV file (by its ending), whole or not at all; returns the number of lines.
+    """Stream recommendations to a .parquet or .csv file, atomically. Returns the number of rows.
 
-    Raises SettingsError on another ending, ArtefactError if the file exists and must not be replaced.
+    Raises SettingsError for another file extension, ArtefactError if the file exists and `overwrite` is false.
     """
     if path.suffix not in (".parquet", ".csv"):
         raise SettingsError(f'cannot write "{path.name}"', hint="end the name in .parquet or .csv")
     if path.exists() and not overwrite:
         raise ArtefactError("already exists", where=location(path), hint="choose another name, or pass overwrite")
-    with replacing(path) as temporary:
+    with writing_file(path) as temporary:
         return _stream_csv(chunks, temporary) if path.suffix == ".csv" else _stream_parquet(chunks, temporary)
 
 

@@ -1,4 +1,4 @@
-"""Outside ids <-> rows."""
+"""Vocabularies: external ids <-> row numbers."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from triptych.errors import InputError, UnknownIdError, did_you_mean
 
 
 class Vocabulary:
-    """The ids of all users, or of all items: id <-> row. Ids are strings always, and "007" stays "007".
+    """The ids of all users, or of all items: id <-> row. Ids are always strings, so "007" stays "007".
 
-    ids: String series of distinct, non-null ids; the id at position r belongs to row r.
-    Raises InputError on an id that is null or stands twice.
+    ids: String series of distinct, non-null ids; the id at position r belongs to row r. noun: "user" or "item", for
+    messages. Raises InputError if an id is null or appears twice.
     """
 
     def __init__(self, ids: pl.Series | Sequence[str], *, noun: str = "item") -> None:
@@ -26,8 +26,8 @@ class Vocabulary:
             row = int(self.ids.is_null().arg_true()[0])
             raise InputError(f"{noun} id number {row + 1} is empty", hint=f"give every {noun} an id")
         if self.ids.n_unique() != len(self.ids):
-            again = str(self.ids.filter(self.ids.is_duplicated())[0])
-            raise InputError(f'{noun} id "{again}" stands twice', hint=f"keep one row per {noun}")
+            repeated = str(self.ids.filter(self.ids.is_duplicated())[0])
+            raise InputError(f'{noun} id "{repeated}" appears twice', hint=f"keep one row per {noun}")
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -37,26 +37,26 @@ class Vocabulary:
         return dict(zip(self.ids.to_list(), range(len(self.ids)), strict=True))
 
     def find(self, ids: pl.Series | Sequence[str]) -> NDArray[np.int64]:
-        """int64 [n]: the row of every id, -1 where it is unknown."""
-        asked = pl.Series("id", ids, dtype=pl.String)
-        if len(asked) < 1000:
-            return np.array([self._row_of.get(name, -1) for name in asked.to_list()], dtype=np.int64)
+        """Return int64 [n]: the row of each id, -1 if it is unknown."""
+        requested = pl.Series("id", ids, dtype=pl.String)
+        if len(requested) < 1000:
+            return np.array([self._row_of.get(name, -1) for name in requested.to_list()], dtype=np.int64)
         known = pl.DataFrame({"id": self.ids, "row": np.arange(len(self.ids), dtype=np.int64)})
-        found = asked.to_frame().join(known, on="id", how="left", maintain_order="left")
+        found = requested.to_frame().join(known, on="id", how="left", maintain_order="left")
         return found["row"].fill_null(-1).to_numpy().astype(np.int64)
 
     def rows(self, ids: pl.Series | Sequence[str]) -> NDArray[np.int64]:
-        """int64 [n]: the row of every id. Raises UnknownIdError with the first unknown one."""
+        """Return int64 [n]: the row of each id. Raises UnknownIdError that names the first unknown id."""
         rows = self.find(ids)
         if (rows < 0).any():
             first = str(pl.Series("id", ids, dtype=pl.String)[int(np.argmax(rows < 0))])
             count = int((rows < 0).sum())
             more = f" (and {count - 1} more)" if count > 1 else ""
             near = did_you_mean(first, self.ids.head(20_000).to_list()) if len(self.ids) <= 20_000 else ""
-            hint = near if near.startswith("did") else f"ask for a {self.noun} of the data set"
+            hint = near if near.startswith("did") else f"give a {self.noun} of the data set"
             raise UnknownIdError(f'unknown {self.noun} "{first}"{more}', hint=hint)
         return rows
 
     def names(self, rows: NDArray[np.integer]) -> pl.Series:
-        """String series [n]: the ids of some rows."""
+        """Return String series [n]: the ids of these rows."""
         return self.ids.gather(pl.Series(np.asarray(rows, dtype=np.int64)))

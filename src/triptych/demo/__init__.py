@@ -1,1 +1,1 @@
-"""A shop whose customers' tastes are known, and the main job done on it."""
+"""A generated shop whose customers have known tastes, and a run of all steps on it."""

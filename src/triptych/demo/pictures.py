@@ -1,7 +1,7 @@
-"""The shop's photographs: an item's palette, motif and form on the silhouette of its category.
+"""The pictures of the shop: an item's palette, motif and form on the silhouette of its category.
 
-What a picture tells is drawn here from the item's attributes; what it tells besides is nuisance: where the item
-stands, how large and how tilted, the wall and the light, tint, the scale and angle of the motif, grain.
+These three attributes and the category are the signal. Everything else in a picture is random noise: the position, size
+and angle of the item, the wall, the light, the tint, the scale and angle of the motif, and grain.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
 Plane = NDArray[np.float32]
-Masks = tuple[Plane, Plane]  # where the second and the third colour of a palette go, 0 … 1
+Masks = tuple[Plane, Plane]  # the opacity of the second and the third colour of a palette, 0 … 1
 
 SIDE = 80  # pixels of a finished picture
-DRAWN = 2 * SIDE  # drawn larger, then reduced: smooth edges
+DRAWN = 2 * SIDE  # pictures are drawn larger, then reduced, for smooth edges
 
-# ground, ink, accent
+# palette -> ground, ink, accent
 COLOURS: Mapping[str, tuple[tuple[int, int, int], ...]] = MappingProxyType(
     {
         "moss": ((98, 118, 70), (230, 224, 192), (48, 62, 40)),
@@ -37,8 +37,9 @@ COLOURS: Mapping[str, tuple[tuple[int, int, int], ...]] = MappingProxyType(
     }
 )
 WALLS = ((240, 234, 224), (228, 230, 230), (236, 226, 214), (222, 230, 226), (238, 232, 238))
-TURNED: Mapping[str, tuple[float, tuple[float, ...], tuple[float, ...]]] = MappingProxyType(
-    {  # half its height, then places from top (0) to bottom (1) and half-widths there
+# round category -> half its height, then positions from top (0) to bottom (1) and the half-widths there
+ROUND: Mapping[str, tuple[float, tuple[float, ...], tuple[float, ...]]] = MappingProxyType(
+    {
         "vase": (0.68, (0, 0.08, 0.24, 0.6, 0.9, 1), (0.24, 0.19, 0.21, 0.44, 0.31, 0.25)),
         "bowl": (0.40, (0, 0.2, 0.55, 0.86, 0.9, 1), (0.68, 0.66, 0.5, 0.26, 0.22, 0.27)),
         "jug": (0.58, (0, 0.1, 0.3, 0.65, 0.9, 1), (0.28, 0.25, 0.28, 0.43, 0.40, 0.34)),
@@ -50,34 +51,34 @@ TURNED: Mapping[str, tuple[float, tuple[float, ...], tuple[float, ...]]] = Mappi
 def draw_item(
     palette: str, motif: str, form: str, category: str, generator: np.random.Generator, *, side: int = SIDE
 ) -> Image.Image:
-    """An RGB picture of `side` x `side` pixels. Everything that is not an argument is drawn from the generator.
+    """Draw an RGB picture of `side` x `side` pixels. Everything but the arguments is drawn from the generator.
 
-    Raises KeyError on a name that `world.ATTRIBUTES` does not hold.
+    Raises KeyError for a name that is not in `world.ATTRIBUTES`.
     """
     axis = np.linspace(-1, 1, DRAWN, dtype=np.float32)
     y, x = np.meshgrid(axis, axis, indexing="ij")
-    turned = category in TURNED
-    scene = _wall(y, x, turned, generator)
+    is_round = category in ROUND
+    scene = _wall(y, x, is_round, generator)
 
     scale = generator.uniform(0.78, 1.08)
     angle = generator.normal(0.0, {"plate": 0.25, "tray": 0.15, "cushion": 0.2}.get(category, 0.05))
-    here_x, here_y = (x - generator.normal(0.0, 0.07)) / scale, (y - generator.normal(0.04, 0.05)) / scale
-    here_x, here_y = _rotated(here_x, here_y, angle)
-    drawing = _turned if turned else _flat
-    inside, plain, across, down, light = drawing(category, form, here_x, here_y, generator.uniform(-0.7, 0.7))
+    item_x, item_y = (x - generator.normal(0.0, 0.07)) / scale, (y - generator.normal(0.04, 0.05)) / scale
+    item_x, item_y = _rotate(item_x, item_y, angle)
+    silhouette = _round_silhouette if is_round else _flat_silhouette
+    inside, plain, across, down, light = silhouette(category, form, item_x, item_y, generator.uniform(-0.7, 0.7))
 
-    colours = _tinted(COLOURS[palette], generator)
+    colours = _tint(COLOURS[palette], generator)
     if generator.random() < 0.3:
-        colours = colours[[1, 0, 2]]  # the same palette the other way round
+        colours = colours[[1, 0, 2]]  # ground and ink exchanged
     frequency = generator.uniform(2.4, 3.6)
-    u, v = _rotated(
+    u, v = _rotate(
         across * frequency + generator.random(), down * frequency + generator.random(), generator.normal(0, 0.2)
     )
     ink, accent = MOTIF_MASKS[motif](u, v, generator)
     painted = _blend(_blend(np.broadcast_to(colours[0], (*x.shape, 3)), colours[1], ink), colours[2], accent)
-    painted = _blend(painted, colours[2 if turned else 1], plain) * light[..., None]
+    painted = _blend(painted, colours[2 if is_round else 1], plain) * light[..., None]
 
-    scene *= 1 - 0.42 * _shadow(inside, turned, generator)[..., None]
+    scene *= 1 - 0.42 * _shadow(inside, is_round, generator)[..., None]
     scene = scene * (1 - inside[..., None]) + painted * inside[..., None]
     scene *= generator.uniform(0.88, 1.08) * (1 + generator.normal(0, 0.02, size=3).astype(np.float32))
     scene += 4 * generator.standard_normal((DRAWN, DRAWN, 1), dtype=np.float32)
@@ -85,17 +86,19 @@ def draw_item(
     return picture.resize((side, side), Image.Resampling.BOX)
 
 
-# --- silhouettes: (inside, left plain, motif's coordinates across and down, light), each float32 [DRAWN, DRAWN]
+# --- silhouettes: (inside, without motif, coordinates of the motif across and down, light), each float32 [DRAWN, DRAWN]
 
 
-def _turned(category: str, form: str, x: Plane, y: Plane, lamp: float) -> tuple[Plane, Plane, Plane, Plane, Plane]:
-    """What is turned on a wheel: a half-width for every height, and the motif wrapped round it."""
-    height, places, widths = TURNED[category]
+def _round_silhouette(
+    category: str, form: str, x: Plane, y: Plane, lamp: float
+) -> tuple[Plane, Plane, Plane, Plane, Plane]:
+    """A round item: a half-width for every height, and the motif wrapped around it."""
+    height, positions, widths = ROUND[category]
     wide, tall = {"slim": (0.7, 1.12), "full": (1.12, 0.9), "angular": (1.0, 1.0), "lobed": (1.0, 1.0)}[form]
     half = height * tall
     middle = -0.28 if category == "lamp" else 0.0
     t = (y - middle + half) / (2 * half)
-    width = _profile(t, places, widths, smooth=form != "angular") * wide
+    width = _profile(t, positions, widths, smooth=form != "angular") * wide
     if form == "lobed":
         width = width + 0.028 * np.cos(2 * np.pi * t * (2.5 if category == "bowl" else 4.5))
     inside = ((np.abs(x) < width) & (t > 0) & (t < 1)).astype(np.float32)
@@ -114,8 +117,10 @@ def _turned(category: str, form: str, x: Plane, y: Plane, lamp: float) -> tuple[
     return inside, plain, (around * 0.5).astype(np.float32), y, np.clip(light, 0.35, 1.3).astype(np.float32)
 
 
-def _flat(category: str, form: str, x: Plane, y: Plane, lamp: float) -> tuple[Plane, Plane, Plane, Plane, Plane]:
-    """What lies or hangs flat: an outline (`edge` is 0 in the middle, 1 at the rim)."""
+def _flat_silhouette(
+    category: str, form: str, x: Plane, y: Plane, lamp: float
+) -> tuple[Plane, Plane, Plane, Plane, Plane]:
+    """A flat item: an outline, given by `edge`, which is 0 in the middle and 1 at the rim."""
     if category == "triptych":
         edge = _triptych_edge(form, x, y)
     else:
@@ -154,32 +159,32 @@ def _triptych_edge(form: str, x: Plane, y: Plane) -> Plane:
     return np.asarray(np.maximum(np.abs(across), down), dtype=np.float32)
 
 
-def _profile(t: Plane, places: tuple[float, ...], widths: tuple[float, ...], *, smooth: bool) -> Plane:
+def _profile(t: Plane, positions: tuple[float, ...], widths: tuple[float, ...], *, smooth: bool) -> Plane:
     if not smooth:
-        return np.interp(t, places, widths).astype(np.float32)
+        return np.interp(t, positions, widths).astype(np.float32)
     dense = np.linspace(0, 1, 257)
-    straight = np.interp(np.clip(np.linspace(-0.25, 1.25, 385), 0, 1), places, widths)
+    straight = np.interp(np.clip(np.linspace(-0.25, 1.25, 385), 0, 1), positions, widths)
     window = np.hanning(71)
     rounded = np.convolve(straight, window / window.sum(), mode="same")[64 : 64 + 257]
     return np.interp(t, dense, rounded).astype(np.float32)
 
 
-# --- motifs: (u, v) in units of the repeat -> where ink and accent go
+# --- motifs: (u, v) in units of the repeat -> masks of ink and accent
 
 
 def _stripes(u: Plane, v: Plane, generator: np.random.Generator) -> Masks:
-    place = v % 1
-    return _mask(place < 0.5), _mask(np.abs(place - 0.75) < 0.07)
+    phase = v % 1
+    return _mask(phase < 0.5), _mask(np.abs(phase - 0.75) < 0.07)
 
 
 def _waves(u: Plane, v: Plane, generator: np.random.Generator) -> Masks:
-    place = (v + 0.2 * np.sin(2 * np.pi * u * 0.8)) % 1
-    return _mask(place < 0.42), _mask(np.abs(place - 0.72) < 0.06)
+    phase = (v + 0.2 * np.sin(2 * np.pi * u * 0.8)) % 1
+    return _mask(phase < 0.42), _mask(np.abs(phase - 0.72) < 0.06)
 
 
 def _zigzag(u: Plane, v: Plane, generator: np.random.Generator) -> Masks:
-    place = (v + np.abs((u * 1.2) % 1 - 0.5) * 1.1) % 1
-    return _mask(place < 0.42), _mask(np.abs(place - 0.72) < 0.06)
+    phase = (v + np.abs((u * 1.2) % 1 - 0.5) * 1.1) % 1
+    return _mask(phase < 0.42), _mask(np.abs(phase - 0.72) < 0.06)
 
 
 def _checks(u: Plane, v: Plane, generator: np.random.Generator) -> Masks:
@@ -189,8 +194,8 @@ def _checks(u: Plane, v: Plane, generator: np.random.Generator) -> Masks:
 
 def _dots(u: Plane, v: Plane, generator: np.random.Generator) -> Masks:
     x, y, odd = _brick(u * 1.25, v * 1.25)
-    far = np.hypot(x, y)
-    return _mask(far < 0.33), _mask((far < 0.15) & odd)
+    radius = np.hypot(x, y)
+    return _mask(radius < 0.33), _mask((radius < 0.15) & odd)
 
 
 def _stars(u: Plane, v: Plane, generator: np.random.Generator) -> Masks:
@@ -200,29 +205,29 @@ def _stars(u: Plane, v: Plane, generator: np.random.Generator) -> Masks:
 
 def _leaves(u: Plane, v: Plane, generator: np.random.Generator) -> Masks:
     x, y, odd = _brick(u, v)
-    along, beside = _rotated(x, np.where(odd, y, -y), 0.9)
-    return _mask(np.abs(beside) < 0.3 * (1 - (along / 0.56) ** 2)), _mask(
-        (np.abs(beside) < 0.035) & (np.abs(along) < 0.6)
+    along, across = _rotate(x, np.where(odd, y, -y), 0.9)
+    return _mask(np.abs(across) < 0.3 * (1 - (along / 0.56) ** 2)), _mask(
+        (np.abs(across) < 0.035) & (np.abs(along) < 0.6)
     )
 
 
 def _scallops(u: Plane, v: Plane, generator: np.random.Generator) -> Masks:
     x, y, _ = _brick(u, v * 2)
-    far = np.hypot(x, (y + 0.5) * 0.5)
-    return _mask((far > 0.3) & (far < 0.47)), _mask(far < 0.14)
+    radius = np.hypot(x, (y + 0.5) * 0.5)
+    return _mask((radius > 0.3) & (radius < 0.47)), _mask(radius < 0.14)
 
 
 def _arches(u: Plane, v: Plane, generator: np.random.Generator) -> Masks:
     x, y = u % 1 - 0.5, v % 1
-    far = np.where(y > 0.5, np.abs(x), np.hypot(x, y - 0.5))
-    return _mask((far > 0.3) & (far < 0.43)), _mask(far < 0.16)
+    radius = np.where(y > 0.5, np.abs(x), np.hypot(x, y - 0.5))
+    return _mask((radius > 0.3) & (radius < 0.43)), _mask(radius < 0.16)
 
 
 def _terrazzo(u: Plane, v: Plane, generator: np.random.Generator) -> Masks:
     x, y = u * 1.7 % 1 - 0.5, v * 1.7 % 1 - 0.5
     column, row = (np.floor(plane * 1.7).astype(np.int64) % 16 for plane in (u, v))
     turn, size, dx, dy, which = generator.random((5, 16, 16)).astype(np.float32)[:, row, column]
-    x, y = _rotated(x - 0.24 * (dx - 0.5), y - 0.24 * (dy - 0.5), turn * np.pi)
+    x, y = _rotate(x - 0.24 * (dx - 0.5), y - 0.24 * (dy - 0.5), turn * np.pi)
     chip = np.abs(x) + 0.8 * np.abs(y) + 0.3 * np.abs(x + y) < 0.16 + 0.2 * size
     return _mask(chip & (which < 0.6)), _mask(chip & (which >= 0.6))
 
@@ -244,7 +249,7 @@ MOTIF_MASKS: Mapping[str, Callable[[Plane, Plane, np.random.Generator], Masks]] 
 
 
 def _brick(u: Plane, v: Plane) -> tuple[Plane, Plane, NDArray[np.bool_]]:
-    """Coordinates in [-0.5, 0.5) inside cells laid like bricks, and which rows are shifted."""
+    """Coordinates in [-0.5, 0.5) inside cells laid like bricks, and a mask of the shifted rows."""
     odd = np.floor(v) % 2 == 1
     return (u + 0.5 * odd) % 1 - 0.5, v % 1 - 0.5, odd
 
@@ -253,38 +258,38 @@ def _mask(chosen: NDArray[np.bool_]) -> Plane:
     return chosen.astype(np.float32)
 
 
-# --- the room
+# --- background and light
 
 
-def _wall(y: Plane, x: Plane, stands: bool, generator: np.random.Generator) -> NDArray[np.float32]:
+def _wall(y: Plane, x: Plane, has_table: bool, generator: np.random.Generator) -> NDArray[np.float32]:
     wall = np.array(WALLS[generator.integers(len(WALLS))], dtype=np.float32) + generator.normal(0, 3, size=3).astype(
         np.float32
     )
     light = 1.06 - 0.09 * np.hypot(x - generator.uniform(-0.8, 0.8), y + 0.5)
-    if stands:  # a table's edge behind it
+    if has_table:  # its edge is behind the item
         light = light * np.where(y > generator.uniform(0.3, 0.5), 0.9, 1.0)
     return np.asarray(wall * light[..., None], dtype=np.float32)
 
 
-def _shadow(inside: Plane, stands: bool, generator: np.random.Generator) -> Plane:
-    shift = (int(generator.uniform(-14, 14)), 4 if stands else 9)
+def _shadow(inside: Plane, is_round: bool, generator: np.random.Generator) -> Plane:
+    shift = (int(generator.uniform(-14, 14)), 4 if is_round else 9)
     cast = np.roll(inside, (shift[1], shift[0]), axis=(0, 1))
     blurred = Image.fromarray((cast * 255).astype(np.uint8)).filter(ImageFilter.GaussianBlur(9))
     return np.asarray(blurred, dtype=np.float32) / np.float32(255)
 
 
-def _tinted(colours: tuple[tuple[int, int, int], ...], generator: np.random.Generator) -> NDArray[np.float32]:
-    """float32 [3, 3]: a palette as it comes out of the kiln this time."""
+def _tint(colours: tuple[tuple[int, int, int], ...], generator: np.random.Generator) -> NDArray[np.float32]:
+    """float32 [3, 3]: the colours of a palette with a random change of hue, saturation and lightness."""
     turn, depth, lightness = generator.normal(0, (0.015, 0.08, 0.06))
     rows = []
     for colour in colours:
-        hue, light, depth_of_it = colorsys.rgb_to_hls(*(part / 255 for part in colour))
+        hue, light, saturation = colorsys.rgb_to_hls(*(channel / 255 for channel in colour))
         light = min(max(light * (1 + lightness), 0), 1)
-        rows.append(colorsys.hls_to_rgb((hue + turn) % 1, light, min(max(depth_of_it * (1 + depth), 0), 1)))
+        rows.append(colorsys.hls_to_rgb((hue + turn) % 1, light, min(max(saturation * (1 + depth), 0), 1)))
     return np.array(rows, dtype=np.float32) * 255
 
 
-def _rotated(x: Plane, y: Plane, angle: float | Plane) -> tuple[Plane, Plane]:
+def _rotate(x: Plane, y: Plane, angle: float | Plane) -> tuple[Plane, Plane]:
     cos, sin = (math.cos(angle), math.sin(angle)) if isinstance(angle, float) else (np.cos(angle), np.sin(angle))
     return cos * x + sin * y, cos * y - sin * x
 

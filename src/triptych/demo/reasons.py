@@ -1,28 +1,31 @@
-"""Because you took this, you may like that: what a list says to a person."""
+"""The main reason for each item of a user's list."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from triptych.explaining.explainer import Explainer
-from triptych.explaining.explanation import evidence_briefly, in_words
+from triptych.explaining.explanation import components_text, evidence_summary
 
 
 @dataclass(frozen=True)
-class Reason:
-    """One recommended item, the item of the user's own that adds most to its score, through what, and the evidence."""
+class TopReason:
+    """A recommended item and the item of the user's history that adds most to its score, both by title.
 
-    taken: str
+    components: what the contribution consists of. evidence: facts about the two items, "" if there are none.
+    """
+
     recommended: str
-    through: str
+    because_of: str
+    components: str
     evidence: str
 
 
-def reasons(explainer: Explainer, user_id: str, k: int = 3) -> list[Reason]:
-    """The user's best k items, each with its largest reason. Raises UnknownIdError."""
-    made = []
-    for told in explainer.explain(user_id, k=k, n_evidence=1):
-        for reason in told.reasons[:1]:
-            evidence = evidence_briefly(reason.evidence) if reason.evidence is not None else ""
-            made.append(Reason(reason.title, told.title, in_words(reason.through), evidence))
-    return made
+def top_reasons(explainer: Explainer, user_id: str, k: int = 3) -> list[TopReason]:
+    """Return the user's best k items, each with its largest reason. Raises UnknownIdError."""
+    found = []
+    for explanation in explainer.explain(user_id, k=k, n_evidence=1):
+        for reason in explanation.reasons[:1]:
+            evidence = evidence_summary(reason.evidence) if reason.evidence is not None else ""
+            found.append(TopReason(explanation.title, reason.title, components_text(reason.components), evidence))
+    return found

@@ -1,4 +1,4 @@
-"""The demo, whole: draw the shop, encode it, prepare, train three models, compare them with the ceiling, recommend."""
+"""The demo: generate the shop, compute features, prepare, train three models, compare with the ceiling, recommend."""
 
 from __future__ import annotations
 
@@ -10,16 +10,17 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import torch
+from numpy.typing import NDArray
 
 from triptych.artefacts import write_file
-from triptych.content.pictures import picture_features
-from triptych.content.texts import text_features
 from triptych.data.dataset import Dataset
 from triptych.data.recommendations import write_recommendations
 from triptych.data.split import Split
 from triptych.data.vocabulary import Vocabulary
-from triptych.demo.reasons import Reason, reasons
+from triptych.demo.image_features import image_features
+from triptych.demo.reasons import TopReason, top_reasons
 from triptych.demo.shop import write_world
+from triptych.demo.text_features import text_features
 from triptych.demo.world import Sizes, World, make_world, true_log_probabilities
 from triptych.errors import ArtefactError, location
 from triptych.explaining.drawing import draw
@@ -33,9 +34,9 @@ from triptych.ranking.scorer import Factors
 from triptych.training.fit import fit
 from triptych.training.settings import TrainingSettings
 
-SPARSE = 5  # a user with at most this many training interactions is a sparse one
+MAX_SPARSE = 5  # sparse users have at most this many training interactions
 METRICS = ("ndcg@10", "ndcg@50", "recall@50")
-MARK = ".triptych-demo"
+MARKER = ".triptych-demo"  # a file that marks a folder of the demo, which may be replaced
 SETTINGS: dict[str, dict[str, object]] = {
     "popularity": {},
     "lightgcn": {"n_layers": 4, "embedding_size": 256},
@@ -45,22 +46,25 @@ SETTINGS: dict[str, dict[str, object]] = {
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the table: a model, or the ceiling; metrics among all users and among sparse ones; seconds to fit."""
+    """One row of the table: a model or the ceiling, its metrics for all users and for sparse users, seconds to fit."""
 
-    name: str
-    among_all: dict[str, float]
-    among_sparse: dict[str, float]
+    model: str
+    all_users: dict[str, float]
+    sparse_users: dict[str, float]
     seconds: float
 
 
 @dataclass(frozen=True)
-class Demo:
-    """What the demo made: the table, the recommendations' file, a few lists with reasons (user id -> reasons), and the
-    drawing of the first one's neighbourhood in the graph."""
+class DemoResult:
+    """The results of the demo.
+
+    recommendations: the file with everyone's top 50. reasons: user id -> reasons, for a few users. drawing: the
+    graph between the first of them and the first recommended item. n_users: the number of evaluated users.
+    """
 
     rows: list[Row]
     recommendations: Path
-    lists: dict[str, list[Reason]]
+    reasons: dict[str, list[TopReason]]
     drawing: Path
     n_users: int
     n_sparse: int
@@ -75,59 +79,56 @@ def run_demo(
     epochs: int = 150,
     overwrite: bool = False,
     listener: Listener = ignore_progress,
-) -> Demo:
-    """Run the main job on a generated shop; everything is left in `folder` to look at. Raises ArtefactError."""
-    _make_room(folder, overwrite=overwrite)
+) -> DemoResult:
+    """Run all steps on a generated shop. Everything stays in `folder`. Raises ArtefactError if it is not empty."""
+    _make_demo_folder(folder, overwrite=overwrite)
     world = make_world(seed, sizes)
     listener(Progress("demo", 1, 6, f"drawing a shop of {len(world.items):,} items for {world.n_users:,} customers"))
     write_world(world, folder / "raw", listener)
     listener(Progress("demo", 2, 6, "encoding pictures and texts, preparing the data set"))
-    dataset = _prepared(folder, listener)
+    dataset = _prepare_dataset(folder, listener)
     split = Split.from_dataset(dataset)
-    seen = split.train.interactions.union(split.validation)
     training = TrainingSettings(epochs=epochs, batch_size=1024, learning_rate=2e-3, patience=6, seed=seed, device="cpu")
     scorers: dict[str, tuple[Factors, float]] = {}
-    for position, (name, settings) in enumerate(SETTINGS.items(), start=3):
-        listener(Progress("demo", position, 6, f"training {name}"))
+    for stage, (name, settings) in enumerate(SETTINGS.items(), start=3):
+        listener(Progress("demo", stage, 6, f"training {name}"))
         began = time.perf_counter()
         recommender = fit(name, split, settings, training, run=folder / "runs" / name)
         scorers[name] = recommender.factors, time.perf_counter() - began
     scorers["ceiling"] = _ceiling(world, dataset), 0.0
     listener(Progress("demo", 6, 6, "measuring, and writing everyone's top 50"))
-    rows, few = [], np.zeros(0, dtype=np.bool_)
-    for name, (factors, seconds) in scorers.items():
-        report: Report = evaluate(factors, split.test, seen, METRICS)
-        few = split.train.interactions.user_degrees[report.users] <= SPARSE
-        rows.append(Row(name, report.means, report.subset(few).means, seconds))
+    rows, is_sparse = _evaluate_all(scorers, split)
     path = folder / "recommendations.parquet"
     write_recommendations(recommender.stream(k=50), path)
-    explainer = Explainer(recommender, dataset, look=ItemDisplay("title", "picture", folder / "raw"))
-    chosen = dataset.users.names(np.flatnonzero(split.train.interactions.user_degrees <= SPARSE)[:3]).to_list()
-    lists = {user: reasons(explainer, user) for user in chosen}
+    explainer = Explainer(recommender, dataset, display=ItemDisplay("title", "picture", folder / "raw"))
+    sparse_users = np.flatnonzero(split.train.interactions.user_degrees <= MAX_SPARSE)
+    shown = dataset.users.names(sparse_users[:3]).to_list()
+    reasons = {user: top_reasons(explainer, user) for user in shown}
     drawing = folder / "why.svg"
-    write_file(drawing, draw(neighbourhood_of(explainer, explainer.explain(chosen[0], k=1)[0])).encode())
-    return Demo(rows, path, lists, drawing, len(few), int(few.sum()), dataset)
+    write_file(drawing, draw(neighbourhood_of(explainer, explainer.explain(shown[0], k=1)[0])).encode())
+    return DemoResult(rows, path, reasons, drawing, len(is_sparse), int(is_sparse.sum()), dataset)
 
 
-def _make_room(folder: Path, *, overwrite: bool) -> None:
+def _make_demo_folder(folder: Path, *, overwrite: bool) -> None:
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        if not overwrite or not (folder / MARK).is_file():
-            ours = "pass --overwrite, or " if (folder / MARK).is_file() else ""
-            raise ArtefactError("already exists", where=location(folder), hint=f"{ours}choose another --output")
+        is_demo = (folder / MARKER).is_file()
+        if not overwrite or not is_demo:
+            option = "pass --overwrite, or " if is_demo else ""
+            raise ArtefactError("already exists", where=location(folder), hint=f"{option}choose another --output")
         shutil.rmtree(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / MARK).touch()
+    (folder / MARKER).touch()
 
 
-def _prepared(folder: Path, listener: Listener) -> Dataset:
-    """From the shop's files to a data set, as any user would go."""
+def _prepare_dataset(folder: Path, listener: Listener) -> Dataset:
+    """Turn the files of the shop into a data set, as a user would."""
     raw = folder / "raw"
     items = pl.read_csv(raw / "items.csv", infer_schema=False)
     pictures = [raw / name if name else None for name in items["picture"].to_list()]
     texts = [
         f"{title}. {text or ''}" if text else None for title, text in items.select("title", "description").iter_rows()
     ]
-    for features in (picture_features(pictures, listener=listener), text_features(texts)):
+    for features in (image_features(pictures, listener=listener), text_features(texts)):
         np.save(raw / f"{features.modality}.npy", features.table)
     return prepare(
         raw / "interactions.csv",
@@ -139,8 +140,19 @@ def _prepared(folder: Path, listener: Listener) -> Dataset:
     )
 
 
+def _evaluate_all(scorers: dict[str, tuple[Factors, float]], split: Split) -> tuple[list[Row], NDArray[np.bool_]]:
+    """Evaluate on the test interactions. Returns the rows, and for each evaluated user whether it is sparse."""
+    seen = split.train.interactions.union(split.validation)
+    rows, is_sparse = [], np.zeros(0, dtype=np.bool_)
+    for name, (factors, seconds) in scorers.items():
+        report: Report = evaluate(factors, split.test, seen, METRICS)
+        is_sparse = split.train.interactions.user_degrees[report.users] <= MAX_SPARSE
+        rows.append(Row(name, report.means, report.subset(is_sparse).means, seconds))
+    return rows, is_sparse
+
+
 def _ceiling(world: World, dataset: Dataset) -> Factors:
-    """The ranking that knows the tastes, over the data set's rows."""
+    """The ranking by the true probabilities, over the rows of the data set."""
     users = Vocabulary(world.user_ids, noun="user").rows(dataset.users.ids)
     items = Vocabulary(world.items.ids).rows(dataset.items.ids)
     truth = true_log_probabilities(world)[users][:, items]

@@ -1,4 +1,4 @@
-"""Writes the world as a shop would hand it over: two tables of comma-separated values and a folder of pictures."""
+"""Write the world as the files of a shop: two CSV tables and a folder of pictures."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from triptych.progress import Listener, ignore_progress, track
 
 
 def write_world(world: World, folder: Path, listener: Listener = ignore_progress) -> None:
-    """Write the raw files of a shop into a folder, made if need be; files of the same names are written over.
+    """Write the files of a shop into a folder, which is created if need be. Files of the same names are replaced.
 
-    - `interactions.csv`: user_id, item_id, timestamp (seconds), in the order of time;
-    - `items.csv`: item_id, title, description (empty where missing), category, materials (`oak|brass`), price, picture
-      (a path in the folder, empty where missing);
+    - `interactions.csv`: user_id, item_id, timestamp (seconds), ordered by time;
+    - `items.csv`: item_id, title, description (empty if missing), category, materials (`oak|brass`), price, picture
+      (a path in the folder, empty if missing);
     - `pictures/<item_id>.png`.
 
-    What was planted (attributes, tastes, circles) is nowhere in them.
+    The files do not contain the hidden attributes, the tastes or the circles.
     """
     (folder / "pictures").mkdir(parents=True, exist_ok=True)
     user_ids, item_ids, items = world.user_ids, world.items.ids, world.items
@@ -40,11 +40,11 @@ def write_world(world: World, folder: Path, listener: Listener = ignore_progress
             price = f"{items.price[item]:.2f}"
             writer.writerow([item_id, items.titles[item], description, category, materials, price, picture])
             if picture:
-                picture_of(world, item, folder / picture)
+                write_picture(world, item, folder / picture)
 
 
-def picture_of(world: World, item: int, path: Path) -> None:
-    """Draw one item's picture into a PNG file; the same world and item give the same bytes."""
+def write_picture(world: World, item: int, path: Path) -> None:
+    """Draw the picture of one item into a PNG file. The same world and item give the same bytes."""
     items = world.items
     names = PALETTES[items.palette[item]], MOTIFS[items.motif[item]], FORMS[items.form[item]]
     generator = np.random.default_rng([world.seed, 3, item])

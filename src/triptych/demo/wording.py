@@ -1,4 +1,4 @@
-"""Titles and descriptions: synonyms of a theme and a mood, among sentences that mean nothing."""
+"""Titles and descriptions: words of the item's theme and mood, and sentences that carry no information."""
 
 from __future__ import annotations
 
@@ -75,22 +75,22 @@ FILLERS = (
     "Goes with almost everything we make.",
     "Returns are welcome within a month.",
 )
-STRAY_SENTENCES = (  # a word of any theme, which therefore means nothing
+STRAY_SENTENCES = (  # with a word of a random theme, which carries no information about the item
     "The postman says it reminds him of a {one}.",
     "Not to be confused with our {one} series.",
     "It once shared a kiln with a {one}.",
 )
 
 
-def entitle(
+def make_titles(
     themes: NDArray[np.int64], moods: NDArray[np.int64], nouns: Sequence[str], generator: np.random.Generator
 ) -> list[str]:
-    """One title an item, such as "Quiet harbour bowl"; a title that comes again is numbered, so that all differ."""
+    """Return one title per item, such as "The quiet harbour, bowl". Repeated titles are numbered, so all differ."""
     titles: list[str] = []
     seen: Counter[str] = Counter()
     for theme, mood, noun in zip(themes, moods, nouns, strict=True):
-        one, two = _two(tuple(THEMES.values())[theme], generator)
-        mood_word, _ = _two(tuple(MOODS.values())[mood], generator)
+        one, two = _two_words(tuple(THEMES.values())[theme], generator)
+        mood_word, _ = _two_words(tuple(MOODS.values())[mood], generator)
         phrase = TITLES[generator.integers(len(TITLES))].format(one=one, two=two, mood=mood_word)
         title = f"{phrase[0].upper()}{phrase[1:]}, {noun}"
         seen[title] += 1
@@ -98,19 +98,19 @@ def entitle(
     return titles
 
 
-def describe(theme: int, mood: int, generator: np.random.Generator) -> str:
-    """A sentence of the theme, one of the mood and one or two that mean nothing, in any order."""
-    one, two = _two(tuple(THEMES.values())[theme], generator)
+def make_description(theme: int, mood: int, generator: np.random.Generator) -> str:
+    """Return one sentence of the theme, one of the mood and one or two without information, in random order."""
+    one, two = _two_words(tuple(THEMES.values())[theme], generator)
     sentences = [THEME_SENTENCES[generator.integers(len(THEME_SENTENCES))].format(one=one, two=two)]
-    one, two = _two(tuple(MOODS.values())[mood], generator)
+    one, two = _two_words(tuple(MOODS.values())[mood], generator)
     sentences.append(MOOD_SENTENCES[generator.integers(len(MOOD_SENTENCES))].format(one=one, two=two))
     sentences.append(FILLERS[generator.integers(len(FILLERS))])
     if generator.random() < 0.5:
-        stray, _ = _two(tuple(THEMES.values())[generator.integers(len(THEMES))], generator)
+        stray, _ = _two_words(tuple(THEMES.values())[generator.integers(len(THEMES))], generator)
         sentences.append(STRAY_SENTENCES[generator.integers(len(STRAY_SENTENCES))].format(one=stray))
     return " ".join(sentences[position] for position in generator.permutation(len(sentences)))
 
 
-def _two(words: Sequence[str], generator: np.random.Generator) -> tuple[str, str]:
+def _two_words(words: Sequence[str], generator: np.random.Generator) -> tuple[str, str]:
     first, second = generator.choice(len(words), size=2, replace=False)
     return words[first], words[second]

@@ -1,30 +1,30 @@
-"""A small shop whose customers' tastes are known, because they were planted.
+"""A small simulated shop. Its customers' tastes are known, because they are part of the simulation.
 
-The shop is a studio that sells vases, bowls, lamps, folding triptychs … Every item has attributes on three panels:
+The shop sells vases, lamps, folding triptychs and other goods. Every item has attributes on three panels:
 
-- picture: palette, motif and form, which only its picture shows;
-- words: theme and mood, which only its title and description tell;
-- metadata: category, materials (several) and price, which stand in the table.
+- picture: palette, motif and form, which are visible in its picture only;
+- text: theme and mood, which appear in its title and description only;
+- metadata: category, materials (several) and price, which are columns of the item table.
 
-(The picture shows the category's silhouette too, and a title ends in its noun, as in any shop.)
+The picture also shows the silhouette of the category, and a title ends in the category's name.
 
-How choices come about. A customer likes one or two values of every attribute, and avoids one; panels weigh differently
-for each customer. Some of these likings are shared with a circle of like-minded customers, most are their own. With a
-the item's appeal and t·x what the customer's tastes say of the item's attributes,
+The choice model. A customer likes one or two values of every attribute, and avoids one. Every customer gives the panels
+different weights. Some tastes are shared with a circle of similar customers, but most are individual. With the appeal
+a_i of an item, the attributes x_i of an item and the tastes t_u of a customer,
 
     P(item | user) ∝ exp(a_i + t_u·x_i)
 
-and a customer takes items one after another, without replacement. Nothing else drives a choice: no model had a say
-in it, and in particular nothing is an inner product of a few hidden factors that one model could be made of.
+A customer chooses items one after another, without replacement. Nothing else decides a choice. In particular, the
+choices are not made from a low-rank factorisation, which would favour models of that form.
 
-What makes it hard, on purpose: appeal follows no attribute, so content cannot tell it. The unsigned maker's hand is an
-attribute with a taste for it that no content shows at all: only other customers' choices tell. Pictures vary in place,
-size, angle, light, tint and grain; words are drawn from synonyms among sentences that mean nothing; some pictures and
-descriptions are missing. And most customers have taken a handful of items.
+Why the task is hard, on purpose. The appeal does not depend on the attributes, so content does not reveal it. The maker
+is an attribute that no content shows: only the choices of other customers reveal it. Pictures vary in position, size,
+angle, light, tint and grain. Texts use synonyms among sentences without information. Some pictures and descriptions are
+missing. Most customers have only a few interactions.
 
-The ceiling. `true_log_probabilities` is log P(item | user). Of two items that a customer has not been seen to take, the
-likelier is at least as likely to be among those held out, so no ranking has a higher expected NDCG or recall than this
-one, not even one that knows the tastes. A model that must learn the tastes from few choices stays below it.
+The ceiling. `true_log_probabilities` is log P(item | user). Consider two items that are not in a customer's training
+history. The more probable one is at least as likely to be held out as the other. So no ranking has a higher expected
+NDCG or recall than the ranking by this probability. A model must learn the tastes from few choices and stays below it.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
-from triptych.demo.wording import MOODS, THEMES, describe, entitle
+from triptych.demo.wording import MOODS, THEMES, make_description, make_titles
 
 PALETTES = ("moss", "terracotta", "indigo", "ochre", "blush", "charcoal", "lagoon", "plum", "lemon", "oxblood")
 MOTIFS = ("stripes", "waves", "dots", "checks", "scallops", "zigzag", "leaves", "terrazzo", "arches", "stars")
@@ -45,7 +45,7 @@ CATEGORIES = ("vase", "bowl", "jug", "lamp", "plate", "tray", "cushion", "tripty
 MATERIALS = ("stoneware", "porcelain", "glass", "brass", "oak", "walnut", "linen", "wool", "paper", "leather")
 N_MAKERS = 8
 
-# attribute -> its values; the order is the order of columns of `Items.attributes` and `World.tastes`
+# attribute -> its values; the columns of `Items.attributes` and `World.tastes` are in this order
 ATTRIBUTES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "palette": PALETTES,
@@ -62,12 +62,12 @@ ATTRIBUTES: Mapping[str, tuple[str, ...]] = MappingProxyType(
 PANELS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "picture": ("palette", "motif", "form"),
-        "words": ("theme", "mood"),
+        "text": ("theme", "mood"),
         "metadata": ("category", "materials", "price"),
-        "unseen": ("maker",),
+        "hidden": ("maker",),
     }
 )
-# how much an attribute matters to a customer who weighs all panels alike
+# the scale of the tastes for an attribute, for a customer with equal weights of all panels
 IMPORTANCE: Mapping[str, float] = MappingProxyType(
     {
         "palette": 3.5,
@@ -81,8 +81,8 @@ IMPORTANCE: Mapping[str, float] = MappingProxyType(
         "maker": 0.3,
     }
 )
-# what a category is made of, and what it costs in the middle (the price of a plain one)
-MADE_OF: Mapping[str, tuple[str, ...]] = MappingProxyType(
+# the possible materials of a category, and its median price with plain materials
+MATERIALS_OF: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "vase": ("stoneware", "porcelain", "glass", "brass"),
         "bowl": ("stoneware", "porcelain", "glass", "oak", "walnut"),
@@ -94,7 +94,7 @@ MADE_OF: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "triptych": ("oak", "walnut", "paper", "linen", "brass", "leather"),
     }
 )
-MIDDLE_PRICE: Mapping[str, float] = MappingProxyType(
+MEDIAN_PRICE: Mapping[str, float] = MappingProxyType(
     {
         "vase": 48.0,
         "bowl": 32.0,
@@ -106,35 +106,35 @@ MIDDLE_PRICE: Mapping[str, float] = MappingProxyType(
         "triptych": 160.0,
     }
 )
-DEARER = frozenset({"porcelain", "brass", "walnut", "wool", "leather"})  # a quarter more each
+EXPENSIVE = frozenset({"porcelain", "brass", "walnut", "wool", "leather"})  # each adds a quarter to the price
 DAY = 86_400
-OPENING_DAY = 1_672_531_200  # the shop's first timestamp: 2023-01-01, UTC
+OPENING_DAY = 1_672_531_200  # the first possible timestamp: 2023-01-01, UTC
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """How large the world is, and how hard."""
+    """The size and the difficulty of the world."""
 
     n_users: int = 2000
     n_items: int = 3000
     n_circles: int = 40
-    fewest: int = 4  # interactions of a customer
-    most: int = 60
-    median_more: float = 2.5  # half of the customers have taken at most so many more than `fewest`
-    spread: float = 1.1  # of the log-normal tail of activity
-    appeal: float = 0.5  # spread of the items' log-appeal
-    conformity: float = 0.2  # share of likings that come from the circle
+    min_interactions: int = 4  # per customer
+    max_interactions: int = 60
+    median_extra: float = 2.5  # the median number of interactions beyond `min_interactions`
+    activity_std: float = 1.1  # standard deviation of the log of that number, which is log-normal
+    appeal_std: float = 0.5  # standard deviation of the items' appeal
+    conformity: float = 0.2  # share of tastes that come from the circle
     missing_pictures: float = 0.04
     missing_descriptions: float = 0.06
 
 
 @dataclass(frozen=True)
 class Items:
-    """What the items are; n_items rows in every field.
+    """The items; every field has n_items rows.
 
     palette, motif, form, theme, mood, category, maker: int64 [n_items], index of the value in `ATTRIBUTES`.
-    materials: bool [n_items, len(MATERIALS)]. price: float64 [n_items], in whole coins and cents.
-    appeal: float64 [n_items], log-appeal. titles; descriptions, None where missing; has_picture: bool [n_items].
+    materials: bool [n_items, len(MATERIALS)]. price: float64 [n_items], whole numbers minus 0.1.
+    appeal: float64 [n_items], a of the choice model. descriptions: None if missing. has_picture: bool [n_items].
     """
 
     palette: NDArray[np.int64]
@@ -156,7 +156,7 @@ class Items:
 
     @property
     def ids(self) -> tuple[str, ...]:
-        """The items' outside ids, in the order of the rows."""
+        """The ids of the items in the files, in the order of the rows."""
         return tuple(f"T{row:04d}" for row in range(len(self)))
 
     @property
@@ -176,11 +176,11 @@ class Items:
 
 @dataclass(frozen=True)
 class World:
-    """The shop, its customers' planted tastes, and what they took.
+    """The items, the customers' tastes and their interactions.
 
     tastes: float64 [n_users, n_attributes], t of the choice model.
-    taken_users, taken_items: int64 [n_interactions] rows, by user and then in the order of taking.
-    timestamps: int64 [n_interactions], seconds. seed: what it was made from, for the pictures.
+    interaction_users, interaction_items: int64 [n_interactions] rows, sorted by user, then by the order of choice.
+    timestamps: int64 [n_interactions], seconds. seed: the seed of the world, from which the pictures are drawn too.
     """
 
     items: Items
@@ -196,26 +196,27 @@ class World:
 
     @property
     def user_ids(self) -> tuple[str, ...]:
-        """The users' outside ids, in the order of the rows."""
+        """The ids of the users in the files, in the order of the rows."""
         return tuple(f"c{row:04d}" for row in range(self.n_users))
 
 
 def make_world(seed: int, sizes: Sizes | None = None) -> World:
-    """The world of a seed: the same seed and sizes give the same world."""
+    """Draw a world. The same seed and sizes give the same world."""
     sizes = sizes or Sizes()
     items = make_items(sizes, np.random.default_rng([seed, 0]))
     tastes = make_tastes(sizes, np.random.default_rng([seed, 1]))
-    users, taken, timestamps = take_items(sizes, _log_probabilities(items, tastes), np.random.default_rng([seed, 2]))
-    return World(items, tastes, users, taken, timestamps, seed)
+    log_probabilities = _log_probabilities(items, tastes)
+    users, chosen, timestamps = draw_interactions(sizes, log_probabilities, np.random.default_rng([seed, 2]))
+    return World(items, tastes, users, chosen, timestamps, seed)
 
 
 def true_log_probabilities(world: World) -> NDArray[np.float32]:
-    """float32 [n_users, n_items]: log P(item | user), the ranking that cannot be beaten in expectation."""
+    """float32 [n_users, n_items]: log P(item | user), whose ranking has the highest expected NDCG and recall."""
     return _log_probabilities(world.items, world.tastes).astype(np.float32)
 
 
 def make_items(sizes: Sizes, generator: np.random.Generator) -> Items:
-    """Items whose attributes are independent of each other, but for materials and price, which follow the category."""
+    """Draw items. Attributes are independent, except materials and price, which depend on the category."""
     n = sizes.n_items
     drawn = {
         attribute: generator.integers(len(ATTRIBUTES[attribute]), size=n)
@@ -225,65 +226,66 @@ def make_items(sizes: Sizes, generator: np.random.Generator) -> Items:
     price = np.empty(n)
     for row, category in enumerate(CATEGORIES[each] for each in drawn["category"]):
         n_materials = generator.choice([1, 2, 3], p=[0.5, 0.35, 0.15])
-        chosen = generator.choice(MADE_OF[category], size=n_materials, replace=False)
+        chosen = generator.choice(MATERIALS_OF[category], size=n_materials, replace=False)
         materials[row, [MATERIALS.index(material) for material in chosen]] = True
-        dearer = 1.25 ** len(DEARER.intersection(chosen))
-        price[row] = np.round(MIDDLE_PRICE[category] * dearer * np.exp(generator.normal(0.0, 0.35)))
-    titles = entitle(drawn["theme"], drawn["mood"], [CATEGORIES[each] for each in drawn["category"]], generator)
+        surcharge = 1.25 ** len(EXPENSIVE.intersection(chosen))
+        price[row] = np.round(MEDIAN_PRICE[category] * surcharge * np.exp(generator.normal(0.0, 0.35)))
+    titles = make_titles(drawn["theme"], drawn["mood"], [CATEGORIES[each] for each in drawn["category"]], generator)
     descriptions = [
-        describe(int(theme), int(mood), generator) for theme, mood in zip(drawn["theme"], drawn["mood"], strict=True)
+        make_description(int(theme), int(mood), generator)
+        for theme, mood in zip(drawn["theme"], drawn["mood"], strict=True)
     ]
-    lacks_description = generator.random(n) < sizes.missing_descriptions
+    without_description = generator.random(n) < sizes.missing_descriptions
     return Items(
         **drawn,
         materials=materials,
         price=np.maximum(price, 5.0) - 0.1,
-        appeal=generator.normal(0.0, sizes.appeal, size=n),
+        appeal=generator.normal(0.0, sizes.appeal_std, size=n),
         titles=tuple(titles),
         descriptions=tuple(
-            None if lacks else text for text, lacks in zip(descriptions, lacks_description, strict=True)
+            None if missing else text for text, missing in zip(descriptions, without_description, strict=True)
         ),
         has_picture=generator.random(n) >= sizes.missing_pictures,
     )
 
 
 def make_tastes(sizes: Sizes, generator: np.random.Generator) -> NDArray[np.float64]:
-    """float64 [n_users, n_attributes]: what every customer likes, some of it after the customer's circle."""
+    """float64 [n_users, n_attributes]: the tastes of the customers, some of them copied from their circles."""
     circles = generator.integers(sizes.n_circles, size=sizes.n_users)
     columns: dict[str, NDArray[np.float64]] = {}
     for attribute, values in ATTRIBUTES.items():
-        shared = _likings(len(values), sizes.n_circles, generator)[circles]
-        own = _likings(len(values), sizes.n_users, generator)
+        shared = _draw_tastes(len(values), sizes.n_circles, generator)[circles]
+        individual = _draw_tastes(len(values), sizes.n_users, generator)
         conforms = generator.random((sizes.n_users, 1)) < sizes.conformity
-        columns[attribute] = IMPORTANCE[attribute] * np.where(conforms, shared, own)
-    weights = generator.dirichlet([3.0] * 3, size=sizes.n_users) * 3  # of the three panels that content shows
-    for number, panel in enumerate(("picture", "words", "metadata")):
+        columns[attribute] = IMPORTANCE[attribute] * np.where(conforms, shared, individual)
+    weights = generator.dirichlet([3.0] * 3, size=sizes.n_users) * 3  # of the three visible panels
+    for number, panel in enumerate(("picture", "text", "metadata")):
         for attribute in PANELS[panel]:
             columns[attribute] = columns[attribute] * weights[:, number, None]
     return np.concatenate(list(columns.values()), axis=1)
 
 
-def take_items(
+def draw_interactions(
     sizes: Sizes, log_probabilities: NDArray[np.float64], generator: np.random.Generator
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """(users, items, timestamps), int64 [n_interactions] each: choices without replacement, in the order of taking."""
-    more = np.exp(np.log(sizes.median_more) + sizes.spread * generator.standard_normal(sizes.n_users))
-    counts = np.minimum(sizes.fewest + np.floor(more).astype(np.int64), sizes.most)
-    # the k largest of log P + Gumbel noise are k draws without replacement, in the order of drawing
+    """(users, items, timestamps), int64 [n_interactions] each: choices without replacement, in the order of choice."""
+    extra = np.exp(np.log(sizes.median_extra) + sizes.activity_std * generator.standard_normal(sizes.n_users))
+    counts = np.minimum(sizes.min_interactions + np.floor(extra).astype(np.int64), sizes.max_interactions)
+    # the k largest of log P + Gumbel noise are k draws without replacement, in order
     order = np.argsort(-(log_probabilities + generator.gumbel(size=log_probabilities.shape)), axis=1)
     kept = np.arange(order.shape[1]) < counts[:, None]
     users = np.repeat(np.arange(sizes.n_users, dtype=np.int64), counts)
     first_days = generator.uniform(0, 540, size=sizes.n_users)
-    gaps = generator.exponential(12.0, size=len(users))  # days between two of a customer's choices
+    gaps = generator.exponential(12.0, size=len(users))  # days between two choices of one customer
     gaps_before = np.cumsum(gaps)
     starts = np.cumsum(counts) - counts
     days = first_days[users] + gaps_before - gaps_before[starts][users]
     return users, order[kept].astype(np.int64), (OPENING_DAY + days * DAY).astype(np.int64)
 
 
-def _likings(n_values: int, n: int, generator: np.random.Generator) -> NDArray[np.float64]:
-    """float64 [n, n_values]: 1 for the value liked most, a half for a second, -1 for one avoided; a sign for one."""
-    if n_values == 1:
+def _draw_tastes(n_values: int, n: int, generator: np.random.Generator) -> NDArray[np.float64]:
+    """float64 [n, n_values]: 1 for the favourite value, 0.6 or 0 for a second, -1 for one that is avoided."""
+    if n_values == 1:  # a number (the price): how much more or less of it a customer likes
         return generator.normal(0.0, 1.0, size=(n, 1))
     positions = np.argsort(generator.random((n, n_values)), axis=1)
     has_second = generator.random(n) < 0.6

@@ -1,8 +1,8 @@
-"""Pictures, texts and tables -> folders of features that `prepare` reads: resumable, and nothing encoded twice."""
+"""Encode pictures, texts and table columns into folders of features for `prepare`. Equal content is encoded once."""
 
 from triptych.encoding.encode import encode
 from triptych.encoding.encoder import Encoder
-from triptych.encoding.folder import Encoded, Missing
+from triptych.encoding.folder import EncodingResult, MissingItem
 from triptych.encoding.inputs import EncodingInputs, folder_pictures, table_pictures, table_texts, text_columns
 from triptych.encoding.metadata import encode_columns
 from triptych.encoding.registry import image_encoder, text_encoder
@@ -10,10 +10,10 @@ from triptych.encoding.settings import EncodeSettings
 
 __all__ = [
     "EncodeSettings",
-    "Encoded",
     "Encoder",
     "EncodingInputs",
-    "Missing",
+    "EncodingResult",
+    "MissingItem",
     "encode",
     "encode_columns",
     "folder_pictures",

@@ -1,4 +1,4 @@
-"""A thing's key: the checksum of what is encoded. Equal keys, one vector; a changed picture has another key."""
+"""Checksums of what is encoded. Equal content shares one vector; a changed picture has another checksum."""
 
 from __future__ import annotations
 
@@ -9,44 +9,44 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from triptych.artefacts import sha256_of
-from triptych.content.opening import upright
+from triptych.content.pictures import decode_picture
 from triptych.encoding.inputs import EncodingInputs
 from triptych.errors import InputError, location
 from triptych.progress import Listener, track
 
-MAX_BYTES = 1 << 28  # of one picture's file
+MAX_BYTES = 1 << 28  # of one picture file
 
 
 @dataclass(frozen=True)
 class ContentHash:
-    """key: 32 bytes, None where there is nothing to encode; why: in words, "" where there is."""
+    """sha256: 32 bytes, or None if there is nothing to encode. reason: why there is nothing, else ""."""
 
-    key: bytes | None
-    why: str = ""
+    sha256: bytes | None
+    reason: str = ""
 
 
 def hash_contents(inputs: EncodingInputs, workers: int, listener: Listener) -> Sequence[ContentHash]:
-    """The key of every thing. Files are read, not decoded."""
+    """Return the hash of every input. Picture files are read, but not decoded."""
     if inputs.input_kind == "texts":
-        return [_text_key(text) for text in inputs.given]
+        return [_hash_text(text) for text in inputs.contents]
     with ThreadPoolExecutor(workers) as pool:
-        hashes = pool.map(_picture_key, inputs.given)
-        return list(track("reading pictures", hashes, listener, len(inputs.given)))
+        hashes = pool.map(_hash_picture, inputs.contents)
+        return list(track("reading pictures", hashes, listener, len(inputs.contents)))
 
 
-def picture(path: Path, key: bytes, max_pixels: int) -> object:
-    """The picture in a file, decoded, if it is still the one that the key was made of. Raises InputError."""
+def read_picture(path: Path, sha256: bytes, max_pixels: int) -> object:
+    """Return the decoded picture. Raises InputError if its checksum is not `sha256`, or if it cannot be decoded."""
     content = path.read_bytes()
-    if hashlib.sha256(content).digest() != key:
+    if hashlib.sha256(content).digest() != sha256:
         raise InputError("changed while it was being encoded", where=location(path), hint="run the same command again")
-    return upright(content, path, max_pixels=max_pixels)
+    return decode_picture(content, path, max_pixels=max_pixels)
 
 
-def _text_key(text: Path | str | None) -> ContentHash:
+def _hash_text(text: Path | str | None) -> ContentHash:
     return ContentHash(hashlib.sha256(str(text).encode()).digest()) if text else ContentHash(None, "no text")
 
 
-def _picture_key(path: Path | str | None) -> ContentHash:
+def _hash_picture(path: Path | str | None) -> ContentHash:
     if path is None:
         return ContentHash(None, "no picture")
     path = Path(path)
@@ -59,5 +59,5 @@ def _picture_key(path: Path | str | None) -> ContentHash:
         return ContentHash(bytes.fromhex(sha256_of(path)))
     except (FileNotFoundError, NotADirectoryError):
         return ContentHash(None, "no such file")
-    except (OSError, ValueError) as error:  # may not be read; a name that no file can have
+    except (OSError, ValueError) as error:  # no permission to read it, or a name that no file can have
         return ContentHash(None, f"cannot be read: {getattr(error, 'strerror', None) or error}")

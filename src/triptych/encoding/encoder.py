@@ -1,4 +1,4 @@
-"""What every encoder is: two functions, and words that say exactly which encoder it is."""
+"""Encoders: two functions, and a description that identifies the encoder exactly."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ InputKind = Literal["pictures", "texts"]
 
 @dataclass(frozen=True)
 class Encoder:
-    """Pictures or texts -> vectors.
+    """A function from pictures or texts to vectors.
 
-    identity: what decides the vectors (weights, pooling, preprocessing), as plain JSON values; where it is equal,
-    features may stand in one table. name: what it was asked for by; metadata: other facts about it (revision).
-    prepare: one thing (an RGB PIL.Image, a str) as the encoder wants it; runs in several threads.
-    encode: prepared things -> floats [n, width].
+    identity: everything that decides the vectors (weights, pooling, preprocessing), as plain JSON values. Features of
+    equal identity may be in one table. name: the name that the user gave. metadata: other facts, such as the revision.
+    prepare: one input (an RGB PIL.Image, a str) -> the form that `encode` needs; it runs in several threads.
+    encode: prepared inputs -> floats [n, width].
     """
 
     input_kind: InputKind
@@ -37,24 +37,24 @@ class Encoder:
 
     @property
     def fingerprint(self) -> str:
-        """One checksum over the identity."""
+        """The sha256 of the identity."""
         return hashlib.sha256(json.dumps(self.identity, sort_keys=True).encode()).hexdigest()
 
 
-def needed(name: str) -> ModuleType:
-    """An optional library, imported. Raises TriptychError where it is not installed, or does not start."""
+def import_optional(name: str) -> ModuleType:
+    """Import an optional library. Raises TriptychError if it is not installed, or fails to import."""
     from importlib import import_module
 
     try:
         return import_module(name)
     except ImportError as error:
         absent = isinstance(error, ModuleNotFoundError) and error.name == name
-        what = f"{name} is not installed" if absent else f"{name} does not start: {error}"
+        what = f"{name} is not installed" if absent else f"{name} cannot be imported: {error}"
         raise TriptychError(what, hint='pip install "triptych[features]"') from None
 
 
 def weights_checksum(tensors: Mapping[str, Any]) -> str:
-    """sha256 over the names, types, shapes and bytes of a torch state: the same however the weights were stored."""
+    """The sha256 of a torch state dict: names, types, shapes and bytes. It does not depend on the file format."""
     import torch
 
     total = hashlib.sha256()
@@ -66,11 +66,11 @@ def weights_checksum(tensors: Mapping[str, Any]) -> str:
     return total.hexdigest()
 
 
-def plain(value: object) -> Any:
-    """Settings of a library as JSON values; what is none becomes its text."""
+def to_json_values(value: object) -> Any:
+    """Convert the settings of a library to JSON values. Other objects become their text."""
     return json.loads(json.dumps(value, default=str, sort_keys=True))
 
 
-def stacked(prepared: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
-    """Arrays of one shape as one batch."""
+def stack(prepared: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+    """Stack arrays of one shape into a batch."""
     return np.stack(list(prepared)).astype(np.float32, copy=False)

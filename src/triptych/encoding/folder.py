@@ -1,4 +1,4 @@
-"""The folder of one modality's features: what an earlier encoding left there, and the new one, whole or not at all."""
+"""The folder with the features of one modality: open an earlier one, and write the new one, whole or not at all."""
 
 from __future__ import annotations
 
@@ -25,19 +25,23 @@ CHUNK = 4096  # rows that are written at a time
 
 
 @dataclass(frozen=True)
-class Missing:
-    """An item that got no vector: its position, id, picture (if any), row in the input (if a table), and why."""
+class MissingItem:
+    """An item without a vector: its position, its id, its picture (if any), its row in the input table, the reason."""
 
     position: int
     item: str
     source: str
     row: int | None
-    why: str
+    reason: str
 
 
 @dataclass(frozen=True)
-class Encoded:
-    """What an encoding did. Things encoded now (n_encoded), by an interrupted attempt (n_resumed), before (n_known)."""
+class EncodingResult:
+    """The result of an encoding.
+
+    n_encoded: distinct pictures or texts encoded by this call. n_resumed: by an interrupted call before it.
+    n_unchanged: found in the finished folder.
+    """
 
     output: Path
     n_items: int
@@ -45,67 +49,52 @@ class Encoded:
     precision: str
     n_encoded: int
     n_resumed: int
-    n_known: int
-    missing: Sequence[Missing]
+    n_unchanged: int
+    missing: Sequence[MissingItem]
 
 
-def finished(output: Path, encoder: Encoder, dtype: np.dtype[Any], *, overwrite: bool) -> EncodedFolder | None:
-    """The features that are there already, if the same encoder made them. Raises ArtefactError if another did."""
+def open_previous(output: Path, encoder: Encoder, dtype: np.dtype[Any], *, overwrite: bool) -> EncodedFolder | None:
+    """Return the features that the same encoder wrote earlier, if any. Raises ArtefactError for another encoder's."""
     try:
-        found = open_encoded(output, verify=True)
+        previous = open_encoded(output, verify=True)
     except ArtefactError:
         if not output.exists() or (overwrite and (output / MANIFEST).is_file()):
             return None
         if output.is_dir() and not any(output.iterdir()):
             return None
         raise
-    made_by = found.manifest.about.get("encoder", {})
-    if made_by.get("fingerprint") == encoder.fingerprint and found.values.dtype == dtype:
-        return found
+    writer = previous.manifest.about.get("encoder", {})
+    if writer.get("fingerprint") == encoder.fingerprint and previous.values.dtype == dtype:
+        return previous
     if overwrite:
         return None
-    theirs, ours = f"{made_by.get('name')} ({found.values.dtype})", f"{encoder.name} ({dtype})"
-    differs = _difference(made_by.get("identity", {}), encoder.identity)
+    old, new = f"{writer.get('name')} ({previous.values.dtype})", f"{encoder.name} ({dtype})"
+    differences = _differences(writer.get("identity", {}), encoder.identity)
     raise ArtefactError(
-        f"holds features of another encoder: {theirs}, now {ours}{differs}",
+        f"holds features of another encoder: {old}, now {new}{differences}",
         where=location(output),
-        hint="choose another folder, or pass --overwrite to encode all anew",
+        hint="choose another folder, or pass --overwrite to encode everything again",
     )
 
 
-def known_rows(before: EncodedFolder | None) -> dict[bytes, int]:
-    """key -> its row in an earlier folder."""
-    if before is None:
+def present_rows(previous: EncodedFolder | None) -> dict[bytes, int]:
+    """sha256 -> row of every item that an earlier folder has a vector for."""
+    if previous is None:
         return {}
-    keys = before.sha256.to_list()
-    return {bytes.fromhex(keys[row]): int(row) for row in np.flatnonzero(before.present)}
+    hashes = previous.sha256.to_list()
+    return {bytes.fromhex(hashes[row]): int(row) for row in np.flatnonzero(previous.present)}
 
 
 def save_encoded(
-    result: Encoded,
+    result: EncodingResult,
     inputs: EncodingInputs,
     encoder: Encoder,
     hashes: Sequence[ContentHash],
     journal: Journal,
-    before: EncodedFolder | None,
+    previous: EncodedFolder | None,
     batch_size: int,
 ) -> None:
-    """Write the folder, its rows gathered from an earlier one and the journal. What is the same stays untouched."""
-    known = known_rows(before)
-    absent = {each.position for each in result.missing}
-    dtype = np.dtype(result.precision)
-
-    def rows() -> Iterator[NDArray[Any]]:
-        for begin in range(0, len(hashes), CHUNK):
-            keys = [None if begin + n in absent else each.key for n, each in enumerate(hashes[begin : begin + CHUNK])]
-            made = np.zeros((len(keys), result.width), dtype)
-            new = [(n, key) for n, key in enumerate(keys) if key is not None and key not in known]
-            old = [(n, known[key]) for n, key in enumerate(keys) if key is not None and key in known]
-            made[[n for n, _ in new]] = journal.rows([key for _, key in new])
-            if before is not None and old:
-                made[[n for n, _ in old]] = before.values[[row for _, row in old]]
-            yield made
-
+    """Write the folder from the rows of an earlier one and the journal, unless it would not change."""
     about = {
         "input_kind": inputs.input_kind,
         "encoder": {
@@ -117,30 +106,48 @@ def save_encoded(
         "input": dict(inputs.about),
         "batch_size": batch_size,
     }
-    sha256 = ["" if each.key is None else each.key.hex() for each in hashes]
-    if before is not None and _unchanged(before, inputs, sha256, result, about):
+    sha256 = ["" if each.sha256 is None else each.sha256.hex() for each in hashes]
+    if previous is not None and _is_unchanged(previous, inputs, sha256, result, about):
         return
-    _write(result, inputs.ids, inputs.names, sha256, rows(), about)
+    absent = {each.position for each in result.missing}
+    vectors = [None if position in absent else each.sha256 for position, each in enumerate(hashes)]
+    _write(result, inputs.ids, inputs.sources, sha256, _gather_rows(vectors, result, journal, previous), about)
 
 
 def save_fitted(
     features: Features, ids: Sequence[str], output: Path, precision: str, about: Mapping[str, Any]
-) -> Encoded:
-    """Write features that were fitted on all items at once (metadata), with what encodes new ones. See `encode`."""
+) -> EncodingResult:
+    """Write metadata features, and the fitted encoder that `encode_metadata` applies to new items."""
     output = output.absolute()
-    missing = [Missing(int(n), ids[int(n)], "", None, "no value") for n in np.flatnonzero(~features.present)]
-    n_new = len(ids) - len(missing)
-    result = Encoded(output, len(ids), features.width, precision, n_new, 0, 0, missing)
+    missing = [MissingItem(int(n), ids[int(n)], "", None, "no value") for n in np.flatnonzero(~features.present)]
+    n_encoded = len(ids) - len(missing)
+    result = EncodingResult(output, len(ids), features.width, precision, n_encoded, 0, 0, missing)
     table = np.where(features.present[:, None], features.table, 0).astype(precision)
     blank = [""] * len(ids)
     _write(result, ids, blank, blank, iter([table]), {**about, "fitted": features.encoder})
     return result
 
 
+def _gather_rows(
+    hashes: Sequence[bytes | None], result: EncodingResult, journal: Journal, previous: EncodedFolder | None
+) -> Iterator[NDArray[Any]]:
+    """Yield the table in chunks: rows of the earlier folder, rows of the journal, and zeros where there is no hash."""
+    known = present_rows(previous)
+    for begin in range(0, len(hashes), CHUNK):
+        chunk = hashes[begin : begin + CHUNK]
+        rows = np.zeros((len(chunk), result.width), np.dtype(result.precision))
+        new = [(n, sha256) for n, sha256 in enumerate(chunk) if sha256 is not None and sha256 not in known]
+        old = [(n, known[sha256]) for n, sha256 in enumerate(chunk) if sha256 is not None and sha256 in known]
+        rows[[n for n, _ in new]] = journal.rows([sha256 for _, sha256 in new])
+        if previous is not None and old:
+            rows[[n for n, _ in old]] = previous.values[[row for _, row in old]]
+        yield rows
+
+
 def _write(
-    result: Encoded,
+    result: EncodingResult,
     ids: Sequence[str],
-    names: Sequence[str],
+    sources: Sequence[str],
     sha256: Sequence[str],
     rows: Iterator[NDArray[Any]],
     about: Mapping[str, Any],
@@ -154,29 +161,35 @@ def _write(
             for chunk in rows:
                 file.write(np.ascontiguousarray(chunk).data)
         (folder / IDS).write_text("\n".join(ids) + "\n", encoding="utf-8")
-        _rows_frame(ids, names, sha256, result).write_csv(folder / ROWS)
-        absent = [(each.item, each.source, each.row, each.why) for each in result.missing]
+        _rows_frame(ids, sources, sha256, result).write_csv(folder / ROWS)
+        missing = [(each.item, each.source, each.row, each.reason) for each in result.missing]
         schema = {"item_id": pl.String, "source": pl.String, "row": pl.Int64, "missing": pl.String}
-        pl.DataFrame(absent, schema=schema, orient="row").write_csv(folder / MISSING)
+        pl.DataFrame(missing, schema=schema, orient="row").write_csv(folder / MISSING)
 
 
-def _rows_frame(ids: Sequence[str], names: Sequence[str], sha256: Sequence[str], result: Encoded) -> pl.DataFrame:
-    why = [""] * result.n_items
+def _rows_frame(
+    ids: Sequence[str], sources: Sequence[str], sha256: Sequence[str], result: EncodingResult
+) -> pl.DataFrame:
+    reasons = [""] * result.n_items
     for each in result.missing:
-        why[each.position] = each.why
-    return pl.DataFrame({"item_id": ids, "source": names, "sha256": sha256, "missing": why})
+        reasons[each.position] = each.reason
+    return pl.DataFrame({"item_id": ids, "source": sources, "sha256": sha256, "missing": reasons})
 
 
-def _unchanged(
-    before: EncodedFolder, inputs: EncodingInputs, sha256: Sequence[str], result: Encoded, about: Mapping[str, Any]
+def _is_unchanged(
+    previous: EncodedFolder,
+    inputs: EncodingInputs,
+    sha256: Sequence[str],
+    result: EncodingResult,
+    about: Mapping[str, Any],
 ) -> bool:
-    there = before.manifest.about
-    if any(there.get(name) != value for name, value in about.items()):
+    before = previous.manifest.about
+    if any(before.get(name) != value for name, value in about.items()):
         return False
-    written = _rows_frame(inputs.ids, inputs.names, sha256, result).write_csv()
-    return hashlib.sha256(written.encode()).hexdigest() == before.manifest.files[ROWS][1]
+    content = _rows_frame(inputs.ids, inputs.sources, sha256, result).write_csv()
+    return hashlib.sha256(content.encode()).hexdigest() == previous.manifest.files[ROWS][1]
 
 
-def _difference(theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> str:
-    names = [name for name in {**theirs, **ours} if theirs.get(name) != ours.get(name)]
+def _differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
+    names = [name for name in {**old, **new} if old.get(name) != new.get(name)]
     return f"; they differ in {', '.join(names)}" if names else ""

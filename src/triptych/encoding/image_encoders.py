@@ -1,10 +1,10 @@
-"""Picture encoders of `transformers`: CLIP, SigLIP, ViT, DINO and what else looks at pictures; by name or local folder.
+"""Picture encoders of `transformers` (CLIP, SigLIP, ViT, DINO and others), by name or local folder.
 
-What becomes the vector:
-    image features     models of pictures and texts (CLIP, SigLIP): what is compared with texts
+The vector depends on the kind of model:
+    image features     models of pictures and texts (CLIP, SigLIP): the vectors that are compared with texts
     class token        networks that have one (ViT, DeiT, DINOv2, DINOv3), after the last layer norm
-    pooled             other networks with a trained or weightless pooling (ConvNeXt, ResNet, CLIP's vision part alone)
-    mean of patches    the rest
+    pooled             other networks whose pooling is trained or has no weights (ConvNeXt, ResNet, CLIP's vision part)
+    mean of patches    all other networks
 """
 
 from __future__ import annotations
@@ -17,30 +17,31 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from triptych.content.opening import DECODING
-from triptych.encoding.encoder import Encoder, needed, plain, stacked, weights_checksum
-from triptych.encoding.loading import loading
+from triptych.content.pictures import DECODING
+from triptych.encoding.encoder import Encoder, import_optional, stack, to_json_values, weights_checksum
+from triptych.encoding.loading import loading_model
 from triptych.errors import TriptychError
 
 Pool = Callable[[Any, torch.Tensor], torch.Tensor]
 
 
 def load_image_encoder(name: str, device: torch.device) -> Encoder:
-    """The picture encoder at a local folder or of a name on the model hub.
+    """Load the picture encoder in a local folder, or of a name on the model hub.
 
-    Raises TriptychError: transformers is not installed, no such model, it takes no pictures, weights are not in it.
+    Raises TriptychError if transformers is not installed, if there is no such model, if weights are missing, or if it
+    does not encode pictures.
     """
-    transformers = needed("transformers")
-    with loading(name):
+    transformers = import_optional("transformers")
+    with loading_model(name):
         processor = transformers.AutoImageProcessor.from_pretrained(name, backend="pil")
-        model, found = transformers.AutoModel.from_pretrained(name, output_loading_info=True, dtype=torch.float32)
+        model, report = transformers.AutoModel.from_pretrained(name, output_loading_info=True, dtype=torch.float32)
     model = model.eval().to(device)
-    absent = sorted(found["missing_keys"])
-    pooling, pool = _pooling(model, pooler_is_trained=not any("pooler" in each for each in absent))
-    lacking = [each for each in absent if "pooler" not in each]
-    if lacking:
+    absent = sorted(report["missing_keys"])
+    pooling, pool = _choose_pooling(model, pooler_is_trained=not any("pooler" in each for each in absent))
+    required = [each for each in absent if "pooler" not in each]
+    if required:
         raise TriptychError(
-            f"the weights lack {len(lacking)} tensors, for example {lacking[0]}: vectors would be drawn at random",
+            f"the weights lack {len(required)} tensors, for example {required[0]}: vectors would be random",
             where=name,
             hint="give the folder of the whole model",
         )
@@ -51,20 +52,20 @@ def load_image_encoder(name: str, device: torch.device) -> Encoder:
 
     def encode(prepared: Sequence[NDArray[np.float32]]) -> NDArray[Any]:
         with torch.inference_mode():
-            return np.asarray(pool(model, torch.from_numpy(stacked(prepared)).to(device)).float().cpu().numpy())
+            return np.asarray(pool(model, torch.from_numpy(stack(prepared)).to(device)).float().cpu().numpy())
 
     try:
         width = encode([prepare(Image.new("RGB", (64, 64), "grey"))]).shape[1]
     except (TypeError, ValueError, KeyError, AttributeError, RuntimeError) as error:
-        what = f"does not make one vector of a picture: {str(error).splitlines()[0][:160]}"
+        what = f"does not give one vector per picture: {str(error).splitlines()[0][:160]}"
         raise TriptychError(what, where=name, hint="name a CLIP, SigLIP, ViT, DINO or other picture encoder") from None
-    # a pooler that nobody trained is drawn anew at every loading, and is not used
+    # an untrained pooler is initialised at random at every loading; it is not used
     loaded = {name: tensor for name, tensor in model.state_dict().items() if name not in absent}
     identity = {
         "architecture": type(model).__name__,
         "weights_sha256": weights_checksum(loaded),
         "pooling": pooling,
-        "preprocessing": {"decoding": DECODING, **plain(processor.to_dict())},
+        "preprocessing": {"decoding": DECODING, **to_json_values(processor.to_dict())},
     }
     metadata = {
         "library": f"transformers {transformers.__version__}",
@@ -73,7 +74,7 @@ def load_image_encoder(name: str, device: torch.device) -> Encoder:
     return Encoder("pictures", name, width, identity, prepare, encode, metadata)
 
 
-def _pooling(model: Any, *, pooler_is_trained: bool) -> tuple[str, Pool]:
+def _choose_pooling(model: Any, *, pooler_is_trained: bool) -> tuple[str, Pool]:
     if hasattr(model, "get_image_features"):
         return "image features", _image_features
     if hasattr(getattr(model, "embeddings", None), "cls_token"):
@@ -84,17 +85,17 @@ def _pooling(model: Any, *, pooler_is_trained: bool) -> tuple[str, Pool]:
 
 
 def _image_features(model: Any, pixels: torch.Tensor) -> torch.Tensor:
-    made = model.get_image_features(pixel_values=pixels)
-    vectors: torch.Tensor = made if isinstance(made, torch.Tensor) else made.pooler_output
+    output = model.get_image_features(pixel_values=pixels)
+    vectors: torch.Tensor = output if isinstance(output, torch.Tensor) else output.pooler_output
     return vectors
 
 
 def _pooled(model: Any, pixels: torch.Tensor) -> torch.Tensor:
-    made = model(pixel_values=pixels)
-    pooled = getattr(made, "pooler_output", None)
-    return _mean(made.last_hidden_state) if pooled is None else pooled.flatten(1)
+    output = model(pixel_values=pixels)
+    pooled = getattr(output, "pooler_output", None)
+    return _mean(output.last_hidden_state) if pooled is None else pooled.flatten(1)
 
 
 def _mean(hidden: torch.Tensor) -> torch.Tensor:
-    """Over patches [n, patches, width] or places [n, width, down, across]."""
+    """The mean over patches [n, patches, width], or over positions [n, channels, height, width]."""
     return hidden.mean(dim=(2, 3)) if hidden.ndim == 4 else hidden.mean(dim=1)

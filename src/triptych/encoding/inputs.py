@@ -1,4 +1,4 @@
-"""What is to be encoded: the pictures or texts of items, from a folder or an item table."""
+"""Inputs of an encoding: the pictures or texts of items, from a folder or an item table."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from triptych.artefacts import sha256_of
-from triptych.data.formats.tables import Table, item_ids_of, no_such
+from triptych.data.formats.tables import Table, path_not_found, read_item_ids
 from triptych.encoding.encoder import InputKind
 from triptych.errors import InputError, SettingsError, did_you_mean, location
 
@@ -18,138 +18,138 @@ ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".
 
 @dataclass(frozen=True)
 class EncodingInputs:
-    """One picture or text an item, None where there is none.
+    """One picture or text per item.
 
-    ids: the items. given: a path or a text each. names: what each is called in reports. about: where they came from.
-    first_row: the row, in the input, of the first item; 0 where the input is no table.
+    ids: the items. contents: a path or a text per item, None if it has none. sources: the name of each in reports, or
+    "". about: where the inputs come from. first_row: the row of the first item in the input table; 0 without a table.
     """
 
     input_kind: InputKind
     ids: Sequence[str]
-    given: Sequence[Path | str | None]
-    names: Sequence[str]
+    contents: Sequence[Path | str | None]
+    sources: Sequence[str]
     about: Mapping[str, Any]
     first_row: int = 0
 
     def __post_init__(self) -> None:
-        if not len(self.ids) == len(self.given) == len(self.names):
-            raise ValueError(f"{len(self.ids)} ids, {len(self.given)} things, {len(self.names)} names")
+        if not len(self.ids) == len(self.contents) == len(self.sources):
+            raise ValueError(f"{len(self.ids)} ids, {len(self.contents)} contents, {len(self.sources)} sources")
 
 
 def folder_pictures(folder: Path) -> EncodingInputs:
-    """All pictures in a folder and those below it; an item's id is the path without its ending. Raises InputError."""
-    found = _pictures_in(folder)
-    if not found:
+    """All pictures in a folder and its subfolders. An item's id is the path without its ending. Raises InputError."""
+    pictures = _list_pictures(folder)
+    if not pictures:
         raise InputError(
             "holds no pictures", where=location(folder), hint=f"check the path; pictures end in {', '.join(ENDINGS)}"
         )
-    names = [path.relative_to(folder).as_posix() for path in found.values()]
-    return EncodingInputs("pictures", list(found), list(found.values()), names, {"folder": folder.name})
+    sources = [path.relative_to(folder).as_posix() for path in pictures.values()]
+    return EncodingInputs("pictures", list(pictures), list(pictures.values()), sources, {"folder": folder.name})
 
 
 def table_pictures(table: Table, folder: Path | None, column: str = "", id_column: str = "") -> EncodingInputs:
-    """The pictures of an item table: paths in a column, or in `folder` by the items' ids.
+    """The pictures of an item table: paths in a column, or pictures in `folder` named by item id.
 
-    folder: where relative paths begin; None: where the table lies. Raises InputError.
+    folder: relative paths begin there; None means the folder of the table. Raises InputError, SettingsError.
     """
-    ids = item_ids_of(table, id_column).to_list()
+    ids = read_item_ids(table, id_column).to_list()
     about = {**_about(table), **({"folder": folder.name} if folder else {}), **({"column": column} if column else {})}
     if folder is not None and not folder.is_dir():
-        raise no_such(folder, "folder")
+        raise path_not_found(folder, "folder")
     if column:
-        named = table.labels(column).to_list()
-        begin = folder if folder is not None else table.path.parent
-        given = [None if name is None else begin / name.strip() for name in named]
-        return EncodingInputs("pictures", ids, given, [name or "" for name in named], about, table.first_row)
+        names = table.labels(column).to_list()
+        base = folder if folder is not None else table.path.parent
+        paths = [None if name is None else base / name.strip() for name in names]
+        return EncodingInputs("pictures", ids, paths, [name or "" for name in names], about, table.first_row)
     if folder is None:
-        raise SettingsError("where are the pictures?", hint="name a column of paths, or their folder")
-    found = _pictures_in(folder)
-    given = [found.get(each) for each in ids]
-    names = [path.relative_to(folder).as_posix() if path else "" for path in given]
-    return EncodingInputs("pictures", ids, given, names, about, table.first_row)
+        raise SettingsError("the pictures are not named", hint="name a column of paths, or the folder of the pictures")
+    pictures = _list_pictures(folder)
+    found = [pictures.get(each) for each in ids]
+    sources = [path.relative_to(folder).as_posix() if path else "" for path in found]
+    return EncodingInputs("pictures", ids, found, sources, about, table.first_row)
 
 
 def table_texts(table: Table, columns: Mapping[str, str], template: str = "", id_column: str = "") -> EncodingInputs:
     """The texts of an item table: columns joined by ". ", or by a template such as "{title}. {overview}".
 
-    columns: column -> separator of its values ("" for one value); several values become "a, b". Fields that an item
-    lacks are left out (by a template: empty); an item that lacks all has no text. Raises InputError, SettingsError.
+    columns: column -> separator of its values ("" for one value); several values become "a, b". Empty fields are left
+    out. In a template they are empty. An item with empty fields only has no text. Raises InputError, SettingsError.
     """
-    ids = item_ids_of(table, id_column).to_list()
-    fields = _fields(template, table) if template else list(columns)
+    ids = read_item_ids(table, id_column).to_list()
+    fields = _template_fields(template, table) if template else list(columns)
     if not fields:
         raise SettingsError("no text column", hint="name one, for example --text title")
-    parts = [_field(table, field, columns.get(field, "")) for field in fields]
-    given: list[str | None] = []
-    for values in zip(*parts, strict=True):
-        known = [value for value in values if value]
-        if template and known:
-            text = template.format_map({field: value or "" for field, value in zip(fields, values, strict=True)})
-            known = [text.strip()]
-        given.append(". ".join(known) or None)
+    texts: list[str | None] = []
+    for values in zip(*(_field_texts(table, field, columns.get(field, "")) for field in fields), strict=True):
+        sentences = [value for value in values if value]
+        if template and sentences:
+            text = template.format_map(dict(zip(fields, values, strict=True)))
+            sentences = [text.strip()]
+        texts.append(". ".join(sentences) or None)
     about = {**_about(table), "columns": {field: columns.get(field, "") for field in fields}}
     about["template"] = template or ". ".join("{" + field + "}" for field in fields)
-    return EncodingInputs("texts", ids, given, [""] * len(given), about, table.first_row)
+    return EncodingInputs("texts", ids, texts, [""] * len(texts), about, table.first_row)
 
 
-def text_columns(given: Sequence[str]) -> dict[str, str]:
-    """`["title", "genres=|"]` as column -> separator. Raises SettingsError."""
+def text_columns(assignments: Sequence[str]) -> dict[str, str]:
+    """Parse `["title", "genres=|"]` into column -> separator. Raises SettingsError."""
     columns: dict[str, str] = {}
-    for each in given:
+    for each in assignments:
         column, _, separator = each.partition("=")
         if not column.strip() or column in columns:
             raise SettingsError(
-                f'"{each}" is no column, or is named twice', hint='write for example: --text "genres=|"'
+                f'"{each}" is not a column, or is named twice', hint='write for example: --text "genres=|"'
             )
         columns[column] = separator
     return columns
 
 
-def _pictures_in(folder: Path) -> dict[str, Path]:
-    """Path without its ending -> picture, in alphabetical order."""
+def _list_pictures(folder: Path) -> dict[str, Path]:
+    """Return path without its ending -> picture, in alphabetical order."""
     if not folder.is_dir():
-        raise no_such(folder, "folder")
-    found: dict[str, Path] = {}
+        raise path_not_found(folder, "folder")
+    pictures: dict[str, Path] = {}
     for path in sorted(each for each in folder.rglob("*") if each.suffix.lower() in ENDINGS):
         within = path.relative_to(folder)
         if any(part.startswith(".") for part in within.parts) or path.is_dir():
             continue
         name = within.with_suffix("").as_posix()
-        if name in found:
+        if name in pictures:
             raise InputError(
-                f'is the second picture of item "{name}", beside {found[name].name}',
+                f'is a second picture of item "{name}", besides {pictures[name].name}',
                 where=location(path),
                 hint="keep one of them",
             )
-        found[name] = path
-    return found
+        pictures[name] = path
+    return pictures
 
 
-def _fields(template: str, table: Table) -> list[str]:
-    hint = 'write for example "{title}. {overview}"; {{ stands for a brace'
+def _template_fields(template: str, table: Table) -> list[str]:
+    """Return the columns that a template names. Raises SettingsError."""
+    hint = 'write for example "{title}. {overview}"; {{ gives a brace'
     try:
         parsed = list(string.Formatter().parse(template))
     except ValueError as error:
-        raise SettingsError(f'"{template}" is no template: {error}', hint=hint) from None
+        raise SettingsError(f'"{template}" is not a template: {error}', hint=hint) from None
     fields = list(dict.fromkeys(field for _, field, _, _ in parsed if field is not None))
     for field in fields:
         if field not in table.frame.columns:
             raise SettingsError(
-                f'the template names a column "{field}" that {table.path.name} lacks',
+                f'the template names a column "{field}" that is not in {table.path.name}',
                 hint=did_you_mean(field, table.frame.columns) if field else hint,
             )
     if not fields or any(form or conversion for _, _, form, conversion in parsed):
-        raise SettingsError(f'"{template}" holds no plain {{column}}', hint=hint)
-    if any(sign in field for field in fields for sign in ".[]"):  # format would look inside the text
+        raise SettingsError(f'"{template}" has no plain {{column}}', hint=hint)
+    if any(sign in field for field in fields for sign in ".[]"):  # str.format reads these as attributes and indices
         raise SettingsError("columns of a template may not have . or [] in their names", hint="rename the column")
     return fields
 
 
-def _field(table: Table, column: str, separator: str) -> list[str]:
+def _field_texts(table: Table, column: str, separator: str) -> list[str]:
     texts = [" ".join((value or "").split()) for value in table.labels(column).to_list()]
     if not separator:
         return texts
-    return [", ".join(part.strip() for part in text.split(separator) if part.strip()) for text in texts]
+    return [", ".join(value.strip() for value in text.split(separator) if value.strip()) for text in texts]
 
 
 def _about(table: Table) -> dict[str, Any]:

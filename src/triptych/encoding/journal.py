@@ -1,7 +1,8 @@
-"""Vectors that are finished, on disk as soon as they are: what a killed encoding goes on from.
+"""The journal of an encoding: finished vectors, on disk at once, from which an interrupted encoding resumes.
 
-One file that only grows. A header says whose vectors these are; then a record a batch: how many, a checksum, their keys
-(sha256 of what was encoded), their rows. What a process was writing when it died fails its checksum and is cut off.
+The journal is one file that only grows. A header names the encoder, the width and the dtype. Then there is one record
+per batch: the number of vectors, a checksum, their hashes (sha256 of what was encoded) and their rows. A record that
+was being written when the process died fails its checksum and is cut off.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import os
 import struct
 import zlib
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -22,84 +23,84 @@ from numpy.typing import NDArray
 from triptych.artefacts import make_folder
 from triptych.encoding.encoder import Encoder
 from triptych.errors import ArtefactError, location
+from triptych.locks import file_lock
 
 MAGIC = b"triptych encoding 1\n"
-RECORD = struct.Struct("<II")  # vectors, crc32 of keys and rows
-KEY = 32
+RECORD = struct.Struct("<II")  # number of vectors, crc32 of hashes and rows
+HASH_BYTES = 32
 
 
 @dataclass
 class Journal:
-    """The file, open and locked, and where in it the row of every key begins."""
+    """The open file. offsets: hash -> where in the file its row begins."""
 
     file: IO[bytes]
     width: int
     dtype: np.dtype[Any]
-    begins: dict[bytes, int]
+    offsets: dict[bytes, int]
 
-    def append(self, keys: Sequence[bytes], rows: NDArray[Any]) -> None:
-        """Add a batch: keys of 32 bytes, rows [n, width]. It is on disk when this returns."""
-        if not keys:
+    def append(self, hashes: Sequence[bytes], rows: NDArray[Any]) -> None:
+        """Add a batch: hashes of 32 bytes, rows [n, width]. It is on disk when this returns."""
+        if not hashes:
             return
-        names, values = b"".join(keys), np.ascontiguousarray(rows, self.dtype).tobytes()
+        names, values = b"".join(hashes), np.ascontiguousarray(rows, self.dtype).tobytes()
         begin = self.file.seek(0, os.SEEK_END)
-        self.file.write(RECORD.pack(len(keys), zlib.crc32(values, zlib.crc32(names))) + names + values)
+        self.file.write(RECORD.pack(len(hashes), zlib.crc32(values, zlib.crc32(names))) + names + values)
         self.file.flush()
         os.fsync(self.file.fileno())
-        self._note(names, begin + RECORD.size + len(names))
+        self._index(names, begin + RECORD.size + len(names))
 
-    def rows(self, keys: Sequence[bytes]) -> NDArray[Any]:
-        """The rows of keys that are there, [n, width]."""
-        made = np.empty((len(keys), self.width), self.dtype)
-        if keys:
-            with mmap.mmap(self.file.fileno(), 0, access=mmap.ACCESS_READ) as whole:
-                for row, key in enumerate(keys):
-                    begin = self.begins[key]
-                    made[row] = np.frombuffer(whole[begin : begin + self.width * self.dtype.itemsize], self.dtype)
-        return made
+    def rows(self, hashes: Sequence[bytes]) -> NDArray[Any]:
+        """The rows of hashes that are in the journal, [n, width]."""
+        rows = np.empty((len(hashes), self.width), self.dtype)
+        if hashes:
+            with mmap.mmap(self.file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+                for row, sha256 in enumerate(hashes):
+                    begin = self.offsets[sha256]
+                    rows[row] = np.frombuffer(content[begin : begin + self.width * self.dtype.itemsize], self.dtype)
+        return rows
 
     def read(self, begin: int) -> int:
-        """Note all whole records from `begin` on; where they end."""
+        """Index all whole records from `begin` on. Returns where the last of them ends."""
         size = self.file.seek(0, os.SEEK_END)
         while begin + RECORD.size <= size:
             self.file.seek(begin)
             count, checksum = RECORD.unpack(self.file.read(RECORD.size))
-            length = count * (KEY + self.width * self.dtype.itemsize)
+            length = count * (HASH_BYTES + self.width * self.dtype.itemsize)
             if not count or begin + RECORD.size + length > size:
                 break
             content = self.file.read(length)
             if zlib.crc32(content) != checksum:
                 break
-            self._note(content[: count * KEY], begin + RECORD.size + count * KEY)
+            self._index(content[: count * HASH_BYTES], begin + RECORD.size + count * HASH_BYTES)
             begin += RECORD.size + length
         return begin
 
-    def _note(self, names: bytes, begin: int) -> None:
+    def _index(self, names: bytes, begin: int) -> None:
         step = self.width * self.dtype.itemsize
-        for position in range(len(names) // KEY):
-            self.begins[names[position * KEY : (position + 1) * KEY]] = begin + position * step
+        for position in range(len(names) // HASH_BYTES):
+            self.offsets[names[position * HASH_BYTES : (position + 1) * HASH_BYTES]] = begin + position * step
 
 
 @contextmanager
-def opened_journal(path: Path, encoder: Encoder, dtype: np.dtype[Any], *, overwrite: bool = False) -> Iterator[Journal]:
-    """The journal at `path`, begun or gone on with.
+def open_journal(path: Path, encoder: Encoder, dtype: np.dtype[Any], *, overwrite: bool = False) -> Iterator[Journal]:
+    """Open the journal at `path`, or start one, and lock it.
 
-    Raises ArtefactError if another process writes it, if another encoder began it (unless `overwrite`: then it begins
-    anew), or if the file is no journal.
+    Raises ArtefactError if another process has it open, if the file is not a journal, or if it belongs to another
+    encoder. With `overwrite`, the journal of another encoder is emptied instead.
     """
     make_folder(path.parent)
     header = f"{encoder.fingerprint} {encoder.width} {dtype.name}\n".encode()
-    with path.open("a+b") as file:
-        _lock(file, path)
+    with _locked(path), path.open("a+b") as file:
         file.seek(0)
         found = file.read(len(MAGIC) + len(header))
         if not MAGIC.startswith(found[: len(MAGIC)]):
-            raise ArtefactError("exists and is no encoding of ours", where=location(path), hint="move it away")
+            raise ArtefactError("exists and is not a triptych encoding", where=location(path), hint="move it away")
         if len(found) == len(MAGIC) + len(header) and found != MAGIC + header and not overwrite:
             raise ArtefactError(
-                "holds what another encoder has begun",
+                "holds an unfinished encoding by another encoder",
                 where=location(path),
-                hint="name that encoder to go on with it, choose another folder, or pass --overwrite to begin anew",
+                hint="name that encoder to resume, choose another folder, or pass --overwrite to start again",
             )
         if found != MAGIC + header:
             file.truncate(0)
@@ -110,17 +111,23 @@ def opened_journal(path: Path, encoder: Encoder, dtype: np.dtype[Any], *, overwr
         yield journal
 
 
-def _lock(file: IO[bytes], path: Path) -> None:
-    """One process at a time; the system unlocks the file when this process ends, however that happens."""
-    try:
-        import fcntl
-    except ImportError:  # not there on Windows: two encodings into one folder are the user's to avoid
-        return
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise ArtefactError(
-            "another process is encoding into this folder", where=location(path), hint="wait for it, or end it"
-        ) from None
-    except OSError:  # a file system without locks
-        return
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Lock the journal for one process. The lock is a file beside it, which is removed at the end."""
+    lock = path.with_name(f"{path.name}.lock")
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(file_lock(lock))
+        except TimeoutError:
+            raise ArtefactError(
+                "another process is encoding into this folder", where=location(path), hint="wait for it, or end it"
+            ) from None
+        except OSError:  # a file system without locks: there the user must not start two encodings into one folder
+            pass
+        stack.callback(_remove, lock)  # while it is still locked: it can never be the lock of another process
+        yield
+
+
+def _remove(path: Path) -> None:
+    with suppress(OSError):
+        path.unlink()

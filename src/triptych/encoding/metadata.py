@@ -1,4 +1,4 @@
-"""Columns of the item table -> a folder of metadata features. Fitted on all items at once, so made anew every time."""
+"""Columns of the item table -> a folder of metadata features. The encoder is fitted on all items, in every run."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from pathlib import Path
 
 from triptych.artefacts import sha256_of
 from triptych.content.metadata import MetadataColumns, fit_metadata
-from triptych.data.formats.tables import Table, item_ids_of
-from triptych.encoding.folder import Encoded, save_fitted
+from triptych.data.formats.tables import Table, read_item_ids
+from triptych.encoding.folder import EncodingResult, save_fitted
 from triptych.encoding.settings import EncodeSettings
 
 
 def encode_columns(
     table: Table, columns: MetadataColumns, output: Path | str, settings: EncodeSettings, id_column: str = ""
-) -> Encoded:
-    """Write the metadata features of all items, and the JSON that encodes new ones. Raises InputError."""
-    ids = item_ids_of(table, id_column)
+) -> EncodingResult:
+    """Write the metadata features of all items, and the JSON that encodes new items. Raises InputError."""
+    ids = read_item_ids(table, id_column)
     features = fit_metadata(table, columns)
     about = {
         "input_kind": "columns",

@@ -1,23 +1,27 @@
-"""Encoder names -> encoders: the few that are known by a short name, and all that the libraries can load."""
+"""Encoder names -> encoders: the two defaults, and all models that the libraries can load."""
 
 from __future__ import annotations
 
 from triptych.devices import choose_device
 from triptych.encoding.encoder import Encoder
 
-IMAGES, TEXTS = "efficientnet-lite0", "all-minilm-l6-v2"  # what is meant where no encoder is named
+DEFAULT_IMAGE_ENCODER, DEFAULT_TEXT_ENCODER = "efficientnet-lite0", "all-minilm-l6-v2"
 
 
-def image_encoder(name: str = IMAGES, device: str = "auto") -> Encoder:
-    """A picture encoder: `efficientnet-lite0`, a local folder, or a name on the model hub. Raises TriptychError."""
-    from triptych.encoding.efficientnet import efficientnet
+def image_encoder(name: str = DEFAULT_IMAGE_ENCODER, device: str = "auto") -> Encoder:
+    """Load a picture encoder: `efficientnet-lite0`, a local folder, or a name on the hub. Raises TriptychError."""
+    from triptych.encoding.efficientnet import load_efficientnet
     from triptych.encoding.image_encoders import load_image_encoder
 
-    return efficientnet(choose_device(device)) if name == IMAGES else load_image_encoder(name, choose_device(device))
+    if name == DEFAULT_IMAGE_ENCODER:
+        return load_efficientnet(choose_device(device))
+    return load_image_encoder(name, choose_device(device))
 
 
-def text_encoder(name: str = TEXTS, device: str = "auto") -> Encoder:
-    """A text encoder: `all-minilm-l6-v2`, a local folder, or a name on the model hub. Raises TriptychError."""
-    from triptych.encoding.text_encoders import load_text_encoder, minilm
+def text_encoder(name: str = DEFAULT_TEXT_ENCODER, device: str = "auto") -> Encoder:
+    """Load a text encoder: `all-minilm-l6-v2`, a local folder, or a name on the hub. Raises TriptychError."""
+    from triptych.encoding.text_encoders import load_minilm, load_text_encoder
 
-    return minilm(choose_device(device)) if name == TEXTS else load_text_encoder(name, choose_device(device))
+    if name == DEFAULT_TEXT_ENCODER:
+        return load_minilm(choose_device(device))
+    return load_text_encoder(name, choose_device(device))

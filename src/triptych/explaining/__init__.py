@@ -1,1 +1,1 @@
-"""Why an item is recommended: which of the user's items led there, by how much, through what; what can be checked."""
+"""Explanations of recommendations: the contribution of each item of the user's history, and evidence from the data."""

@@ -1,7 +1,7 @@
-"""A score in parts: by item of the user's history and by channel, and what no item accounts for.
+"""Contributions: a score as a sum over the items of the user's history, by component, plus a rest.
 
-Every kind of scorer has its way; a way answers for any user and item, and what it needs of the whole model is computed
-once. Sums are made in float64.
+Each kind of scorer has its own attribution method. The result works for any user and any items; what depends on the
+model only is computed once. Sums are in float64.
 """
 
 from __future__ import annotations
@@ -27,11 +27,12 @@ from triptych.ranking.scorer import Blend, Factors, ItemWeights
 from triptych.settings import parse
 from triptych.training.restore import load_model
 
-ROUNDING, MEAN = "rounding", "the mean of the user's scores"
-TOLERANCE = 1e-5  # of the sizes added: a difference from the score that is worth a name
-DISAGREEMENT = 0.02  # of them: a difference that means that the model is another one
-BOTH_WAYS = (
-    "A modality speaks where the two items are alike, and where an item like the one taken leads to this one by users."
+ROUNDING, MEAN, RESIDUAL = "rounding", "mean of the user's scores", "regression residual"  # names in `rest`
+TOLERANCE = 1e-5  # of the sum of absolute terms: a larger difference from the score is shown as rounding
+MAX_DIFFERENCE = 0.02  # of the same sum: a larger difference means that the data set is not that of the training
+TWO_WAYS = (
+    "A modality contributes in two ways: the two items are similar, or an item similar to the user's item leads to the "
+    "recommended item through other users."
 )
 HINT = "give the data set that it was trained on (--data FOLDER, or dataset=…)"
 
@@ -40,200 +41,252 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Contributions:
-    """through: channel -> float64 [n], for the user's n training items. rest: name -> value. exact, statement: see
-    `Explanation`."""
+    """The terms of one score.
 
-    through: Mapping[str, Array]
+    components: component -> float64 [n], one value per training item of the user. rest: name -> value.
+    exact, statement: see `Explanation`.
+    """
+
+    components: Mapping[str, Array]
     rest: Mapping[str, float]
     exact: bool
     statement: str
 
 
 ItemComponents = Callable[[Tensor], Mapping[str, Tensor]]  # see `TrainedModel.item_components`
-Attributor = Callable[[int, Sequence[int]], list[Contributions]]  # user row, item rows -> one an item
+Attributor = Callable[[int, Sequence[int]], list[Contributions]]  # user row, item rows -> one result per item
 
 
 def attribution_method(recommender: Recommender, dataset: Dataset | None) -> Attributor:
-    """How the scores of a recommender come apart.
+    """Return the function that attributes a recommender's scores to the items of the user's history.
 
-    dataset: what it was trained on, with its split and features; None: do without features.
-    Raises InputError where that cannot be done.
+    dataset: the data set that the model was trained on, with its split and features; None if there are no features.
+    Raises InputError if the model cannot be explained from what is given.
     """
-    scorer, known = recommender.scorer, recommender.split.train.interactions
+    scorer, train = recommender.scorer, recommender.split.train.interactions
     if isinstance(scorer, Blend):
-        return _blend(recommender, scorer, dataset)
+        return _from_blend(recommender, scorer, dataset)
     name = str(recommender.about["model"])
     kind = model_class(name)
     if kind.needs_features and dataset is None and recommender.about["modalities"]:
-        raise InputError(f"{name} looks at features, and a run does not hold them", hint=HINT)
+        raise InputError(f"{name} uses features, and a run does not contain them", hint=HINT)
     if issubclass(kind, ClosedFormModel):
         if isinstance(scorer, Factors):
-            return _alone(name, scorer)
-        model = kind(parse(kind.Settings, recommender.about["settings"], of=name))
-        train = Split.from_dataset(dataset or recommender.dataset).train
+            return _independent_of_history(name, scorer)
+        closed_form = kind(parse(kind.Settings, recommender.about["settings"], of=name))
+        trained_on = Split.from_dataset(dataset or recommender.dataset).train
         modalities = list(recommender.about["modalities"]) if kind.needs_features else []
-        return _weights(known, model.item_components(scorer, train.with_modalities(modalities)))
+        return _from_item_weights(train, closed_form.item_components(scorer, trained_on.with_modalities(modalities)))
     assert isinstance(scorer, Factors)
-    learnt = load_model(recommender, dataset or recommender.dataset)
-    user_decomposition = learnt.user_decomposition()
-    if user_decomposition is None:
-        return _regression(known, scorer, learnt.item_components)
-    return _composed(known, learnt, user_decomposition)
+    model = load_model(recommender, dataset or recommender.dataset)
+    decomposition = model.user_decomposition()
+    if decomposition is None:
+        return _from_regression(train, scorer, model.item_components)
+    return _from_decomposition(train, model, decomposition)
 
 
-def checked(found: Contributions, score: float) -> Contributions:
-    """The same, with a rest for what rounding leaves. Raises InputError where the parts are another model's."""
-    parts = np.concatenate([*found.through.values(), list(found.rest.values())])
-    size, left = max(float(np.abs(parts).sum()), abs(score)), score - float(parts.sum())
-    if abs(left) > DISAGREEMENT * size:
+def reconcile(contributions: Contributions, score: float) -> Contributions:
+    """Compare the sum of all terms with the score, and add a small difference to the rest as rounding.
+
+    Raises InputError if the difference is large: the terms are those of another model.
+    """
+    terms = np.concatenate([*contributions.components.values(), list(contributions.rest.values())])
+    size, difference = max(float(np.abs(terms).sum()), abs(score)), score - float(terms.sum())
+    if abs(difference) > MAX_DIFFERENCE * size:
         raise InputError(
-            f"the parts add up to {parts.sum():.6g}, the score is {score:.6g}: not the data that it was trained on",
+            f"the contributions add up to {terms.sum():.6g}, but the score is {score:.6g}: this is not the data set "
+            "of the training",
             hint=HINT,
         )
-    return found if abs(left) <= TOLERANCE * size else replace(found, rest={**found.rest, ROUNDING: left})
+    if abs(difference) <= TOLERANCE * size:
+        return contributions
+    return replace(contributions, rest={**contributions.rest, ROUNDING: difference})
 
 
-def _weights(known: Interactions, told: Callable[[int], Mapping[str, Array]]) -> Attributor:
+def _from_item_weights(train: Interactions, attributions_of: Callable[[int], Mapping[str, Array]]) -> Attributor:
+    """Attribute by the weights between items.
+
+    attributions_of: item row -> what each item adds to the score of that item, by component, float64 [n_items] each.
+    """
     statement = (
-        "Exact: the score is the sum of what each item taken says of this one; had the user not taken an item, it "
-        "would be less by the item's contribution."
+        "Exact: the score is the sum of the weights from the user's items to the recommended item. Without one of "
+        "these items, the score would be lower by its contribution."
     )
 
-    def way(user: int, items: Sequence[int]) -> list[Contributions]:
-        taken = known.history(user)
-        columns = [told(item) for item in items]
-        words = f"{statement} {BOTH_WAYS}" if any(len(each) > 1 for each in columns) else statement
-        return [Contributions({m: said[taken] for m, said in each.items()}, {}, True, words) for each in columns]
+    def attribute(user: int, items: Sequence[int]) -> list[Contributions]:
+        history = train.history(user)
+        attributions = [attributions_of(item) for item in items]
+        text = f"{statement} {TWO_WAYS}" if any(len(each) > 1 for each in attributions) else statement
+        return [
+            Contributions({name: values[history] for name, values in each.items()}, {}, True, text)
+            for each in attributions
+        ]
 
-    return way
+    return attribute
 
 
-def _alone(model: str, scorer: Factors) -> Attributor:
-    statement = "Exact: the score does not come from what the user took; no item of the user's has a part in it."
+def _independent_of_history(model: str, scorer: Factors) -> Attributor:
+    """Return no contributions: the whole score is in the rest, under the name of the model."""
+    statement = "Exact: the score does not depend on the user's history, so no item contributes to it."
 
-    def way(user: int, items: Sequence[int]) -> list[Contributions]:
+    def attribute(user: int, items: Sequence[int]) -> list[Contributions]:
         scores = (scorer.items[list(items)] @ scorer.users[user]).tolist()
         return [Contributions({}, {model: score}, True, statement) for score in scores]
 
-    return way
+    return attribute
 
 
-def _composed(known: Interactions, model: TrainedModel, user_decomposition: UserDecomposition) -> Attributor:
-    given = f", given {user_decomposition.given}" if user_decomposition.given else ""
+def _from_decomposition(train: Interactions, model: TrainedModel, decomposition: UserDecomposition) -> Attributor:
+    """Attribute by the model's own equations; see `triptych.models.decomposition`."""
+    condition = f", given {decomposition.conditional_on}" if decomposition.conditional_on else ""
     statement = (
-        f"Exact{given}: the user's representation is the sum of what came along the edge to each item taken, and of "
-        "the rest. It is not what the score would be without an item: other edges would then weigh otherwise."
+        f"Exact{condition}: the user's representation is a sum over the edges to the user's items, plus a rest. A "
+        "contribution is not what the score would lose without the item, because the other edges would then have other "
+        "weights."
     )
-    if user_decomposition.note:
-        statement = f"{statement} {user_decomposition.note}"
-    width = sum(block.items.shape[1] for block in user_decomposition.blocks)
+    if decomposition.remark:
+        statement = f"{statement} {decomposition.remark}"
+    width = sum(block.items.shape[1] for block in decomposition.blocks)
 
-    def way(user: int, items: Sequence[int]) -> list[Contributions]:
-        edges = known.history_slice(user)
-        taken = torch.from_numpy(known.items[edges])
+    def attribute(user: int, items: Sequence[int]) -> list[Contributions]:
+        edges = train.history_slice(user)
+        history = torch.from_numpy(train.items[edges])
         rows: list[Tensor] = []
-        own: dict[str, Tensor] = {}
+        residual: dict[str, Tensor] = {}
         begin = 0
-        for block in user_decomposition.blocks:
-            rows.append((block.weights[edges, None] * block.items[taken]).double())
-            for name, table in block.own.items():
+        for block in decomposition.blocks:
+            rows.append((block.weights[edges, None] * block.items[history]).double())
+            for name, table in block.residual.items():
                 vector = torch.zeros(width, dtype=torch.float64)
                 vector[begin : begin + table.shape[1]] = table[user if len(table) > 1 else 0].double()
-                own[name] = own[name] + vector if name in own else vector
+                residual[name] = residual[name] + vector if name in residual else vector
             begin += block.items.shape[1]
-        return _products(torch.cat(rows, dim=1), own, model.item_components, items, exact=True, statement=statement)
+        components = model.item_components(torch.tensor(list(items)))
+        return _inner_products(torch.cat(rows, dim=1), residual, components, exact=True, statement=statement)
 
-    return way
+    return attribute
 
 
-def _regression(
-    known: Interactions,
+def _from_regression(
+    train: Interactions,
     scorer: Factors,
     item_components: ItemComponents,
-    why: str = "the model is not linear in the items taken",
+    reason: str = "the model is not linear in the user's items",
 ) -> Attributor:
-    """For models that are not linear in what a user took, or of which the factors alone are there: see `new_users`."""
-    found = history_map(scorer, known)
+    """Attribute by `history_map`: for models that are not linear in the history, or that are known by factors only.
+
+    reason: why a regression is needed, for the statement.
+    """
+    regression = history_map(scorer, train)
     statement = (
-        f"Approximate: {why}. A ridge regression of all users on their items says what is whose; it accounts for "
-        f"{100 * found.accounts_for:.0f} % of what tells users apart, and what it leaves is in the rest."
+        f"Approximate: {reason}. A ridge regression of all users' representations on their items gives the "
+        f"contributions. It explains {100 * regression.explained:.0f} % of the variance between users; what it does "
+        "not explain is in the rest."
     )
 
-    def way(user: int, items: Sequence[int]) -> list[Contributions]:
-        whole, rows = scorer.items[list(items)], torch.from_numpy(found.item_parts(known.history(user)))
-        told = torch.stack(list(item_components(torch.tensor(list(items))).values())).sum(dim=0)
-        if (told - whole).norm() > DISAGREEMENT * whole.norm():
-            raise InputError("the items are other ones by these features: not the data of the training", hint=HINT)
-        own = {"what the items do not account for": scorer.users[user].double() - rows.sum(dim=0)}
-        return _products(rows, own, item_components, items, exact=False, statement=statement)
+    def attribute(user: int, items: Sequence[int]) -> list[Contributions]:
+        representations = scorer.items[list(items)]
+        rows = torch.from_numpy(regression.item_parts(train.history(user)))
+        components = item_components(torch.tensor(list(items)))
+        total = torch.stack(list(components.values())).sum(dim=0)
+        if (total - representations).norm() > MAX_DIFFERENCE * representations.norm():
+            raise InputError(
+                "the features give other representations: this is not the data set of the training", hint=HINT
+            )
+        residual = {RESIDUAL: scorer.users[user].double() - rows.sum(dim=0)}
+        return _inner_products(rows, residual, components, exact=False, statement=statement)
 
-    return way
+    return attribute
 
 
-def _products(
+def _inner_products(
     rows: Tensor,
-    own: Mapping[str, Tensor],
-    item_components: ItemComponents,
-    items: Sequence[int],
+    residual: Mapping[str, Tensor],
+    item_components: Mapping[str, Tensor],
     *,
     exact: bool,
     statement: str,
 ) -> list[Contributions]:
-    """Inner products of the parts of a user, rows [n, d] and own [d], with every channel of some items."""
-    parts = {name: part.double() for name, part in item_components(torch.tensor(list(items))).items()}
-    user = rows.sum(dim=0) + torch.stack(list(own.values())).sum(dim=0)
-    made = []
-    for position in range(len(items)):
-        through = {name: (rows @ part[position]).numpy() for name, part in parts.items() if name != BIAS}
-        item = torch.stack([part[position] for name, part in parts.items() if name != BIAS]).sum(dim=0)
-        rest = {name: float(vector @ item) for name, vector in own.items()}
-        if BIAS in parts:
-            rest[BIAS] = rest.get(BIAS, 0.0) + float(user @ parts[BIAS][position])
-        made.append(Contributions(through, rest, exact, statement))
-    return made
+    """Return the inner products of the terms of one user with the components of m items.
+
+    rows: float64 [n, d], the user's terms by history item. residual: name -> float64 [d], the other terms.
+    item_components: component -> float [m, d].
+    """
+    components = {name: table.double() for name, table in item_components.items()}
+    user = rows.sum(dim=0) + torch.stack(list(residual.values())).sum(dim=0)
+    contributions = []
+    for position in range(len(next(iter(components.values())))):
+        vectors = {name: table[position] for name, table in components.items() if name != BIAS}
+        item = torch.stack(list(vectors.values())).sum(dim=0)
+        rest = {name: float(vector @ item) for name, vector in residual.items()}
+        if BIAS in components:
+            rest[BIAS] = rest.get(BIAS, 0.0) + float(user @ components[BIAS][position])
+        by_component = {name: (rows @ vector).numpy() for name, vector in vectors.items()}
+        contributions.append(Contributions(by_component, rest, exact, statement))
+    return contributions
 
 
-def _blend(recommender: Recommender, scorer: Blend, dataset: Dataset | None) -> Attributor:
-    """Every part by its own way, weighed and standardised as the blend does it."""
-    known = recommender.split.train.interactions
-    parts: list[tuple[str, Factors | ItemWeights, float, Attributor]] = []
+@dataclass(frozen=True)
+class _BlendedModel:
+    """One model of a blend: its name in texts, its scorer and weight, and its attributor."""
+
+    name: str
+    scorer: Factors | ItemWeights
+    weight: float
+    attribute: Attributor
+
+
+def _from_blend(recommender: Recommender, scorer: Blend, dataset: Dataset | None) -> Attributor:
+    """Attribute by each model's own method, then weight and standardise the results as the blend does."""
+    models = _blended_models(recommender, scorer, dataset)
+
+    def attribute(user: int, items: Sequence[int]) -> list[Contributions]:
+        statement = "A weighted sum of models, each standardised over the user's scores."
+        total = [Contributions({}, {MEAN: 0.0}, True, statement) for _ in items]
+        for model in models:
+            scores = model.scorer.score(np.array([user]))[0].double().cpu()
+            scale, mean = model.weight / max(float(scores.std(correction=0)), 1e-12), float(scores.mean())
+            contributions = model.attribute(user, items)
+            total = [_add_model(*pair, scale, mean, model.name) for pair in zip(total, contributions, strict=True)]
+        return total
+
+    return attribute
+
+
+def _blended_models(recommender: Recommender, scorer: Blend, dataset: Dataset | None) -> list[_BlendedModel]:
+    """The models with a weight. A second model of the same kind (another seed) has its number in its name."""
+    train, models = recommender.split.train.interactions, []
     for n, (each, weight) in enumerate(zip(scorer.scorers, scorer.weights, strict=True)):
-        about, own = recommender.about["models"][n], f"{n}."
+        about, prefix = recommender.about["models"][n], f"{n}."
         parameters = {
-            key.removeprefix(own): value for key, value in recommender.parameters.items() if key.startswith(own)
+            key.removeprefix(prefix): value for key, value in recommender.parameters.items() if key.startswith(prefix)
         }
         if not weight:
             continue
         if isinstance(each, Factors) and issubclass(model_class(about["model"]), TrainedModel) and not parameters:
-            way = _regression(known, each, _undivided(each), "the blend does not hold the model's parameters")
+            attribute = _from_regression(
+                train, each, _single_component(each), "the blend does not contain the model's parameters"
+            )
         else:
-            way = attribution_method(replace(recommender, scorer=each, parameters=parameters, about=about), dataset)
-        before = sum(other["model"] == about["model"] for other in recommender.about["models"][:n])  # of other seeds
-        parts.append((f"{about['model']} {before + 1}" if before else about["model"], each, weight, way))
-
-    def blended(user: int, items: Sequence[int]) -> list[Contributions]:
-        begun = "A weighed sum of models, each standardised over the user's scores."
-        made = [Contributions({}, {MEAN: 0.0}, True, begun) for _ in items]
-        for name, each, weight, way in parts:
-            scores = each.score(np.array([user]))[0].double().cpu()
-            scale, mean = weight / max(float(scores.std(correction=0)), 1e-12), float(scores.mean())
-            found = way(user, items)
-            made = [_added(before, own, scale, mean, name) for before, own in zip(made, found, strict=True)]
-        return made
-
-    return blended
+            attribute = attribution_method(
+                replace(recommender, scorer=each, parameters=parameters, about=about), dataset
+            )
+        n_before = sum(other["model"] == about["model"] for other in recommender.about["models"][:n])
+        name = f"{about['model']} {n_before + 1}" if n_before else about["model"]
+        models.append(_BlendedModel(name, each, weight, attribute))
+    return models
 
 
-def _undivided(factors: Factors) -> ItemComponents:
+def _single_component(factors: Factors) -> ItemComponents:
     return lambda items: {COLLABORATIVE: factors.items[items]}
 
 
-def _added(before: Contributions, own: Contributions, scale: float, mean: float, name: str) -> Contributions:
-    """One model more in a blend: scale · (its score − mean)."""
-    through = {channel: scale * values for channel, values in own.through.items()}
-    for channel, values in before.through.items():
-        through[channel] = values + through[channel] if channel in through else values
-    rest = {**before.rest, **{f"{key} ({name})": scale * value for key, value in own.rest.items()}}
+def _add_model(total: Contributions, own: Contributions, scale: float, mean: float, name: str) -> Contributions:
+    """Add one model of a blend: scale · (its score − mean)."""
+    components = {key: scale * values for key, values in own.components.items()}
+    for key, values in total.components.items():
+        components[key] = values + components[key] if key in components else values
+    rest = {**total.rest, **{f"{key} ({name})": scale * value for key, value in own.rest.items()}}
     rest[MEAN] -= scale * mean
-    statement = f"{before.statement} {name}: {own.statement[0].lower()}{own.statement[1:]}"
-    return Contributions(through, rest, before.exact and own.exact, statement)
+    statement = f"{total.statement} {name}: {own.statement[0].lower()}{own.statement[1:]}"
+    return Contributions(components, rest, total.exact and own.exact, statement)

@@ -1,4 +1,4 @@
-"""Explainer: a recommender that says why. `explain` is the same for one question."""
+"""Explainer: explains the scores of a recommender. `explain` does it for one user and item."""
 
 from __future__ import annotations
 
@@ -9,102 +9,105 @@ import numpy as np
 from numpy.typing import NDArray
 
 from triptych.data.dataset import Dataset
-from triptych.explaining.contributions import Contributions, attribution_method, checked
+from triptych.explaining.contributions import Contributions, attribution_method, reconcile
 from triptych.explaining.evidence import evidence_of
 from triptych.explaining.explanation import Explanation, Reason
 from triptych.explaining.item_display import ItemDisplay
 from triptych.ranking.recommender import Recommender
 from triptych.training.restore import check_data
 
-EVIDENCE = 10  # reasons that get evidence, unless more are asked for
+N_EVIDENCE = 10  # reasons with evidence, by default
 
 
 class Explainer:
-    """Explains a recommender's scores; what that takes of the whole model is computed once, here.
+    """Explains the scores of a recommender. What depends on the model only is computed once, in the constructor.
 
-    dataset: the data set that it was trained on, whose features are looked at; the split is the recommender's. Needed
-    where the model looks at features; without it there is no evidence by features either. look: where titles and
-    pictures are. Raises InputError where the model cannot be explained with what is there, SettingsError on a column
-    that the item table lacks.
+    dataset: the data set that the model was trained on. Models with features need it; without it, evidence has no
+    similarity. The split is always the recommender's. display: where titles and pictures come from.
+    Raises InputError if the model cannot be explained from what is given, SettingsError if the item table lacks a
+    column of `display`.
     """
 
     def __init__(
-        self, recommender: Recommender, dataset: Dataset | None = None, *, look: ItemDisplay | None = None
+        self, recommender: Recommender, dataset: Dataset | None = None, *, display: ItemDisplay | None = None
     ) -> None:
         known = recommender.dataset
         if dataset is not None:
             check_data(recommender, dataset)
             dataset = replace(known, features=dataset.features, neighbours=dataset.neighbours)
         self.recommender, self.dataset = recommender, dataset or known
-        self.known = recommender.split.train.interactions
-        self.look = look or ItemDisplay()
-        self.look.check(known)
-        self._way = attribution_method(recommender, dataset)
+        self.train = recommender.split.train.interactions
+        self.display = display or ItemDisplay()
+        self.display.check(known)
+        self._attribute = attribution_method(recommender, dataset)
 
     def explain(
-        self, user: str, items: Sequence[str] | None = None, *, k: int = 3, n_evidence: int = EVIDENCE
+        self, user: str, items: Sequence[str] | None = None, *, k: int = 3, n_evidence: int = N_EVIDENCE
     ) -> list[Explanation]:
-        """Why the user has these items; None: the user's first k recommendations.
+        """Explain why these items are recommended to a user; None: the user's first k recommendations.
 
-        n_evidence: how many reasons of each get evidence. Raises UnknownIdError, InputError.
+        n_evidence: the number of reasons with evidence, per item. Raises UnknownIdError, InputError.
         """
         row = int(self.recommender.dataset.users.rows([user])[0])
         if items is None:
-            listed = self.recommender.recommend([user], k).items[0]
-            rows = [int(item) for item in listed if item >= 0]
+            recommended = self.recommender.recommend([user], k).items[0]
+            rows = [int(item) for item in recommended if item >= 0]
         else:
             rows = [int(item) for item in self.recommender.dataset.items.rows(list(items))]
         if not rows:
             return []
         scores = self.recommender.scorer.score(np.array([row]))[0].double().cpu().numpy()
-        candidates = np.ones(len(scores), dtype=np.bool_)
-        known = self.recommender.dataset.interactions
-        candidates[known.history(row)] = False
-        made = []
-        for item, found in zip(rows, self._way(row, rows), strict=True):
-            rank = int((scores[candidates] > scores[item]).sum()) + 1 if candidates[item] else None
-            made.append(self._told(row, item, float(scores[item]), rank, found, n_evidence))
-        return made
+        return [
+            self._explanation(row, item, scores, reconcile(contributions, float(scores[item])), n_evidence)
+            for item, contributions in zip(rows, self._attribute(row, rows), strict=True)
+        ]
 
     def titles(self, rows: NDArray[np.int64] | Sequence[int]) -> list[str]:
-        """The titles of some items, or their ids."""
-        return [self.look.title_of(self.recommender.dataset, int(row)) for row in rows]
+        """The titles of item rows; the id of an item without a title."""
+        return [self.display.title_of(self.recommender.dataset, int(row)) for row in rows]
 
-    def _told(
-        self, user: int, item: int, score: float, rank: int | None, found: Contributions, n_evidence: int
+    def _explanation(
+        self, user: int, item: int, scores: NDArray[np.float64], contributions: Contributions, n_evidence: int
     ) -> Explanation:
-        found = checked(found, score)
-        taken = self.known.history(user)
-        users, items = self.recommender.dataset.users, self.recommender.dataset.items
-        reasons: list[Reason] = []
-        if found.through:
-            total = np.sum(list(found.through.values()), axis=0)
-            order = np.argsort(-total, kind="stable")
-            ids, titles = items.names(taken[order]).to_list(), self.titles(taken[order])
-            for position, name, title in zip(order, ids, titles, strict=True):
-                through = {channel: float(values[position]) for channel, values in found.through.items()}
-                reasons.append(Reason(name, title, float(total[position]), through))
-            first = [int(taken[position]) for position in order[:n_evidence]]
-            evidence = evidence_of(self.known, self.dataset, user, item, first)
-            for position, each in enumerate(evidence):
-                reasons[position] = replace(reasons[position], evidence=each)
+        dataset = self.recommender.dataset
         return Explanation(
-            user=str(users.names(np.array([user]))[0]),
-            item=str(items.names(np.array([item]))[0]),
+            user=str(dataset.users.names(np.array([user]))[0]),
+            item=str(dataset.items.names(np.array([item]))[0]),
             title=self.titles([item])[0],
-            score=score,
-            rank=rank,
+            score=float(scores[item]),
+            rank=self._rank(user, item, scores),
             model=str(self.recommender.about.get("model", "")),
-            reasons=reasons,
-            rest=found.rest,
-            exact=found.exact,
-            statement=found.statement,
+            reasons=self._reasons(user, item, contributions, n_evidence) if contributions.components else [],
+            rest=contributions.rest,
+            exact=contributions.exact,
+            statement=contributions.statement,
         )
+
+    def _rank(self, user: int, item: int, scores: NDArray[np.float64]) -> int | None:
+        """The rank of an item among the user's candidates, from 1; None if the user already has it."""
+        candidates = np.ones(len(scores), dtype=np.bool_)
+        candidates[self.recommender.dataset.interactions.history(user)] = False
+        return int((scores[candidates] > scores[item]).sum()) + 1 if candidates[item] else None
+
+    def _reasons(self, user: int, item: int, contributions: Contributions, n_evidence: int) -> list[Reason]:
+        history = self.train.history(user)
+        total = np.sum(list(contributions.components.values()), axis=0)
+        order = np.argsort(-total, kind="stable")
+        ids, titles = self.recommender.dataset.items.names(history[order]).to_list(), self.titles(history[order])
+        reasons = []
+        for position, name, title in zip(order, ids, titles, strict=True):
+            components = {key: float(values[position]) for key, values in contributions.components.items()}
+            reasons.append(Reason(name, title, float(total[position]), components))
+        first = [int(history[position]) for position in order[:n_evidence]]
+        for n, evidence in enumerate(evidence_of(self.train, self.dataset, user, item, first)):
+            reasons[n] = replace(reasons[n], evidence=evidence)
+        return reasons
 
 
 def explain(recommender: Recommender, user: str, item: str, dataset: Dataset | None = None) -> Explanation:
-    """Why a user has an item: see `Explanation`. Many questions about one model: `Explainer` asks less of the machine.
+    """Explain why an item is recommended to a user; see `Explanation`.
 
-    dataset: see `Explainer`. Raises UnknownIdError, InputError.
+    For several questions about one model, `Explainer` is faster. dataset: see `Explainer`.
+    Raises UnknownIdError, InputError.
     """
     return Explainer(recommender, dataset).explain(user, [item])[0]

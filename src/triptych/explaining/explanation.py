@@ -1,4 +1,4 @@
-"""What an explanation is: plain values, and the words that say them."""
+"""Explanations as plain values, and as text."""
 
 from __future__ import annotations
 
@@ -8,65 +8,66 @@ from typing import Any
 
 from triptych.models.decomposition import COLLABORATIVE
 
-WORDS = {
-    COLLABORATIVE: "like-minded users",
-    "image": "looks",
-    "text": "words",
-}  # other modalities are called what they are
-ALIKE = 0.9  # nearer than this share of items: worth a word where there is room for one
-CERTAIN = 0.005  # a share below it is not worth a word
+DISPLAY_NAMES = {COLLABORATIVE: "like-minded users"}  # other components are shown by their own name
+NOTABLE = 0.9  # a summary mentions a similarity that is above those of at least this share of items
+SMALLEST_SHARE = 0.005  # smaller shares are not shown
 
 
 @dataclass(frozen=True)
-class Alike:
-    """How alike two items are by one modality. nearer_than: the share of the other items that are less alike.
+class Similarity:
+    """The similarity of two items in one modality.
 
-    nearest: k, where neighbours came with the data and one item is among the k nearest of the other; the cosine is then
-    theirs. None otherwise.
+    share_less_similar: the share of the other items that are less similar to the recommended item.
+    among_k_nearest: k, if the data set came with neighbours and one of the items is among the k nearest of the other.
+    The cosine is then the one that came with them. None otherwise.
     """
 
     cosine: float
-    nearer_than: float
-    nearest: int | None = None
+    share_less_similar: float
+    among_k_nearest: int | None = None
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """What a person can check about an item taken and the one recommended; none of it is the model's word.
+    """Facts from the data about an item of the history and the recommended item. They do not come from the model.
 
-    n_both: how many other users took both, in training. both: up to three of them, those who share most with the user.
-    alike: by modality, where both items have it. shared: column of the item table -> the values that both have.
+    n_shared_users: the number of other users with training interactions with both items. shared_users: the ids of up to
+    three of them, those with most items in common with the user. similarity: per modality that both items have.
+    shared_values: column of the item table -> the values that both items have.
     """
 
-    n_both: int
-    both: Sequence[str] = ()
-    alike: Mapping[str, Alike] = field(default_factory=dict)
-    shared: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    n_shared_users: int
+    shared_users: Sequence[str] = ()
+    similarity: Mapping[str, Similarity] = field(default_factory=dict)
+    shared_values: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Reason:
-    """One item of the user's history: what it adds to the score (less than 0: takes away), and through what."""
+    """One item of the user's history and its contribution to the score, which may be negative.
+
+    components: the contribution by component, see `triptych.models.decomposition`; they add up to it.
+    """
 
     item: str
     title: str
     contribution: float
-    through: Mapping[str, float]
+    components: Mapping[str, float]
     evidence: Evidence | None = None
 
     def shares(self) -> dict[str, float]:
-        """What speaks for the item, in shares of 1, the largest first; what speaks against it is left out."""
-        return shares(self.through)
+        """The positive components as shares of their sum, the largest first."""
+        return positive_shares(self.components)
 
 
 @dataclass(frozen=True)
 class Explanation:
-    """Why a user has an item: Σ of the reasons' contributions + Σ of the rest = the score, to float tolerance.
+    """Why an item is recommended: Σ contributions of the reasons + Σ rest = score, to float tolerance.
 
-    user, item: ids. rank: its place in the user's list, from 1; None if it is not a candidate (taken already).
-    reasons: all of the user's training items, the largest contribution first; evidence is there for the first few.
-    rest: what no item accounts for, by name. exact: whether an item's contribution is what the model's equations say;
-    statement says so in words.
+    user, item: ids. rank: the rank among the user's candidates, from 1; None if the user already has the item.
+    reasons: all of the user's training items, the largest contribution first. The first few of them have evidence.
+    rest: the terms of the score that do not come from an item, by name.
+    exact: whether the contributions follow from the model's equations; statement: the same as text, with conditions.
     """
 
     user: str
@@ -80,16 +81,16 @@ class Explanation:
     exact: bool
     statement: str
 
-    def through(self) -> dict[str, float]:
-        """What the items add together, by what they add it through."""
+    def total_components(self) -> dict[str, float]:
+        """The sum of all contributions, by component."""
         total: dict[str, float] = {}
         for reason in self.reasons:
-            for name, value in reason.through.items():
+            for name, value in reason.components.items():
                 total[name] = total.get(name, 0.0) + value
         return total
 
     def to_dict(self, k: int | None = None) -> dict[str, Any]:
-        """Plain values, for JSON: the first k reasons (None: all), and what the others add together."""
+        """Plain values, for JSON: the first k reasons (None: all), and the sum of the other contributions."""
         shown = self.reasons if k is None else self.reasons[:k]
         return {
             "user": self.user,
@@ -100,76 +101,84 @@ class Explanation:
             "model": self.model,
             "exact": self.exact,
             "statement": self.statement,
-            "reasons": [_plain(reason) for reason in shown],
-            "other_items": sum(reason.contribution for reason in self.reasons[len(shown) :]),
+            "reasons": [_reason_to_dict(reason) for reason in shown],
+            "other_contributions": sum(reason.contribution for reason in self.reasons[len(shown) :]),
             "rest": dict(self.rest),
         }
 
 
-def shares(through: Mapping[str, float]) -> dict[str, float]:
-    """Positive parts as shares of 1, the largest first; {} where nothing is positive."""
-    positive = {name: value for name, value in through.items() if value > 0}
+def positive_shares(components: Mapping[str, float]) -> dict[str, float]:
+    """The positive components as shares of their sum, the largest first; {} if none is positive."""
+    positive = {name: value for name, value in components.items() if value > 0}
     total = sum(positive.values())
     ordered = sorted(positive, key=lambda name: -positive[name])
-    return {name: positive[name] / total for name in ordered if positive[name] / total >= CERTAIN}
+    return {name: positive[name] / total for name in ordered if positive[name] / total >= SMALLEST_SHARE}
 
 
-def in_words(through: Mapping[str, float]) -> str:
-    """As "looks 60 %, like-minded users 40 %", of what speaks for an item; "" where nothing does."""
-    return ", ".join(
-        f"{WORDS.get(name, name)} {share:.0%}".replace("%", " %") for name, share in shares(through).items()
-    )
+def components_text(components: Mapping[str, float]) -> str:
+    """The positive shares as text, for example "image 60 %, like-minded users 40 %"; "" if none is positive."""
+    return ", ".join(f"{display_name(name)} {100 * share:.0f} %" for name, share in positive_shares(components).items())
 
 
-def evidence_briefly(evidence: Evidence) -> str:
-    """How many took both, and the modality by which the two are most alike, if they are."""
-    told = [f"{evidence.n_both:,} other{'s' if evidence.n_both != 1 else ''} took both"] if evidence.n_both else []
-    name = max(evidence.alike, key=lambda each: evidence.alike[each].nearer_than, default=None)
-    if name is not None and evidence.alike[name].nearer_than >= ALIKE:
-        told.append(_nearness(name, evidence.alike[name]))
-    return "; ".join(told)
+def display_name(component: str) -> str:
+    """The name of a component in text."""
+    return DISPLAY_NAMES.get(component, component)
 
 
-def evidence_in_words(evidence: Evidence) -> list[str]:
-    """Sentences' parts: who took both, what is alike, what is shared."""
-    told = []
-    if evidence.n_both:
-        named = ", ".join(evidence.both)
-        more = f" ({named}{', …' if evidence.n_both > len(evidence.both) else ''})" if named else ""
-        told.append(f"{evidence.n_both:,} other {'user' if evidence.n_both == 1 else 'users'} took both{more}")
-    if evidence.alike:
-        near = (f"{_nearness(name, alike)} (cosine {alike.cosine:.2f})" for name, alike in evidence.alike.items())
-        told.append(f"alike: {', '.join(near)}")
-    if evidence.shared:
-        common = (f"{column} {', '.join(values)}" for column, values in evidence.shared.items())
-        told.append(f"in common: {'; '.join(common)}")
-    return told
+def evidence_summary(evidence: Evidence) -> str:
+    """One line: the number of shared users, and the modality with the highest similarity if it is notable."""
+    facts = [_users_text(evidence.n_shared_users)] if evidence.n_shared_users else []
+    name = max(evidence.similarity, key=lambda each: evidence.similarity[each].share_less_similar, default=None)
+    if name is not None and evidence.similarity[name].share_less_similar >= NOTABLE:
+        facts.append(_similarity_text(name, evidence.similarity[name]))
+    return "; ".join(facts)
 
 
-def _nearness(name: str, alike: Alike) -> str:
-    word = WORDS.get(name, name)
-    if alike.nearest is not None:
-        return f"{word} among the {alike.nearest} nearest"
-    return f"{word} nearer than {_percent(alike.nearer_than)} of items"
+def evidence_lines(evidence: Evidence) -> list[str]:
+    """One line each for shared users, similarity and shared values, where there are any."""
+    lines = []
+    if evidence.n_shared_users:
+        ids = ", ".join(evidence.shared_users)
+        more = ", …" if evidence.n_shared_users > len(evidence.shared_users) else ""
+        lines.append(_users_text(evidence.n_shared_users) + (f" ({ids}{more})" if ids else ""))
+    if evidence.similarity:
+        texts = (
+            f"{_similarity_text(name, each)} (cosine {each.cosine:.2f})" for name, each in evidence.similarity.items()
+        )
+        lines.append(f"similarity: {', '.join(texts)}")
+    if evidence.shared_values:
+        columns = (f"{column} {', '.join(values)}" for column, values in evidence.shared_values.items())
+        lines.append(f"in common: {'; '.join(columns)}")
+    return lines
+
+
+def _users_text(n: int) -> str:
+    return "1 other user has both" if n == 1 else f"{n:,} other users have both"
+
+
+def _similarity_text(modality: str, similarity: Similarity) -> str:
+    if similarity.among_k_nearest is not None:
+        return f"{modality} among the {similarity.among_k_nearest} nearest"
+    return f"{modality} closer than {_percent(similarity.share_less_similar)} of items"
 
 
 def _percent(share: float) -> str:
     return f"{100 * share:.0f} %" if share < 0.99 else f"{min(100 * share, 99.9):.1f} %"
 
 
-def _plain(reason: Reason) -> dict[str, Any]:
+def _reason_to_dict(reason: Reason) -> dict[str, Any]:
     evidence = reason.evidence
     return {
         "item": reason.item,
         "title": reason.title,
         "contribution": reason.contribution,
-        "through": dict(reason.through),
+        "components": dict(reason.components),
         "evidence": None
         if evidence is None
         else {
-            "n_both": evidence.n_both,
-            "both": list(evidence.both),
-            "alike": {m: asdict(alike) for m, alike in evidence.alike.items()},
-            "shared": {column: list(values) for column, values in evidence.shared.items()},
+            "n_shared_users": evidence.n_shared_users,
+            "shared_users": list(evidence.shared_users),
+            "similarity": {name: asdict(each) for name, each in evidence.similarity.items()},
+            "shared_values": {column: list(values) for column, values in evidence.shared_values.items()},
         },
     }

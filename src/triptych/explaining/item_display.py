@@ -1,4 +1,4 @@
-"""How items look to a person: their titles and pictures."""
+"""Titles and pictures of items, as a reader sees them."""
 
 from __future__ import annotations
 
@@ -10,57 +10,61 @@ from triptych.content.pictures import thumbnail
 from triptych.data.dataset import Dataset
 from triptych.errors import InputError, SettingsError, did_you_mean, location
 
-TITLES = ("title", "name", "item_name")  # columns that hold a title, where none is named
-PICTURE = (205, 276)  # pixels: twice what a page shows
+TITLE_COLUMNS = ("title", "name", "item_name")  # the first one in the item table holds titles, if no column is named
+THUMBNAIL_SIZE = (205, 276)  # pixels: twice the size on the page
 
 
 @dataclass(frozen=True)
 class ItemDisplay:
-    """Columns of the item table: title, None: found by name, or the id; picture: of files. pictures: their folder.
+    """Where titles and pictures come from.
 
-    Raises SettingsError on a folder of pictures that is none, or of which no column names the files.
+    title_column: None for the first of `TITLE_COLUMNS`; items without a title are shown by id. picture_column: the
+    column with picture files. picture_folder: the folder of these files.
+    Raises SettingsError if the folder does not exist, or if it is given without a column.
     """
 
-    title: str | None = None
-    picture: str | None = None
-    pictures: Path | None = None
+    title_column: str | None = None
+    picture_column: str | None = None
+    picture_folder: Path | None = None
 
     def __post_init__(self) -> None:
-        if self.pictures is None:
+        if self.picture_folder is None:
             return
-        if not self.pictures.is_dir():
-            raise SettingsError("no such folder of pictures", where=location(self.pictures), hint="check the path")
-        if self.picture is None:
+        if not self.picture_folder.is_dir():
             raise SettingsError(
-                "which column of the item table names the pictures is not said",
-                where=location(self.pictures),
+                "no such folder of pictures", where=location(self.picture_folder), hint="check the path"
+            )
+        if self.picture_column is None:
+            raise SettingsError(
+                "a folder of pictures needs the column of the item table with their file names",
+                where=location(self.picture_folder),
                 hint="name it with --picture-column",
             )
 
     def check(self, dataset: Dataset) -> None:
-        """Raises SettingsError on a column that the item table lacks."""
+        """Raise SettingsError if the item table lacks one of the columns."""
         columns = dataset.item_table.columns if dataset.item_table is not None else []
-        for asked in (self.title, self.picture):
-            if asked is not None and asked not in columns:
-                raise SettingsError(f'the items have no column "{asked}"', hint=did_you_mean(asked, columns))
+        for name in (self.title_column, self.picture_column):
+            if name is not None and name not in columns:
+                raise SettingsError(f'the items have no column "{name}"', hint=did_you_mean(name, columns))
 
     def title_of(self, dataset: Dataset, item: int) -> str:
-        """An item's title, or its id where it has none."""
+        """The title of an item row, or its id if it has no title."""
         table = dataset.item_table
         if table is not None:
-            column = self.title or next((name for name in TITLES if name in table.columns), None)
-            told = table[column][item] if column is not None else None
-            if told:
-                return str(told)
+            column = self.title_column or next((name for name in TITLE_COLUMNS if name in table.columns), None)
+            title = table[column][item] if column is not None else None
+            if title:
+                return str(title)
         return str(dataset.items.ids[item])
 
     def picture_of(self, dataset: Dataset, item: int) -> str | None:
-        """Its picture as base64 of a JPEG, None where there is none that can be read: this is no place to mend one."""
+        """The picture of an item row as a base64 JPEG; None if there is none, or if it cannot be read."""
         table = dataset.item_table
-        path = table[self.picture][item] if table is not None and self.picture else None
+        path = table[self.picture_column][item] if table is not None and self.picture_column else None
         if not path:
             return None
         try:
-            return base64.b64encode(thumbnail((self.pictures or Path()) / str(path), *PICTURE)).decode()
+            return base64.b64encode(thumbnail((self.picture_folder or Path()) / str(path), *THUMBNAIL_SIZE)).decode()
         except InputError:
             return None

@@ -1,4 +1,4 @@
-"""The part of the bipartite graph that an explanation is about: user, own items, like-minded users, the item."""
+"""The part of the user-item graph around an explanation: user, history items, like-minded users, recommended item."""
 
 from __future__ import annotations
 
@@ -7,51 +7,50 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from triptych.explaining.evidence import who_took_both
+from triptych.explaining.evidence import users_of_all
 from triptych.explaining.explainer import Explainer
 from triptych.explaining.explanation import Explanation, Reason
 
-ITEMS, USERS = 6, 6  # shown at most
+N_ITEMS, N_USERS = 6, 6  # shown at most
 
 
 @dataclass(frozen=True)
 class Neighbourhood:
-    """reasons: the shown ones, the largest first. others: like-minded users, who took the item and some of these.
+    """The nodes and paths that a drawing shows.
 
-    paths: (place in reasons, place in others): who took what of them. n_others: how many like-minded users there are.
-    pictures: of the reasons' items, then of the item itself, base64 of a JPEG or None.
+    reasons: the shown reasons, the largest contribution first. users: ids of the shown like-minded users; each of them
+    has the recommended item and at least one of the reasons' items. n_users: the number of all like-minded users.
+    paths: (position in reasons, position in users) for each user who has the item of a reason.
+    pictures: of the reasons' items and then of the recommended item, base64 JPEG or None.
     """
 
     explanation: Explanation
     reasons: Sequence[Reason]
-    others: Sequence[str]
+    users: Sequence[str]
     paths: Sequence[tuple[int, int]]
-    n_others: int
+    n_users: int
     pictures: Sequence[str | None]
 
 
 def neighbourhood_of(
-    explainer: Explainer, explanation: Explanation, n_items: int = ITEMS, n_users: int = USERS
+    explainer: Explainer, explanation: Explanation, n_items: int = N_ITEMS, n_users: int = N_USERS
 ) -> Neighbourhood:
-    """The largest contributions, by size, and the users through whom most paths to the item go."""
-    dataset, known = explainer.recommender.dataset, explainer.known
+    """Return the reasons with the largest contributions in absolute value, and the users on most paths to the item."""
+    dataset, train = explainer.recommender.dataset, explainer.train
     largest = sorted(explanation.reasons, key=lambda reason: -abs(reason.contribution))[:n_items]
     reasons = sorted(largest, key=lambda reason: -reason.contribution)
     user, item = int(dataset.users.rows([explanation.user])[0]), int(dataset.items.rows([explanation.item])[0])
-    taken = dataset.items.rows([reason.item for reason in reasons])
-    both = [who_took_both(known, user, int(one), item) for one in taken]
-    everyone = np.concatenate([*both, np.zeros(0, np.int64)])
-    others, counts = np.unique(everyone, return_counts=True)
-    closest = {int(other): position for position, other in enumerate(who_took_both(known, user, item))}
-    order = sorted(range(len(others)), key=lambda n: (-counts[n], closest[int(others[n])]))[:n_users]
-    shown = [int(others[n]) for n in order]
-    paths = [(a, b) for a, who in enumerate(both) for b, other in enumerate(shown) if other in who]
-    look = explainer.look
+    history_items = dataset.items.rows([reason.item for reason in reasons])
+    users_of_both = [users_of_all(train, user, int(each), item) for each in history_items]
+    users, counts = np.unique(np.concatenate([*users_of_both, np.zeros(0, np.int64)]), return_counts=True)
+    closeness = {int(row): position for position, row in enumerate(users_of_all(train, user, item))}
+    order = sorted(range(len(users)), key=lambda n: (-counts[n], closeness[int(users[n])]))[:n_users]
+    shown = [int(users[n]) for n in order]
     return Neighbourhood(
         explanation,
         reasons,
         dataset.users.names(np.array(shown, dtype=np.int64)).to_list(),
-        paths,
-        len(others),
-        [look.picture_of(dataset, int(row)) for row in (*taken, item)],
+        [(a, b) for a, rows in enumerate(users_of_both) for b, row in enumerate(shown) if row in rows],
+        len(users),
+        [explainer.display.picture_of(dataset, int(row)) for row in (*history_items, item)],
     )

@@ -1,1 +1,1 @@
-"""Â and its products: the one home of propagation."""
+"""Graphs and propagation over them. File names and first lines say which models a file serves."""

@@ -1,4 +1,4 @@
-"""The user-item graph: Â, and E -> mean(E, ÂE, Â²E, …), for all rows or for those that a batch needs."""
+"""The user-item graph of LightGCN, BM3 and FREEDOM: Â, and mean(E, ÂE, Â²E, …) for all rows or those of a batch."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from triptych.graph.buffer_pool import BufferPool
 from triptych.graph.neighbour_sums import int32, sum_of_neighbours
 from triptych.graph.sparse_rows import SparseRows, gather_rows, unique_rows
 
-DEGREE_OFFSET = 1e-7  # added to every degree, as the literature's codes do; the reference vectors have it too
+DEGREE_OFFSET = 1e-7  # added to every degree, as in published code; the reference vectors have it too
 
 
 class BipartiteGraph(nn.Module):
     """Â = D^-1/2 [[0, R], [Rᵀ, 0]] D^-1/2 of the training interactions.
 
-    Its two halves are kept apart: every user's items and every item's users, with a weight an edge. A user or item
-    without interactions has a zero row.
+    It is stored as two halves: the items of every user and the users of every item, with one weight per edge. A user or
+    item without interactions has a zero row.
 
-    products: the dtype of the tables that sums over neighbours read while training, where the kernels serve. The sums,
-    what goes in and what comes out are float32. Those tables are most of what a step reads: in bfloat16 half as much.
+    compute_dtype: the dtype of the tables that sums over neighbours read in training, if the kernels support them. The
+    sums, the inputs and the results are float32. Most of what a step reads is these tables; bfloat16 halves them.
     """
 
     users_items: Tensor
@@ -52,7 +52,7 @@ class BipartiteGraph(nn.Module):
             self.register_buffer(f"{side}_weights", self._exact_weights(side).float(), persistent=False)
 
     def propagate(self, users: Tensor, items: Tensor) -> tuple[Tensor, Tensor]:
-        """Â [users; items], [n_users, d] and [n_items, d] -> the same shapes. Â is symmetric: its gradient is Â g."""
+        """Return Â [users; items], shapes [n_users, d] and [n_items, d]. Â is symmetric, so the gradient is Â g."""
         to_users = sum_of_neighbours(*self._half("users", items.dtype), *self._half("items", items.dtype), items)
         to_items = sum_of_neighbours(*self._half("items", users.dtype), *self._half("users", users.dtype), users)
         return to_users, to_items
@@ -60,9 +60,9 @@ class BipartiteGraph(nn.Module):
     def mean_of_layers(
         self, users: Tensor, items: Tensor, n_layers: int, item_residual: float = 0.0
     ) -> tuple[Tensor, Tensor]:
-        """LightGCN's H = mean(E, ÂE, …, Â^L E) as users [n_users, d] and items [n_items, d].
+        """Return H = mean(E, ÂE, …, Â^L E) as users [n_users, d] and items [n_items, d].
 
-        again: how many times the items' own E is added once more, after the mean.
+        item_residual: adds item_residual · E to the items, after the mean: h_i = H_i + item_residual · e_i.
         """
         x_users, x_items = users, items
         for _ in range(n_layers):  # Horner's rule: E + Â (E + Â (E + …))
@@ -74,9 +74,10 @@ class BipartiteGraph(nn.Module):
     def mean_of_layers_at(
         self, users: Tensor, items: Tensor, n_layers: int, at_users: Tensor, at_items: Tensor
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """`mean_of_layers` at some rows only, int64 [n] and [m], and E at them: H_u, H_i, E_u, E_i, [n, d] and [m, d].
+        """Return `mean_of_layers` and E at some rows: H_u [n, d], H_i [m, d], E_u [n, d], E_i [m, d].
 
-        With compiled kernels the last layer is computed for these rows alone, and the first of the gradient too.
+        at_users, at_items: rows int64 [n] and [m].
+        With the compiled kernels, the last layer is computed for these rows only, and so is the first of the gradient.
         """
         if not (kernels.supports(users, items, self.users_weights) and n_layers):
             H_u, H_i = self.mean_of_layers(users, items, n_layers)
@@ -86,34 +87,39 @@ class BipartiteGraph(nn.Module):
                 gather_rows(users, at_users),
                 gather_rows(items, at_items),
             )
-        rows: tuple[Tensor, Tensor, Tensor, Tensor] = _MeanAt.apply(  # type: ignore[no-untyped-call]
+        result: tuple[Tensor, Tensor, Tensor, Tensor] = _MeanOfLayersAt.apply(  # type: ignore[no-untyped-call]
             self, users, items, n_layers, at_users, at_items
         )
-        return rows
+        return result
 
     def mean_and_norms(
         self, users: Tensor, items: Tensor, n_layers: int, at_users: Tensor, at_items: Tensor, item_residual: float
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """`mean_of_layers` at some rows, and the Frobenius norms of the whole: H_u, H_i, ‖H_users‖, ‖H_items‖."""
+        """Return h_u [n, d], h_i [m, d], ‖h_users‖, ‖h_items‖: `mean_of_layers` at some rows, and its Frobenius norms.
+
+        h_u = H_u and h_i = H_i + item_residual · e_i. at_users, at_items: rows int64 [n] and [m]. With the compiled
+        kernels, only one backward pass is possible.
+        """
         if not kernels.supports(users, items, self.users_weights):
             h_users, h_items = self.mean_of_layers(users, items, n_layers, item_residual)
             return gather_rows(h_users, at_users), gather_rows(h_items, at_items), h_users.norm(), h_items.norm()
-        all_of_it: tuple[Tensor, Tensor, Tensor, Tensor] = _MeanAndNorms.apply(  # type: ignore[no-untyped-call]
+        result: tuple[Tensor, Tensor, Tensor, Tensor] = _MeanAndNorms.apply(  # type: ignore[no-untyped-call]
             self, users, items, n_layers, at_users, at_items, item_residual
         )
-        return all_of_it
+        return result
 
     def _half(self, side: str, dtype: torch.dtype) -> tuple[kernels.Adjacency, Tensor]:
+        """Return the neighbours of every node of a side, "users" or "items", and the weights of the edges."""
         other = "items" if side == "users" else "users"
-        # float64, which tests and studies use, is computed when it is asked for
+        # weights in float64, which tests and studies use, are computed on request
         weights = self._exact_weights(side) if dtype == torch.float64 else getattr(self, f"{side}_weights")
         return kernels.Adjacency(getattr(self, f"{side}_starts"), getattr(self, f"{side}_{other}")), weights
 
     def _exact_weights(self, side: str) -> Tensor:
-        """float64 [n_edges]: 1 / √(degree of the one · degree of the other), an edge."""
+        """Return 1 / √(degree of the user · degree of the item) of every edge, float64 [n_edges]."""
         other, neighbours = ("items", self.users_items) if side == "users" else ("users", self.items_users)
-        degrees = {each: getattr(self, f"{each}_starts").diff().double() + DEGREE_OFFSET for each in ("users", "items")}
-        scale = {each: 1.0 / one.sqrt() for each, one in degrees.items()}
+        degrees = {name: getattr(self, f"{name}_starts").diff().double() + DEGREE_OFFSET for name in ("users", "items")}
+        scale = {name: 1.0 / degree.sqrt() for name, degree in degrees.items()}
         counts = getattr(self, f"{side}_starts").diff()
         weights: Tensor = scale[side].repeat_interleave(counts) * scale[other][neighbours]
         return weights
@@ -126,25 +132,25 @@ class BipartiteGraph(nn.Module):
         item_residual: float = 0.0,
         at: tuple[Tensor | None, Tensor | None] = (None, None),
     ) -> tuple[Tensor, Tensor]:
-        """What `mean_of_layers` computes, by the kernels, of tables that may have few rows; no gradient.
+        """Compute `mean_of_layers` by the compiled kernels, for tables that may be sparse; without a gradient.
 
-        float32 in and out. at: rows of the result that are wanted, int64 [n] and [m], None: all; n_layers at least 1.
+        Inputs and results are float32; n_layers is at least 1. at: the rows to return, int64 [n] and [m]; None: all.
         """
         sides = (("users", users), ("items", items))
         width = users.rows.shape[1]
         x = tuple(
-            one
-            if one.at is not None or self.compute_dtype == torch.float32
-            else SparseRows(self._pooled_table(side, 1, width).copy_(one.rows))
-            for side, one in sides
+            table
+            if table.at is not None or self.compute_dtype == torch.float32
+            else SparseRows(self._pooled_table(side, 1, width).copy_(table.rows))
+            for side, table in sides
         )
         for layer in range(n_layers):
             last = layer == n_layers - 1
             scale = 1 / (n_layers + 1) if last else 1.0
-            made = []
+            results = []
             for position, (side, base) in enumerate(sides):
                 other, rows = x[1 - position], at[position] if last else None
-                made.append(
+                results.append(
                     kernels.product(
                         *self._half(side, torch.float32),
                         other.rows,
@@ -158,17 +164,17 @@ class BipartiteGraph(nn.Module):
                         out=None if last else self._pooled_table(side, layer % 2, width),
                     )
                 )
-            x = (SparseRows(made[0]), SparseRows(made[1]))
+            x = (SparseRows(results[0]), SparseRows(results[1]))
         return x[0].rows, x[1].rows
 
     def _pooled_table(self, side: str, which: int, width: int) -> Tensor:
-        """One of two tables of a side that propagation writes in turn."""
+        """Return one of the two tables of a side that layers write in turn; which: 0 or 1."""
         n_rows = self.n_users if side == "users" else self.n_items
         return self.buffer_pool.table(f"{side} {which}", n_rows, width, self.compute_dtype)
 
 
-class _MeanAt(torch.autograd.Function):
-    """H and E at some rows: E's too, so that their gradients are added where the whole of it is made."""
+class _MeanOfLayersAt(torch.autograd.Function):
+    """H and E at some rows. E is a result too, so that its gradient is added in place to that of the whole table."""
 
     @staticmethod
     def forward(
@@ -189,20 +195,22 @@ class _MeanAt(torch.autograd.Function):
         chosen_users, where_users, chosen_items, where_items, at_users, at_items = ctx.saved_tensors
         graph: BipartiteGraph = ctx.graph
         width = next(g.shape[1] for g in gradients if g is not None)
-        none = torch.zeros(len(where_users), width), torch.zeros(len(where_items), width)
-        g_users, g_items = (none[position] if g is None else g for position, g in enumerate(gradients[:2]))
+        zeros = torch.zeros(len(where_users), width), torch.zeros(len(where_items), width)
+        g_users, g_items = (zeros[position] if g is None else g for position, g in enumerate(gradients[:2]))
         d_users, d_items = graph.horner(
             SparseRows.from_values(g_users, chosen_users, where_users, graph.n_users),
             SparseRows.from_values(g_items, chosen_items, where_items, graph.n_items),
             ctx.n_layers,
         )
-        for d, at, own in ((d_users, at_users, gradients[2]), (d_items, at_items, gradients[3])):
-            if own is not None:
-                d.index_add_(0, at, own)
+        for d, at, g_E in ((d_users, at_users, gradients[2]), (d_items, at_items, gradients[3])):
+            if g_E is not None:
+                d.index_add_(0, at, g_E)
         return None, d_users, d_items, None, None, None
 
 
 class _MeanAndNorms(torch.autograd.Function):
+    """See `BipartiteGraph.mean_and_norms`."""
+
     @staticmethod
     def forward(
         ctx: Any,
@@ -221,12 +229,8 @@ class _MeanAndNorms(torch.autograd.Function):
         else:
             h_users, h_items = users.clone(), (1 + item_residual) * items
         norms = h_users.norm(), h_items.norm()
-        ctx.graph, ctx.n_layers, ctx.item_residual, ctx.representations = (
-            graph,
-            n_layers,
-            item_residual,
-            (h_users, h_items),
-        )
+        ctx.graph, ctx.n_layers, ctx.item_residual = graph, n_layers, item_residual
+        ctx.representations = (h_users, h_items)
         ctx.save_for_backward(at_users, at_items, *norms)
         return h_users[at_users], h_items[at_items], *norms
 
@@ -234,9 +238,9 @@ class _MeanAndNorms(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Any, ...]:
         at_users, at_items, norm_users, norm_items = ctx.saved_tensors
         graph: BipartiteGraph = ctx.graph
-        # the representations are nobody else's: they become the gradient, in place, with no table beside them
+        # nothing else uses the representations: the gradient overwrites them, which saves two tables
         if ctx.representations is None:
-            raise RuntimeError("backward through mean_and_norms a second time: its tables are used up by the first")
+            raise RuntimeError("second backward pass through mean_and_norms: the first overwrote its tables")
         (h_users, h_items), ctx.representations = ctx.representations, None
         for h, norm, d_norm, at, d_rows in (
             (h_users, norm_users, gradients[2], at_users, gradients[0]),

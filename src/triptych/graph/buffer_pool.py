@@ -1,4 +1,4 @@
-"""Room for tables that a pass over the graph writes and uses up."""
+"""Buffers for the temporary tables of a pass over the graph."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from torch import Tensor
 
 
 class BufferPool:
-    """Tables made once, so that what comes and goes at every step does not scatter over memory.
+    """Temporary tables that are allocated once and reused, so that steps do not fragment memory.
 
-    What is asked for again under the same name is the same memory: only what is used up before may lie in it, and only
-    one thread at a time may work with it. Copies and pickles of whatever holds it have rooms of their own.
+    The same name gives the same memory. So a table may be requested only when the last use of its name is over, and
+    only one thread may use the pool at a time. A copy or pickle of the pool starts empty.
     """
 
     def __init__(self) -> None:
-        self._held: dict[tuple[str, torch.dtype], Tensor] = {}
+        self._buffers: dict[tuple[str, torch.dtype], Tensor] = {}
 
     def table(self, name: str, n_rows: int, width: int, dtype: torch.dtype) -> Tensor:
-        """[n_rows, width] on the CPU, of any content; the largest of its name and dtype stays."""
-        held = self._held.get((name, dtype))
-        if held is None or len(held) < n_rows * width:
-            with torch.inference_mode(False):  # a later pass may have a gradient
-                held = self._held[name, dtype] = torch.empty(n_rows * width, dtype=dtype)
-        return held[: n_rows * width].view(n_rows, width)
+        """Return an uninitialised table [n_rows, width] on the CPU; the largest one per name and dtype is kept."""
+        buffer = self._buffers.get((name, dtype))
+        if buffer is None or len(buffer) < n_rows * width:
+            with torch.inference_mode(False):  # a later pass may need a gradient
+                buffer = self._buffers[name, dtype] = torch.empty(n_rows * width, dtype=dtype)
+        return buffer[: n_rows * width].view(n_rows, width)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"_held": {}}
+        return {"_buffers": {}}

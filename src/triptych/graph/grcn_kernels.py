@@ -1,4 +1,4 @@
-"""What GRCN needs along edges as the compiled kernels compute it, with gradients; the torch forms are in edges.py."""
+"""GRCN's operations along edges by the compiled kernels, with gradients; the torch forms are in edges.py."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from triptych.kernels import Adjacency
 class Route(torch.autograd.Function):
     """(edges, preference, y, n_iterations, at) -> (p, p · y_j of every edge, p[at], preference[at], ‖preference‖²).
 
-    See `kernels.route`. The last three are given out from here so that their gradients are added where those of p and
-    preference are made, and never become tables of their own.
+    See `kernels.route`. The last three are results of this function so that their gradients are added to those of p and
+    preference in place, without tables of their own.
     """
 
     @staticmethod
@@ -36,23 +36,21 @@ class Route(torch.autograd.Function):
         if d_scores is None:
             d_scores = y.new_zeros(len(ctx.edges.neighbours))
         chosen, where = unique_rows(at, len(preference))
-        none = preference.new_zeros(len(at), preference.shape[1])
-        first, second = (
-            SparseRows.from_values(none if d is None else d, chosen, where, len(preference))
+        zeros = preference.new_zeros(len(at), preference.shape[1])
+        out_rows, preference_rows = (
+            SparseRows.from_values(zeros if d is None else d, chosen, where, len(preference))
             for d in (d_out_at, d_preference_at)
         )
-        given = (alphas, d_out, d_scores, first.at, first.rows, second.rows)
-        residual = 0.0 if d_square is None else 2 * float(d_square)
-        return (
-            None,
-            *kernels.route_back(ctx.edges, preference, y, ctx.n_iterations, *given, residual=residual),
-            None,
-            None,
+        saved_and_gradients = (alphas, d_out, d_scores, out_rows.at, out_rows.rows, preference_rows.rows)
+        residual = 0.0 if d_square is None else 2 * float(d_square)  # the gradient of ‖preference‖²
+        d_preference, d_y = kernels.route_back(
+            ctx.edges, preference, y, ctx.n_iterations, *saved_and_gradients, residual=residual
         )
+        return None, d_preference, d_y, None, None
 
 
 class Softmax(torch.autograd.Function):
-    """(edges, values [n_edges]) -> softmax over every row's edges."""
+    """Softmax over the edges of every row: (edges, values [n_edges]) -> [n_edges]."""
 
     @staticmethod
     def forward(ctx: Any, edges: Adjacency, values: Tensor) -> Tensor:
@@ -68,7 +66,7 @@ class Softmax(torch.autograd.Function):
 
 
 class UnitRows(torch.autograd.Function):
-    """x -> its rows brought to length 1."""
+    """x -> x with its rows scaled to length 1."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
@@ -82,28 +80,34 @@ class UnitRows(torch.autograd.Function):
 
 
 class MaxOverModalities(torch.autograd.Function):
-    """(alpha [m, n_edges], confidence [n_nodes, m], sources, their edges) -> relu(max over m of alpha · confidence)."""
+    """(alpha [m, n_edges], confidence [n_nodes, m], sources, edges) -> relu(max over m of alpha · confidence).
+
+    sources [n_edges]: the node whose confidence an edge has. edges: those of every source.
+    """
 
     @staticmethod
-    def forward(ctx: Any, alpha: Tensor, confidence: Tensor, sources: Tensor, of: Adjacency) -> Tensor:
+    def forward(ctx: Any, alpha: Tensor, confidence: Tensor, sources: Tensor, edges: Adjacency) -> Tensor:
         weights, winners = kernels.max_over_modalities(alpha, confidence, sources)
-        ctx.of = of
+        ctx.edges = edges
         ctx.save_for_backward(alpha, confidence, sources, winners)
         return weights
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None, None]:
         alpha, confidence, sources, winners = ctx.saved_tensors
-        return *kernels.max_over_modalities_back(ctx.of, alpha, confidence, sources, winners, gradients[0]), None, None
+        d_alpha, d_confidence = kernels.max_over_modalities_back(
+            ctx.edges, alpha, confidence, sources, winners, gradients[0]
+        )
+        return d_alpha, d_confidence, None, None
 
 
-class SumAt(torch.autograd.Function):
-    """(edges, back, weights [n_edges], x [n_nodes, d], at [n]) -> Σ w_e x of the neighbours, for rows `at` alone."""
+class WeightedSumAt(torch.autograd.Function):
+    """Σ w_e x of the neighbours of rows `at`: (edges, reverse, weights [n_edges], x [n_nodes, d], at [n]) -> [n, d]."""
 
     @staticmethod
-    def forward(ctx: Any, edges: Adjacency, back: Adjacency, weights: Tensor, x: Tensor, at: Tensor) -> Tensor:
+    def forward(ctx: Any, edges: Adjacency, reverse: Adjacency, weights: Tensor, x: Tensor, at: Tensor) -> Tensor:
         chosen, where = unique_rows(at, edges.n_rows)
-        ctx.edges, ctx.back = edges, back
+        ctx.edges, ctx.reverse = edges, reverse
         ctx.save_for_backward(weights, x, chosen, where)
         return kernels.product(edges, weights, x, rows=chosen.int())[where]
 
@@ -112,38 +116,37 @@ class SumAt(torch.autograd.Function):
         weights, x, chosen, where = ctx.saved_tensors
         g = SparseRows.from_values(gradients[0], chosen, where, ctx.edges.n_rows)
         d_weights = kernels.dots(ctx.edges, g.rows, x, g.at)
-        return None, None, d_weights, kernels.product(ctx.back, weights, g.rows, x_at=g.at), None
+        return None, None, d_weights, kernels.product(ctx.reverse, weights, g.rows, x_at=g.at), None
 
 
 class TwoLayersAt(torch.autograd.Function):
-    """x + x₁ + x₂ at some users and items: x is E with rows of length 1, x₁ and x₂ one and two weighted sums of it.
+    """See `Edges.two_layers_at`. Computed as x + W (x + W x), the outer sum for the requested rows only.
 
-    (of_users, of_items, weights to users, weights to items [n_edges], E [n_users + n_items, d], at_users, at_items) ->
-    the rows asked for, and those of E: so that E has one gradient. As x + W (x + W x), the outer sum for those alone.
+    The rows of E are results too, so that E gets a single gradient.
     """
 
     @staticmethod
     def forward(
         ctx: Any,
-        of_users: Adjacency,
-        of_items: Adjacency,
+        user_adjacency: Adjacency,
+        item_adjacency: Adjacency,
         to_users: Tensor,
         to_items: Tensor,
         E: Tensor,
         at_users: Tensor,
         at_items: Tensor,
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        n_users = of_users.n_rows
+        n_users = user_adjacency.n_rows
         x_users, x_items = kernels.unit_rows(E[:n_users]), kernels.unit_rows(E[n_users:])
-        y_users = kernels.product(of_users, to_users, x_items, base=x_users)
-        y_items = kernels.product(of_items, to_items, x_users, base=x_items)
-        users, where_users = unique_rows(at_users, of_users.n_rows)
-        items, where_items = unique_rows(at_items, of_items.n_rows)
-        ctx.edges = of_users, of_items
+        y_users = kernels.product(user_adjacency, to_users, x_items, base=x_users)
+        y_items = kernels.product(item_adjacency, to_items, x_users, base=x_items)
+        users, where_users = unique_rows(at_users, user_adjacency.n_rows)
+        items, where_items = unique_rows(at_items, item_adjacency.n_rows)
+        ctx.edges = user_adjacency, item_adjacency
         ctx.tables = x_users, x_items, y_users, y_items
         ctx.save_for_backward(to_users, to_items, E, at_users, at_items, users, where_users, items, where_items)
-        h_users = kernels.product(of_users, to_users, y_items, base=x_users, rows=users.int())
-        h_items = kernels.product(of_items, to_items, y_users, base=x_items, rows=items.int())
+        h_users = kernels.product(user_adjacency, to_users, y_items, base=x_users, rows=users.int())
+        h_items = kernels.product(item_adjacency, to_items, y_users, base=x_items, rows=items.int())
         return h_users[where_users], h_items[where_items], E[at_users], E[n_users + at_items]
 
     @staticmethod
@@ -151,21 +154,21 @@ class TwoLayersAt(torch.autograd.Function):
         to_users, to_items, E, at_users, at_items, *chosen = ctx.saved_tensors
         users, where_users, items, where_items = chosen
         x_users, x_items, y_users, y_items = ctx.tables
-        of_users, of_items = ctx.edges
-        g_users = SparseRows.from_values(gradients[0], users, where_users, of_users.n_rows)
-        g_items = SparseRows.from_values(gradients[1], items, where_items, of_items.n_rows)
-        # h_users = x_users + W y_items, y_items = x_items + W x_users; and the other way round
-        d_y_items = kernels.product(of_items, to_users, g_users.rows, x_at=g_users.at)
-        d_y_users = kernels.product(of_users, to_items, g_items.rows, x_at=g_items.at)
-        d_to_users = kernels.dots(of_users, g_users.rows, y_items, g_users.at)
-        d_to_users += kernels.dots(of_users, d_y_users, x_items)
-        d_to_items = kernels.dots(of_items, g_items.rows, y_users, g_items.at)
-        d_to_items += kernels.dots(of_users, x_users, d_y_items)
-        d_x_users = kernels.product(of_users, to_items, d_y_items, base=d_y_users)
-        d_x_items = kernels.product(of_items, to_users, d_y_users, base=d_y_items)
+        user_adjacency, item_adjacency = ctx.edges
+        g_users = SparseRows.from_values(gradients[0], users, where_users, user_adjacency.n_rows)
+        g_items = SparseRows.from_values(gradients[1], items, where_items, item_adjacency.n_rows)
+        # h_users = x_users + W y_items, y_items = x_items + W x_users; the same with users and items exchanged
+        d_y_items = kernels.product(item_adjacency, to_users, g_users.rows, x_at=g_users.at)
+        d_y_users = kernels.product(user_adjacency, to_items, g_items.rows, x_at=g_items.at)
+        d_to_users = kernels.dots(user_adjacency, g_users.rows, y_items, g_users.at)
+        d_to_users += kernels.dots(user_adjacency, d_y_users, x_items)
+        d_to_items = kernels.dots(item_adjacency, g_items.rows, y_users, g_items.at)
+        d_to_items += kernels.dots(user_adjacency, x_users, d_y_items)
+        d_x_users = kernels.product(user_adjacency, to_items, d_y_items, base=d_y_users)
+        d_x_items = kernels.product(item_adjacency, to_users, d_y_users, base=d_y_items)
         d_x_users.index_add_(0, users, g_users.rows)
         d_x_items.index_add_(0, items, g_items.rows)
-        d_E, n_users = torch.empty_like(E), of_users.n_rows
+        d_E, n_users = torch.empty_like(E), user_adjacency.n_rows
         for rows, d_x, at, d in (
             (slice(n_users), d_x_users, at_users, gradients[2]),
             (slice(n_users, None), d_x_items, at_items, gradients[3]),

@@ -1,4 +1,4 @@
-"""A frozen graph among items: S, and E -> S E; and how modalities share it."""
+"""A frozen item graph S and its product S E, for FREEDOM; and the weights of modalities in S, for content-EASE too."""
 
 from __future__ import annotations
 
@@ -16,34 +16,36 @@ from triptych.kernels import Adjacency
 
 
 class ItemGraph(nn.Module):
-    """A sparse [n_items, n_items] matrix that embeddings travel on; it need not be symmetric."""
+    """A sparse matrix S [n_items, n_items] for propagation; it need not be symmetric."""
 
     def __init__(self, matrix: sparse.csr_array) -> None:
         super().__init__()
         self.exact: dict[str, NDArray[np.floating[Any]]] = {}  # for float64, which tests and studies of precision use
-        for name, one in (("forwards", matrix.tocsr()), ("backwards", matrix.T.tocsr())):
-            one.sort_indices()
-            self.exact[name] = one.data
-            self.register_buffer(f"{name}_neighbours", int32(one.indices), persistent=False)
-            self.register_buffer(f"{name}_starts", int32(one.indptr), persistent=False)
-            self.register_buffer(f"{name}_weights", torch.from_numpy(one.data).float(), persistent=False)
+        for name, csr in (("forwards", matrix.tocsr()), ("backwards", matrix.T.tocsr())):
+            csr.sort_indices()
+            self.exact[name] = csr.data
+            self.register_buffer(f"{name}_neighbours", int32(csr.indices), persistent=False)
+            self.register_buffer(f"{name}_starts", int32(csr.indptr), persistent=False)
+            self.register_buffer(f"{name}_weights", torch.from_numpy(csr.data).float(), persistent=False)
 
     def propagate(self, embeddings: Tensor) -> Tensor:
-        """S times `embeddings`, [n_items, d] -> the same shape."""
+        """Return S E for `embeddings` E [n_items, d], the same shape."""
         dtype = embeddings.dtype
-        return sum_of_neighbours(*self._way("forwards", dtype), *self._way("backwards", dtype), embeddings)
+        return sum_of_neighbours(*self._direction("forwards", dtype), *self._direction("backwards", dtype), embeddings)
 
-    def _way(self, way: str, dtype: torch.dtype) -> tuple[Adjacency, Tensor]:
-        weights: Tensor = getattr(self, f"{way}_weights")
+    def _direction(self, name: str, dtype: torch.dtype) -> tuple[Adjacency, Tensor]:
+        """Return the edges of S ("forwards") or of its transpose ("backwards"), and their weights."""
+        weights: Tensor = getattr(self, f"{name}_weights")
         if dtype == torch.float64:
-            weights = torch.from_numpy(self.exact[way]).to(weights.device, dtype)
-        return Adjacency(getattr(self, f"{way}_starts"), getattr(self, f"{way}_neighbours")), weights
+            weights = torch.from_numpy(self.exact[name]).to(weights.device, dtype)
+        return Adjacency(getattr(self, f"{name}_starts"), getattr(self, f"{name}_neighbours")), weights
 
 
 def modality_weights(modalities: Sequence[str], image_weight: float) -> dict[str, float]:
-    """How much every modality's neighbours count; they sum to 1. "image" has its weight, the others share the rest.
+    """Return the weight of every modality in S. The weights sum to 1.
 
-    With no other modality, or without "image", those that are there share all of it.
+    "image" has `image_weight`; the others share the rest equally. If "image" is the only modality, or if there is no
+    "image", the modalities share 1 equally.
     """
     others = [name for name in modalities if name != "image"]
     if len(others) == len(modalities) or not others:

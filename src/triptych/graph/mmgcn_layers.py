@@ -1,9 +1,9 @@
-"""MMGCN's layers: h and x̂ of every node, combined.
+"""MMGCN's layers: X ← leaky_relu(C [h ‖ x̂] + c) for every node.
 
-h = leaky_relu(mean over neighbours of X W)        x̂ = leaky_relu(S X + s) + e        leaky_relu(C [h ‖ x̂] + c)
+h = leaky_relu(mean over neighbours of X W)        x̂ = leaky_relu(S X + s) + e
 
-The mean and the product with W may change places: both directions multiply the rows of the smaller side, before the
-mean or after it.
+The mean and the product with W can be exchanged. So both directions multiply the rows of the smaller of the two sides,
+users or items, with W: one before the mean, the other after it.
 """
 
 from __future__ import annotations
@@ -31,16 +31,18 @@ def graph_layers(
     compute_dtype: torch.dtype,
     at: tuple[Tensor, Tensor] | None = None,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """The last layer's rows for all users and items, or those `at` alone, int64 [n_u] and [n_i]: [n_u, d], [n_i, d].
+    """Return the last X of users [n_u, d] and items [n_i, d], and the sum of squares of the users' table.
 
-    And the sum of the squares of the users' table, which a penalty may need: so the table has one gradient, not two.
-    x: the users' and items' tables [n_users, w] and [n_items, w], whose rows are brought to length 1 first; e
-    [n_users + n_items, d]. products: the dtype of products and of what is kept for the gradient, where the kernels
-    serve; else e's own.
+    The sum of squares is for a penalty; computed here, the table gets one gradient instead of two.
+    x: the tables of users [n_users, w] and items [n_items, w], whose rows are scaled to length 1 first. e [n_users +
+    n_items, d]. compute_dtype: the dtype of products and of the tables that are kept for the gradient, if the kernels
+    support the tensors; else the dtype of e. at: the rows of the result, int64 [n_u] and [n_i]; None: all.
     """
     if kernels.supports(x[0], e):
-        flat = [each for layer in layers for each in (layer.W, layer.S, layer.s, layer.C, layer.c)]
-        result: tuple[Tensor, Tensor, Tensor] = Layers.apply(edges, compute_dtype, at, *x, e, *flat)  # type: ignore[no-untyped-call]
+        flat_weights = [weight for p in layers for weight in (p.W, p.S, p.s, p.C, p.c)]
+        result: tuple[Tensor, Tensor, Tensor] = Layers.apply(  # type: ignore[no-untyped-call]
+            edges, compute_dtype, at, *x, e, *flat_weights
+        )
         return result
     users, items = unit_rows(x[0]), unit_rows(x[1].to(e.dtype))
     for layer in layers:
@@ -51,12 +53,13 @@ def graph_layers(
 
 
 def _layer(edges: Edges, users: Tensor, items: Tensor, e: Tensor, p: LayerWeights) -> tuple[Tensor, Tensor]:
+    """Return the next X of users and items, in torch."""
     if edges.n_items <= edges.n_users:
-        h = edges.mean_to_users(items @ p.W), edges.mean_to_items(users) @ p.W
+        means = edges.mean_to_users(items @ p.W), edges.mean_to_items(users) @ p.W
     else:
-        h = edges.mean_to_users(items) @ p.W, edges.mean_to_items(users @ p.W)
+        means = edges.mean_to_users(items) @ p.W, edges.mean_to_items(users @ p.W)
     combined = []
-    for one, x, own in zip(h, (users, items), (e[: edges.n_users], e[edges.n_users :]), strict=True):
-        x_hat = leaky_relu(linear(x, p.S, p.s)) + own
-        combined.append(leaky_relu(linear(torch.cat([leaky_relu(one), x_hat], dim=1), p.C, p.c)))
+    for mean, x, e_side in zip(means, (users, items), (e[: edges.n_users], e[edges.n_users :]), strict=True):
+        x_hat = leaky_relu(linear(x, p.S, p.s)) + e_side
+        combined.append(leaky_relu(linear(torch.cat([leaky_relu(mean), x_hat], dim=1), p.C, p.c)))
     return combined[0], combined[1]

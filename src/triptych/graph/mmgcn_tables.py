@@ -1,7 +1,7 @@
-"""What MMGCN's layers go through with the compiled kernels: weights, the two sides of the graph, and their tables.
+"""Data of MMGCN's layers with the compiled kernels: weights, the two sides of the graph, and their tables.
 
-A table of users as wide as a modality is hundreds of megabytes. It is gone through some rows at a time, so that what is
-made of those rows stays in the cache.
+A table of users that is as wide as a modality takes hundreds of megabytes. It is processed some rows at a time, so that
+intermediate results stay in the cache.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from triptych import kernels
 from triptych.graph.sparse_rows import positions, unique_rows
 from triptych.kernels import Adjacency
 
-N_SLICES = 4  # of the rows, where what is made of them is not wanted whole
-CHUNK = 3 << 20  # bytes of a table gone through at a time
+N_SLICES = 4  # slices of a table whose intermediate results are not needed all at once
+CHUNK = 3 << 20  # bytes of a table that are processed at a time
 
 
 @dataclass(frozen=True)
 class LayerWeights:
-    """W [w, w] applied as X W; S [d, w] and s [d]; C [d, w + d] and c [d]."""
+    """The weights of one layer: W [w, w], applied as X W; S [d, w] and s [d]; C [d, w + d] and c [d]."""
 
     W: Tensor
     S: Tensor
@@ -33,9 +33,11 @@ class LayerWeights:
 
 @dataclass(frozen=True)
 class NodeSide:
-    """The users or the items: their neighbours, 1 / how many, their rows of e, and whose rows are wanted.
+    """One side of the graph, users or items.
 
-    chosen int64 [m], None: all; where: those asked for -> [0, m); places: `places` of the chosen.
+    edges: the neighbours of every node. inverse float32 [n_rows]: 1 / number of neighbours. e [n_rows, d]: its rows of
+    e. chosen int64 [m]: the distinct nodes whose results are needed; None: all. where: the positions in `chosen` of the
+    requested nodes. positions int32 [n_rows]: see `sparse_rows.positions`.
     """
 
     edges: Adjacency
@@ -47,50 +49,59 @@ class NodeSide:
 
     @classmethod
     def from_edges(cls, edges: Adjacency, e: Tensor, dtype: torch.dtype) -> NodeSide:
+        """Return the side with all its nodes chosen and e in `dtype`."""
         return cls(edges, 1 / edges.starts.diff().clamp_min(1).float(), e.detach().to(dtype))
 
     def at(self, rows: Tensor) -> NodeSide:
-        """This side, with some rows wanted."""
+        """Return this side restricted to the results of some nodes, int64 [n], which may repeat."""
         chosen, where = unique_rows(rows, self.edges.n_rows)
         return NodeSide(self.edges, self.inverse, self.e, chosen, where, positions(chosen, self.edges.n_rows))
 
     @property
-    def n_wanted(self) -> int:
+    def n_chosen(self) -> int:
+        """The number of nodes whose results are needed."""
         return self.edges.n_rows if self.chosen is None else len(self.chosen)
 
     def nodes(self, rows: slice) -> slice | Tensor:
-        """The nodes of a slice of the wanted rows."""
+        """Return the nodes of a slice of the chosen ones."""
         return rows if self.chosen is None else self.chosen[rows]
 
     def means(self, x: Tensor, slope: float = 1.0, out: Tensor | None = None, rows: slice | None = None) -> Tensor:
-        """The mean of x over the neighbours of the wanted rows, or of a part of them, and leaky_relu of that slope."""
+        """Return leaky_relu, of a slope, of the mean of x over the neighbours of the chosen nodes.
+
+        rows: a slice of the chosen nodes; None: all of them.
+        """
         if self.chosen is not None:
-            wanted = self.chosen[rows or slice(None)].int()
-            return kernels.product(self.edges, None, x, rows=wanted, row_scale=self.inverse, slope=slope, out=out)
+            nodes = self.chosen[rows or slice(None)].int()
+            return kernels.product(self.edges, None, x, rows=nodes, row_scale=self.inverse, slope=slope, out=out)
         rows = rows or slice(0, self.edges.n_rows)
-        edges = _rows_of_adjacency(self.edges, rows)
+        edges = _adjacency_rows(self.edges, rows)
         return kernels.product(edges, None, x, row_scale=self.inverse[rows], slope=slope, out=out)
 
     def means_back(self, other: NodeSide, d: Tensor, rows: slice, out: Tensor | None = None) -> Tensor:
-        """The gradient of `means` for a part of x, whose rows are the nodes of the other side; d [n_wanted, w]."""
-        part_of = _rows_of_adjacency(other.edges, rows)
-        return kernels.product(part_of, None, d, x_at=self.positions, column_scale=self.inverse, out=out)
+        """Return the gradient of `means` for some rows of x, which are nodes of the other side; d [n_chosen, w]."""
+        edges = _adjacency_rows(other.edges, rows)
+        return kernels.product(edges, None, d, x_at=self.positions, column_scale=self.inverse, out=out)
 
 
 @dataclass(frozen=True)
-class Rows:
-    """What goes into a layer on one side: a table; unit: with rows of length 1, in this dtype when read."""
+class LayerInput:
+    """The input X of a layer on one side: a table [n_rows, w].
+
+    unit_dtype: if given, X is the table with rows scaled to length 1, in this dtype, computed when it is read.
+    """
 
     table: Tensor
-    unit: torch.dtype | None = None
+    unit_dtype: torch.dtype | None = None
 
     def read(self, rows: slice | Tensor) -> Tensor:
-        some = self.table[rows]
-        return kernels.unit_rows(some.float(), dtype=self.unit) if self.unit else some
+        """Return some rows of X."""
+        table_rows = self.table[rows]
+        return kernels.unit_rows(table_rows.float(), dtype=self.unit_dtype) if self.unit_dtype else table_rows
 
-    def all(self, buffer: Tensor) -> Tensor:
-        """The whole table, in `room` where it has to be made."""
-        if not self.unit:
+    def read_all(self, buffer: Tensor) -> Tensor:
+        """Return the whole X, in `buffer` if it has to be computed."""
+        if not self.unit_dtype:
             return self.table
         for rows in chunks(buffer):
             kernels.unit_rows(self.table[rows].float(), out=buffer[rows])
@@ -99,49 +110,51 @@ class Rows:
 
 @dataclass
 class SavedForBackward:
-    """What a layer leaves for its gradient. Pairs are (users, items); `few` is the smaller side.
+    """The tensors that a layer keeps for its gradient. Pairs are (users, items).
 
-    y = X_few W [few, w]; a: the mean over few's neighbours [few, w], h = leaky_relu(a W); own = leaky_relu(S X + s).
+    For the smaller side, with n nodes: y = X W [n, w], a [n, w] the mean over its neighbours, h = leaky_relu(a W).
+    For both: the input x, self_loop = leaky_relu(S X + s), and the output out.
     """
 
-    x: tuple[Rows, Rows]
+    x: tuple[LayerInput, LayerInput]
     y: Tensor
     a: Tensor
     h: Tensor
-    own: tuple[Tensor, Tensor]
+    self_loop: tuple[Tensor, Tensor]
     out: tuple[Tensor, Tensor]
 
     @classmethod
     def allocate(
-        cls, sides: tuple[NodeSide, NodeSide], p: LayerWeights, x: tuple[Rows, Rows], *, last: bool
+        cls, sides: tuple[NodeSide, NodeSide], p: LayerWeights, x: tuple[LayerInput, LayerInput], *, last: bool
     ) -> SavedForBackward:
-        """Room for it, nothing is computed yet. `out` of the last layer is float32."""
+        """Return uninitialised tensors; nothing is computed yet. `out` of the last layer is float32."""
         smaller, _ = smaller_and_larger(sides)
         y = p.W.new_empty(sides[smaller].edges.n_rows, len(p.W))
-        a = p.W.new_empty(sides[smaller].n_wanted, len(p.W))
-        users, items = (p.W.new_empty(side.n_wanted, len(p.c)) for side in sides)
+        a = p.W.new_empty(sides[smaller].n_chosen, len(p.W))
+        users, items = (p.W.new_empty(side.n_chosen, len(p.c)) for side in sides)
         dtype = torch.float32 if last else p.W.dtype
         out = (torch.empty_like(users, dtype=dtype), torch.empty_like(items, dtype=dtype))
         return cls(x, y, a, torch.empty_like(a), (users, items), out)
 
 
 def smaller_and_larger(sides: tuple[NodeSide, NodeSide]) -> tuple[int, int]:
-    """The places of the smaller side and of the larger."""
+    """Return the indices, 0 for users and 1 for items, of the smaller side and of the larger."""
     return (1, 0) if sides[1].edges.n_rows <= sides[0].edges.n_rows else (0, 1)
 
 
-def _rows_of_adjacency(edges: Adjacency, rows: slice) -> Adjacency:
+def _adjacency_rows(edges: Adjacency, rows: slice) -> Adjacency:
+    """Return some rows of an adjacency, without a copy."""
     starts = edges.starts[rows.start : rows.stop + 1]
     return Adjacency(starts, edges.neighbours[: int(starts[-1])])
 
 
 def row_slices(n: int) -> Iterator[slice]:
-    """A few slices of n rows: large enough for a kernel that goes through a table in columns."""
+    """Yield N_SLICES slices of n rows at most: large enough for a kernel that processes a table by columns."""
     step = max(1, -(-n // N_SLICES))
     return (slice(begin, min(n, begin + step)) for begin in range(0, n, step))
 
 
 def chunks(table: Tensor) -> Iterator[slice]:
-    """Slices of its rows, each CHUNK bytes at most, or one row."""
+    """Yield slices of a table's rows; each has at most CHUNK bytes, or one row."""
     n, step = len(table), max(1, CHUNK // (table.shape[1] * table.element_size()))
     return (slice(begin, min(n, begin + step)) for begin in range(0, n, step))

@@ -1,4 +1,4 @@
-"""A table of which only some rows are there: the gradient of a batch."""
+"""Tables with few nonzero rows, such as the gradient of a batch, and reading rows by index."""
 
 from __future__ import annotations
 
@@ -10,27 +10,34 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class SparseRows:
-    """rows [m, d], and at int32 [n]: where a node's row is, -1 if it has none (zeros). at None: all rows are there."""
+    """A table [n, d] of which only some rows are stored; the others are zeros.
+
+    rows [m, d]: the stored rows. at int32 [n]: the position of every row in `rows`, -1 if it is not stored; None: all
+    rows are stored, in order.
+    """
 
     rows: Tensor
     at: Tensor | None = None
 
     @classmethod
     def from_values(cls, values: Tensor, chosen: Tensor, where: Tensor, n: int) -> SparseRows:
-        """Sum `values` [k, d] into the m chosen rows int64 [m] of n, by where int64 [k] -> [0, m)."""
+        """Sum `values` [k, d] into the rows `chosen` int64 [m] of n; where int64 [k]: their positions in `chosen`."""
         rows = values.new_zeros(len(chosen), values.shape[1]).index_add_(0, where, values)
         return cls(rows, positions(chosen, n))
 
 
 def positions(chosen: Tensor, n: int) -> Tensor:
-    """int32 [n]: where each of n rows stands among the chosen ones int64 [m], -1 if it does not."""
+    """int32 [n]: the position of each of n rows in `chosen` int64 [m], -1 if it is not there."""
     at = torch.full((n,), -1, dtype=torch.int32)
     at[chosen] = torch.arange(len(chosen), dtype=torch.int32)
     return at
 
 
 def unique_rows(at: Tensor, n: int) -> tuple[Tensor, Tensor]:
-    """Distinct rows of `at` int64 [k], ascending, and where each stands in them. Raises IndexError out of [0, n)."""
+    """Return the distinct rows of `at` int64 [k], ascending, and the position of each of `at` in them, int64 [k].
+
+    Raises IndexError if a row is outside [0, n).
+    """
     chosen, where = torch.unique(at, return_inverse=True)
     if len(chosen) and not 0 <= int(chosen[0]) <= int(chosen[-1]) < n:
         raise IndexError(f"rows must be in [0, {n}), got [{int(chosen[0])}, {int(chosen[-1])}]")
@@ -38,9 +45,9 @@ def unique_rows(at: Tensor, n: int) -> tuple[Tensor, Tensor]:
 
 
 def gather_rows(table: Tensor, at: Tensor) -> Tensor:
-    """table[at], [n, d], for rows int64 [n]; the bytes of its gradient are the same in every run, on any threads.
+    """Return table[at] [n, d] for rows int64 [n]. Its gradient has the same bytes in every run and on any threads.
 
-    Where a row is asked for twice, torch adds its gradients in no fixed order: for `table[at]` on a CPU, for
-    `index_select` on a GPU.
+    If a row occurs twice in `at`, torch may add its gradients in any order: with `table[at]` on a CPU, and with
+    `index_select` on a GPU. So each device uses the other form.
     """
     return table.index_select(0, at) if table.device.type == "cpu" else table[at]

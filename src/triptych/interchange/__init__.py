@@ -1,1 +1,1 @@
-"""Data sets to and from other libraries' own forms. Each is imported only where it is used."""
+"""Conversion of data sets to and from other libraries. A library is imported only when it is used."""

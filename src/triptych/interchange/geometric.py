@@ -1,12 +1,12 @@
-"""Data sets to and from PyTorch Geometric's `HeteroData`: `pip install triptych[geometric]`.
+"""Conversion of data sets to and from PyTorch Geometric's `HeteroData`: `pip install triptych[geometric]`.
 
 A data set becomes two node types and one edge type:
 
-    data["user"]    num_nodes, user_id (list of text)
-    data["item"]    num_nodes, item_id, and for every modality m: data["item"][m] [n_items, width] with
+    data["user"]    num_nodes, user_id (list of str)
+    data["item"]    num_nodes, item_id (list of str), and for every modality m: data["item"][m] [n_items, width] and
                     data["item"][m + "_present"], bool [n_items]
-    data["user", "takes", "item"]    edge_index int64 [2, n], and where known: split int8 [n] (0 train, 1 validation,
-                    2 test), train_mask, val_mask, test_mask, time float64 [n]
+    data["user", "interacts", "item"]    edge_index int64 [2, n]. With a split: split int8 [n] (0 train, 1 validation,
+                    2 test), train_mask, val_mask, test_mask. With times: time float64 [n]
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ from triptych.models.feature_rows import feature_tensor
 if TYPE_CHECKING:
     from torch_geometric.data import HeteroData
 
-RELATION = ("user", "takes", "item")
+RELATION = ("user", "interacts", "item")
 MASKS = ("train_mask", "val_mask", "test_mask")
 PRESENT = "_present"
 
 
 def to_hetero_data(dataset: Dataset) -> HeteroData:
-    """A data set as a `HeteroData` (see the module). Feature tables share memory with the data set: do not write."""
+    """Convert a data set to a `HeteroData`, as described above. Feature tables share memory: do not write to them."""
     from torch_geometric.data import HeteroData
 
     data = HeteroData()
@@ -44,37 +44,37 @@ def to_hetero_data(dataset: Dataset) -> HeteroData:
     for modality, features in dataset.features.items():
         data[item][modality] = feature_tensor(features)
         data[item][modality + PRESENT] = torch.from_numpy(features.present.copy())
-    edges, taken = data[RELATION], dataset.interactions
-    edges.edge_index = torch.from_numpy(np.stack([taken.users, taken.items]))
+    edges, interactions = data[RELATION], dataset.interactions
+    edges.edge_index = torch.from_numpy(np.stack([interactions.users, interactions.items]))
     if dataset.times is not None:
         edges.time = torch.from_numpy(dataset.times.copy())
     if dataset.split_codes is not None:
         edges.split = torch.from_numpy(dataset.split_codes.copy())
-        for position, mask in enumerate(MASKS):
-            edges[mask] = edges.split == position
+        for code, mask in enumerate(MASKS):
+            edges[mask] = edges.split == code
     return data
 
 
 def from_hetero_data(
     data: HeteroData, relation: tuple[str, str, str] | None = None, modalities: Sequence[str] | None = None
 ) -> Dataset:
-    """A `HeteroData` as a data set.
+    """Convert a `HeteroData` to a data set.
 
-    relation: the edge type of who took what; may be left out where there is one alone (reverse edges, `rev_…`, do not
-    count). Its source nodes are the users. modalities: attributes of the item nodes to take as features; by default all
-    float matrices with a row an item. Ids are `user_id` and `item_id` where the nodes have them, else row numbers.
-    Edges that occur twice become one; its split and time are the first's. Raises InputError.
+    relation: the edge type of the interactions, from users to items. It may be left out if there is only one edge type,
+    reverse edges (`rev_…`) not counted. modalities: the attributes of the item nodes that become features; by default
+    all float matrices with one row per item. Ids are `user_id` and `item_id` if the nodes have them, else row numbers.
+    Repeated edges become one, with the split and the time of the first. Raises InputError.
     """
     chosen = relation or _only_relation(data)
     if chosen not in data.edge_types:
-        known = [str(each) for each in data.edge_types]
-        raise InputError(f"no edges {chosen}", where="HeteroData", hint=did_you_mean(str(chosen), known))
+        names = [str(each) for each in data.edge_types]
+        raise InputError(f"has no edge type {chosen}", where="HeteroData", hint=did_you_mean(str(chosen), names))
     users, items, edges = data[chosen[0]], data[chosen[2]], data[chosen]
     n_users, n_items = int(users.num_nodes), int(items.num_nodes)
     pairs = edges.edge_index.cpu().numpy().astype(np.int64)
     for row, n, kind in ((0, n_users, chosen[0]), (1, n_items, chosen[2])):
         if pairs.shape[1] and not 0 <= pairs[row].min() <= pairs[row].max() < n:
-            raise InputError(f'edge_index names a "{kind}" node beyond the {n} there are', where=str(chosen))
+            raise InputError(f'edge_index names a "{kind}" node that is not among the {n} nodes', where=str(chosen))
     _, order = np.unique(pairs[0] * n_items + pairs[1], return_index=True)
     return Dataset(
         users=Vocabulary(_ids(users, "user_id", n_users), noun="user"),
@@ -91,7 +91,9 @@ def _only_relation(data: HeteroData) -> tuple[str, str, str]:
     forward = [edge for edge in data.edge_types if not edge[1].startswith("rev_")]
     if len(forward) != 1:
         raise InputError(
-            f"{len(forward)} edge types: {forward}", where="HeteroData", hint="say which: relation=(user, takes, item)"
+            f"{len(forward)} edge types: {forward}",
+            where="HeteroData",
+            hint='name one, for example relation=("user", "interacts", "item")',
         )
     source, name, target = forward[0]
     return source, name, target
@@ -103,14 +105,14 @@ def _ids(nodes: Any, name: str, n: int) -> list[str]:
     return [str(each.item() if isinstance(each, torch.Tensor) else each) for each in nodes[name]]
 
 
-def _modalities(items: Any, n_items: int, asked: Sequence[str] | None) -> list[str]:
+def _modalities(items: Any, n_items: int, requested: Sequence[str] | None) -> list[str]:
     matrices = [name for name in items.keys() if _is_matrix(items[name], n_items)]  # noqa: SIM118 - not a mapping
-    if asked is None:
+    if requested is None:
         return matrices
-    for name in asked:
+    for name in requested:
         if name not in matrices:
             raise InputError(f'item nodes have no float matrix "{name}"', hint=did_you_mean(name, matrices))
-    return list(asked)
+    return list(requested)
 
 
 def _is_matrix(value: object, n_items: int) -> bool:
@@ -121,7 +123,7 @@ def _features(items: Any, name: str, n_items: int) -> Features:
     table: NDArray[Any] = items[name].detach().cpu().numpy()
     if not np.isfinite(table).all():
         row = int(np.flatnonzero(~np.isfinite(table).all(axis=1))[0])
-        raise InputError("features are not finite", where=f'modality "{name}", row {row}', hint="mend that row")
+        raise InputError("features are not finite", where=f'modality "{name}", row {row}', hint="correct that row")
     present = np.ones(n_items, dtype=np.bool_)
     if name + PRESENT in items:
         present = items[name + PRESENT].cpu().numpy().astype(np.bool_)

@@ -1,1 +1,1 @@
-"""One file a paper; models never import each other. The registry is in `models/registry.py`."""
+"""Models, one file per paper; they never import each other. `models/registry.py` lists them."""

@@ -1,8 +1,4 @@
-"""BPR-MF: matrix factorisation, trained to rank what was taken above what was not.
-
-s(u, i) = e_u · e_i
-loss = −mean log σ(s(u, i⁺) − s(u, i⁻)) + λ (‖e_u‖ + ‖e_i⁺‖ + ‖e_i⁻‖) / |B|
-"""
+"""BPR-MF, of Rendle et al., UAI 2009."""
 
 from __future__ import annotations
 
@@ -16,14 +12,20 @@ from typing_extensions import Doc
 
 from triptych.data.dataset import Dataset
 from triptych.graph.sparse_rows import gather_rows
+from triptych.models.building_blocks import BPR_FLOOR, bpr, norm_penalty, xavier_table
 from triptych.models.model import Batch, TrainedModel
-from triptych.models.parts import BPR_FLOOR, bpr, norm_penalty, xavier_table
 from triptych.ranking.scorer import Factors
-from triptych.settings import Choices, Search
+from triptych.settings import Choices, SearchSpace
 
 
 class BPR(TrainedModel):
-    """See the module: the equations. Learns from interactions alone; features are not looked at."""
+    """BPR-MF: matrix factorisation, trained to rank a user's items above the other items.
+
+        s(u, i) = e_u · e_i
+        loss = −mean log σ(s(u, i⁺) − s(u, i⁻)) + λ (‖e_u‖ + ‖e_i⁺‖ + ‖e_i⁻‖) / |B|
+
+    It learns from interactions only and ignores features.
+    """
 
     @dataclass(frozen=True)
     class Settings:
@@ -35,7 +37,7 @@ class BPR(TrainedModel):
     paper = 'S. Rendle et al., "BPR: Bayesian Personalized Ranking from Implicit Feedback", UAI 2009'
     needs_negatives = True
     needs_features = False
-    search: ClassVar[Search] = {"reg_weight": Choices((2.0, 1.0, 1e-1, 1e-2, 1e-3, 1e-4, 1e-5))}
+    search: ClassVar[SearchSpace] = {"reg_weight": Choices((2.0, 1.0, 1e-1, 1e-2, 1e-3, 1e-4, 1e-5))}
 
     def __init__(self, dataset: Dataset, settings: BPR.Settings, generator: Generator) -> None:
         super().__init__(dataset, settings, generator)

@@ -1,14 +1,4 @@
-"""Content-smoothed EASE: a linear model that lets look-alikes speak for each other. Solved, not trained.
-
-A_m = the k nearest items by cosine of modality m, cosine-weighted, self removed        S = Σ_m w_m max(A_m, A_mᵀ)
-U = X + α X S                               users who took an item have partly taken its look-alikes
-B = EASE's weights of X (λ)                 see EASE
-scores = U B / rms(U B) + γ X S / rms(X S)
-
-As both terms are linear in X, scores = X W with W = (I + α S) B / rms(U B) + γ S / rms(X S). The rms is over the scores
-that a sample of users gives the items that anybody took. In the sparse form B is sparse, and W stays a product, which
-would have dozens of times the entries of B. Without any modality this is EASE.
-"""
+"""Content-smoothed EASE, our extension of EASE to content."""
 
 from __future__ import annotations
 
@@ -24,33 +14,44 @@ from typing_extensions import Doc
 
 from triptych.data.dataset import Dataset
 from triptych.graph.item_graph import modality_weights
-from triptych.graph.neighbours import neighbour_matrix, neighbours_of
+from triptych.graph.neighbours import modality_neighbours, neighbour_matrix
 from triptych.models.decomposition import COLLABORATIVE
 from triptych.models.model import ClosedFormModel, ItemAttributions
 from triptych.models.ridge import item_weights
 from triptych.progress import Listener, ignore_progress
 from triptych.ranking.scorer import ItemWeights
-from triptych.settings import Choices, LogRange, Search
+from triptych.settings import Choices, LogRange, SearchSpace
 
-SAMPLE = 2048  # users that the sizes of scores are taken from
+SAMPLE = 2048  # users for the rms of the scores
 
 
 class ContentEASE(ClosedFormModel):
-    """See the module: the equations. Takes any number of modalities."""
+    """Content-smoothed EASE: EASE on histories that are extended by items with similar content, in closed form.
+
+        A_m = the k nearest items by cosine of modality m, cosine-weighted, zero diagonal     S = Σ_m w_m max(A_m, A_mᵀ)
+        U = X + α X S                    every item of a history also adds its nearest items, with weight α
+        B = EASE's weights of X (λ)      see EASE
+        scores = U B / rms(U B) + γ X S / rms(X S)
+
+    Both terms are linear in X, so scores = X W with W = (I + α S) B / rms(U B) + γ S / rms(X S). The rms is over the
+    scores that a sample of users gives to the items with interactions. In the sparse form B is sparse and W is kept as
+    a product, because W itself would have dozens of times the entries of B. Any number of modalities will do; without
+    any, this is EASE.
+    """
 
     @dataclass(frozen=True)
     class Settings:
         """Content-smoothed EASE's settings."""
 
         reg_weight: Annotated[float, Interval(gt=0), Doc("ridge penalty λ")] = 200.0
-        n_neighbours: Annotated[int, Interval(ge=2), Doc("nearest items k by content, itself included")] = 10
+        n_neighbours: Annotated[int, Interval(ge=2), Doc("nearest items k by content, the item itself included")] = 10
         image_weight: Annotated[
             float, Interval(ge=0, le=1), Doc('weight of modality "image" in S; the others share the rest')
         ] = 0.3
-        smoothing: Annotated[float, Interval(ge=0), Doc("share α of an item that who took a look-alike has taken")] = (
-            0.4
-        )
-        content_weight: Annotated[float, Interval(ge=0), Doc("weight γ of the look-alikes' own scores")] = 0.3
+        smoothing: Annotated[
+            float, Interval(ge=0), Doc("weight α of the items that extend a history because their content is similar")
+        ] = 0.4
+        content_weight: Annotated[float, Interval(ge=0), Doc("weight γ of the scores by content alone")] = 0.3
         form: Annotated[
             Literal["auto", "dense", "sparse"], Doc("dense: n_items² floats; auto: dense up to 20,000 items")
         ] = "auto"
@@ -60,7 +61,7 @@ class ContentEASE(ClosedFormModel):
 
     paper = ""
     needs_features = True
-    search: ClassVar[Search] = {
+    search: ClassVar[SearchSpace] = {
         "reg_weight": LogRange(10.0, 1000.0),
         "smoothing": LogRange(0.1, 1.5),
         "content_weight": LogRange(0.05, 1.0),
@@ -71,70 +72,71 @@ class ContentEASE(ClosedFormModel):
         self.settings = settings
 
     def solve(self, dataset: Dataset, listener: Listener = ignore_progress) -> ItemWeights:
-        s, taken = self.settings, dataset.interactions
+        settings, history = self.settings, dataset.interactions
         graph = self.item_graph(dataset)
-        weights: Any = item_weights(taken, s.reg_weight, s.form, s.n_regressors, listener)
+        weights: Any = item_weights(history, settings.reg_weight, settings.form, settings.n_regressors, listener)
         users = _sample(dataset)
-        content = s.content_weight / _rms(ItemWeights(taken, graph), users)
+        gamma = settings.content_weight / _rms(ItemWeights(history, graph), users)
         if not isinstance(weights, np.ndarray):
-            spread = sparse.csr_array(np.float32(s.smoothing) * graph)
-            size = _rms(ItemWeights(taken, weights, spread), users)
+            spread = sparse.csr_array(np.float32(settings.smoothing) * graph)
+            rms = _rms(ItemWeights(history, weights, spread), users)
             return ItemWeights(
-                taken,
-                sparse.csr_array(weights / np.float32(size)),
+                history,
+                sparse.csr_array(weights / np.float32(rms)),
                 spread,
-                sparse.csr_array(np.float32(content) * graph),
+                sparse.csr_array(np.float32(gamma) * graph),
             )
-        _add_product(weights, graph, np.float32(s.smoothing))
-        weights /= _rms(ItemWeights(taken, weights), users)
+        _add_product(weights, graph, np.float32(settings.smoothing))
+        weights /= _rms(ItemWeights(history, weights), users)
         rows = np.repeat(np.arange(graph.shape[0]), np.diff(graph.indptr))
-        weights[rows, graph.indices] += np.float32(content) * graph.data
-        return ItemWeights(taken, weights)
+        weights[rows, graph.indices] += np.float32(gamma) * graph.data
+        return ItemWeights(history, weights)
 
     def item_components(self, scorer: ItemWeights, dataset: Dataset) -> ItemAttributions:
-        """W's columns as b + Σ_m (α S_m b + γ S_m / rms), S_m a modality's part of S and b the column of B / rms.
+        """See ClosedFormModel. A column of W is b + Σ_m (α S_m b + γ S_m / rms), with b the column of B / rms.
 
-        The dense form keeps W alone: b solves (I + α S) b = W − γ S / rms among the items that anybody took; of the
-        others, rows of B are zero.
+        S_m is the term of modality m in S. The dense form has W only, so b is computed: it solves
+        (I + α S) b = W − γ S / rms over the items with interactions. For the other items, rows of B are zero.
         """
-        s, taken, graphs = self.settings, dataset.interactions, self.item_graphs(dataset)
+        settings, history, graphs = self.settings, dataset.interactions, self.item_graphs(dataset)
         graph, alpha = self.item_graph(dataset), np.float32(self.settings.smoothing)
-        gamma = np.float32(s.content_weight / _rms(ItemWeights(taken, graph), _sample(dataset)))
-        known = (taken.item_degrees > 0).astype(np.float64)
+        gamma = np.float32(settings.content_weight / _rms(ItemWeights(history, graph), _sample(dataset)))
+        warm = (history.item_degrees > 0).astype(np.float64)
         spread: Any = linalg.LinearOperator(
-            graph.shape, lambda b: b + alpha * known * (graph @ (known * b)), dtype=np.float64
+            graph.shape, lambda b: b + alpha * warm * (graph @ (warm * b)), dtype=np.float64
         )
 
         def attributions(item: int) -> dict[str, NDArray[np.float64]]:
-            whole = scorer.item_attributions(item)
-            own = known * (whole - gamma * graph[:, [item]].toarray()[:, 0])
-            b, _ = linalg.minres(spread, own, rtol=1e-10, maxiter=1000)
-            parts = {m: alpha * (each @ b) + gamma * each[:, [item]].toarray()[:, 0] for m, each in graphs.items()}
-            return {COLLABORATIVE: whole - sum(parts.values()), **parts}
+            column = scorer.item_attributions(item)
+            b, _ = linalg.minres(
+                spread, warm * (column - gamma * graph[:, [item]].toarray()[:, 0]), rtol=1e-10, maxiter=1000
+            )
+            content = {m: alpha * (S_m @ b) + gamma * S_m[:, [item]].toarray()[:, 0] for m, S_m in graphs.items()}
+            return {COLLABORATIVE: column - sum(content.values()), **content}
 
         return attributions
 
     def extend_scorer(self, scorer: ItemWeights, dataset: Dataset) -> ItemWeights:
-        """A new item is scored by γ X S alone, in its old measure: its row of B is zero, its row of S is not."""
+        """See ClosedFormModel. A new item has a zero row in B, so γ X S alone scores it, divided by the same rms."""
         n_known, n_items = scorer.n_items, dataset.n_items
-        taken = dataset.interactions
+        history = dataset.interactions
         graph = self.item_graph(dataset)
-        content = np.float32(self.settings.content_weight / _rms(ItemWeights(taken, graph), _sample(dataset)))
+        gamma = np.float32(self.settings.content_weight / _rms(ItemWeights(history, graph), _sample(dataset)))
         if isinstance(scorer.weights, np.ndarray):
             weights = np.zeros((n_items, n_items), dtype=np.float32)
             weights[:n_known, :n_known] = scorer.weights
             for rows, columns in ((slice(n_known), slice(n_known, None)), (slice(n_known, None), slice(None))):
-                weights[rows, columns] = (content * graph[rows, columns]).toarray()
-            return ItemWeights(taken, weights)
+                weights[rows, columns] = (gamma * graph[rows, columns]).toarray()
+            return ItemWeights(history, weights)
         B = sparse.csr_array(scorer.weights)
         starts = np.pad(B.indptr, (0, n_items - n_known), mode="edge")  # empty rows
         B = sparse.csr_array((B.data, B.indices, starts), shape=(n_items, n_items))
         return ItemWeights(
-            taken, B, sparse.csr_array(np.float32(self.settings.smoothing) * graph), sparse.csr_array(content * graph)
+            history, B, sparse.csr_array(np.float32(self.settings.smoothing) * graph), sparse.csr_array(gamma * graph)
         )
 
     def item_graph(self, dataset: Dataset) -> sparse.csr_array:
-        """S, float32 [n_items, n_items]."""
+        """Return S, float32 [n_items, n_items]."""
         total = sparse.csr_array((dataset.n_items, dataset.n_items), dtype=np.float32)
         for graph in self.item_graphs(dataset).values():
             total = total + graph
@@ -144,22 +146,23 @@ class ContentEASE(ClosedFormModel):
         return summed
 
     def item_graphs(self, dataset: Dataset) -> dict[str, sparse.csr_array]:
-        """Every modality's weighed part of S, float32 [n_items, n_items]."""
+        """Return the weighted term of every modality in S, float32 [n_items, n_items]."""
         graphs = {}
         for name, weight in modality_weights(list(dataset.features), self.settings.image_weight).items():
-            found = neighbours_of(dataset, name, self.settings.n_neighbours)
-            itself = found.items == np.arange(dataset.n_items)[:, None]
-            one = neighbour_matrix(found, np.where(itself, np.float32(0), found.cosines))
-            graphs[name] = np.float32(weight) * one.maximum(one.T)
+            nearest = modality_neighbours(dataset, name, self.settings.n_neighbours)
+            itself = nearest.items == np.arange(dataset.n_items)[:, None]
+            A = neighbour_matrix(nearest, np.where(itself, np.float32(0), nearest.cosines))
+            graphs[name] = np.float32(weight) * A.maximum(A.T)
         return graphs
 
 
 def _sample(dataset: Dataset) -> NDArray[np.int64]:
+    """Return up to SAMPLE user rows, evenly spaced."""
     return np.unique(np.linspace(0, dataset.n_users - 1, SAMPLE).astype(np.int64))
 
 
 def _add_product(weights: NDArray[np.float32], graph: sparse.csr_array, smoothing: np.float32) -> None:
-    """weights += smoothing · graph @ weights, in place, a slice of columns at a time."""
+    """Compute weights += smoothing · graph @ weights in place, a slice of columns at a time."""
     n = len(weights)
     size = max(1, 16_000_000 // n)
     for begin in range(0, n, size):
@@ -168,8 +171,8 @@ def _add_product(weights: NDArray[np.float32], graph: sparse.csr_array, smoothin
 
 
 def _rms(scorer: ItemWeights, users: NDArray[np.int64]) -> float:
-    """Root mean square of some users' scores of the items that anybody took; 1 where all are zero."""
-    known = scorer.history.interacted_items
-    parts = [some for some in np.array_split(users, 8) if len(some)]
-    total = sum(float(scorer.score(some)[:, known].double().square().sum()) for some in parts)
-    return float(np.sqrt(total / (len(users) * len(known)))) or 1.0
+    """Return the root mean square of some users' scores of the items with interactions; 1 if all are zero."""
+    warm = scorer.history.interacted_items
+    chunks = [chunk for chunk in np.array_split(users, 8) if len(chunk)]
+    total = sum(float(scorer.score(chunk)[:, warm].double().square().sum()) for chunk in chunks)
+    return float(np.sqrt(total / (len(users) * len(warm)))) or 1.0

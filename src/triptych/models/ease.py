@@ -1,10 +1,4 @@
-"""EASE: every item regressed on all others. Solved, not trained.
-
-P = (XᵀX + λI)⁻¹        B = −P / diag(P) by columns, zero diagonal        scores = X B
-
-`form = sparse` regresses every item on those `n_neighbours` others that tell most of it alone: memory then grows with
-n_items · n_neighbours, not n_items². With all others, were they taken together with it, that is the same B.
-"""
+"""EASE, of Steck, WWW 2019."""
 
 from __future__ import annotations
 
@@ -19,11 +13,20 @@ from triptych.models.model import ClosedFormModel
 from triptych.models.ridge import item_weights
 from triptych.progress import Listener, ignore_progress
 from triptych.ranking.scorer import ItemWeights
-from triptych.settings import LogRange, Search
+from triptych.settings import LogRange, SearchSpace
 
 
 class EASE(ClosedFormModel):
-    """See the module: the equations. Looks at interactions alone."""
+    """EASE: ridge regression of every item on all other items, in closed form.
+
+        P = (XᵀX + λI)⁻¹        B = −P / diag(P) by columns, zero diagonal        scores = X B
+
+    `form = sparse` regresses every item only on the `n_neighbours` items that predict it best on their own. Memory then
+    grows with n_items · n_neighbours instead of n_items². Only items that share a user with it are considered. If those
+    are all the other items, and `n_neighbours` is large enough for them, the result is the same B.
+
+    It learns from interactions only and ignores features.
+    """
 
     @dataclass(frozen=True)
     class Settings:
@@ -39,12 +42,14 @@ class EASE(ClosedFormModel):
 
     paper = 'H. Steck, "Embarrassingly Shallow Autoencoders for Sparse Data", WWW 2019'
     needs_features = False
-    search: ClassVar[Search] = {"reg_weight": LogRange(10.0, 3000.0)}
+    search: ClassVar[SearchSpace] = {"reg_weight": LogRange(10.0, 3000.0)}
 
     def __init__(self, settings: EASE.Settings) -> None:
         self.settings = settings
 
     def solve(self, dataset: Dataset, listener: Listener = ignore_progress) -> ItemWeights:
-        s = self.settings
-        weights = item_weights(dataset.interactions, s.reg_weight, s.form, s.n_neighbours, listener)
+        settings = self.settings
+        weights = item_weights(
+            dataset.interactions, settings.reg_weight, settings.form, settings.n_neighbours, listener
+        )
         return ItemWeights(dataset.interactions, weights)

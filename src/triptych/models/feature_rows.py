@@ -1,7 +1,7 @@
-"""A modality's features as a model sees them: rows of some items, and their projection W f + b.
+"""The features of one modality in a model: rows of some items, and their projection W f + b.
 
-Features stay in the 16 or 32 bits they are stored in. Their products with W may be computed in bfloat16: sums are kept
-in float32, and W and b stay float32. See `TrainingSettings.precision`.
+Features stay in the 16 or 32 bits in which they are stored. Their products with W may be computed in bfloat16. Sums,
+W and b stay float32. See `TrainingSettings.precision`.
 """
 
 from __future__ import annotations
@@ -16,28 +16,27 @@ from torch import Generator, Tensor, nn
 from torch.nn import functional
 
 from triptych import kernels
-from triptych.data.features import Features, streamed
+from triptych.data.features import Features, FeatureStream
 from triptych.graph.sparse_rows import gather_rows, unique_rows
 
-CHUNK = 1 << 21  # numbers projected or converted at a time: what is made of them stays in the cache
-AROUND = 1 << 16  # bytes that a system maps around the one that is read
-HELD_BYTES = 128 << 20  # of a mapped file that may count as this process's memory before its pages are let go
+CHUNK = 1 << 21  # numbers that are projected or converted at a time, so that the result stays in the cache
+MAPPED_AROUND = 1 << 16  # bytes that a system may map around the byte that is read
+HELD_BYTES = 128 << 20  # bytes of a mapped file that may count as memory of this process before its pages are released
 
-
-Read = Callable[[slice], Tensor]
+ReadRows = Callable[[slice], Tensor]
 
 
 def feature_tensor(features: Features) -> Tensor:
-    """A modality's table as a tensor that shares its memory: a mapped file stays mapped, nothing is copied."""
+    """Return a modality's table as a tensor that shares its memory: a mapped file stays mapped, nothing is copied."""
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="The given NumPy array is not writable")  # nobody writes to it
+        warnings.filterwarnings("ignore", message="The given NumPy array is not writable")  # it is only read
         return torch.from_numpy(features.table)
 
 
 class FeatureRows(nn.Module):
-    """One modality's rows for some items: mapped features stay mapped, and rows of items without it are zeros.
+    """Features of one modality by item. Mapped features stay mapped. Rows of items without features are zeros.
 
-    products: the dtype that products are computed in, float32 or bfloat16.
+    compute_dtype: the dtype in which products are computed, float32 or bfloat16.
     """
 
     features: Tensor
@@ -47,68 +46,73 @@ class FeatureRows(nn.Module):
         super().__init__()
         self.width, self.complete = features.width, not features.n_missing
         self.compute_dtype = torch.float32
-        self._all_in_bfloat16: Tensor | None = None
-        # None: the table is in memory, or somebody may write to the map, and would lose that with its pages
+        self._cached_bfloat16: Tensor | None = None
+        # None: the table is in memory, or the map is writable, and writes would be lost with the released pages
         self._file = features.table._mmap if getattr(features.table, "mode", None) == "r" else None  # type: ignore[attr-defined]
         self._bytes_read = 0
         self.register_buffer("features", feature_tensor(features), persistent=False)
         self.register_buffer("present", torch.from_numpy(features.present.copy()), persistent=False)
 
     def forward(self, items: Tensor | None, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-        """Item rows int64 [n], or None for all -> features [n, width], and 1 where an item has them, else 0, [n, 1]."""
+        """Return features [n, width] of item rows int64 [n], or of all (None); and 1 or 0, [n, 1]: has the item any?"""
         features, present = (
             (self.features, self.present) if items is None else (self.features[items], self.present[items])
         )
         return self._masked(features.to(dtype), present), present[:, None].to(dtype)
 
     def table(self) -> Tensor:
-        """All rows as they are stored, [n_items, width]; those of items without features are zeros."""
+        """Return all rows in the dtype in which they are stored, [n_items, width]; zeros for items without features."""
         return self._masked(self.features, self.present)
 
     def project(
         self, weight: Tensor, bias: Tensor, items: Tensor | None, *, keep: bool = True
     ) -> tuple[Tensor, Tensor]:
-        """W f + b of some items int64 [n], or of all (None): [n, d], and 1 where an item has features, else 0, [n, 1].
+        """Return W f + b [n, d] of item rows int64 [n], or of all (None); and 1 or 0, [n, 1]: has the item features?
 
-        weight W [d, width], bias b [d]. Rows of items without features are zeros. keep: where all items are projected
-        in bfloat16, keep the table in it, which costs its memory, instead of converting it again at every step.
+        weight W [d, width], bias b [d]. Rows of items without features are zeros. keep: if all items are projected in
+        bfloat16, keep the converted table, which costs its memory, instead of converting it again at every step.
         """
         if weight.dtype == torch.float64:
-            features, has = self(items, weight.dtype)
-            return functional.linear(features, weight, bias) * has, has
+            features, has_features = self(items, weight.dtype)
+            return functional.linear(features, weight, bias) * has_features, has_features
         where: Tensor | None = None
         if items is not None:
             items, where = unique_rows(items, len(self.present))  # a batch names popular items many times
             present = self.present[items]
             table = self._masked(self.features[items], present)
-            self._let_go(len(items))
-            read: Read = table.to(self.compute_dtype).__getitem__
+            self._release_pages(len(items))
+            read: ReadRows = table.to(self.compute_dtype).__getitem__
         else:
             present, read = self.present, self._read
             if keep and self.compute_dtype == torch.bfloat16:
-                if self._all_in_bfloat16 is None:
-                    self._all_in_bfloat16 = torch.empty(self.features.shape, dtype=torch.bfloat16, device=weight.device)
+                if self._cached_bfloat16 is None:
+                    self._cached_bfloat16 = torch.empty(self.features.shape, dtype=torch.bfloat16, device=weight.device)
                     for rows in _chunks(*self.features.shape):
-                        self._all_in_bfloat16[rows] = self._read(rows)
-                read = self._all_in_bfloat16.__getitem__
+                        self._cached_bfloat16[rows] = self._read(rows)
+                read = self._cached_bfloat16.__getitem__
         projected: Tensor = _Projection.apply(read, len(present), weight, bias, self.compute_dtype)  # type: ignore[no-untyped-call]
-        has = present[:, None].to(weight.dtype)
-        projected = projected if self.complete else projected * has
-        return (projected, has) if where is None else (gather_rows(projected, where), has[where])
+        has_features = present[:, None].to(weight.dtype)
+        projected = projected if self.complete else projected * has_features
+        if where is None:
+            return projected, has_features
+        return gather_rows(projected, where), has_features[where]
 
     def _read(self, rows: slice) -> Tensor:
-        """Some rows as products take them."""
-        some = self.features[rows]
-        some = self._masked(
-            kernels.bfloat16(some) if self.compute_dtype == torch.bfloat16 else some.to(self.compute_dtype),
+        """Return some rows in `compute_dtype`."""
+        features = self.features[rows]
+        features = self._masked(
+            kernels.bfloat16(features) if self.compute_dtype == torch.bfloat16 else features.to(self.compute_dtype),
             self.present[rows],
         )
-        self._let_go(len(some))
-        return some
+        self._release_pages(len(features))
+        return features
 
-    def _let_go(self, n_rows: int) -> None:
-        """Give back the pages of a mapped file now and then: they stay in the system's cache, but are not ours."""
-        self._bytes_read += n_rows * max(AROUND, self.width * self.features.element_size())
+    def _release_pages(self, n_rows: int) -> None:
+        """Release the pages of a mapped file from time to time.
+
+        They stay in the system's cache, but no longer count as memory of this process.
+        """
+        self._bytes_read += n_rows * max(MAPPED_AROUND, self.width * self.features.element_size())
         if self._file is not None and self._bytes_read > HELD_BYTES and hasattr(mmap, "MADV_DONTNEED"):
             self._file.madvise(mmap.MADV_DONTNEED)
             self._bytes_read = 0
@@ -118,10 +122,13 @@ class FeatureRows(nn.Module):
 
 
 class _Projection(torch.autograd.Function):
-    """F Wᵀ + b in float32 of n rows of F that `read` gives in `products`, a chunk at a time; again for the gradient."""
+    """F Wᵀ + b in float32. `read` returns rows of F [n, width] in `compute_dtype`, a chunk at a time.
+
+    The backward pass reads F again instead of keeping it.
+    """
 
     @staticmethod
-    def forward(ctx: Any, read: Read, n: int, weight: Tensor, bias: Tensor, compute_dtype: torch.dtype) -> Tensor:
+    def forward(ctx: Any, read: ReadRows, n: int, weight: Tensor, bias: Tensor, compute_dtype: torch.dtype) -> Tensor:
         ctx.read, ctx.n, ctx.compute_dtype, ctx.width = read, n, compute_dtype, weight.shape[1]
         weight = weight.to(compute_dtype)
         out = bias.new_empty(n, len(bias))
@@ -133,7 +140,7 @@ class _Projection(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[None, None, Tensor, Tensor, None]:
         g = gradients[0]
         d_bias, g = g.sum(dim=0), g.to(ctx.compute_dtype)
-        d_weight = torch.zeros(g.shape[1], ctx.width, device=g.device)  # float32: sums are kept in it
+        d_weight = torch.zeros(g.shape[1], ctx.width, device=g.device)  # float32, as are all sums
         for rows in _chunks(ctx.n, ctx.width):
             if ctx.compute_dtype == torch.float32:
                 d_weight.addmm_(g[rows].T, ctx.read(rows))
@@ -143,20 +150,21 @@ class _Projection(torch.autograd.Function):
 
 
 def _chunks(n: int, width: int) -> Iterator[slice]:
-    """Slices of n rows of that width, each CHUNK numbers at most, or one row."""
+    """Return slices of n rows of that width; each has at most CHUNK numbers, or one row."""
     step = max(1, CHUNK // max(1, width))
     return (slice(begin, min(n, begin + step)) for begin in range(0, n, step))
 
 
 def random_projection(features: Features, width: int, generator: Generator) -> Tensor:
-    """A modality seen through random directions, float32 [n_items, width]: alike stays alike; missing rows are zero.
+    """Return a random projection of a modality, float32 [n_items, width]. Similar items stay similar.
 
-    The mean over the items is taken away and rows have length 1 before. Read a chunk at a time.
+    Before projection, the mean over the items is subtracted and rows are scaled to length 1. Rows of items without
+    features are zeros. The features are read a chunk at a time.
     """
     table, present = feature_tensor(features), torch.from_numpy(features.present.copy())
     directions = torch.randn(features.width, width, generator=generator)
     total = torch.zeros(features.width)
-    chunks = streamed(features).chunks()
+    chunks = FeatureStream.from_features(features).chunks()
     for rows in chunks:
         total += table[rows][present[rows]].float().sum(dim=0)
     mean = total / max(1, int(present.sum()))

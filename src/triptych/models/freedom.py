@@ -1,17 +1,4 @@
-"""FREEDOM: a frozen item graph from content, and a user-item graph thinned every epoch.
-
-Item graph, frozen: for every modality m the k nearest neighbours by cosine (a row keeps itself), 1/√(count_i count_j)
-each; S = Σ_m w_m S_m, the weights w_m summing to 1.
-User-item graph, denoised: every epoch a share of the edges is dropped; those kept are drawn without replacement with
-probability proportional to 1/√(d_u d_i), and renormalised. Ranking uses the full graph.
-
-H = LightGCN's mean of layers        h_u = H_u        h_i = H_i + (Sⁿ E_items)_i
-s(u, i) = h_u · h_i
-loss = BPR + λ Σ_m BPR(h_u, W_m f_i⁺ + b_m, W_m f_i⁻ + b_m)
-
-An item that lacks a modality has no neighbours by it and takes no part in its loss; without any modality this is
-LightGCN on a thinned graph.
-"""
+"""FREEDOM, of Zhou and Shen, MM 2023."""
 
 from __future__ import annotations
 
@@ -31,20 +18,33 @@ from triptych.data.dataset import Dataset
 from triptych.data.features import Features
 from triptych.graph.bipartite import BipartiteGraph
 from triptych.graph.item_graph import ItemGraph, modality_weights
-from triptych.graph.neighbours import neighbour_matrix, neighbours_of
+from triptych.graph.neighbours import modality_neighbours, neighbour_matrix
 from triptych.graph.sparse_rows import gather_rows
+from triptych.models.building_blocks import bpr, xavier_linear, xavier_table
 from triptych.models.decomposition import COLLABORATIVE, UserDecomposition, lightgcn_block
 from triptych.models.feature_rows import FeatureRows
 from triptych.models.model import Batch, TrainedModel
-from triptych.models.parts import bpr, xavier_linear, xavier_table
 from triptych.ranking.scorer import Factors
-from triptych.settings import Choices, Search
+from triptych.settings import Choices, SearchSpace
 
-COUNT_OFFSET = 1e-7  # added to every row count, as the literature's codes do; the reference vectors have it too
+COUNT_OFFSET = 1e-7  # added to every row count, as in published code; the reference vectors have it too
 
 
 class FREEDOM(TrainedModel):
-    """See the module: the equations. Takes any number of modalities."""
+    """FREEDOM: a frozen item graph from content, and a user-item graph that loses edges at random every epoch.
+
+        H = LightGCN's mean of layers        h_u = H_u        h_i = H_i + (Sⁿ E_items)_i
+        s(u, i) = h_u · h_i
+        loss = BPR + λ Σ_m BPR(h_u, W_m f_i⁺ + b_m, W_m f_i⁻ + b_m)
+
+    Item graph, frozen: S = Σ_m w_m S_m. S_m connects every item to its k nearest neighbours by cosine of modality m,
+    itself included, with weights 1/√(count_i count_j). The weights w_m sum to 1.
+    User-item graph, denoised: every epoch keeps a share of the edges. They are drawn without replacement, with
+    probability proportional to 1/√(d_u d_i), and the graph of these edges is normalised again. Ranking uses all edges.
+
+    An item that lacks a modality has no neighbours by it and adds nothing to its loss. Any number of modalities will
+    do; without any, this is LightGCN on a graph with fewer edges.
+    """
 
     @dataclass(frozen=True)
     class Settings:
@@ -53,12 +53,12 @@ class FREEDOM(TrainedModel):
         embedding_size: Annotated[int, Interval(ge=1), Doc("width d of the embeddings")] = 64
         n_layers: Annotated[int, Interval(ge=0, le=16), Doc("propagation layers on the user-item graph")] = 2
         n_item_layers: Annotated[int, Interval(ge=0, le=16), Doc("propagation layers n on the item graph")] = 1
-        n_neighbours: Annotated[int, Interval(ge=1), Doc("neighbours k of an item, itself included")] = 10
+        n_neighbours: Annotated[int, Interval(ge=1), Doc("neighbours k of an item, the item itself included")] = 10
         image_weight: Annotated[
             float, Interval(ge=0, le=1), Doc('weight of modality "image" in the item graph; the others share the rest')
         ] = 0.1
-        edge_dropout: Annotated[float, Interval(ge=0, lt=1), Doc("share of edges left out of every epoch")] = 0.8
-        reg_weight: Annotated[float, Interval(ge=0), Doc("weight λ of the modalities' losses")] = 1e-3
+        edge_dropout: Annotated[float, Interval(ge=0, lt=1), Doc("share of the edges that an epoch leaves out")] = 0.8
+        reg_weight: Annotated[float, Interval(ge=0), Doc("weight λ of the losses of the modalities")] = 1e-3
 
     paper = (
         "X. Zhou and Z. Shen, "
@@ -66,7 +66,10 @@ class FREEDOM(TrainedModel):
     )
     needs_negatives = True
     needs_features = True
-    search: ClassVar[Search] = {"edge_dropout": Choices((0.8, 0.9)), "reg_weight": Choices((0.0, 1e-5, 1e-4, 1e-3))}
+    search: ClassVar[SearchSpace] = {
+        "edge_dropout": Choices((0.8, 0.9)),
+        "reg_weight": Choices((0.0, 1e-5, 1e-4, 1e-3)),
+    }
 
     def __init__(self, dataset: Dataset, settings: FREEDOM.Settings, generator: Generator) -> None:
         super().__init__(dataset, settings, generator)
@@ -74,8 +77,8 @@ class FREEDOM(TrainedModel):
         self.interactions = dataset.interactions
         self.graph = BipartiteGraph(dataset.interactions)
         self.thinned = self.graph
-        self.by_modality = item_graphs(dataset, settings)
-        self.item_graph = ItemGraph(summed(self.by_modality, dataset.n_items))
+        self.item_graphs = item_graphs(dataset, settings)
+        self.item_graph = ItemGraph(_sum_of_graphs(self.item_graphs, dataset.n_items))
         self.user_embedding = xavier_table(dataset.n_users, settings.embedding_size, generator)
         self.item_embedding = xavier_table(dataset.n_items, settings.embedding_size, generator)
         self.modalities = nn.ModuleDict()
@@ -83,22 +86,22 @@ class FREEDOM(TrainedModel):
             self.modalities[name] = ModalityLoss(features, settings.embedding_size, generator)
 
     def start_epoch(self, generator: Generator) -> None:
-        """Draw the edges that this epoch keeps."""
+        """Draw the edges of this epoch."""
         if self.settings.edge_dropout == 0:
             return
-        taken = self.interactions
-        n_kept = max(1, round(len(taken) * (1 - self.settings.edge_dropout)))
-        degrees = taken.user_degrees[taken.users] * taken.item_degrees[taken.items]
-        # the largest of log weight + Gumbel noise are a draw without replacement
-        noise = torch.empty(len(taken), dtype=torch.float64, device=generator.device).exponential_(generator=generator)
+        edges = self.interactions
+        n_kept = max(1, round(len(edges) * (1 - self.settings.edge_dropout)))
+        degrees = edges.user_degrees[edges.users] * edges.item_degrees[edges.items]
+        # the largest values of log weight + Gumbel noise are a sample without replacement
+        noise = torch.empty(len(edges), dtype=torch.float64, device=generator.device).exponential_(generator=generator)
         keys = -0.5 * np.log(degrees) - np.log(noise.cpu().numpy())
-        kept = np.zeros(len(taken), dtype=np.bool_)
+        kept = np.zeros(len(edges), dtype=np.bool_)
         kept[np.argpartition(-keys, n_kept - 1)[:n_kept]] = True
-        self.thinned = BipartiteGraph(taken.select(kept)).to(self.user_embedding.device)
+        self.thinned = BipartiteGraph(edges.select(kept)).to(self.user_embedding.device)
         self.thinned.compute_dtype, self.thinned.buffer_pool = self.graph.compute_dtype, self.graph.buffer_pool
 
     def item_neighbourhoods(self) -> Tensor:
-        """Sⁿ E_items, [n_items, d]."""
+        """Return Sⁿ E_items, [n_items, d]."""
         h: Tensor = self.item_embedding
         for _ in range(self.settings.n_item_layers):
             h = self.item_graph.propagate(h)
@@ -131,30 +134,32 @@ class FREEDOM(TrainedModel):
 
     @torch.no_grad()
     def item_components(self, items: Tensor) -> dict[str, Tensor]:
-        """LightGCN's h_i, and by modality what the item's neighbours in S add; the item is none of its own.
+        """See TrainedModel. The components are LightGCN's h_i and, by modality, the sum over the neighbours in S.
 
-        With D the diagonal of S, and S_m a modality's part without it: SⁿE = Σ_m S_m Sⁿ⁻¹E + D Sⁿ⁻¹E.
+        An item is not a neighbour of its own here. With D the diagonal of S, and S_m the term of a modality without
+        its diagonal: SⁿE = Σ_m S_m Sⁿ⁻¹E + D Sⁿ⁻¹E.
         """
         E, h = self.item_embedding.detach(), [self.item_embedding.detach()]
         for _ in range(self.settings.n_item_layers):
             h.append(self.item_graph.propagate(h[-1]))
-        others, itself = {}, np.zeros(len(E))
-        for name, matrix in self.by_modality.items():
+        graphs, diagonals = {}, np.zeros(len(E))
+        for name, matrix in self.item_graphs.items():
             diagonal = matrix.diagonal()
-            others[name], itself = ItemGraph(sparse.csr_array(matrix - sparse.diags_array(diagonal))), itself + diagonal
-        D = torch.from_numpy(itself).to(E.dtype)[:, None]
-        parts = {COLLABORATIVE: E, **dict.fromkeys(others, torch.zeros_like(E))}
+            graphs[name] = ItemGraph(sparse.csr_array(matrix - sparse.diags_array(diagonal)))
+            diagonals = diagonals + diagonal
+        D = torch.from_numpy(diagonals).to(E.dtype)[:, None]
+        components = {COLLABORATIVE: E, **dict.fromkeys(graphs, torch.zeros_like(E))}
         for step in range(self.settings.n_item_layers):
-            parts = {name: D * part for name, part in parts.items()}
-            for name, graph in others.items():
-                parts[name] = parts[name] + graph.propagate(h[step])
-        tables = self.user_embedding.detach(), E
-        parts[COLLABORATIVE] = parts[COLLABORATIVE] + self.graph.mean_of_layers(*tables, self.settings.n_layers)[1]
-        return {name: part[items] for name, part in parts.items()}
+            components = {name: D * component for name, component in components.items()}
+            for name, graph in graphs.items():
+                components[name] = components[name] + graph.propagate(h[step])
+        _, H_items = self.graph.mean_of_layers(self.user_embedding.detach(), E, self.settings.n_layers)
+        components[COLLABORATIVE] = components[COLLABORATIVE] + H_items
+        return {name: component[items] for name, component in components.items()}
 
 
 class ModalityLoss(nn.Module):
-    """BPR(h_u, W f_i⁺ + b, W f_i⁻ + b) where both items have the modality."""
+    """BPR(h_u, W f_i⁺ + b, W f_i⁻ + b) of one modality, over the pairs whose items both have it."""
 
     def __init__(self, features: Features, embedding_size: int, generator: Generator) -> None:
         super().__init__()
@@ -162,33 +167,32 @@ class ModalityLoss(nn.Module):
         self.projection = xavier_linear(features.width, embedding_size, generator)
 
     def forward(self, h_u: Tensor, ij: Tensor) -> Tensor:
-        """h_u [n, d]; ij int64 [2 n]: the positives, then the negatives."""
+        """Return the mean loss for h_u [n, d] and item rows ij int64 [2 n], the positives followed by the negatives."""
         W, b = self.projection.weight, self.projection.bias
-        h, has = self.rows.project(W, b, ij)
-        (h_i, h_j), (has_i, has_j) = h.chunk(2), has.chunk(2)
+        h, present = self.rows.project(W, b, ij)
+        (h_i, h_j), (present_i, present_j) = h.chunk(2), present.chunk(2)
         difference = (h_u * (h_i - h_j)).sum(-1)
-        losses: Tensor = -logsigmoid(difference) * (has_i * has_j)[:, 0]
+        losses: Tensor = -logsigmoid(difference) * (present_i * present_j)[:, 0]
         return losses.mean()
 
 
 def item_graphs(dataset: Dataset, settings: FREEDOM.Settings) -> dict[str, sparse.csr_array]:
-    """Every modality's weighed part of S, float64 [n_items, n_items]."""
+    """Return the weighted term of every modality in S, float64 [n_items, n_items]."""
     graphs = {}
     for name, weight in modality_weights(list(dataset.features), settings.image_weight).items():
-        found = neighbours_of(dataset, name, settings.n_neighbours)
-        counts = (found.items >= 0).sum(axis=1) + COUNT_OFFSET
-        values = weight / np.sqrt(counts[:, None] * counts[found.items])
-        graphs[name] = neighbour_matrix(found, values)
+        nearest = modality_neighbours(dataset, name, settings.n_neighbours)
+        counts = (nearest.items >= 0).sum(axis=1) + COUNT_OFFSET
+        values = weight / np.sqrt(counts[:, None] * counts[nearest.items])
+        graphs[name] = neighbour_matrix(nearest, values)
     return graphs
 
 
 def item_graph(dataset: Dataset, settings: FREEDOM.Settings) -> sparse.csr_array:
-    """S, float64 [n_items, n_items]."""
-    return summed(item_graphs(dataset, settings), dataset.n_items)
+    """Return S, float64 [n_items, n_items]."""
+    return _sum_of_graphs(item_graphs(dataset, settings), dataset.n_items)
 
 
-def summed(graphs: Mapping[str, sparse.csr_array], n_items: int) -> sparse.csr_array:
-    """S, float64 [n_items, n_items]."""
+def _sum_of_graphs(graphs: Mapping[str, sparse.csr_array], n_items: int) -> sparse.csr_array:
     total = sparse.csr_array((n_items, n_items), dtype=np.float64)
     for graph in graphs.values():
         total = total + graph

@@ -1,8 +1,4 @@
-"""Item-kNN: cosine between items with shrinkage. Solved, not trained.
-
-G = XᵀX        sim(j, i) = G_ji / (√(G_jj G_ii) + shrink)        each item i keeps its k most similar j ≠ i
-s(u, i) = Σ over j ∈ N(u) of sim(j, i)
-"""
+"""Item-kNN, of Deshpande and Karypis, TOIS 2004."""
 
 from __future__ import annotations
 
@@ -18,24 +14,30 @@ from triptych.data.dataset import Dataset
 from triptych.models.model import ClosedFormModel
 from triptych.progress import Listener, ignore_progress
 from triptych.ranking.scorer import ItemWeights
-from triptych.settings import Choices, LogRange, Search
+from triptych.settings import Choices, LogRange, SearchSpace
 
 
 class ItemKNN(ClosedFormModel):
-    """See the module: the equations. Looks at interactions alone."""
+    """Item-kNN: cosine similarity between items with shrinkage, in closed form.
+
+        G = XᵀX        sim(j, i) = G_ji / (√(G_jj G_ii) + shrink)        each item i keeps its k most similar j ≠ i
+        s(u, i) = Σ over j ∈ N(u) of sim(j, i)
+
+    It learns from interactions only and ignores features.
+    """
 
     @dataclass(frozen=True)
     class Settings:
         """Item-kNN's settings."""
 
         n_neighbours: Annotated[int, Interval(ge=1), Doc("similar items that an item keeps")] = 200
-        shrink: Annotated[float, Interval(ge=0), Doc("added below the fraction: doubts similarities of few users")] = (
-            100.0
-        )
+        shrink: Annotated[
+            float, Interval(ge=0), Doc("added to the denominator: lowers similarities that rest on few users")
+        ] = 100.0
 
     paper = 'M. Deshpande and G. Karypis, "Item-Based Top-N Recommendation Algorithms", TOIS 2004'
     needs_features = False
-    search: ClassVar[Search] = {"n_neighbours": Choices((50, 100, 200, 400)), "shrink": LogRange(1.0, 1000.0)}
+    search: ClassVar[SearchSpace] = {"n_neighbours": Choices((50, 100, 200, 400)), "shrink": LogRange(1.0, 1000.0)}
 
     def __init__(self, settings: ItemKNN.Settings) -> None:
         self.settings = settings

@@ -1,9 +1,4 @@
-"""LightGCN: embeddings smoothed over the user-item graph, and nothing else.
-
-E⁽⁰⁾ = [users; items]        E⁽ˡ⁺¹⁾ = Â E⁽ˡ⁾        H = mean of E⁽⁰⁾ … E⁽ᴸ⁾
-s(u, i) = h_u · h_i
-loss = −mean log σ(s(u, i⁺) − s(u, i⁻)) + λ (‖e_u‖ + ‖e_i⁺‖ + ‖e_i⁻‖) / |B|
-"""
+"""LightGCN, of He et al., SIGIR 2020."""
 
 from __future__ import annotations
 
@@ -17,15 +12,22 @@ from typing_extensions import Doc
 
 from triptych.data.dataset import Dataset
 from triptych.graph.bipartite import BipartiteGraph
+from triptych.models.building_blocks import BPR_FLOOR, bpr, norm_penalty, xavier_table
 from triptych.models.decomposition import UserDecomposition, lightgcn_block
 from triptych.models.model import Batch, TrainedModel
-from triptych.models.parts import BPR_FLOOR, bpr, norm_penalty, xavier_table
 from triptych.ranking.scorer import Factors
-from triptych.settings import Choices, Search
+from triptych.settings import Choices, SearchSpace
 
 
 class LightGCN(TrainedModel):
-    """See the module: the equations. Learns from interactions alone; features are not looked at."""
+    """LightGCN: embeddings that are averaged over the user-item graph, without weights or activations.
+
+        E⁽⁰⁾ = [users; items]        E⁽ˡ⁺¹⁾ = Â E⁽ˡ⁾        H = mean of E⁽⁰⁾ … E⁽ᴸ⁾
+        s(u, i) = h_u · h_i
+        loss = −mean log σ(s(u, i⁺) − s(u, i⁻)) + λ (‖e_u‖ + ‖e_i⁺‖ + ‖e_i⁻‖) / |B|
+
+    It learns from interactions only and ignores features.
+    """
 
     @dataclass(frozen=True)
     class Settings:
@@ -40,7 +42,7 @@ class LightGCN(TrainedModel):
     )
     needs_negatives = True
     needs_features = False
-    search: ClassVar[Search] = {
+    search: ClassVar[SearchSpace] = {
         "n_layers": Choices((1, 2, 3, 4)),
         "reg_weight": Choices((1e-2, 1e-3, 1e-4, 1e-5, 1e-6)),
     }
@@ -53,7 +55,7 @@ class LightGCN(TrainedModel):
         self.item_embedding = xavier_table(dataset.n_items, settings.embedding_size, generator)
 
     def representations(self) -> tuple[Tensor, Tensor]:
-        """H, as users [n_users, d] and items [n_items, d]."""
+        """Return H as users [n_users, d] and items [n_items, d]."""
         return self.graph.mean_of_layers(self.user_embedding, self.item_embedding, self.settings.n_layers)
 
     def loss(self, batch: Batch, generator: Generator) -> dict[str, Tensor]:

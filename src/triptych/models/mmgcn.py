@@ -1,20 +1,4 @@
-"""MMGCN: one graph network a modality, ID embeddings shared by all.
-
-For every modality m, with preferences P_m of the users and ID embeddings e shared by all modalities:
-
-    X ← normalise([P_m ; g(f^m)])                    g: a linear layer to `latent_width`, or the identity
-    three layers k = 1, 2, 3:
-        h = leaky_relu(mean over neighbours of X W_k)
-        x̂ = leaky_relu(S_k X + s_k) + e
-        X ← leaky_relu(C_k [h ‖ x̂] + c_k)
-
-    representation = mean over modalities of the last X          s(u, i) = inner product
-    loss = BPR + λ (mean square of the batch's ID rows + mean square of P of the first modality)
-
-e and P are parameters like any other: they are trained. `form = released` is what a widely used code computes: in it
-they stay as they were drawn, and W, S, C and g alone are trained. It is here to reproduce runs of that code. An item
-without a modality enters its network as zeros; without any modality the representation is e, trained in both forms.
-"""
+"""MMGCN, of Wei et al., MM 2019."""
 
 from __future__ import annotations
 
@@ -33,33 +17,51 @@ from triptych.errors import SettingsError, did_you_mean
 from triptych.graph.edges import Edges
 from triptych.graph.mmgcn_layers import LayerWeights, graph_layers
 from triptych.graph.sparse_rows import gather_rows
+from triptych.models.building_blocks import bpr, id_penalty, xavier_linear, xavier_table
 from triptych.models.decomposition import COLLABORATIVE
 from triptych.models.feature_rows import FeatureRows
 from triptych.models.model import Batch, TrainedModel
-from triptych.models.parts import bpr, id_penalty, xavier_linear, xavier_table
 from triptych.ranking.scorer import Factors
-from triptych.settings import Choices, Search
+from triptych.settings import Choices, SearchSpace
 
-WIDE = 1024  # a modality as wide as it is has P of that width too, and a square matrix
+WIDE = 1024  # columns; without projection, P is as wide as the features, and W_1 is a square matrix of that width
 
 
 class MMGCN(TrainedModel):
-    """See the module: the equations. Takes any number of modalities."""
+    """MMGCN: one graph network per modality, with ID embeddings that all networks share.
+
+    For every modality m, with preferences P_m of the users and the shared ID embeddings e:
+
+        X ← normalise([P_m ; g(f^m)])                    g: a linear layer to `latent_width`, or the identity
+        three layers k = 1, 2, 3:
+            h = leaky_relu(mean over neighbours of X W_k)
+            x̂ = leaky_relu(S_k X + s_k) + e
+            X ← leaky_relu(C_k [h ‖ x̂] + c_k)
+
+        representation = mean over modalities of the last X          s(u, i) = inner product
+        loss = BPR + λ (mean square of the batch's ID rows + mean square of P of the first modality)
+
+    e and P are trained like all other parameters. `form = released` computes what a widely used published code does:
+    e and P keep their initial values, and only W, S, C and g are trained. Use it to reproduce results of that code.
+
+    An item without a modality enters the network of that modality as zeros. Any number of modalities will do. Without
+    any, the representation is e, which is then trained in both forms.
+    """
 
     @dataclass(frozen=True)
     class Settings:
         """MMGCN's settings."""
 
         embedding_size: Annotated[int, Interval(ge=1), Doc("width d of the ID embeddings and of all layers")] = 64
-        latent_width: Annotated[int, Interval(ge=1), Doc("width that wide features are brought to first")] = 256
+        latent_width: Annotated[int, Interval(ge=1), Doc("width to which wide features are projected first")] = 256
         projected: Annotated[
             str,
             Doc(
-                "modalities that are brought to latent_width first, separated by commas; none; or auto: image, as the "
-                f"paper has it, and all wider than {WIDE:,}"
+                "modalities that are projected to latent_width first, separated by commas; none; or auto: image, as in "
+                f"the paper, and all wider than {WIDE:,}"
             ),
         ] = "auto"
-        form: Annotated[Literal["paper", "released"], Doc("e and P trained, or as drawn, as in the released code")] = (
+        form: Annotated[Literal["paper", "released"], Doc("paper: e and P are trained; released: they are not")] = (
             "paper"
         )
         reg_weight: Annotated[float, Interval(ge=0), Doc("weight λ of the penalty")] = 1e-3
@@ -70,7 +72,7 @@ class MMGCN(TrainedModel):
     )
     needs_negatives = True
     needs_features = True
-    search: ClassVar[Search] = {
+    search: ClassVar[SearchSpace] = {
         "reg_weight": Choices((0.0, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1)),
         "learning_rate": Choices((1e-4, 5e-4, 1e-3, 5e-3, 1e-2)),
     }
@@ -89,23 +91,24 @@ class MMGCN(TrainedModel):
                 features, dataset.n_users, settings.embedding_size, latent, generator
             )
         if settings.form == "released" and self.modalities:
-            for drawn in (self.id_embedding, *(network.preference for network in self.modalities.values())):
-                assert isinstance(drawn, Tensor)
-                drawn.requires_grad_(False)
+            for table in (self.id_embedding, *(network.preference for network in self.modalities.values())):
+                assert isinstance(table, Tensor)
+                table.requires_grad_(False)
 
     def representations(self, at: tuple[Tensor, Tensor] | None = None) -> tuple[Tensor, Tensor, Tensor]:
-        """All users and items, or those `at` alone, int64 [n_u] and [n_i]: [n_users or n_u, d], [n_items or n_i, d].
+        """Return the representations of users and items, and the mean square of P of the first modality.
 
-        And the mean square of P of the first modality, 0 without any.
+        at: the rows of users int64 [n_u] and items int64 [n_i]; None: all rows. Shapes: [n_u, d], [n_i, d] and []. The
+        mean square is 0 without modalities.
         """
         e = self.id_embedding
         if not self.modalities:
             users, items = e[: self.n_users], e[self.n_users :]
-            return *(
-                (users, items) if at is None else (gather_rows(users, at[0]), gather_rows(items, at[1]))
-            ), e.new_zeros(())
-        each = [modality(self.edges, e, at) for modality in self.modalities.values()]
-        users, items, mean_squares = (torch.stack(list(parts)) for parts in zip(*each, strict=True))
+            if at is not None:
+                users, items = gather_rows(users, at[0]), gather_rows(items, at[1])
+            return users, items, e.new_zeros(())
+        outputs = [modality(self.edges, e, at) for modality in self.modalities.values()]
+        users, items, mean_squares = (torch.stack(list(tensors)) for tensors in zip(*outputs, strict=True))
         return users.mean(dim=0), items.mean(dim=0), mean_squares[0]
 
     def loss(self, batch: Batch, generator: Generator) -> dict[str, Tensor]:
@@ -122,15 +125,15 @@ class MMGCN(TrainedModel):
     @torch.no_grad()
     def factors(self) -> Factors:
         users, items, _ = self.representations()
-        return Factors(users.detach(), items.detach())  # without modalities they are rows of a parameter
+        return Factors(users.detach(), items.detach())  # detached: without modalities they are rows of a parameter
 
     @torch.no_grad()
     def item_components(self, items: Tensor) -> dict[str, Tensor]:
-        """Every modality's network has its part of the mean."""
+        """See TrainedModel. The components are the networks of the modalities, as the representation is their mean."""
         n, e = len(self.modalities), self.id_embedding
         if not n:
             return {COLLABORATIVE: e[self.n_users :][items]}
-        return {name: each(self.edges, e, None)[1][items] / n for name, each in self.modalities.items()}
+        return {name: network(self.edges, e, None)[1][items] / n for name, network in self.modalities.items()}
 
 
 class ModalityNetwork(nn.Module):
@@ -149,13 +152,13 @@ class ModalityNetwork(nn.Module):
             aggregate = nn.ParameterDict({"weight": xavier_table(width, width, generator)})
             self_loop = xavier_linear(width, embedding_size, generator)
             combine = xavier_linear(width + embedding_size, embedding_size, generator)
-            for name, part in (("aggregate", aggregate), ("self", self_loop), ("combine", combine)):
-                self.add_module(f"{name}{layer}", part)
+            for name, module in (("aggregate", aggregate), ("self", self_loop), ("combine", combine)):
+                self.add_module(f"{name}{layer}", module)
             self.layers.append((aggregate, self_loop, combine))
             width = embedding_size
 
     def forward(self, edges: Edges, e: Tensor, at: tuple[Tensor, Tensor] | None) -> tuple[Tensor, Tensor, Tensor]:
-        """The last X of all users and items, or of those `at` alone; and the mean square of P."""
+        """Return the last X of users and items, all or the rows `at`, and the mean square of P."""
         if self.projection is None:
             g = self.rows.table()
         else:
@@ -166,11 +169,11 @@ class ModalityNetwork(nn.Module):
 
 
 def projected_modalities(setting: str, features: Mapping[str, Features]) -> set[str]:
-    """Which modalities `projected` means. Raises SettingsError on a name that the data set lacks."""
+    """Return the modalities that the setting `projected` names. Raises SettingsError if the data set lacks one."""
     if setting.strip() in ("", "none"):
         return set()
     if setting.strip() == "auto":
-        return {name for name, each in features.items() if name == "image" or each.width > WIDE}
+        return {name for name, modality in features.items() if name == "image" or modality.width > WIDE}
     names = {name.strip() for name in setting.split(",") if name.strip()}
     for name in sorted(names - set(features)):
         raise SettingsError(

@@ -1,4 +1,4 @@
-"""ClosedFormModel and TrainedModel: the two shapes a model can have, and Batch, what a learnt one sees at a step."""
+"""ClosedFormModel and TrainedModel, the two kinds of model, and Batch, the training pairs of one step."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from triptych.models.decomposition import COLLABORATIVE, UserDecomposition
 from triptych.models.feature_rows import FeatureRows
 from triptych.progress import Listener, ignore_progress
 from triptych.ranking.scorer import Factors, ItemWeights
-from triptych.settings import Search
+from triptych.settings import SearchSpace
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Training pairs: int64 rows [n]. negatives: items that the users did not take, where the model asks for them."""
+    """Training pairs as int64 rows [n]. negatives: items outside the users' histories, if the model needs them."""
 
     users: Tensor
     positives: Tensor
@@ -34,18 +34,20 @@ class Batch:
 
 
 ItemAttributions = Callable[[int], dict[str, NDArray[np.float64]]]  # see `ClosedFormModel.item_components`
-ITEM_TABLES = ("item_embedding", "id_embedding")  # parameters whose last n_items rows are the items'
+ITEM_TABLES = ("item_embedding", "id_embedding")  # parameters whose last n_items rows belong to the items
 
 
 class ClosedFormModel(ABC):
-    """A model that is computed at once. Made from its settings; `solve` does the work.
+    """A model that is computed in one go, without training. It is made from its settings; `solve` does the work.
 
-    paper: its citation, or "". search: the settings that are worth tuning, and what they may be.
+    The class docstring of every model has its equations; its first line is the model's summary.
+    paper: its citation, or "". search: the settings that are worth tuning, with their values or ranges.
+    needs_features: whether the model learns from features.
     """
 
     Settings: ClassVar[type[Any]]
     paper: ClassVar[str]
-    search: ClassVar[Search]
+    search: ClassVar[SearchSpace]
     needs_features: ClassVar[bool]
 
     @abstractmethod
@@ -53,12 +55,13 @@ class ClosedFormModel(ABC):
 
     @abstractmethod
     def solve(self, dataset: Dataset, listener: Listener = ignore_progress) -> Factors | ItemWeights:
-        """The scorer for a data set (training interactions only)."""
+        """Return the scorer for a data set, which has the training interactions only."""
 
     def item_components(self, scorer: ItemWeights, dataset: Dataset) -> ItemAttributions:
-        """Item row -> what every item says of it, by what it says it through: float64 [n_items] each; they add up.
+        """Return a function: item row -> the weights of all items on its score, by component, float64 [n_items] each.
 
-        scorer: what `solve` made of `dataset`, whose features are looked at where `needs_features` says so.
+        The components add up to the item's column of weights. Their names are those of `decomposition`.
+        scorer: the result of `solve` on `dataset`. A model with `needs_features` uses the features of `dataset`.
         """
         return lambda item: {COLLABORATIVE: scorer.item_attributions(item)}
 
@@ -71,14 +74,16 @@ class ClosedFormModel(ABC):
 
 
 class TrainedModel(nn.Module, ABC):
-    """A model that Adam trains. Made from a data set (training interactions only), its settings and a generator.
+    """A model that Adam trains. It is made from a data set (training interactions only), settings and a generator.
 
-    paper: its citation. search: the settings, of its own or of training, that are worth tuning, and what they may be.
+    The class docstring of every model has its equations; its first line is the model's summary.
+    paper: its citation. search: the settings of the model or of training that are worth tuning, with their values or
+    ranges. needs_negatives: whether batches have negatives. needs_features: whether the model learns from features.
     """
 
     Settings: ClassVar[type[Any]]
     paper: ClassVar[str]
-    search: ClassVar[Search]
+    search: ClassVar[SearchSpace]
     needs_negatives: ClassVar[bool]
     needs_features: ClassVar[bool]
 
@@ -88,18 +93,21 @@ class TrainedModel(nn.Module, ABC):
 
     @abstractmethod
     def loss(self, batch: Batch, generator: Generator) -> dict[str, Tensor]:
-        """The loss of a batch as named scalar terms; their sum is what is minimised. All randomness by `generator`."""
+        """Return the loss of a batch as named scalar terms; their sum is minimised.
+
+        All random numbers come from `generator`.
+        """
 
     @abstractmethod
     def factors(self) -> Factors:
-        """What ranks: every user's and every item's representation."""
+        """Return the representations of all users and items; their inner products are the scores."""
 
     def user_decomposition(self) -> UserDecomposition | None:
-        """The users' representations as sums over what they took; None where the equations are not linear in that."""
+        """Return the users' representations as sums over their items; None if the equations are not linear in those."""
         return None
 
     def item_components(self, items: Tensor) -> dict[str, Tensor]:
-        """The representations of some items, int64 [n], by what they are made of: float32 [n, d] each; they add up."""
+        """Return the representations of some items, int64 [n], by component: float32 [n, d] each; they add up."""
         return {COLLABORATIVE: self.factors().items[items]}
 
     @torch.no_grad()
@@ -114,10 +122,10 @@ class TrainedModel(nn.Module, ABC):
                 table[-len(cold) :][cold] = 0
 
     def start_epoch(self, generator: Generator) -> None:
-        """Called before every epoch, and again when an epoch is gone on with: the same generator, the same outcome."""
+        """Prepare an epoch. Called again, with the same generator, when an interrupted epoch is resumed."""
 
-    def own_learning_rates(self) -> dict[str, float]:
-        """Parameters with a learning rate of their own: name -> rate."""
+    def parameter_learning_rates(self) -> dict[str, float]:
+        """Return the parameters that need another learning rate than the others: name -> rate."""
         return {}
 
     def set_compute_dtype(self, dtype: torch.dtype) -> None:

@@ -1,4 +1,4 @@
-"""Popularity: the same list for everyone. The first thing any model must beat."""
+"""Popularity, the baseline without personalisation."""
 
 from __future__ import annotations
 
@@ -11,19 +11,24 @@ from triptych.data.dataset import Dataset
 from triptych.models.model import ClosedFormModel
 from triptych.progress import Listener, ignore_progress
 from triptych.ranking.scorer import Factors
-from triptych.settings import Search
+from triptych.settings import SearchSpace
 
 
 class Popularity(ClosedFormModel):
-    """s(u, i) = |N(i)|: how many users took the item."""
+    """Popularity: the same list for all users, by the number of interactions; the first baseline to beat.
+
+        s(u, i) = |N(i)|
+
+    |N(i)| is the number of users who interacted with item i in training.
+    """
 
     @dataclass(frozen=True)
     class Settings:
-        """Popularity has none."""
+        """Popularity has no settings."""
 
     paper = ""
     needs_features = False
-    search: ClassVar[Search] = {}
+    search: ClassVar[SearchSpace] = {}
 
     def __init__(self, settings: Popularity.Settings) -> None:
         pass

@@ -1,4 +1,4 @@
-"""Random order: what a list is worth that knows nothing; the floor where popularity cannot tell, as among new items."""
+"""Random order, the baseline that uses no data."""
 
 from __future__ import annotations
 
@@ -13,23 +13,26 @@ from triptych.data.dataset import Dataset
 from triptych.models.model import ClosedFormModel
 from triptych.progress import Listener, ignore_progress
 from triptych.ranking.scorer import Factors
-from triptych.settings import Search
+from triptych.settings import SearchSpace
 
-WIDTH = 16  # directions that users and items are drawn in: every user has an order of their own
+WIDTH = 16  # of the random vectors; with more than one column, users get different orders
 
 
 class RandomOrder(ClosedFormModel):
-    """s(u, i) = x_u · y_i with x and y drawn from normal distributions."""
+    """Random order: lists by chance, the lower bound of quality, also where popularity cannot rank, as with new items.
+
+    s(u, i) = x_u · y_i        x, y drawn from a standard normal distribution
+    """
 
     @dataclass(frozen=True)
     class Settings:
         """Random order's settings."""
 
-        draw: Annotated[int, Interval(ge=0), Doc("which of the random orders")] = 0
+        draw: Annotated[int, Interval(ge=0), Doc("seed of the random order")] = 0
 
     paper = ""
     needs_features = False
-    search: ClassVar[Search] = {}
+    search: ClassVar[SearchSpace] = {}
 
     def __init__(self, settings: RandomOrder.Settings) -> None:
         self.settings = settings

@@ -1,4 +1,4 @@
-"""MODELS: name -> class. A new model is a file, its test and one line here."""
+"""MODELS: model name -> class. A new model needs a file, a test and one line here."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ MODELS: dict[str, type[TrainedModel] | type[ClosedFormModel]] = {
 
 
 def model_class(name: str) -> type[TrainedModel] | type[ClosedFormModel]:
-    """The class of a model. Raises SettingsError, with a suggestion, on an unknown name."""
+    """Return the class of a model. Raises SettingsError, with a suggestion, on an unknown name."""
     if name not in MODELS:
         raise SettingsError(f'unknown model "{name}"', hint=did_you_mean(name, MODELS))
     return MODELS[name]

@@ -1,12 +1,4 @@
-"""VBPR: matrix factorisation with projected features beside the item embeddings.
-
-f_i = all modalities of item i, concatenated      item i = [e_i ‖ W f_i + b]      user u: e_u, of twice the width
-s(u, i) = e_u · item i
-loss = −mean log σ(s(u, i⁺) − s(u, i⁻)) + λ (‖user‖ + ‖item⁺‖ + ‖item⁻‖) / |B|
-
-A modality that an item lacks stands as zeros in f_i; without any modality this is BPR-MF. Only the features of the
-batch's items are projected.
-"""
+"""VBPR, of He and McAuley, AAAI 2016."""
 
 from __future__ import annotations
 
@@ -21,18 +13,27 @@ from typing_extensions import Doc
 
 from triptych.data.dataset import Dataset
 from triptych.graph.sparse_rows import gather_rows
+from triptych.models.building_blocks import BPR_FLOOR, bpr, norm_penalty, xavier_linear, xavier_table
 from triptych.models.decomposition import BIAS, COLLABORATIVE
 from triptych.models.feature_rows import FeatureRows
 from triptych.models.model import Batch, TrainedModel
-from triptych.models.parts import BPR_FLOOR, bpr, norm_penalty, xavier_linear, xavier_table
 from triptych.ranking.scorer import Factors
-from triptych.settings import Choices, Search
+from triptych.settings import Choices, SearchSpace
 
-CHUNK = 4096  # items projected at a time when all of them are
+CHUNK = 4096  # items projected at a time in `factors`
 
 
 class VBPR(TrainedModel):
-    """See the module: the equations. Takes any number of modalities."""
+    """VBPR: matrix factorisation with the item embeddings extended by projected features.
+
+        f_i = the features of item i, all modalities concatenated
+        user u: e_u [2 d]        item i: x_i = [e_i ‖ W f_i + b] [2 d]
+        s(u, i) = e_u · x_i
+        loss = −mean log σ(s(u, i⁺) − s(u, i⁻)) + λ (‖e_u‖ + ‖x_i⁺‖ + ‖x_i⁻‖) / |B|
+
+    A modality that an item lacks is zeros in f_i. Any number of modalities will do; without any, this is BPR-MF. A step
+    projects only the features of the batch's items.
+    """
 
     @dataclass(frozen=True)
     class Settings:
@@ -44,15 +45,15 @@ class VBPR(TrainedModel):
     paper = 'R. He and J. McAuley, "VBPR: Visual Bayesian Personalized Ranking from Implicit Feedback", AAAI 2016'
     needs_negatives = True
     needs_features = True
-    search: ClassVar[Search] = {"reg_weight": Choices((2.0, 1.0, 1e-1, 1e-2, 1e-3, 1e-4, 1e-5))}
+    search: ClassVar[SearchSpace] = {"reg_weight": Choices((2.0, 1.0, 1e-1, 1e-2, 1e-3, 1e-4, 1e-5))}
 
     def __init__(self, dataset: Dataset, settings: VBPR.Settings, generator: Generator) -> None:
         super().__init__(dataset, settings, generator)
         self.settings = settings
         d = settings.embedding_size
-        # by name, the last first: text stands before image, as in the released codes; any fixed order would do
+        # in reverse order of their names: text before image, as in published code; any fixed order would do
         modalities = sorted(dataset.features, reverse=True)
-        self.names = modalities
+        self.modality_names = modalities
         self.features: list[FeatureRows] = [FeatureRows(dataset.features[modality]) for modality in modalities]
         self.rows = nn.ModuleList(self.features)
         self.user_embedding = xavier_table(dataset.n_users, 2 * d if modalities else d, generator)
@@ -63,7 +64,7 @@ class VBPR(TrainedModel):
             self.feature_projection = xavier_linear(width, d, generator)
 
     def items(self, rows: Tensor) -> Tensor:
-        """[e_i ‖ W f_i + b] for item rows int64 [n]."""
+        """Return x = [e_i ‖ W f_i + b] for item rows int64 [n]: [n, 2 d], or [n, d] without modalities."""
         e_i = gather_rows(self.item_embedding, rows)
         if self.feature_projection is None:
             return e_i
@@ -74,36 +75,36 @@ class VBPR(TrainedModel):
         return torch.cat([e_i, content], dim=1)
 
     def projected(self, rows: Tensor) -> Iterator[Tensor]:
-        """W f_i of item rows int64 [n], a modality at a time, [n, d] each."""
+        """Yield the term of every modality in W f_i for item rows int64 [n], [n, d] each."""
         assert self.feature_projection is not None
         W, begin = self.feature_projection.weight, 0
-        none = torch.zeros_like(self.feature_projection.bias)
+        no_bias = torch.zeros_like(self.feature_projection.bias)
         for features in self.features:
-            own = W[:, begin : begin + features.width]
+            columns = W[:, begin : begin + features.width]
             begin += features.width
-            yield features.project(own, none, rows)[0]
+            yield features.project(columns, no_bias, rows)[0]
 
     def loss(self, batch: Batch, generator: Generator) -> dict[str, Tensor]:
         assert batch.negatives is not None
-        user = gather_rows(self.user_embedding, batch.users)
-        positive, negative = self.items(torch.cat([batch.positives, batch.negatives])).chunk(2)
+        e_u = gather_rows(self.user_embedding, batch.users)
+        x_i, x_j = self.items(torch.cat([batch.positives, batch.negatives])).chunk(2)
         return {
-            "bpr": bpr((user * positive).sum(-1), (user * negative).sum(-1), BPR_FLOOR),
-            "penalty": self.settings.reg_weight * norm_penalty(user, positive, negative),
+            "bpr": bpr((e_u * x_i).sum(-1), (e_u * x_j).sum(-1), BPR_FLOOR),
+            "penalty": self.settings.reg_weight * norm_penalty(e_u, x_i, x_j),
         }
 
     @torch.no_grad()
     def factors(self) -> Factors:
         rows = torch.arange(len(self.item_embedding), device=self.item_embedding.device)
-        return Factors(self.user_embedding.detach(), torch.cat([self.items(some) for some in rows.split(CHUNK)]))  # type: ignore[no-untyped-call]
+        return Factors(self.user_embedding.detach(), torch.cat([self.items(chunk) for chunk in rows.split(CHUNK)]))  # type: ignore[no-untyped-call]
 
     @torch.no_grad()
     def item_components(self, items: Tensor) -> dict[str, Tensor]:
-        """[e_i ‖ 0], and [0 ‖ W f_i] of every modality."""
+        """See TrainedModel. The components are [e_i ‖ 0], [0 ‖ W f_i] of every modality, and [0 ‖ b]."""
         e_i = self.item_embedding[items]
         if self.feature_projection is None:
             return {COLLABORATIVE: e_i}
-        none, b = torch.zeros_like(e_i), self.feature_projection.bias.expand_as(e_i)
-        parts = zip(self.names, self.projected(items), strict=True)
-        content = {name: torch.cat([none, projected], dim=1) for name, projected in parts}
-        return {COLLABORATIVE: torch.cat([e_i, none], dim=1), **content, BIAS: torch.cat([none, b], dim=1)}
+        zeros, b = torch.zeros_like(e_i), self.feature_projection.bias.expand_as(e_i)
+        modalities = zip(self.modality_names, self.projected(items), strict=True)
+        content = {name: torch.cat([zeros, projected], dim=1) for name, projected in modalities}
+        return {COLLABORATIVE: torch.cat([e_i, zeros], dim=1), **content, BIAS: torch.cat([zeros, b], dim=1)}

@@ -1,4 +1,4 @@
-"""Files or frames -> a data set: read, clean, align, split. The shell and Python share this one walk."""
+"""Prepare a data set from files or frames: read, clean, align, split. The command line and Python share this code."""
 
 from triptych.data.formats.features import FeatureSource
 from triptych.preparing.extend_dataset import extend_dataset

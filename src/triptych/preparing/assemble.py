@@ -1,4 +1,4 @@
-"""A log, an item table and feature files -> one data set: clean, fix the catalogue, align, split."""
+"""Assemble a data set from a log, an item table and feature files: clean, collect the items, align, split."""
 
 from __future__ import annotations
 
@@ -8,15 +8,16 @@ from typing import Literal
 
 import polars as pl
 
-from triptych.content.metadata import MetadataColumns, fit_metadata, separators
+from triptych.content.metadata import MetadataColumns, fit_metadata, parse_separators
 from triptych.data.cleaning import clean
 from triptych.data.dataset import Dataset
-from triptych.data.features import Features, FeatureStream, streamed
-from triptych.data.formats.features import FeatureFile, Store, order_of, stream_features
+from triptych.data.features import Features, FeatureStream
+from triptych.data.formats.alignment import Store, match_rows, stream_features
+from triptych.data.formats.features import FeatureFile
+from triptych.data.formats.format import Source
 from triptych.data.formats.log import Log
 from triptych.data.formats.neighbours import NeighbourSource, read_neighbours
-from triptych.data.formats.registry import Source
-from triptych.data.formats.tables import Table, item_ids_of
+from triptych.data.formats.tables import Table, read_item_ids
 from triptych.data.interactions import Interactions
 from triptych.data.neighbours import Neighbours
 from triptych.data.split import assign_split
@@ -33,8 +34,8 @@ def assemble(
     settings: PrepareSettings,
     neighbours: Sequence[NeighbourSource] = (),
 ) -> tuple[Dataset, list[FeatureStream], dict[str, Neighbours]]:
-    """Everything but the feature tables, those as streams, and the neighbours that are given."""
-    catalogue, item_ids = _catalogue(source, table, files, settings)
+    """Return the data set without features, its features as streams, and the given neighbours by modality."""
+    catalogue, row_ids = _catalogue(source, table, files, settings)
     frame, cleaning = clean(
         source.log,
         catalogue=catalogue,
@@ -43,47 +44,73 @@ def assemble(
         unknown_items=settings.unknown_items,
         k_core=settings.k_core,
     )
+    items = _kept_items(frame, catalogue, settings)
+    users = Vocabulary(frame["user_id"].unique(maintain_order=True), noun="user")
+    streams = _align_features(files, items, row_ids, _known_ids(source.log, catalogue, items), settings)
+    item_table = _align_table(table, row_ids, items) if table is not None and row_ids is not None else None
+    columns = MetadataColumns(settings.categorical, parse_separators(settings.multi), settings.numeric)
+    if columns:
+        streams.append(FeatureStream.from_features(_metadata(table, row_ids, items, columns, streams)))
+    dataset = _split(frame, users, items, item_table, asdict(cleaning), settings)
+    aligned = _align_neighbours(neighbours, streams, row_ids, items)
+    if settings.drop_modality:
+        dataset, streams, aligned = drop_modality(dataset, streams, aligned, settings.drop_modality, settings.seed)
+    return dataset, streams, aligned
+
+
+def _kept_items(frame: pl.DataFrame, catalogue: Vocabulary | None, settings: PrepareSettings) -> Vocabulary:
+    """Return the items of the data set.
+
+    Without a catalogue these are the items of the cleaned log; with a k-core, the catalogue's items in the cleaned log;
+    otherwise the whole catalogue, and after it the items of the log that it lacks.
+    """
     log_items = frame["item_id"].unique(maintain_order=True)
     if catalogue is None:
-        ids = log_items
-    elif settings.k_core > 1:
-        ids = catalogue.ids.filter(catalogue.ids.is_in(log_items.implode()))
-    else:
-        strangers = log_items.filter(catalogue.find(log_items) < 0)
-        ids = pl.concat([catalogue.ids, strangers.alias("id")])
-    users, items = Vocabulary(frame["user_id"].unique(maintain_order=True), noun="user"), Vocabulary(ids)
-    known = Vocabulary(pl.concat([ids.alias("id"), *_ids_known(source.log, catalogue)]).unique(maintain_order=True))
+        return Vocabulary(log_items)
+    if settings.k_core > 1:
+        return Vocabulary(catalogue.ids.filter(catalogue.ids.is_in(log_items.implode())))
+    unknown = log_items.filter(catalogue.find(log_items) < 0)
+    return Vocabulary(pl.concat([catalogue.ids, unknown.alias("id")]))
+
+
+def _known_ids(log: Log, catalogue: Vocabulary | None, items: Vocabulary) -> Vocabulary:
+    """Return all item ids of the log and the catalogue, also those that cleaning dropped: files may contain them."""
+    ids = [items.ids.alias("id"), log.frame["item_id"].drop_nulls().alias("id")]
+    if catalogue is not None:
+        ids.append(catalogue.ids.alias("id"))
+    return Vocabulary(pl.concat(ids).unique(maintain_order=True))
+
+
+def _align_features(
+    files: list[FeatureFile],
+    items: Vocabulary,
+    row_ids: pl.Series | None,
+    known: Vocabulary,
+    settings: PrepareSettings,
+) -> list[FeatureStream]:
     unknown: Literal["error", "drop"] = "error" if settings.unknown_items == "error" else "drop"
-    streams = []
     store: Store | None = None if settings.store == "same" else settings.store
+    streams = []
     for file in files:
-        order = order_of(file, items, item_ids, known, unknown=unknown)
+        order = match_rows(file, items, row_ids, known, unknown=unknown)
         streams.append(stream_features(file, order, store=store, zero_rows=settings.zero_rows))
-    item_table = _aligned(table, item_ids, items) if table is not None and item_ids is not None else None
-    columns = MetadataColumns(settings.categorical, separators(settings.multi), settings.numeric)
-    if columns:
-        streams.append(streamed(_metadata(table, item_ids, items, columns, streams)))
-    dataset = _split(frame, users, items, item_table, asdict(cleaning), settings)
-    near = _neighbours(neighbours, streams, item_ids, items)
-    if settings.drop_modality:
-        dataset, streams, near = drop_modality(dataset, streams, near, settings.drop_modality, settings.seed)
-    return dataset, streams, near
+    return streams
 
 
-def _neighbours(
-    sources: Sequence[NeighbourSource], streams: list[FeatureStream], ids: pl.Series | None, items: Vocabulary
+def _align_neighbours(
+    sources: Sequence[NeighbourSource], streams: list[FeatureStream], row_ids: pl.Series | None, items: Vocabulary
 ) -> dict[str, Neighbours]:
-    found: dict[str, Neighbours] = {}
+    aligned: dict[str, Neighbours] = {}
     for source in sources:
         name = source.modality
         if name not in [stream.modality for stream in streams]:
             raise SettingsError(f'neighbours by "{name}", but no features of that modality', hint="give its features")
-        if ids is None:
-            raise SettingsError("neighbours are rows of the item table, and there is none", hint="give it with --items")
-        if name in found:
+        if row_ids is None:
+            raise SettingsError("neighbours are rows of the item table, but there is none", hint="give it with --items")
+        if name in aligned:
             raise SettingsError(f'neighbours by "{name}" are given twice', hint="give them once")
-        found[name] = read_neighbours(source, items.find(ids), len(items))
-    return found
+        aligned[name] = read_neighbours(source, items.find(row_ids), len(items))
+    return aligned
 
 
 def _split(
@@ -94,11 +121,12 @@ def _split(
     cleaning: dict[str, int],
     settings: PrepareSettings,
 ) -> Dataset:
+    """Return the data set without features, with its split."""
     rows = pl.DataFrame({"user": users.find(frame["user_id"]), "item": items.find(frame["item_id"])})
     kept = [column for column in ("time", "split") if column in frame.columns]
     rows = rows.with_columns(frame[column] for column in kept).sort("user", "item")
     if "time" in rows.columns and rows["time"].null_count():
-        rows = rows.drop("time")  # a time that only some have orders nothing
+        rows = rows.drop("time")  # if some times are missing, interactions cannot be ordered by time
     dataset = Dataset(
         users=users,
         items=items,
@@ -120,49 +148,45 @@ def _split(
 def _catalogue(
     source: Source, table: Table | None, files: list[FeatureFile], settings: PrepareSettings
 ) -> tuple[Vocabulary | None, pl.Series | None]:
-    """All items there are, and which item each row of an item table (or of a matrix without ids) stands for.
+    """Return all items, and the item id of each row of the item table (and so of each feature matrix without ids).
 
-    The item table says; else the numbering of a layout that numbers its items; else the log (None).
+    They come from the item table; without one, from a format that numbers its items. Otherwise both are None, and the
+    items are those of the log.
     """
     if table is not None:
-        ids = item_ids_of(table, settings.item_id_column)
+        ids = read_item_ids(table, settings.item_id_column)
         return Vocabulary(ids), ids
     if source.n_items is not None:
-        rows = max([len(file.values) for file in files if file.ids is None], default=source.n_items)
-        if rows < source.n_items:
+        n_rows = max([len(file.values) for file in files if file.ids is None], default=source.n_items)
+        if n_rows < source.n_items:
             raise InputError(
-                f"item {source.n_items - 1} is in the interactions, but features end at item {rows - 1}",
+                f"item {source.n_items - 1} is in the interactions, but the features end at item {n_rows - 1}",
                 where=location(source.log.path),
                 hint="give one row of features per item id",
             )
-        ids = pl.Series("id", [str(row) for row in range(rows)], dtype=pl.String)
+        ids = pl.Series("id", [str(row) for row in range(n_rows)], dtype=pl.String)
         return Vocabulary(ids), ids
     return None, None
 
 
-def _ids_known(log: Log, catalogue: Vocabulary | None) -> list[pl.Series]:
-    """Ids that cleaning may have dropped, but that are no strangers."""
-    ids = [log.frame["item_id"].drop_nulls().alias("id")]
-    return [*ids, catalogue.ids.alias("id")] if catalogue is not None else ids
-
-
-def _aligned(table: Table, ids: pl.Series, items: Vocabulary) -> pl.DataFrame:
-    """The item table with row i = item i, its ids in `item_id`; items it lacks have nulls."""
-    rows = table.frame.drop("item_id", strict=False).insert_column(0, ids.alias("item_id"))
+def _align_table(table: Table, row_ids: pl.Series, items: Vocabulary) -> pl.DataFrame:
+    """Return the item table with row i = item i and the ids in `item_id`. Items that are not in the table get nulls."""
+    rows = table.frame.drop("item_id", strict=False).insert_column(0, row_ids.alias("item_id"))
     return items.ids.alias("item_id").to_frame().join(rows, on="item_id", how="left", maintain_order="left")
 
 
 def _metadata(
     table: Table | None,
-    ids: pl.Series | None,
+    row_ids: pl.Series | None,
     items: Vocabulary,
     columns: MetadataColumns,
     streams: list[FeatureStream],
 ) -> Features:
-    if table is None or ids is None:
+    """Encode the metadata columns of the item table as features of modality "metadata"."""
+    if table is None or row_ids is None:
         raise SettingsError("metadata columns are named, but there is no item table", hint="give it with --items")
     if any(stream.modality == "metadata" for stream in streams):
-        raise SettingsError("a modality is called metadata already", hint="rename that feature file's modality")
+        raise SettingsError("a modality is already named metadata", hint="rename the modality of that feature file")
     for column in columns.numeric:
-        table.numbers(column)  # in the order of the file first: an error names the row there
-    return fit_metadata(Table(_aligned(table, ids, items), table.path, table.first_row), columns)
+        table.numbers(column)  # check before alignment, so that an error names the row of the file
+    return fit_metadata(Table(_align_table(table, row_ids, items), table.path, table.first_row), columns)

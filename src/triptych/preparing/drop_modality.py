@@ -1,4 +1,4 @@
-"""Modalities taken away from a share of the items: what a study of missing ones is made of."""
+"""Drop modalities for a share of the items, to study the effect of missing modalities."""
 
 from __future__ import annotations
 
@@ -23,48 +23,56 @@ def drop_modality(
     shares: Sequence[str],
     seed: int,
 ) -> tuple[Dataset, list[FeatureStream], dict[str, Neighbours]]:
-    """The same, of which a share of the items lacks a modality. shares: ["image=0.25", …].
+    """Return data set, features and neighbours with modalities dropped for a share of the items.
 
-    The items are the first of one random order, so larger shares hold the smaller ones, and of several modalities the
-    same items lose them. Given neighbours go with the features, on both sides. Raises SettingsError.
+    shares: ["image=0.25", …]. The items are the first ones of a single random order. So the items of a larger share
+    include those of a smaller one, and several modalities are dropped for the same items. Given neighbours are dropped
+    with the features: those of the items, and those that point to the items. Raises SettingsError.
     """
-    shares_by_name = _parse(shares, [stream.modality for stream in streams])
+    shares_by_name = _parse_shares(shares, [stream.modality for stream in streams])
     order = numpy_generator(seed, Purpose.DROP_MODALITY).permutation(dataset.n_items)
-    lost = {name: np.zeros(dataset.n_items, dtype=np.bool_) for name in shares_by_name}
+    dropped = {name: np.zeros(dataset.n_items, dtype=np.bool_) for name in shares_by_name}
     for name, share in shares_by_name.items():
-        lost[name][order[: round(share * dataset.n_items)]] = True
+        dropped[name][order[: round(share * dataset.n_items)]] = True
     return (
         replace(dataset, about={**dataset.about, "dropped_modalities": shares_by_name}),
-        [_thinned(stream, lost[stream.modality]) if stream.modality in lost else stream for stream in streams],
-        {name: _between(near, ~lost[name]) if name in lost else near for name, near in neighbours.items()},
+        [
+            _drop_features(stream, dropped[stream.modality]) if stream.modality in dropped else stream
+            for stream in streams
+        ],
+        {name: _drop_neighbours(each, dropped[name]) if name in dropped else each for name, each in neighbours.items()},
     )
 
 
-def _parse(shares: Sequence[str], modalities: Sequence[str]) -> dict[str, float]:
-    asked: dict[str, float] = {}
-    for each in shares:
-        name, _, value = each.partition("=")
-        if name in asked:
-            raise SettingsError(f'"{name}" is taken away twice', hint="name it once")
+def _parse_shares(entries: Sequence[str], modalities: Sequence[str]) -> dict[str, float]:
+    """Parse MODALITY=SHARE entries. Raises SettingsError."""
+    shares: dict[str, float] = {}
+    for entry in entries:
+        name, _, value = entry.partition("=")
+        if name in shares:
+            raise SettingsError(f'modality "{name}" is dropped twice', hint="name it once")
         if name not in modalities:
-            raise SettingsError(f'no modality "{name}" to take away', hint=did_you_mean(name, modalities))
+            raise SettingsError(f'no modality "{name}" to drop', hint=did_you_mean(name, modalities))
         try:
-            asked[name] = float(value)
+            shares[name] = float(value)
         except ValueError:
-            asked[name] = -1.0
-        if not 0 <= asked[name] <= 1:
-            raise SettingsError(f'"{each}" is not MODALITY=SHARE', hint="write for example image=0.25")
-    return asked
+            shares[name] = -1.0
+        if not 0 <= shares[name] <= 1:
+            raise SettingsError(f'"{entry}" is not MODALITY=SHARE', hint="write for example image=0.25")
+    return shares
 
 
-def _thinned(stream: FeatureStream, lost: NDArray[np.bool_]) -> FeatureStream:
+def _drop_features(stream: FeatureStream, dropped: NDArray[np.bool_]) -> FeatureStream:
+    """Return the stream without the features of the items where `dropped`, bool [n_items], is true."""
+
     def rows(items: slice) -> tuple[NDArray[Any], NDArray[np.bool_]]:
         values, present = stream.rows(items)
-        return values, present & ~lost[items]
+        return values, present & ~dropped[items]
 
-    return replace(stream, rows=rows, provenance={**stream.provenance, "dropped": int(lost.sum())})
+    return replace(stream, rows=rows, provenance={**stream.provenance, "dropped": int(dropped.sum())})
 
 
-def _between(near: Neighbours, kept: NDArray[np.bool_]) -> Neighbours:
-    """The neighbours among the items that are kept, bool [n_items]."""
-    return near.where((near.items >= 0) & kept[near.items] & kept[:, None])
+def _drop_neighbours(neighbours: Neighbours, dropped: NDArray[np.bool_]) -> Neighbours:
+    """Return the neighbours among the items where `dropped`, bool [n_items], is false."""
+    kept = ~dropped
+    return neighbours.filter((neighbours.items >= 0) & kept[neighbours.items] & kept[:, None])

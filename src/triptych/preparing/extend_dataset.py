@@ -1,4 +1,4 @@
-"""New items into a data set: their rows of the item table and their features behind those that are there."""
+"""Extend a data set by new items: their rows of the item table and their features come after the existing ones."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 
 from triptych.content.metadata import encode_metadata
 from triptych.data.dataset import Dataset, open_dataset, save_dataset
-from triptych.data.features import Features, FeatureStream, streamed
-from triptych.data.formats.features import FeatureSource, Store, open_features, order_of, stream_features
-from triptych.data.formats.tables import Table, item_ids_of, read_table
+from triptych.data.features import Features, FeatureStream
+from triptych.data.formats.alignment import Store, match_rows, stream_features
+from triptych.data.formats.features import FeatureSource, open_features
+from triptych.data.formats.tables import Table, read_item_ids, read_table
 from triptych.data.interactions import Interactions
 from triptych.data.neighbours import Neighbours
 from triptych.data.vocabulary import Vocabulary
@@ -33,35 +34,35 @@ def extend_dataset(
     overwrite: bool = False,
     listener: Listener = ignore_progress,
 ) -> Dataset:
-    """Write the data set folder `output`: `dataset` and behind its items those of an item table that it lacks.
+    """Write `dataset`, followed by the items of an item table that it lacks, to the folder `output`.
 
-    features: of the new items, of modalities that the data set has; rows of items that it has already are passed over,
-    and what is not given is missing. Metadata are encoded as the data set's were. Interactions and split stay. Returns
-    the data set, opened from there. Raises InputError (naming file, row and mend), SettingsError, ArtefactError.
+    features: feature files of the new items, for modalities of the data set. Rows of items that are already in the data
+    set are ignored; features that are not given are missing. Metadata are encoded with the encoder of the data set.
+    Interactions and split do not change. Returns the extended data set, opened from `output`.
+    Raises InputError (with file, row and hint), SettingsError, ArtefactError.
     """
     table = read_table(Path(items))
-    ids = item_ids_of(table, item_id_column)
-    fresh = dataset.items.find(ids) < 0
-    if not fresh.any():
-        raise InputError("brings no new item", where=table.where(), hint="give items that the data set lacks")
-    new, rows = Vocabulary(ids.filter(fresh)), np.flatnonzero(fresh)
+    ids = read_item_ids(table, item_id_column)
+    is_new = dataset.items.find(ids) < 0
+    if not is_new.any():
+        raise InputError("has no new item", where=table.location(), hint="give items that the data set lacks")
+    new, rows = Vocabulary(ids.filter(is_new)), np.flatnonzero(is_new)
     streams = [
-        _joined(dataset.features[name], stream)
+        _concatenate(dataset.features[name], stream)
         for name, stream in _new_features(dataset, table, rows, features, ids, new).items()
     ]
-    n_items = dataset.n_items + len(new)
-    taken = dataset.interactions
-    grown = replace(
+    old = dataset.interactions
+    extended = replace(
         dataset,
         items=Vocabulary(pl.concat([dataset.items.ids, new.ids])),
-        interactions=Interactions(taken.users, taken.items, taken.n_users, n_items),
+        interactions=Interactions(old.users, old.items, old.n_users, dataset.n_items + len(new)),
         features={},
         neighbours={},
-        item_table=_grown_table(dataset, table.frame[rows], new),
+        item_table=_extend_table(dataset, table.frame[rows], new),
         about={**dataset.about, "added": [*dataset.about.get("added", []), {"file": table.path.name, "n": len(new)}]},
     )
-    near = {name: _padded(each, len(new)) for name, each in dataset.neighbours.items()}
-    save_dataset(grown, near, streams, Path(output), overwrite=overwrite, listener=listener)
+    neighbours = {name: _pad(each, len(new)) for name, each in dataset.neighbours.items()}
+    save_dataset(extended, neighbours, streams, Path(output), overwrite=overwrite, listener=listener)
     return open_dataset(Path(output))
 
 
@@ -73,7 +74,10 @@ def _new_features(
     ids: pl.Series,
     new: Vocabulary,
 ) -> dict[str, FeatureStream]:
-    """Every modality of the data set, of the new items. ids: of the table; rows: which of its rows are new."""
+    """Return the features of the new items in each modality of the data set.
+
+    ids: the item ids of the table. rows: the rows of the table that are new items.
+    """
     given = {source.modality: source for source in sources}
     for name in given:
         if name not in dataset.features:
@@ -87,23 +91,26 @@ def _new_features(
     for name, old in dataset.features.items():
         if old.encoder is not None and name not in given:
             values, present = encode_metadata(old.encoder, table)
-            streams[name] = streamed(Features(name, values[rows], present[rows], {"file": table.path.name}))
+            metadata = Features(name, values[rows], present[rows], {"file": table.path.name})
+            streams[name] = FeatureStream.from_features(metadata)
         elif name not in given:
-            streams[name] = _nothing(old, len(new))
+            streams[name] = _all_missing(old, len(new))
         else:
             file = open_features(given[name])
             if file.values.shape[1] != old.width:
                 raise InputError(
-                    f"features are {file.values.shape[1]}-d, those of the data set {old.width}-d",
-                    where=file.where(0),
-                    hint="encode them as the others were encoded",
+                    f"features have width {file.values.shape[1]}, those of the data set {old.width}",
+                    where=file.location(0),
+                    hint="encode them with the encoder of the data set's features",
                 )
             store: Store = "float16" if old.table.dtype == np.float16 else "float32"
-            streams[name] = stream_features(file, order_of(file, new, ids, known), store=store)
+            streams[name] = stream_features(file, match_rows(file, new, ids, known), store=store)
     return streams
 
 
-def _nothing(like: Features, n_items: int) -> FeatureStream:
+def _all_missing(like: Features, n_items: int) -> FeatureStream:
+    """Return a stream of the same modality, width and dtype in which every item lacks the modality."""
+
     def rows(items: slice) -> tuple[NDArray[Any], NDArray[np.bool_]]:
         n = len(range(*items.indices(n_items)))
         return np.zeros((n, like.width), like.table.dtype), np.zeros(n, np.bool_)
@@ -111,8 +118,8 @@ def _nothing(like: Features, n_items: int) -> FeatureStream:
     return FeatureStream(like.modality, n_items, like.width, like.table.dtype, rows)
 
 
-def _joined(old: Features, new: FeatureStream) -> FeatureStream:
-    """The old rows, then the new ones; provenance is the old one's, with the new one's below "added"."""
+def _concatenate(old: Features, new: FeatureStream) -> FeatureStream:
+    """Return the old rows followed by the new ones. The provenance of the new rows is listed in "added"."""
     n, dtype = old.n_items, old.table.dtype
 
     def rows(items: slice) -> tuple[NDArray[Any], NDArray[np.bool_]]:
@@ -132,17 +139,17 @@ def _joined(old: Features, new: FeatureStream) -> FeatureStream:
     return FeatureStream(old.modality, n + new.n_items, old.width, dtype, rows, provenance, old.encoder)
 
 
-def _grown_table(dataset: Dataset, rows: pl.DataFrame, new: Vocabulary) -> pl.DataFrame | None:
+def _extend_table(dataset: Dataset, rows: pl.DataFrame, new: Vocabulary) -> pl.DataFrame | None:
+    """Return the item table with the rows of the new items; columns that it does not have are dropped."""
     if dataset.item_table is None:
         return None
     columns = dataset.item_table.columns
-    theirs = rows.drop("item_id", strict=False).insert_column(0, new.ids.alias("item_id"))
-    grown = pl.concat(
-        [dataset.item_table, theirs.select(name for name in columns if name in theirs.columns)], how="diagonal_relaxed"
-    )
-    return grown.select(columns)
+    new_rows = rows.drop("item_id", strict=False).insert_column(0, new.ids.alias("item_id"))
+    common = [name for name in columns if name in new_rows.columns]
+    return pl.concat([dataset.item_table, new_rows.select(common)], how="diagonal_relaxed").select(columns)
 
 
-def _padded(near: Neighbours, n: int) -> Neighbours:
-    """No neighbours are given for the new items: models look for them by their features."""
-    return Neighbours(np.pad(near.items, ((0, n), (0, 0)), constant_values=-1), np.pad(near.cosines, ((0, n), (0, 0))))
+def _pad(neighbours: Neighbours, n: int) -> Neighbours:
+    """Add n items without given neighbours; models compute theirs from the features."""
+    items = np.pad(neighbours.items, ((0, n), (0, 0)), constant_values=-1)
+    return Neighbours(items, np.pad(neighbours.cosines, ((0, n), (0, 0))))

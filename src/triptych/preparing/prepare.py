@@ -1,4 +1,4 @@
-"""The two ways in: `prepare` from files to a folder, `dataset_from_frames` from frames, in memory."""
+"""Prepare data sets: `prepare` from files into a folder, `dataset_from_frames` from frames in memory."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ import polars as pl
 from numpy.typing import ArrayLike, NDArray
 
 from triptych.data.dataset import Dataset, open_dataset, save_dataset
-from triptych.data.features import collected
 from triptych.data.formats.features import FeatureFile, FeatureSource, open_features
+from triptych.data.formats.format import Source
 from triptych.data.formats.log import log_from_table
 from triptych.data.formats.neighbours import NeighbourSource
-from triptych.data.formats.registry import Source, read_source
-from triptych.data.formats.tables import Table, good_ids, read_table
+from triptych.data.formats.registry import read_source
+from triptych.data.formats.tables import Table, check_item_ids, read_table
 from triptych.errors import InputError, SettingsError, location
 from triptych.preparing.assemble import assemble
 from triptych.preparing.settings import PrepareSettings
@@ -37,22 +37,22 @@ def prepare(
     overwrite: bool = False,
     listener: Listener = ignore_progress,
 ) -> Dataset:
-    """Read interactions, an item table and feature files, and write the data set folder `output`, whole or not at all.
+    """Read interactions, an item table and feature files, and write the data set folder `output` atomically.
 
-    neighbours: nearest items by a modality that were found elsewhere; models that need them look there first.
-    Feature tables stream from file to file; they are never in memory whole. Returns the data set, opened from there.
-    Raises InputError (naming file, row and mend), SettingsError, ArtefactError.
+    neighbours: nearest items in a modality, computed by another program; models use them instead of their own search.
+    Feature tables are streamed from file to file, so they need not fit in memory. Returns the data set, opened from
+    `output`. Raises InputError (with file, row and hint), SettingsError, ArtefactError.
     """
     settings = parse(PrepareSettings, vars(settings or PrepareSettings()), of="prepare")
-    found = read_source(Path(source), settings.columns, settings.format)
-    table = read_table(Path(items)) if items is not None else found.items
-    given = {each.modality: each for each in (*found.features, *features)}
-    if len(given) < len(found.features) + len(features):
+    contents = read_source(Path(source), settings.columns, settings.format)
+    table = read_table(Path(items)) if items is not None else contents.items
+    sources = {each.modality: each for each in (*contents.features, *features)}
+    if len(sources) < len(contents.features) + len(features):
         raise SettingsError("a modality is given twice", hint="give each modality once")
-    opened = [open_features(each) for each in given.values()]
-    dataset, streams, near = assemble(found, table, opened, settings, neighbours)
+    files = [open_features(each) for each in sources.values()]
+    dataset, streams, aligned = assemble(contents, table, files, settings, neighbours)
     about = {**dataset.about, "sources": [Path(source).name, *([Path(items).name] if items else [])]}
-    save_dataset(replace(dataset, about=about), near, streams, Path(output), overwrite=overwrite, listener=listener)
+    save_dataset(replace(dataset, about=about), aligned, streams, Path(output), overwrite=overwrite, listener=listener)
     return open_dataset(Path(output))
 
 
@@ -63,34 +63,33 @@ def dataset_from_frames(
     features: Mapping[str, ArrayLike | tuple[Sequence[str], ArrayLike]] | None = None,
     settings: PrepareSettings | None = None,
 ) -> Dataset:
-    """The same from frames (pandas, polars or Arrow) and arrays, in memory.
+    """Prepare a data set from frames (pandas, polars or Arrow) and arrays, in memory.
 
     items: the item table. features: modality -> matrix [n_items, width] in the order of the item table, or
     (item ids, matrix). Raises InputError, SettingsError.
     """
     settings = parse(PrepareSettings, vars(settings or PrepareSettings()), of="prepare")
-    log = log_from_table(_table_of(interactions, "interactions"), settings.columns)
-    table = _table_of(items, "items") if items is not None else None
-    files = [_file_of(modality, given) for modality, given in (features or {}).items()]
+    log = log_from_table(_table_from_frame(interactions, "interactions"), settings.columns)
+    table = _table_from_frame(items, "items") if items is not None else None
+    files = [_file_from_array(modality, values) for modality, values in (features or {}).items()]
     dataset, streams, _ = assemble(Source(log), table, files, settings)
-    every = {stream.modality: collected(stream) for stream in streams}
-    return replace(dataset, features=every)
+    return replace(dataset, features={stream.modality: stream.collect() for stream in streams})
 
 
-def _table_of(given: Any, name: str) -> Table:
+def _table_from_frame(native: Any, name: str) -> Table:
     try:
-        frame = nw.from_native(given, eager_only=True).to_polars()
+        frame = nw.from_native(native, eager_only=True).to_polars()
     except TypeError:
         raise InputError(
-            f"cannot read a {type(given).__name__}", where=name, hint="give a pandas, polars or Arrow frame"
+            f"cannot read a {type(native).__name__}", where=name, hint="give a pandas, polars or Arrow frame"
         ) from None
     if not len(frame):
         raise InputError("has no rows", where=name, hint="give at least one row")
     return Table(frame, Path(name), 0)
 
 
-def _file_of(modality: str, given: ArrayLike | tuple[Sequence[str], ArrayLike]) -> FeatureFile:
-    ids, matrix = given if isinstance(given, tuple) else (None, given)
+def _file_from_array(modality: str, features: ArrayLike | tuple[Sequence[str], ArrayLike]) -> FeatureFile:
+    ids, matrix = features if isinstance(features, tuple) else (None, features)
     values: NDArray[Any] = np.asarray(matrix)
     source = FeatureSource(modality, Path(f"features[{modality!r}]"))
     if values.ndim != 2 or not np.issubdtype(values.dtype, np.floating):
@@ -106,5 +105,5 @@ def _file_of(modality: str, given: ArrayLike | tuple[Sequence[str], ArrayLike]) 
             raise InputError(
                 f"{len(series)} ids for {len(values)} rows", where=str(source.path), hint="give one id per row"
             )
-        series = good_ids(series, lambda row: location(source.path, row=row))
+        series = check_item_ids(series, lambda row: location(source.path, row=row))
     return FeatureFile(source, values, series, first_id=0)

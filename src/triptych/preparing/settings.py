@@ -1,4 +1,4 @@
-"""How files become a data set: every choice, with its default and meaning."""
+"""Settings of `prepare`, each with its default and meaning."""
 
 from __future__ import annotations
 
@@ -9,29 +9,32 @@ from annotated_types import Interval
 from typing_extensions import Doc
 
 from triptych.data.cleaning import Nulls, UnknownItems
-from triptych.data.formats.features import ZeroRows
+from triptych.data.formats.alignment import ZeroRows
 from triptych.data.formats.log import Columns
+from triptych.data.formats.registry import FORMAT_CHOICES
 
 
 @dataclass(frozen=True)
 class PrepareSettings:
-    """How files become a data set. Column names: "" is a guess by the usual names, "-" is none."""
+    """Settings of `prepare`. Column names: "" guesses by the usual names, "-" means that there is no such column."""
 
-    format: Annotated[str, Doc("auto, table, recbole, mmrec or movielens")] = "auto"
+    format: Annotated[str, Doc(FORMAT_CHOICES)] = "auto"
     user_column: Annotated[str, Doc("column of user ids")] = ""
     item_column: Annotated[str, Doc("column of item ids in the log")] = ""
     rating_column: Annotated[str, Doc("column of ratings")] = ""
     time_column: Annotated[str, Doc("column of times: seconds or ISO dates")] = ""
-    split_column: Annotated[str, Doc("column that says train, validation or test (or 0, 1, 2)")] = ""
+    split_column: Annotated[str, Doc("column of the split: train, validation or test (or 0, 1, 2)")] = ""
     item_id_column: Annotated[str, Doc("column of item ids in the item table")] = ""
     min_rating: Annotated[float | None, Doc("drop interactions rated below this")] = None
     nulls: Annotated[Nulls, Doc("rows without a user or item id: error or drop")] = "error"
     unknown_items: Annotated[UnknownItems, Doc("items that the item table lacks: error, drop or keep")] = "error"
-    zero_rows: Annotated[ZeroRows, Doc("feature rows of zeros: missing, or keep as they are")] = "missing"
+    zero_rows: Annotated[ZeroRows, Doc("feature rows of zeros: missing (the item lacks the modality) or keep")] = (
+        "missing"
+    )
     k_core: Annotated[int, Interval(ge=0), Doc("keep users and items with at least this many interactions")] = 0
     split: Annotated[
         Literal["auto", "ratio", "leave-one-out", "time", "cold-items", "given"],
-        Doc("how to split; auto: as given where a column says, else by ratio"),
+        Doc("how to split; auto: as given if there is a split column, else by ratio"),
     ] = "auto"
     train: Annotated[float, Interval(gt=0, le=1), Doc("share of train, for ratio, time and cold-items")] = 0.8
     validation: Annotated[float, Interval(ge=0, lt=1), Doc("share of validation; the rest is test")] = 0.1
@@ -44,10 +47,10 @@ class PrepareSettings:
     numeric: Annotated[tuple[str, ...], Doc("item columns of numbers")] = ()
 
     drop_modality: Annotated[
-        tuple[str, ...], Doc("modality=share: drop a modality for a share of the items, to study what that costs")
+        tuple[str, ...], Doc("modality=share: drop a modality for a share of the items, to study missing modalities")
     ] = ()
 
     @property
     def columns(self) -> Columns:
-        """The columns of the log."""
+        """The column names of the log."""
         return Columns(self.user_column, self.item_column, self.rating_column, self.time_column, self.split_column)

@@ -1,1 +1,1 @@
-"""Scorers, top-k, metrics: full ranking and how good it is."""
+"""Scorers, top-k lists, metrics and evaluation by full ranking."""

@@ -1,4 +1,4 @@
-"""Scorer + held-out interactions -> Report: full ranking over all items."""
+"""Evaluation by full ranking: a scorer and held-out interactions -> Report."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ STANDARD = (
 
 @dataclass(frozen=True)
 class Report:
-    """How good a ranking is.
+    """The metrics of a ranking.
 
-    users: int64 [n] rows of the users that have relevant items; only they count.
+    users: int64 [n] rows of the users with relevant items; only they count.
     per_user: metric, as "ndcg@50" -> float64 [n].
-    n_without: how many users have no relevant item.
+    n_without: the number of users without a relevant item.
     excluded: which items were left out of the ranking, as text.
     """
 
@@ -46,14 +46,14 @@ class Report:
 
     @property
     def means(self) -> dict[str, float]:
-        """metric -> mean over the users that count."""
+        """metric -> mean over the users with relevant items."""
         return {name: float(values.mean()) for name, values in self.per_user.items()}
 
     def __getitem__(self, metric: str) -> float:
         return float(self.per_user[str(parse_metric(metric))].mean())
 
     def subset(self, chosen: NDArray[np.bool_]) -> Report:
-        """The same for some users only: chosen, bool [n], along `users`."""
+        """Return the report for some of the users. chosen: bool [n], aligned with `users`."""
         per_user = {name: values[chosen] for name, values in self.per_user.items()}
         return Report(self.users[chosen], per_user, self.n_without, self.excluded)
 
@@ -67,32 +67,34 @@ def evaluate(
     excluded: str = "training items",
     listener: Listener = ignore_progress,
 ) -> Report:
-    """Rank all items but the seen ones for every user who has relevant items, and measure.
+    """Rank all items except the seen ones for each user with relevant items, and compute the metrics.
 
-    Raises SettingsError on an unknown metric, InputError if no user has a relevant item.
+    Raises SettingsError for an unknown metric, InputError if no user has a relevant item.
     """
-    asked: list[Metric] = [parse_metric(metric) for metric in metrics]
-    users = users_that_count(relevant)
-    k = max(metric.k for metric in asked)
-    pieces: dict[str, list[NDArray[np.float64]]] = {str(metric): [] for metric in asked}
+    requested: list[Metric] = [parse_metric(metric) for metric in metrics]
+    users = users_with_relevant_items(relevant)
+    k = max(metric.k for metric in requested)
+    pieces: dict[str, list[NDArray[np.float64]]] = {str(metric): [] for metric in requested}
     for chunk, items, _ in rank_all(scorer, users, k, seen, listener, "evaluating"):
         hits = hits_of(chunk, items, relevant)
-        for metric in asked:
+        for metric in requested:
             pieces[str(metric)].append(metric.values(hits))
     per_user = {name: np.concatenate(values) for name, values in pieces.items()}
     return Report(users, per_user, relevant.n_users - len(users), excluded)
 
 
-def users_that_count(relevant: Interactions) -> NDArray[np.int64]:
-    """The users who have relevant items, rows ascending. Raises InputError if there is none."""
+def users_with_relevant_items(relevant: Interactions) -> NDArray[np.int64]:
+    """Return the rows of the users with relevant items, ascending. Raises InputError if there are none."""
     users = np.flatnonzero(relevant.user_degrees)
     if not len(users):
-        raise InputError("no user has a held-out item, so there is nothing to measure", hint="split the data otherwise")
+        raise InputError(
+            "no user has a held-out item, so there is nothing to measure", hint="split the data in another way"
+        )
     return users
 
 
 def hits_of(users: NDArray[np.int64], items: NDArray[np.int64], relevant: Interactions) -> Hits:
-    """Which places of the lists items int64 [n, k] (-1: none) of users int64 [n] hold a relevant item."""
+    """Find the relevant items in ranked lists: items int64 [n, k] (-1: no item) of users int64 [n]."""
     real = items >= 0
     found = relevant.contain(np.repeat(users, items.shape[1]), np.where(real, items, 0).reshape(-1))
     return Hits(found.reshape(items.shape) & real, relevant.user_degrees[users])

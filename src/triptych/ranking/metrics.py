@@ -1,8 +1,8 @@
-"""METRICS: how good a ranked list is, one function a metric.
+"""METRICS: the quality of ranked lists, one function per metric.
 
-Every metric sees the same two things: which ranks hold a relevant item, `hits` bool [n, k], and how many relevant
-items each user has in all, `n_relevant` int64 [n] (at least 1). It returns float64 [n]. Relevance is 0 or 1; ideals
-count all relevant items, not only the retrieved ones.
+Every metric gets the same two arrays: which ranks hold a relevant item, `hits` bool [n, k], and the number of relevant
+items per user, `n_relevant` int64 [n] (at least 1). It returns float64 [n]. Relevance is 0 or 1. Ideal lists count all
+relevant items, not only the retrieved ones.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ FloatArray = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Hits:
-    """Where the relevant items stand: hits bool [n, k], n_relevant int64 [n]."""
+    """The ranks of the relevant items: hits bool [n, k], and their number per user, n_relevant int64 [n]."""
 
     hits: NDArray[np.bool_]
     n_relevant: NDArray[np.int64]
@@ -32,44 +32,44 @@ class Hits:
 
     @cached_property
     def found(self) -> NDArray[np.int64]:
-        """int64 [n, k]: relevant items up to each rank."""
+        """int64 [n, k]: the number of relevant items up to each rank."""
         return np.cumsum(self.hits, axis=1, dtype=np.int64)
 
     def at(self, k: int) -> Hits:
-        """The first k ranks."""
+        """Return the hits at the first k ranks."""
         return Hits(self.hits[:, :k], self.n_relevant)
 
 
 def ndcg(at: Hits) -> FloatArray:
-    """Σ hit_r / log2(r + 1), over what the best possible list of k would have."""
+    """Σ hit_r / log2(r + 1), divided by the value of an ideal list of length k."""
     discounts = 1.0 / np.log2(np.arange(2, at.k + 2))
     ideal = np.concatenate([[0.0], np.cumsum(discounts)])[np.minimum(at.n_relevant, at.k)]
     return np.asarray((at.hits * discounts).sum(axis=1) / ideal)
 
 
 def recall(at: Hits) -> FloatArray:
-    """The share of the relevant items that is in the list."""
+    """The share of the relevant items that are in the list."""
     return np.asarray(at.found[:, -1] / at.n_relevant)
 
 
 def precision(at: Hits) -> FloatArray:
-    """The share of the k places that hold a relevant item."""
+    """The share of the k ranks that hold a relevant item."""
     return np.asarray(at.found[:, -1] / at.k)
 
 
 def hit_rate(at: Hits) -> FloatArray:
-    """1 if any relevant item is in the list."""
+    """1 if any relevant item is in the list, else 0."""
     return (at.found[:, -1] > 0).astype(np.float64)
 
 
 def mean_average_precision(at: Hits) -> FloatArray:
-    """Precision at the ranks of the relevant items, added up, over the number of relevant items."""
+    """The sum of the precisions at the ranks of the relevant items, divided by the number of relevant items."""
     precisions = at.found / np.arange(1, at.k + 1)
     return np.asarray((precisions * at.hits).sum(axis=1) / at.n_relevant)
 
 
 def mean_reciprocal_rank(at: Hits) -> FloatArray:
-    """One over the rank of the first relevant item, 0 if none is in the list."""
+    """1 / the rank of the first relevant item; 0 if none is in the list."""
     first = at.hits.argmax(axis=1)
     return np.asarray(at.hits.any(axis=1) / (first + 1.0))
 
@@ -95,12 +95,12 @@ class Metric:
         return f"{self.name}@{self.k}"
 
     def values(self, hits: Hits) -> FloatArray:
-        """float64 [n]: the metric of every user, from hits at this cutoff or a larger one."""
+        """float64 [n]: the metric per user, from hits at this cutoff or a larger one."""
         return METRICS[self.name](hits.at(self.k))
 
 
 def parse_metric(text: str) -> Metric:
-    """`"ndcg@50"` as a Metric. Raises SettingsError, with a suggestion, on an unknown name or a bad cutoff."""
+    """Parse `"ndcg@50"`. Raises SettingsError for an unknown name, with a suggestion, or a bad cutoff."""
     name, at, cutoff = text.strip().lower().partition("@")
     if name not in METRICS:
         raise SettingsError(f'unknown metric "{text}"', hint=did_you_mean(name, METRICS) + " Write it as ndcg@50.")

@@ -1,13 +1,13 @@
-"""Users that training never saw, from the items they took: a scorer for them, at once.
+"""New users without training: a scorer from their histories.
 
-Item weights speak of any history. For factors, the known users' vectors are regressed on what they took:
+Item weights score any history. For factors, the vectors of the known users are regressed on their histories:
 
-    a_u = [Σ_{i ∈ N(u)} h_i / √(d_u d_i) ; mean of h_i over N(u)]        every column of mean 0 and deviation 1
+    a_u = [Σ_{i ∈ N(u)} h_i / √(d_u d_i) ; mean of h_i over N(u)]        columns standardised
     M = argmin Σ_u ‖a_u M − (h_u − mean h)‖² + λ n ‖M‖²                   over known users
     a new user's vector = a_u M + mean h
 
-So it serves every model that ranks by an inner product, whatever made the vectors; it is linear in the user's items,
-and says what each of them adds.
+This works for every model that ranks by an inner product. It is linear in the user's items, so the part of each item
+is known.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ from triptych.data.interactions import Interactions
 from triptych.ranking.scorer import Blend, Factors, ItemWeights
 
 RIDGE = 1e-2  # λ
-USERS = 50_000  # known users that the regression looks at
+USERS = 50_000  # at most so many known users are used for the regression
 
 
 def new_user_scorer(
     scorer: Factors | ItemWeights | Blend, train: Interactions, histories: Interactions
 ) -> Factors | ItemWeights | Blend:
-    """The scorer of users who took `histories`, rows of its own users, over the same items.
+    """Return a scorer for new users. histories: their interactions, with user rows of their own and the same items.
 
-    train: what the scorer's own users took in training.
+    train: the training interactions of the scorer's users.
     """
     if isinstance(scorer, ItemWeights):
         return replace(scorer, history=histories)
@@ -40,7 +40,7 @@ def new_user_scorer(
         scorers = []
         for each in scorer.scorers:
             one = new_user_scorer(each, train, histories)
-            assert not isinstance(one, Blend)  # a blend's parts are none themselves
+            assert not isinstance(one, Blend)  # a blend never contains a blend
             scorers.append(one)
         return Blend(tuple(scorers), scorer.weights)
     return Factors(history_map(scorer, train).vectors(histories), scorer.items)
@@ -48,16 +48,16 @@ def new_user_scorer(
 
 @dataclass(frozen=True)
 class HistoryMap:
-    """M of the module's equations, the scales undone: what a history says of its user's vector.
+    """M of the equations above, without the standardisation: a linear map from histories to user vectors.
 
-    propagated, averaged: float64 [n_items, d], what item i adds to a user of n items: propagated_i / √n + averaged_i / n.
-    constant: float64 [d]. accounts_for: the share of Σ‖h_u − mean h‖² over known users that it gives.
+    propagated, averaged: float64 [n_items, d]. Item i adds propagated_i / √n + averaged_i / n to a user with n items.
+    constant: float64 [d]. explained: the share of Σ‖h_u − mean h‖² over known users that the map explains.
     """
 
     propagated: NDArray[np.float64]
     averaged: NDArray[np.float64]
     constant: NDArray[np.float64]
-    accounts_for: float
+    explained: float
 
     def vectors(self, histories: Interactions) -> Tensor:
         """float32 [n_users, d]: the vector of each user of `histories`."""
@@ -73,7 +73,7 @@ class HistoryMap:
 
 
 def history_map(factors: Factors, train: Interactions) -> HistoryMap:
-    """Fit M to the known users of `train`, or to `USERS` of them."""
+    """Fit M to the known users of `train`, or to `USERS` of them, evenly chosen."""
     items = factors.items.cpu().numpy().astype(np.float64)
     hops = items / np.sqrt(np.maximum(train.item_degrees, 1))[:, None]
     known = np.flatnonzero(train.user_degrees)
@@ -88,6 +88,6 @@ def history_map(factors: Factors, train: Interactions) -> HistoryMap:
     gram = a.T @ a + RIDGE * len(a) * np.eye(a.shape[1])
     M = np.linalg.solve(gram, a.T @ (h - h.mean(axis=0))) / scale[:, None]
     constant = h.mean(axis=0) - mean @ M
-    left = float(np.square(h - design_matrix @ M - constant).sum())
-    apart, d = float(np.square(h - h.mean(axis=0)).sum()) or 1.0, items.shape[1]
-    return HistoryMap(hops @ M[:d], items @ M[d:], constant, 1 - left / apart)
+    residual = float(np.square(h - design_matrix @ M - constant).sum())
+    total, d = float(np.square(h - h.mean(axis=0)).sum()) or 1.0, items.shape[1]
+    return HistoryMap(hops @ M[:d], items @ M[d:], constant, 1 - residual / total)

@@ -1,4 +1,4 @@
-"""A fitted model with names: ids in, ids out. What `fit` returns, `save` writes and `open_recommender` opens."""
+"""Recommender: a fitted model with ids in and ids out. `fit` returns one; `save` and `open_recommender` store it."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ from triptych.ranking.topk import check_k, rank_all
 
 KIND = "recommender"
 FACTORS, WEIGHTS = "factors.safetensors", "weights.safetensors"  # one or the other, by the kind of scorer
-BLEND = "blend.safetensors"  # beside several of them, numbered
+BLEND = "blend.safetensors"  # the weights of a blend; its scorers are in numbered files
 Unknown = Literal["raise", "warn", "popular"]
 
 
 @dataclass(frozen=True)
 class Recommender:
-    """Everything that answering needs: a scorer, ids, who took what, and how it came to be.
+    """A scorer with the ids, the interactions and a description of how it was fitted.
 
     dataset: users, items and interactions with their split; features are not needed and may be absent.
-    parameters: the trained parameters, by name; empty for models without.
-    about: model, settings, training, in plain values.
+    parameters: the trained parameters by name; empty for closed-form models.
+    about: model, settings and training, in plain values.
     """
 
     scorer: Factors | ItemWeights | Blend
@@ -48,7 +48,7 @@ class Recommender:
 
     @property
     def factors(self) -> Factors:
-        """The two matrices whose inner product ranks. Raises InputError for a model that ranks otherwise."""
+        """The two matrices whose inner product ranks. Raises InputError for a model without factors."""
         if isinstance(self.scorer, Factors):
             return self.scorer
         model = self.about.get("model", "this model")
@@ -89,10 +89,10 @@ class Recommender:
         include_seen: bool = False,
         listener: Listener = ignore_progress,
     ) -> Recommendations:
-        """The best k items for some users (all for None), without what they are known to have taken.
+        """Recommend the best k items to some users (None: all), without the items of their history.
 
-        unknown: what to do about users that nothing is known of: raise, warn and leave them out, or give them the
-        popular items. Raises UnknownIdError, SettingsError.
+        unknown: what to do about unknown users: "raise", "warn" (and leave them out), or "popular" (recommend the
+        popular items). include_seen: recommend items of the history too. Raises UnknownIdError, SettingsError.
         """
         chunks = list(self.stream(users, k, unknown=unknown, include_seen=include_seen, listener=listener))
         return Recommendations(
@@ -111,7 +111,7 @@ class Recommender:
         include_seen: bool = False,
         listener: Listener = ignore_progress,
     ) -> Iterator[Recommendations]:
-        """The same, a chunk of users at a time: memory stays bounded however many there are."""
+        """Yield the recommendations for one chunk of users at a time, in bounded memory; see `recommend`."""
         if unknown not in get_args(Unknown):
             raise SettingsError(f'unknown choice "{unknown}"', hint=did_you_mean(unknown, get_args(Unknown)))
         check_k(k)
@@ -137,11 +137,11 @@ class Recommender:
         include_seen: bool = False,
         listener: Listener = ignore_progress,
     ) -> Recommendations:
-        """The best k items for users that the model need not know, from what they took: a name -> item ids.
+        """Recommend the best k items to users the model was not trained on, from their histories, without training.
 
-        Without training; see `new_users`. A known user's name is just a name here. Who took nothing that is known gets
-        the popular items. unknown_items: what to do about items that the model does not know. Raises UnknownIdError,
-        SettingsError.
+        histories: a name per user -> item ids. The names are labels only: a known user id has no meaning here. A user
+        without any known item gets the popular items. unknown_items: "raise" or "ignore". See `ranking/new_users.py`
+        for the method. Raises UnknownIdError, SettingsError.
         """
         check_k(k)
         if unknown_items not in ("raise", "ignore"):
@@ -163,7 +163,7 @@ class Recommender:
         return Recommendations(pl.Series("id", names, dtype=pl.String), items, scores, self.dataset.items)
 
     def similar_items(self, item: str, k: int = 10) -> pl.DataFrame:
-        """The k items nearest to one: item_id, rank, similarity (see the scorer's `similarity`).
+        """Return the k items most similar to one: item_id, rank, similarity (see the scorer's `similarity`).
 
         Raises UnknownIdError, SettingsError.
         """
@@ -181,7 +181,7 @@ class Recommender:
         )
 
     def save(self, path: Path | str, *, overwrite: bool = False) -> None:
-        """Write the folder that `open_recommender` opens, whole or not at all. Raises ArtefactError if it exists."""
+        """Write a folder for `open_recommender`, whole or not at all. Raises ArtefactError if it exists."""
         with writing_folder(Path(path), KIND, dict(self.about), overwrite=overwrite) as folder:
             save_tables(self.dataset, folder)
             if isinstance(self.scorer, Blend):
@@ -196,11 +196,12 @@ class Recommender:
     def _rows(self, users: Sequence[str] | None, unknown: Unknown) -> tuple[NDArray[np.int64], list[str]]:
         if users is None:
             return np.arange(self.dataset.n_users, dtype=np.int64), []
-        asked = list(users)
         if isinstance(users, str):
             raise InputError("users must be a list of ids, not one text", hint=f'write ["{users}"]')
-        rows = self.dataset.users.rows(asked) if unknown == "raise" else self.dataset.users.find(asked)
-        unknown_ids = [name for name, row in zip(asked, rows, strict=True) if row < 0]
+        requested = list(users)
+        find = self.dataset.users.rows if unknown == "raise" else self.dataset.users.find
+        rows = find(requested)
+        unknown_ids = [name for name, row in zip(requested, rows, strict=True) if row < 0]
         if unknown_ids and unknown == "warn":
             import warnings
 
@@ -210,14 +211,14 @@ class Recommender:
 
 
 class UnknownUserWarning(UserWarning):
-    """Some users were asked for of whom nothing is known."""
+    """Some requested users are unknown and were left out."""
 
 
 def open_recommender(path: Path | str, *, verify: bool = False) -> Recommender:
-    """The recommender in a folder that `Recommender.save` or `triptych train` wrote. Raises ArtefactError."""
+    """Open the recommender in a folder of `Recommender.save` or `triptych train`. Raises ArtefactError."""
     path = Path(path)
     if not (path / "manifest.json").is_file() and (path / "model").is_dir():
-        path = path / "model"  # a run folder: the recommender is inside
+        path = path / "model"  # a run folder: the recommender is inside it
     manifest = open_folder(path, KIND, verify=verify)
     dataset = read_tables(path, manifest.version)
     train = Split.from_dataset(dataset).train.interactions

@@ -1,6 +1,7 @@
-"""Scorer: all that ranking ever asks of a model. Factors: an inner product. ItemWeights: history times weights.
+"""Scorers: everything that ranking needs from a model.
 
-Blend: several of them, weighed. Among: one of them, of some items only.
+Factors: an inner product. ItemWeights: history times weights. Blend: a weighted sum of several scorers.
+RestrictedScorer: another scorer for some of the items only.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from triptych.data.interactions import Interactions
 
 
 class Scorer(Protocol):
-    """Whatever gives every item a score for some users."""
+    """Scores all items for some users."""
 
     @property
     def n_users(self) -> int: ...
@@ -34,7 +35,7 @@ class Scorer(Protocol):
         ...
 
     def similarity(self, item: int) -> Tensor:
-        """float32 [n_items]: how near every item is to one item row."""
+        """float32 [n_items]: the similarity of each item to one item row."""
         ...
 
 
@@ -58,18 +59,18 @@ class Factors:
         return self.users[torch.from_numpy(users).to(self.users.device)] @ self.items.T
 
     def similarity(self, item: int) -> Tensor:
-        """Cosines of the representations; see Scorer."""
+        """Return the cosine of each representation to one item's; see Scorer."""
         unit = torch.nn.functional.normalize(self.items, dim=1)
         return unit @ unit[item]
 
 
 @dataclass(frozen=True)
 class ItemWeights:
-    """s(u, i) = Σ over j ∈ N(u) of weights[j, i]: what every item taken says of every other.
+    """s(u, i) = Σ over j ∈ N(u) of weights[j, i]: each item of the user's history adds its weight.
 
-    history: what the users took. weights: float32 [n_items, n_items], dense (may be a memory map) or sparse. A model
-    whose weights are products of sparse matrices keeps them as such, as the product would be large: with x the 0/1 row
-    of what the user took, s(u) = (x + x spread) weights + x direct.
+    history: the interactions of the users. weights: float32 [n_items, n_items], dense (may be a memory map) or sparse.
+    Some models have weights that are products of sparse matrices. They keep the factors, since the product would be
+    large: with x the 0/1 row of a user's history, s(u) = (x + x spread) weights + x direct.
     """
 
     history: Interactions
@@ -90,19 +91,19 @@ class ItemWeights:
         return torch.from_numpy(self._scores_of(self.history.to_csr(users)))
 
     def similarity(self, item: int) -> Tensor:
-        """What taking the item says of the others; see Scorer."""
+        """Return the scores of a user whose history is this one item; see Scorer."""
         one = sparse.csr_array((np.ones(1, dtype=np.float32), ([0], [item])), shape=(1, self.n_items))
         return torch.from_numpy(self._scores_of(one)[0])
 
     def item_attributions(self, item: int) -> NDArray[np.float64]:
-        """float64 [n_items]: what having taken each item adds to the score of one. A user's score is the sum."""
+        """float64 [n_items]: what each item of a history adds to the score of `item`; the score is the sum."""
         attributions = _column(self.weights, item)
         if self.spread is not None:
             attributions = attributions + self.spread @ attributions
         return attributions if self.direct is None else attributions + _column(self.direct, item)
 
     def arrays(self) -> dict[str, NDArray[Any]]:
-        """The matrices as named arrays, for a file; `ItemWeights.from_arrays` reads them."""
+        """Return the matrices as named arrays, to be stored; `ItemWeights.from_arrays` reads them."""
         if isinstance(self.weights, np.ndarray):
             return {"weights": self.weights}
         matrices = {"": self.weights, "spread_": self.spread, "direct_": self.direct}
@@ -115,7 +116,7 @@ class ItemWeights:
 
     @classmethod
     def from_arrays(cls, history: Interactions, arrays: dict[str, NDArray[Any]]) -> ItemWeights:
-        """The inverse of `arrays`. Maps stay maps."""
+        """Create item weights from the result of `arrays`. Memory maps are not copied."""
         if "weights" in arrays:
             return cls(history, arrays["weights"])
 
@@ -127,7 +128,7 @@ class ItemWeights:
         return cls(history, matrix(""), *others)
 
     def _scores_of(self, histories: sparse.csr_array) -> NDArray[np.float32]:
-        """float32 [n, n_items]: the scores of histories, 0/1 [n, n_items]."""
+        """float32 [n, n_items]: the scores for histories, 0/1 [n, n_items]."""
         spread: Any = histories if self.spread is None else histories + histories @ self.spread
         scores: Any = spread @ self.weights
         if self.direct is not None:
@@ -142,9 +143,9 @@ def _column(matrix: NDArray[np.float32] | sparse.csr_array, item: int) -> NDArra
 
 @dataclass(frozen=True)
 class Blend:
-    """s(u, i) = Σ over scorers of weight · (its score − the mean of u's scores) / their standard deviation.
+    """s(u, i) = Σ over scorers of weight · (score − mean of u's scores) / their standard deviation.
 
-    So that every scorer has the same say a unit of weight, whatever its scores are measured in.
+    Standardising makes weights comparable, whatever the scale of each scorer's scores.
     """
 
     scorers: tuple[Factors | ItemWeights, ...]
@@ -160,27 +161,27 @@ class Blend:
 
     def score(self, users: NDArray[np.int64]) -> Tensor:
         """float32 [n, n_items]; see Scorer."""
-        return _added(weight * standardised(each.score(users)) for each, weight in self._weighed())
+        return _sum(weight * standardised(each.score(users)) for each, weight in self._weighted())
 
     def similarity(self, item: int) -> Tensor:
         """The scorers' similarities, blended as their scores are; see Scorer."""
-        return _added(weight * standardised(each.similarity(item)[None])[0] for each, weight in self._weighed())
+        return _sum(weight * standardised(each.similarity(item)[None])[0] for each, weight in self._weighted())
 
-    def _weighed(self) -> list[tuple[Factors | ItemWeights, float]]:
+    def _weighted(self) -> list[tuple[Factors | ItemWeights, float]]:
         return list(zip(self.scorers, self.weights, strict=True))
 
 
-def _added(parts: Iterable[Tensor]) -> Tensor:
-    """Their sum, two of them in memory at a time."""
+def _sum(parts: Iterable[Tensor]) -> Tensor:
+    """Return the sum; only two of the tensors are in memory at a time."""
     return functools.reduce(operator.iadd, parts)
 
 
 @dataclass(frozen=True)
 class RestrictedScorer:
-    """Another scorer's scores of some items, bool [n_items]; the others have -inf and are never ranked.
+    """Scores of another scorer for some items, bool [n_items]; the others get -inf and are never ranked.
 
-    Where it gives all of them the same score, as popularity does items that nobody took, they stand in a random order,
-    the same for everybody: the order of their rows may tell what the scorer does not know.
+    If all of these items have the same score, as cold items have by popularity, they are ranked in a random order that
+    is the same for all users. The order of the rows must not count: it may carry information that the scorer lacks.
     """
 
     scorer: Scorer
@@ -198,18 +199,18 @@ class RestrictedScorer:
         """float32 [n, n_items]; see Scorer."""
         scores = self.scorer.score(users)
         chosen = torch.from_numpy(self.items).to(scores.device)
-        theirs = scores[:, chosen]
-        by_chance = torch.from_numpy(np.random.default_rng(0).random(theirs.shape[1])).to(theirs)
-        differ = theirs.amax(dim=1, keepdim=True) > theirs.amin(dim=1, keepdim=True)
-        scores[:, chosen] = torch.where(differ, theirs, by_chance)
+        restricted = scores[:, chosen]
+        random_order = torch.from_numpy(np.random.default_rng(0).random(restricted.shape[1])).to(restricted)
+        differ = restricted.amax(dim=1, keepdim=True) > restricted.amin(dim=1, keepdim=True)
+        scores[:, chosen] = torch.where(differ, restricted, random_order)
         return scores.masked_fill_(~chosen, -torch.inf)
 
     def similarity(self, item: int) -> Tensor:
-        """The other scorer's; see Scorer."""
+        """Return the similarity of the other scorer; see Scorer."""
         return self.scorer.similarity(item)
 
 
 def standardised(scores: Tensor) -> Tensor:
-    """Rows of scores [n, n_items] brought to mean 0 and standard deviation 1; a row of equal scores to zeros."""
+    """Standardise each row of scores [n, n_items] to mean 0 and standard deviation 1; equal scores become zeros."""
     centred = scores - scores.mean(dim=1, keepdim=True)
     return centred / centred.square().mean(dim=1, keepdim=True).sqrt().clamp_min(1e-12)

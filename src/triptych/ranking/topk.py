@@ -1,7 +1,7 @@
-"""Full ranking: the best k of all items, seen items masked, a chunk of users at a time.
+"""Full ranking: the best k of all items, without seen items, for one chunk of users at a time.
 
-Inner products are ranked by the compiled kernel where it serves: exactly, in float32, without ever writing the scores
-down. Everything else, and everything without a compiler, by torch.
+Inner products are ranked by the compiled kernel if it supports them: exactly, in float32, without storing the scores.
+Everything else is ranked by torch.
 """
 
 from __future__ import annotations
@@ -20,27 +20,27 @@ from triptych.errors import SettingsError
 from triptych.progress import Listener, ignore_progress, track
 from triptych.ranking.scorer import Factors, Scorer
 
-USERS_A_CALL = 16_384  # users that the compiled kernel ranks at a time: the items are packed once for all of them
-CHUNK_SCORES = 16_000_000  # scores held at a time: 64 MB of float32
+USERS_PER_CALL = 16_384  # for the compiled kernel: it packs the items once per call
+CHUNK_SCORES = 16_000_000  # scores in memory at a time: 64 MB of float32
 
 
 def check_k(k: int) -> None:
-    """Raises SettingsError unless at least one item is asked for."""
+    """Raise SettingsError unless k is at least 1."""
     if k < 1:
-        raise SettingsError(f"k must be at least 1, got {k}", hint="ask for one item or more")
+        raise SettingsError(f"k must be at least 1, got {k}", hint="use 1 or more")
 
 
 def top_k(
     scorer: Scorer, users: NDArray[np.int64], k: int, seen: Interactions | None
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """Items int64 [n, k], best first, and their scores float32 [n, k], for user rows int64 [n].
+    """Return the best items int64 [n, k], best first, and their scores float32 [n, k], for user rows int64 [n].
 
-    Items that `seen` holds for a user are left out; where fewer than k are left, the rest of the row is -1 (score
-    -inf). Equal scores rank by item row, the lower first; a score that is NaN is never ranked.
+    The items of a user in `seen` are left out. If fewer than k are left, the rest of the row is -1 (score -inf). Equal
+    scores are ranked by item row, the lower first. A score that is NaN is never ranked.
     Raises SettingsError if k < 1.
     """
     check_k(k)
-    if _by_kernels(scorer, k):
+    if _uses_kernel(scorer, k):
         return kernels.top_k(scorer.users[torch.from_numpy(users)], scorer.items, k, _starts_and_items(seen, users))
     with torch.inference_mode():
         return top_k_of(scorer.score(users), users, k, seen)
@@ -49,7 +49,7 @@ def top_k(
 def top_k_of(
     scores: Tensor, users: NDArray[np.int64], k: int, seen: Interactions | None
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """The same from scores [n, n_items] that are already there, and are changed."""
+    """Return the same from given scores [n, n_items], which are changed in place."""
     with torch.inference_mode():
         if seen is not None:
             positions, items = (torch.from_numpy(rows).to(scores.device) for rows in seen.items_of(users))
@@ -72,14 +72,14 @@ def rank_all(
     stage: str = "ranking",
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]]:
     """Yield (users, items, scores) chunk by chunk, in the order of `users`, in bounded memory; see `top_k`."""
-    size = USERS_A_CALL if _by_kernels(scorer, k) else max(1, min(4096, CHUNK_SCORES // max(1, scorer.n_items)))
+    size = USERS_PER_CALL if _uses_kernel(scorer, k) else max(1, min(4096, CHUNK_SCORES // max(1, scorer.n_items)))
     chunks = [users[begin : begin + size] for begin in range(0, len(users), size)]
     for chunk in track(stage, chunks, listener):
         items, scores = top_k(scorer, chunk, k, seen)
         yield chunk, items, scores
 
 
-def _by_kernels(scorer: Scorer, k: int) -> TypeGuard[Factors]:
+def _uses_kernel(scorer: Scorer, k: int) -> TypeGuard[Factors]:
     return isinstance(scorer, Factors) and k <= kernels.LARGEST_K and kernels.supports(scorer.users, scorer.items)
 
 
@@ -93,15 +93,15 @@ def _starts_and_items(
 
 
 def best_of(scores: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    """The k largest of each row, ties by column; float [n, min(k, columns)], int64 the same."""
+    """Return the k largest values per row and their columns, ties by column: float and int64 [n, min(k, columns)]."""
     n_columns = scores.shape[1]
     if k >= n_columns:
         ordered, columns = scores.sort(dim=1, descending=True, stable=True)
         return ordered, columns
-    best, columns = scores.topk(k + 1, dim=1)  # one more, to see whether a tie crosses the border
+    best, columns = scores.topk(k + 1, dim=1)  # one more, to detect a tie at the end of the list
     tied = (best[:, k - 1] == best[:, k]) & (best[:, k] > -torch.inf)
     best, columns = best[:, :k], columns[:, :k].clone()
-    # topk leaves equal scores in any order: order by column, then stably by score
+    # topk returns equal scores in any order: sort by column, then stably by score
     columns, by_column = columns.sort(dim=1)
     best, by_score = best.gather(1, by_column).sort(dim=1, descending=True, stable=True)
     columns = columns.gather(1, by_score)

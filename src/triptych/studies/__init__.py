@@ -1,1 +1,1 @@
-"""Several models on one data set, side by side."""
+"""Studies of fitted models: comparing, tuning, blending, evaluation for new users, and reports."""

@@ -1,7 +1,8 @@
-"""Several fitted models as one: their standardised scores, weighed; the weights are chosen on validation.
+"""Blend several fitted models: a weighted sum of their standardised scores, with weights chosen on validation.
 
-Coordinate ascent: the best of them has weight 1 and the others 0; then one weight after the other is tried on a grid,
-and kept if it makes the list better, until none does, at most five times over.
+The weights are found by coordinate ascent. At first the best model has weight 1 and the others 0. Then one weight after
+the other is tried on a grid, and a value that improves the metric is kept. This ends when no weight changes in a round,
+or after five rounds.
 """
 
 from __future__ import annotations
@@ -11,18 +12,19 @@ from dataclasses import replace
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from triptych.errors import InputError
 from triptych.progress import Listener, Progress, ignore_progress, track
-from triptych.ranking.evaluate import evaluate, users_that_count
+from triptych.ranking.evaluate import evaluate, users_with_relevant_items
 from triptych.ranking.metrics import Metric, parse_metric
 from triptych.ranking.protocol import EvaluationProtocol
 from triptych.ranking.recommender import Recommender
 from triptych.ranking.scorer import Blend, Factors, ItemWeights
-from triptych.studies.shortlists import Shortlists, most_users, shortlists
+from triptych.studies.shortlists import Shortlists, max_users, shortlists
 
 GRID = (0.0, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0)
-ROUNDS = 5  # over all weights, at most
+MAX_ROUNDS = 5  # over all weights
 
 Weights = tuple[float, ...]
 
@@ -35,66 +37,57 @@ def blend(
     seed: int = 0,
     listener: Listener = ignore_progress,
 ) -> Recommender:
-    """Blend models of one data set and split; n_users: so many are looked at to choose the weights, drawn by chance.
+    """Blend models that were fitted to one data set and split.
 
-    Fewer where their shortlists would take over 2 GB. Its `about` tells what it is made `of` and, of every model that
-    was `tried`, its weight and what it is worth alone; one of weight 0 is no part of it. Only the training and the
-    validation part are looked at. Raises InputError if the models are not of one data set, are blends themselves, or
-    nothing is held out for validation.
+    n_users: the number of random users whose lists decide about the weights; fewer if their shortlists would need more
+    than 2 GB. Only the training and validation interactions are used. A model with weight 0 is not in the result.
+    The result's `about` has `models`, those in the blend, and `candidates`, all models with their weights and with the
+    metric of each model `alone`. Raises InputError if the models were fitted to different data, if one of them is a
+    blend, or if there are no validation interactions.
     """
     first = recommenders[0]
     for each in recommenders:
         if not np.array_equal(each.split.train.interactions.keys, first.split.train.interactions.keys):
             raise InputError("the runs are not of one data set and split", hint="fit all of them to the same folder")
-    scorers, n = _scorers(recommenders), len(recommenders)
+    scorers, parsed = _scorers(recommenders), parse_metric(metric)
     task = first.evaluation_task(EvaluationProtocol("validation"))
     relevant, seen = task.relevant, task.seen
-    asked, users = parse_metric(metric), users_that_count(relevant)
-    n_users = min(n_users, most_users(n, first.dataset.n_items, asked.k))
-    if len(users) > n_users:
-        users = np.sort(np.random.default_rng(seed).choice(users, n_users, replace=False))
-    lists = shortlists(scorers, users, relevant, seen, asked.k, listener)
-    alone = [_mean(lists, [each.scores[position] for each in lists], asked) for position in range(n)]
-    base = int(np.argmax(alone))
-    only_base: Weights = tuple(float(position == base) for position in range(n))
-    best, value = only_base, alone[base]
-    for turn in range(ROUNDS):
-        before = best
-        for position in track("weights", [position for position in range(n) if position != base], listener):
-            best, value = _climb(lists, best, value, position, asked)
-        listener(Progress("blending", turn + 1, ROUNDS, f"{metric} {value:.4f} with {best}"))
-        if best == before:
-            break
-    whole, some = weighed(recommenders, best), relevant.select(np.isin(relevant.users, users))
-    value = evaluate(whole.scorer, some, seen, [metric], listener=listener)[metric]  # of all items, not shortlists
-    if value < alone[base]:
-        best, value = only_base, alone[base]
-        whole = weighed(recommenders, best)
+    n_users = min(n_users, max_users(len(scorers), first.dataset.n_items, parsed.k))
+    users = _draw_users(users_with_relevant_items(relevant), n_users, seed)
+    lists = shortlists(scorers, users, relevant, seen, parsed.k, listener)
+    alone = [_mean(lists, [each.scores[n] for each in lists], parsed) for n in range(len(scorers))]
+    weights = _choose_weights(lists, alone, parsed, listener)
+    blended = weighted_blend(recommenders, weights)
+    subset = relevant.select(np.isin(relevant.users, users))
+    value = evaluate(blended.scorer, subset, seen, [metric], listener=listener)[metric]  # of all items, not shortlists
+    if value < max(alone):
+        weights, value = _only_best(alone), max(alone)
+        blended = weighted_blend(recommenders, weights)
     candidates = [
-        {**each.about, "weight": weight, "alone": worth}
-        for each, weight, worth in zip(recommenders, best, alone, strict=True)
+        {**each.about, "weight": weight, "alone": own_value}
+        for each, weight, own_value in zip(recommenders, weights, alone, strict=True)
     ]
     chosen = f"by {metric} on validation, {len(users)} users: {value:.6f}"
-    return replace(whole, about={**whole.about, "candidates": candidates, "weights_chosen": chosen})
+    return replace(blended, about={**blended.about, "candidates": candidates, "weights_chosen": chosen})
 
 
-def weighed(recommenders: Sequence[Recommender], weights: Weights) -> Recommender:
-    """The blend with these weights, one of them not 0 at least; what has weight 0 is no part of it.
+def weighted_blend(recommenders: Sequence[Recommender], weights: Weights) -> Recommender:
+    """Return the blend with these weights, of which at least one is not 0. Models with weight 0 are left out.
 
     Raises InputError if one of the models is a blend.
     """
     first = recommenders[0]
-    parts = [(each, weight) for each, weight in zip(recommenders, weights, strict=True) if weight]
-    assert parts
-    scorers, used = _scorers([each for each, _ in parts]), tuple(weight for _, weight in parts)
+    models = [(each, weight) for each, weight in zip(recommenders, weights, strict=True) if weight]
+    assert models
+    scorers, used = _scorers([each for each, _ in models]), tuple(weight for _, weight in models)
     about = {
         "model": "blend",
-        "models": [dict(each.about) for each, _ in parts],
+        "models": [dict(each.about) for each, _ in models],
         "weights": list(used),
         "data": first.about.get("data"),
         "split": first.about.get("split"),
     }
-    parameters = {f"{n}.{name}": value for n, (each, _) in enumerate(parts) for name, value in each.parameters.items()}
+    parameters = {f"{n}.{name}": value for n, (each, _) in enumerate(models) for name, value in each.parameters.items()}
     return Recommender(Blend(scorers, used), first.dataset, parameters, about)
 
 
@@ -107,18 +100,43 @@ def _scorers(recommenders: Sequence[Recommender]) -> tuple[Factors | ItemWeights
     return tuple(scorers)
 
 
-def _climb(
-    lists: Sequence[Shortlists], best: Weights, value: float, position: int, metric: Metric
+def _draw_users(users: NDArray[np.int64], n_users: int, seed: int) -> NDArray[np.int64]:
+    if len(users) <= n_users:
+        return users
+    return np.sort(np.random.default_rng(seed).choice(users, n_users, replace=False))
+
+
+def _only_best(alone: Sequence[float]) -> Weights:
+    """Weight 1 for the model that is best alone, 0 for the others."""
+    best = int(np.argmax(alone))
+    return tuple(float(n == best) for n in range(len(alone)))
+
+
+def _choose_weights(lists: Sequence[Shortlists], alone: Sequence[float], metric: Metric, listener: Listener) -> Weights:
+    """Coordinate ascent; see the module. alone: the metric of each model alone."""
+    weights, value = _only_best(alone), max(alone)
+    searched = [n for n in range(len(alone)) if n != int(np.argmax(alone))]
+    for turn in range(MAX_ROUNDS):
+        before = weights
+        for n in track("weights", searched, listener):
+            weights, value = _best_on_grid(lists, weights, value, n, metric)
+        listener(Progress("blending", turn + 1, MAX_ROUNDS, f"{metric} {value:.4f} with {weights}"))
+        if weights == before:
+            break
+    return weights
+
+
+def _best_on_grid(
+    lists: Sequence[Shortlists], best: Weights, value: float, n: int, metric: Metric
 ) -> tuple[Weights, float]:
-    """Weights and value with the best weight at one place, the others as they are."""
-    others = [each.weighed([*best[:position], 0.0, *best[position + 1 :]]) for each in lists]
+    """Try all values of the grid for one weight. Return the best weights and their value of the metric."""
+    others = [each.weighted_sum([*best[:n], 0.0, *best[n + 1 :]]) for each in lists]
     for weight in GRID:
-        if weight != best[position]:
-            scores = [
-                torch.add(rest, each.scores[position], alpha=weight) for rest, each in zip(others, lists, strict=True)
-            ]
-            if (found := _mean(lists, scores, metric)) > value:
-                best, value = (*best[:position], weight, *best[position + 1 :]), found
+        if weight != best[n]:
+            scores = [torch.add(rest, each.scores[n], alpha=weight) for rest, each in zip(others, lists, strict=True)]
+            new_value = _mean(lists, scores, metric)
+            if new_value > value:
+                best, value = (*best[:n], weight, *best[n + 1 :]), new_value
     return best, value
 
 

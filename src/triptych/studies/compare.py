@@ -1,4 +1,4 @@
-"""An experiment carried out: every model, data set and seed, each in a run folder and a process of its own."""
+"""Run an experiment: every model, data set and seed, each in its own run folder and process."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from triptych.data.dataset import named_modalities, open_dataset
+from triptych.data.dataset import open_dataset, parse_modalities
 from triptych.errors import TriptychError
 from triptych.models.registry import model_class
 from triptych.progress import Listener, Progress, ignore_progress
@@ -19,9 +19,9 @@ from triptych.ranking.recommender import Recommender, open_recommender
 from triptych.ranking.scorer import ItemWeights
 from triptych.studies.experiment import Experiment
 from triptych.studies.measure import measure
-from triptych.studies.processes import in_one_line, run_each, training
+from triptych.studies.processes import error_text, run_each, train_arguments
 from triptych.studies.propose import default_point
-from triptych.studies.rows import Cost, Row, RunResult, ranked
+from triptych.studies.rows import Cost, Row, RunResult, rank_rows
 from triptych.studies.tune import BEST, tune
 from triptych.training.run_folder import ABOUT
 from triptych.training.settings import TrainingSettings
@@ -31,7 +31,7 @@ COST = "cost.json"
 
 @dataclass(frozen=True)
 class Task:
-    """One fit: which data set and line, by their names in the table; modalities, None: all; the seed; where it runs."""
+    """One fit. data, entry: names in the experiment. modalities: None for all. run: the run folder."""
 
     data: str
     entry: str
@@ -40,77 +40,55 @@ class Task:
     run: Path
 
 
+@dataclass(frozen=True)
+class Computing:
+    """How fits are run. jobs: processes at the same time. threads: per process, None for all."""
+
+    jobs: int
+    threads: int | None
+    listener: Listener
+
+
 def compare(
     experiment: Experiment,
     folder: Path,
     *,
     jobs: int = 1,
     threads: int | None = None,
-    beside: Path | None = None,
+    base_folder: Path | None = None,
     listener: Listener = ignore_progress,
 ) -> list[Row]:
-    """Fit what the experiment names, `jobs` at a time, and measure it: a row a data set and line, the best first.
+    """Fit and measure everything that the experiment names. Return one row per data set and entry, the best first.
 
-    beside: the folder of the experiment's file, where data sets are prepared; None: where this runs.
-    Subsets of the modalities follow after the lines, ordered and tested among themselves.
-    What is finished is kept, what was begun goes on. A run is in folder/DATA/LINE/seed-N, a search in
-    folder/DATA/LINE/tune. A model that fails leaves its reason in its row, and the others go on. Raises TriptychError
-    if a data set cannot be opened or made.
+    Rows with a subset of the modalities follow after the others; they are sorted and tested among themselves.
+    base_folder: the folder of the experiment file, where data sets are prepared; None: the working directory.
+
+    Runs are in folder/DATA/ENTRY/seed-N, searches in folder/DATA/ENTRY/tune. Finished runs are kept, interrupted ones
+    are resumed. If a model fails, its row has the reason, and the others continue.
+    Raises TriptychError if a data set cannot be opened or prepared.
     """
     if threads is None and jobs > 1:
         threads = max(1, (os.cpu_count() or 1) // jobs)
-    _prepare(experiment, beside, listener)
+    computing = Computing(jobs, threads, listener)
+    _prepare(experiment, base_folder, listener)
     tasks = list(_tasks(experiment, folder))
-    tuned = {
-        (data, entry): _tuned(experiment, data, entry, folder, jobs, threads, listener)
+    best_trials = {
+        (data, entry): _best_trial(experiment, data, entry, folder, computing)
         for data in experiment.data
         for entry in experiment.models
         if experiment.trials_of(entry) and experiment.search_space(entry)
     }
-    found: dict[Task, RunResult | str] = dict.fromkeys(tasks, "")
-
-    def commands() -> Iterator[tuple[Task, list[str]]]:
-        for task in tasks:
-            best = tuned.get((task.data, task.entry))
-            if isinstance(best, str):
-                found[task] = best
-            else:
-                if best is not None:
-                    _set_aside(task.run, best)
-                    if _is_trial(experiment, task) and not task.run.exists():
-                        _copy(best, task.run)
-                yield task, _training(experiment, task, best, threads)
-
-    for done, (task, failed) in enumerate(run_each(commands(), jobs, loud=jobs == 1), start=1):
-        found[task] = failed if failed is not None else _found(experiment, task, listener)
-        listener(Progress("fits", done, len(tasks), _news(task, found[task], experiment)))
-    rows: dict[tuple[str, str, str | None], list[Task]] = {}
-    for task in tasks:
-        rows.setdefault((task.data, task.entry, task.modalities), []).append(task)
-    made = [
-        (
-            Row(data, entry, experiment.model_of(entry), modalities, [task.run for task in own]),
-            [found[task] for task in own],
-        )
-        for (data, entry, modalities), own in rows.items()
-    ]
-    return [
-        row
-        for data in experiment.data
-        for whole in (True, False)  # subsets of the modalities are ordered and tested among themselves
-        for row in ranked(
-            [each for each in made if each[0].data == data and (each[0].modalities == experiment.modalities) is whole]
-        )
-    ]
+    results = _run(experiment, tasks, best_trials, computing)
+    return _rows(experiment, results)
 
 
-def _prepare(experiment: Experiment, beside: Path | None, listener: Listener) -> None:
+def _prepare(experiment: Experiment, base_folder: Path | None, listener: Listener) -> None:
     missing = [source for source in experiment.data.values() if source.prepare and not Path(source.folder).exists()]
     commands = (
         (n, ["prepare", *source.prepare, "--output", str(Path(source.folder).absolute())])
         for n, source in enumerate(missing)
     )
-    for number, failed in run_each(commands, folder=beside):
+    for number, failed in run_each(commands, folder=base_folder):
         if failed is not None:
             raise TriptychError(failed, where=missing[number].folder)
         listener(Progress("preparing", number + 1, len(missing), missing[number].folder))
@@ -121,7 +99,7 @@ def _tasks(experiment: Experiment, folder: Path) -> Iterator[Task]:
         dataset = open_dataset(Path(source.folder))
         available = list(dataset.features)
         if experiment.modalities is not None:
-            dataset.with_modalities(named_modalities(experiment.modalities))
+            dataset.with_modalities(parse_modalities(experiment.modalities))
         for entry in experiment.models:
             for chosen in _subsets(experiment, entry, available):
                 name = entry if chosen == experiment.modalities else f"{entry} ({str(chosen).replace(',', ' + ')})"
@@ -130,17 +108,78 @@ def _tasks(experiment: Experiment, folder: Path) -> Iterator[Task]:
 
 
 def _subsets(experiment: Experiment, entry: str, available: Sequence[str]) -> list[str | None]:
-    """What to train a line with: the modalities asked for and, if wished, every smaller subset of them."""
-    asked = experiment.modalities
+    """The modalities to train an entry with: those of the experiment and, if requested, every smaller subset."""
+    requested = experiment.modalities
     if not (experiment.subsets and model_class(experiment.model_of(entry)).needs_features):
-        return [asked]
-    of = available if asked is None else named_modalities(asked)
-    smaller = [some for n in range(1, len(of)) for some in itertools.combinations(of, n)]
-    return list(dict.fromkeys([asked, *(",".join(some) for some in smaller), "none"]))
+        return [requested]
+    names = available if requested is None else parse_modalities(requested)
+    smaller = [subset for n in range(1, len(names)) for subset in itertools.combinations(names, n)]
+    return list(dict.fromkeys([requested, *(",".join(subset) for subset in smaller), "none"]))
 
 
-def _training(experiment: Experiment, task: Task, best: Path | None, threads: int | None) -> list[str]:
-    return training(
+def _best_trial(experiment: Experiment, data: str, entry: str, folder: Path, computing: Computing) -> Path | str:
+    """Tune an entry with all its modalities and its first seed. Return the best run, or the reason if tuning failed."""
+    fixed, model, modalities = experiment.settings_of(entry), experiment.model_of(entry), experiment.modalities
+    space, seed = experiment.search_space(entry), experiment.seeds_of(entry)[0]
+    data_folder = Path(experiment.data[data].folder)
+
+    def train(chosen: Mapping[str, Any], run: Path) -> list[str]:
+        settings = {**fixed, **chosen}
+        return train_arguments(
+            data_folder, model, run, seed, settings, modalities=modalities, threads=computing.threads
+        )
+
+    about = {"model": model, "data": open_dataset(data_folder).fingerprint, "modalities": modalities}
+    try:
+        trials = tune(
+            folder / data / entry / "tune",
+            space,
+            train,
+            about,
+            fixed=fixed,
+            start=default_point(space, model_class(model).Settings, TrainingSettings),
+            metric=str(fixed.get("metric", experiment.metrics[0])),
+            n_trials=experiment.trials_of(entry),
+            jobs=computing.jobs,
+            seed=seed,
+            listener=computing.listener,
+        )
+    except TriptychError as error:
+        return error_text(error)
+    return trials[0].run
+
+
+def _run(
+    experiment: Experiment,
+    tasks: Sequence[Task],
+    best_trials: Mapping[tuple[str, str], Path | str],
+    computing: Computing,
+) -> dict[Task, RunResult | str]:
+    """Run all tasks. The result of a failed task is the reason."""
+    results: dict[Task, RunResult | str] = dict.fromkeys(tasks, "")
+
+    def commands() -> Iterator[tuple[Task, list[str]]]:
+        for task in tasks:
+            best = best_trials.get((task.data, task.entry))
+            if isinstance(best, str):
+                results[task] = best
+            else:
+                if best is not None:
+                    _set_aside(task.run, best)
+                    if _is_trial(experiment, task) and not task.run.exists():
+                        _copy(best, task.run)
+                yield task, _arguments(experiment, task, best, computing.threads)
+
+    runs = run_each(commands(), computing.jobs, show_progress=computing.jobs == 1)
+    for done, (task, failed) in enumerate(runs, start=1):
+        results[task] = failed if failed is not None else _result(experiment, task, computing.listener)
+        computing.listener(Progress("fits", done, len(tasks), _result_text(task, results[task], experiment)))
+    return results
+
+
+def _arguments(experiment: Experiment, task: Task, best: Path | None, threads: int | None) -> list[str]:
+    """best: the run folder of the best trial, if the entry was tuned."""
+    return train_arguments(
         Path(experiment.data[task.data].folder),
         experiment.model_of(task.entry),
         task.run,
@@ -152,90 +191,84 @@ def _training(experiment: Experiment, task: Task, best: Path | None, threads: in
     )
 
 
-def _tuned(
-    experiment: Experiment,
-    of: str,
-    entry: str,
-    folder: Path,
-    jobs: int,
-    threads: int | None,
-    listener: Listener,
-) -> Path | str:
-    """The best trial of a line, searched with all its modalities and its first seed; or why there is none."""
-    fixed, model, modalities = experiment.settings_of(entry), experiment.model_of(entry), experiment.modalities
-    search = experiment.search_space(entry)
-    data, where, seed = Path(experiment.data[of].folder), folder / of / entry / "tune", experiment.seeds_of(entry)[0]
-
-    def train(chosen: Mapping[str, Any], run: Path) -> list[str]:
-        return training(data, model, run, seed, {**fixed, **chosen}, modalities=modalities, threads=threads)
-
-    about = {"model": model, "data": open_dataset(data).fingerprint, "modalities": modalities}
-    try:
-        best = tune(
-            where,
-            search,
-            train,
-            about,
-            fixed=fixed,
-            start=default_point(search, model_class(model).Settings, TrainingSettings),
-            metric=str(fixed.get("metric", experiment.metrics[0])),
-            n_trials=experiment.trials_of(entry),
-            jobs=jobs,
-            seed=seed,
-            listener=listener,
-        )
-    except TriptychError as error:
-        return in_one_line(error)
-    return best[0].run
-
-
 def _is_trial(experiment: Experiment, task: Task) -> bool:
-    """Whether the best trial of the search is this very fit."""
+    """Return whether a task is the same fit as the best trial."""
     return task.modalities == experiment.modalities and task.seed == experiment.seeds_of(task.entry)[0]
 
 
 def _set_aside(run: Path, best: Path) -> None:
-    """Another name for a run of an earlier search's best, so that the better one's can be made."""
+    """Rename a run if it has other settings than the best trial: an earlier, shorter search had another best trial."""
     if not (run / ABOUT).is_file():
         return
     before, now = (json.loads((each / ABOUT).read_text(encoding="utf-8")) for each in (run, best))
-    same = all({**before[of], "seed": 0} == {**now[of], "seed": 0} for of in ("settings", "training"))
-    if not same:
+    equal = all({**before[key], "seed": 0} == {**now[key], "seed": 0} for key in ("settings", "training"))
+    if not equal:
         n = sum(1 for _ in run.parent.glob(f"{run.name}-before-*"))
         run.rename(run.with_name(f"{run.name}-before-{n + 1}"))
 
 
 def _copy(run: Path, to: Path) -> None:
-    half = to.with_name(f"{to.name}.half")
-    shutil.rmtree(half, ignore_errors=True)
-    shutil.copytree(run, half)
-    half.rename(to)
+    partial = to.with_name(f"{to.name}.half")
+    shutil.rmtree(partial, ignore_errors=True)
+    shutil.copytree(run, partial)
+    partial.rename(to)
 
 
-def _found(experiment: Experiment, task: Task, listener: Listener) -> RunResult | str:
+def _result(experiment: Experiment, task: Task, listener: Listener) -> RunResult | str:
     try:
         recommender = open_recommender(task.run)
         evaluation = recommender.evaluation_task(experiment.protocol)
         train = recommender.split.train.interactions
-        measured = measure(evaluation.scorer, evaluation.relevant, evaluation.seen, train, experiment.metrics, listener)
+        measurement = measure(
+            evaluation.scorer, evaluation.relevant, evaluation.seen, train, experiment.metrics, listener
+        )
     except TriptychError as error:
-        return in_one_line(error)
-    return RunResult(measured, _cost(task.run, recommender))
+        return error_text(error)
+    return RunResult(measurement, _cost(task.run, recommender))
 
 
 def _cost(run: Path, recommender: Recommender) -> Cost:
-    told = json.loads((run / COST).read_text(encoding="utf-8"))
-    best, lines, to_best = recommender.about.get("best_epoch"), run / "metrics.jsonl", told["seconds"]
-    if best is not None:
-        epochs = [json.loads(entry) for entry in lines.read_text(encoding="utf-8").splitlines()]
-        to_best = min(to_best, sum(epoch["seconds"] for epoch in epochs if epoch["epoch"] <= best))  # one is rounded
+    cost = json.loads((run / COST).read_text(encoding="utf-8"))
+    best_epoch, to_best = recommender.about.get("best_epoch"), cost["seconds"]
+    if best_epoch is not None:
+        lines = (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+        epochs = [json.loads(line) for line in lines]
+        seconds = sum(epoch["seconds"] for epoch in epochs if epoch["epoch"] <= best_epoch)
+        to_best = min(to_best, seconds)  # one of them is rounded
     arrays = recommender.scorer.arrays() if isinstance(recommender.scorer, ItemWeights) else {}
     n_parameters = sum(array.size for name, array in arrays.items() if name.endswith(("weights", "data")))
     n_parameters += sum(parameter.numel() for parameter in recommender.parameters.values())
-    return Cost(n_parameters=n_parameters, seconds_to_best=to_best, **told)
+    return Cost(n_parameters=n_parameters, seconds_to_best=to_best, **cost)
 
 
-def _news(task: Task, found: RunResult | str, experiment: Experiment) -> str:
+def _result_text(task: Task, result: RunResult | str, experiment: Experiment) -> str:
+    if isinstance(result, str):
+        return f"{task.run}: failed, {result}"
     metric = experiment.metrics[0]
-    told = f"failed, {found}" if isinstance(found, str) else f"{metric} {found.measured.per_user[metric].mean():.4f}"
-    return f"{task.run}: {told}"
+    return f"{task.run}: {metric} {result.measurement.per_user[metric].mean():.4f}"
+
+
+def _rows(experiment: Experiment, results: Mapping[Task, RunResult | str]) -> list[Row]:
+    """Group the results of all seeds into rows; rows with a subset of the modalities come after the others."""
+    by_row: dict[tuple[str, str, str | None], list[Task]] = {}
+    for task in results:
+        by_row.setdefault((task.data, task.entry, task.modalities), []).append(task)
+    rows = [
+        (
+            Row(data, entry, experiment.model_of(entry), modalities, [task.run for task in tasks]),
+            [results[task] for task in tasks],
+        )
+        for (data, entry, modalities), tasks in by_row.items()
+    ]
+    return [
+        row
+        for data in experiment.data
+        for with_all in (True, False)
+        for row in rank_rows(
+            [
+                (row, of_row)
+                for row, of_row in rows
+                if row.data == data and (row.modalities == experiment.modalities) is with_all
+            ]
+        )
+    ]

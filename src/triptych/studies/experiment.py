@@ -1,18 +1,19 @@
-"""An experiment: which data, which models with which settings and seeds, and what is measured. One TOML file says it.
+"""Experiments: data sets, models with settings and seeds, and what is measured. An experiment is one TOML file.
 
 seeds = [0, 1, 2]
-trials = 20                      # of tuning, for every line that says nothing else; 0: settings as they stand
+trials = 20                      # of tuning, for each entry without its own number; 0: use the settings as given
 
 [data.baby]
-folder = "data/baby"             # beside this file, as are those of prepare; where absent, `triptych prepare` makes it
+folder = "data/baby"             # relative to this file, like the paths in prepare
 prepare = ["$TRIPTYCH_DATA/amazon_baby/interactions.parquet", "--split-column", "split_mmrec"]
+                                 # arguments of `triptych prepare`, which makes the folder if it does not exist
 
-[training]                       # of all models
+[training]                       # settings of all models
 patience = 10
 
-[models.bm3]                     # a line of the table, named as the model, or with model = "bm3"
+[models.bm3]                     # an entry of the table; its name is the model, unless it has: model = "bm3"
 settings = { n_layers = 1 }
-search = { dropout = [0.3, 0.5], reg_weight = "1e-3..1e-1" }   # instead of what `triptych models bm3` lists
+search = { dropout = [0.3, 0.5], reg_weight = "1e-3..1e-1" }   # instead of the search space of the model
 """
 
 from __future__ import annotations
@@ -30,15 +31,16 @@ from typing_extensions import Doc
 from triptych.errors import SettingsError, location
 from triptych.ranking.metrics import parse_metric
 from triptych.ranking.protocol import EvaluationProtocol, Exclude, HeldOut, Items
-from triptych.settings import Search, parse, read_toml
+from triptych.settings import SearchSpace, parse, read_toml
 from triptych.studies.propose import search_space
 
 METRICS = ("ndcg@50", "ndcg@20", "ndcg@10", "recall@50", "recall@20", "recall@10", "precision@50")
+RENAMED = {"part": "split", "mask": "exclude", "among": "items"}  # keys of earlier experiment files
 
 
 @dataclass(frozen=True)
 class Source:
-    """A data set: its folder, and the arguments of `triptych prepare` that make it where it is absent."""
+    """A data set: its folder, and the arguments of `triptych prepare` that make the folder if it does not exist."""
 
     folder: Annotated[str, Doc("data set folder")]
     prepare: Annotated[tuple[str, ...], Doc("arguments of triptych prepare that make it")] = ()
@@ -46,86 +48,97 @@ class Source:
 
 @dataclass(frozen=True)
 class Entry:
-    """A line of the table: a model with settings of its own and of training, fitted once a seed."""
+    """One entry of the table: a model with its own settings, fitted once per seed."""
 
-    model: Annotated[str, Doc("which model; empty: the line's own name")] = ""
+    model: Annotated[str, Doc("model name; empty: the name of the entry")] = ""
     settings: Annotated[Mapping[str, Any], Doc("settings of the model and of its training")] = field(
         default_factory=dict
     )
-    seeds: Annotated[tuple[int, ...] | None, Doc("its own seeds")] = None
-    trials: Annotated[int | None, Interval(ge=0), Doc("its own number of tuning trials")] = None
-    search: Annotated[Mapping[str, Any], Doc("what tuning goes through instead of what the model declares")] = field(
+    seeds: Annotated[tuple[int, ...] | None, Doc("seeds of this entry")] = None
+    trials: Annotated[int | None, Interval(ge=0), Doc("tuning trials of this entry")] = None
+    search: Annotated[Mapping[str, Any], Doc("search space, instead of that of the model")] = field(
         default_factory=dict
     )
 
 
 @dataclass(frozen=True)
 class Experiment:
-    """See the module. data and models by the names that the table has."""
+    """An experiment, see the module. data, models: by the names that the table shows."""
 
     data: Annotated[Mapping[str, Source], Doc("the data sets")]
-    models: Annotated[Mapping[str, Entry], Doc("the lines of the table")]
-    training: Annotated[Mapping[str, Any], Doc("settings of training of all models")] = field(default_factory=dict)
-    seeds: Annotated[tuple[int, ...], Doc("every model is fitted once with each")] = (0,)
-    trials: Annotated[int, Interval(ge=0), Doc("of tuning before, on validation; 0: none")] = 0
+    models: Annotated[Mapping[str, Entry], Doc("the entries of the table")]
+    training: Annotated[Mapping[str, Any], Doc("training settings of all models")] = field(default_factory=dict)
+    seeds: Annotated[tuple[int, ...], Doc("every model is fitted once with each of them")] = (0,)
+    trials: Annotated[int, Interval(ge=0), Doc("tuning trials per entry, on validation; 0: no tuning")] = 0
     split: Annotated[HeldOut, Doc("held-out interactions to measure on")] = "test"
     exclude: Annotated[Exclude, Doc("a user's items that are left out of the ranking")] = "train"
     items: Annotated[Items, Doc("items that are ranked and count: all, warm or cold")] = "all"
-    metrics: Annotated[tuple[str, ...], Doc("the first orders the table")] = METRICS
+    metrics: Annotated[tuple[str, ...], Doc("the first one sorts the table and is tested")] = METRICS
     modalities: Annotated[str | None, Doc("use only these, separated by commas")] = None
-    subsets: Annotated[bool, Doc("fit every model of content with every subset of the modalities")] = False
+    subsets: Annotated[bool, Doc("also fit every multimodal model with every subset of the modalities")] = False
 
     @property
     def protocol(self) -> EvaluationProtocol:
         """How all runs are evaluated. Raises SettingsError for an unknown value."""
         return EvaluationProtocol(self.split, self.exclude, self.items)
 
-    def seeds_of(self, name: str) -> tuple[int, ...]:
-        """The seeds of a line."""
-        own = self.models[name].seeds
-        return self.seeds if own is None else own
+    def seeds_of(self, entry: str) -> tuple[int, ...]:
+        """The seeds of an entry."""
+        seeds = self.models[entry].seeds
+        return self.seeds if seeds is None else seeds
 
-    def trials_of(self, name: str) -> int:
-        """How many trials of tuning a line gets."""
-        own = self.models[name].trials
-        return self.trials if own is None else own
+    def trials_of(self, entry: str) -> int:
+        """The number of tuning trials of an entry."""
+        trials = self.models[entry].trials
+        return self.trials if trials is None else trials
 
-    def model_of(self, name: str) -> str:
-        """The model of a line."""
-        return self.models[name].model or name
+    def model_of(self, entry: str) -> str:
+        """The model name of an entry."""
+        return self.models[entry].model or entry
 
-    def search_space(self, name: str) -> Search:
-        """What tuning goes through for a line: its own search or its model's, without what its settings fix."""
-        return search_space(self.model_of(name), self.settings_of(name), self.models[name].search)
+    def search_space(self, entry: str) -> SearchSpace:
+        """The search space of an entry: its own or that of its model, without the settings that the entry fixes."""
+        return search_space(self.model_of(entry), self.settings_of(entry), self.models[entry].search)
 
-    def settings_of(self, name: str) -> dict[str, Any]:
-        """Settings of a line: training's of all but for what the line itself searches, then its own."""
-        of_search = self.models[name].search if self.trials_of(name) else {}
-        shared = {setting: value for setting, value in self.training.items() if setting not in of_search}
-        return {**shared, **self.models[name].settings}
+    def settings_of(self, entry: str) -> dict[str, Any]:
+        """The settings of an entry: the shared ones, without those that the entry itself searches, then its own."""
+        searched = self.models[entry].search if self.trials_of(entry) else {}
+        shared = {name: value for name, value in self.training.items() if name not in searched}
+        return {**shared, **self.models[entry].settings}
 
 
 def read_experiment(path: Path) -> Experiment:
-    """The experiment in a TOML file; data folders are relative to it, $NAME is taken from the environment.
+    """Read an experiment from a TOML file. Data folders are relative to it; $NAME is an environment variable.
 
-    Raises SettingsError that names the file, and what is wrong in it.
+    Raises SettingsError with the file and what is wrong in it.
     """
     table = read_toml(path)
     try:
-        for of in ("data", "models", "training"):
-            _check_table(table.get(of, {}), of)
-        for kind, of in ((Source, "data"), (Entry, "models")):
-            for name, values in table.get(of, {}).items():
-                _check_table(values, f"{of}.{name}")
-                table[of][name] = parse(kind, values, of=f"{of}.{name}")
-        table["data"] = {name: _placed(source, path.parent) for name, source in table.get("data", {}).items()}
-        return _with_trials(checked(parse(Experiment, {"models": {}, **table}, of="the experiment")))
+        experiment = _parse_experiment(table, path.parent)
+        check_experiment(experiment)
+        _check_trials(experiment)
     except SettingsError as error:
         raise SettingsError(error.what, where=location(path), hint=error.hint) from None
+    return experiment
 
 
-def checked(experiment: Experiment) -> Experiment:
-    """The same, if it can be carried out as far as can be told beforehand. Raises SettingsError."""
+def _parse_experiment(table: dict[str, Any], folder: Path) -> Experiment:
+    """folder: the folder of the file."""
+    for old, new in RENAMED.items():
+        if old in table:
+            raise SettingsError(f'unknown setting "{old}" of the experiment', hint=f'did you mean "{new}"?')
+    for section in ("data", "models", "training"):
+        _check_table(table.get(section, {}), section)
+    for kind, section in ((Source, "data"), (Entry, "models")):
+        for name, values in table.get(section, {}).items():
+            _check_table(values, f"{section}.{name}")
+            table[section][name] = parse(kind, values, of=f"{section}.{name}")
+    table["data"] = {name: _resolve(source, folder) for name, source in table.get("data", {}).items()}
+    return parse(Experiment, {"models": {}, **table}, of="the experiment")
+
+
+def check_experiment(experiment: Experiment) -> None:
+    """Check everything that can be checked before data sets are opened. Raises SettingsError."""
     if not experiment.data:
         raise SettingsError("no data set is named", hint='write for example [data.shop] and folder = "shop"')
     if not experiment.models:
@@ -137,53 +150,62 @@ def checked(experiment: Experiment) -> Experiment:
         parse_metric(metric)
     for name in (*experiment.data, *experiment.models):
         if not re.fullmatch(r"[\w ,=+-][\w .,=+-]*", name):
-            raise SettingsError(f'"{name}" names a folder, so it cannot be a name here', hint="use letters and digits")
+            raise SettingsError(f'"{name}" cannot be the name of a folder', hint="use letters and digits")
     for name in experiment.models:
-        if "seed" in experiment.settings_of(name) or "seed" in experiment.models[name].search:
-            raise SettingsError("seeds are the experiment's, not a setting", hint="write seeds = [0, 1, 2]")
-        try:
-            experiment.search_space(name)
-        except SettingsError as error:
-            raise SettingsError(f"{name}: {error.what}", hint=error.hint) from None
-        if any(seed < 0 for seed in experiment.seeds_of(name)):
-            raise SettingsError(f"a seed of {name} is negative", hint="write for example seeds = [0, 1, 2]")
-        if len(set(experiment.seeds_of(name))) != len(experiment.seeds_of(name)) or not experiment.seeds_of(name):
-            raise SettingsError(
-                f"the seeds of {name} are none, or one twice", hint="write for example seeds = [0, 1, 2]"
-            )
-    return experiment
+        _check_entry(experiment, name)
 
 
-def _with_trials(experiment: Experiment) -> Experiment:
-    """The same, if whatever has a search has trials: a file that lacks them forgot them."""
+def _check_entry(experiment: Experiment, name: str) -> None:
+    if "seed" in experiment.settings_of(name) or "seed" in experiment.models[name].search:
+        raise SettingsError(
+            "seeds belong to the experiment and cannot be set per model", hint="write seeds = [0, 1, 2]"
+        )
+    try:
+        experiment.search_space(name)
+    except SettingsError as error:
+        raise SettingsError(f"{name}: {error.what}", hint=error.hint) from None
+    seeds, hint = experiment.seeds_of(name), "write for example seeds = [0, 1, 2]"
+    if any(seed < 0 for seed in seeds):
+        raise SettingsError(f"a seed of {name} is negative", hint=hint)
+    if not seeds:
+        raise SettingsError(f"{name} has no seeds", hint=hint)
+    if len(set(seeds)) != len(seeds):
+        raise SettingsError(f"a seed of {name} is given twice", hint=hint)
+
+
+def _check_trials(experiment: Experiment) -> None:
+    """Raise SettingsError if an entry has a search space but no trials: a file must not ignore a search silently."""
     for name, entry in experiment.models.items():
         if entry.search and not experiment.trials_of(name):
             raise SettingsError(f"the search of {name} has no trials", hint="write for example trials = 8")
-    return experiment
 
 
 def _check_table(values: object, name: str) -> None:
     if not isinstance(values, dict):
-        raise SettingsError(f"{name} is no table", hint=f"write [{name}] above its settings, each NAME = VALUE")
+        raise SettingsError(f"{name} is not a table", hint=f"write [{name}] above its settings, each NAME = VALUE")
 
 
-def _placed(source: Source, folder: Path) -> Source:
-    """The folder beside the file, and the environment's names replaced in all of it."""
-    where = folder / _expanded(source.folder)
-    return Source(str(where), tuple(_expanded(word) for word in source.prepare))
+def _resolve(source: Source, folder: Path) -> Source:
+    """Return the source with its folder relative to `folder`, and with environment variables replaced."""
+    return Source(
+        str(folder / _expand_variables(source.folder)), tuple(_expand_variables(text) for text in source.prepare)
+    )
 
 
-def _expanded(text: str) -> str:
-    """With what the environment says; a path of several parts in it is relative to where the command runs."""
+def _expand_variables(text: str) -> str:
+    """Replace $NAME and ${NAME} by environment variables.
 
-    def value(name: re.Match[str]) -> str:
-        of = name[1] or name[2]
-        if of not in os.environ:
-            raise SettingsError(f'"{text}" needs {of}, which the environment lacks', hint=f"export {of}=…")
-        given = os.environ[of]
+    A value that is a path with several components is relative to the working directory, so it is made absolute.
+    """
+
+    def value(match: re.Match[str]) -> str:
+        name = match[1] or match[2]
+        if name not in os.environ:
+            raise SettingsError(f'"{text}" needs the environment variable {name}', hint=f"export {name}=…")
+        given = os.environ[name]
         return str(Path(given).absolute()) if "/" in given or given in (".", "..") else given
 
     expanded = re.sub(r"\$(?:(\w+)|\{(\w+)\})", value, text)
     if "${" in expanded:
-        raise SettingsError(f'"{text}" holds a name that cannot be read', hint="write $NAME or ${NAME}")
+        raise SettingsError(f'"{text}" has a variable that cannot be read', hint="write $NAME or ${NAME}")
     return expanded

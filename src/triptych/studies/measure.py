@@ -1,4 +1,4 @@
-"""What a run's lists are worth: metrics a user, kinds of users and items apart, and what of the catalogue they show."""
+"""Measurements of one run: metrics per user, in groups of users and items, and how much of the catalogue is shown."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 
 from triptych.data.interactions import Interactions
 from triptych.progress import Listener, ignore_progress
-from triptych.ranking.evaluate import hits_of, users_that_count
+from triptych.ranking.evaluate import hits_of, users_with_relevant_items
 from triptych.ranking.metrics import Hits, Metric, parse_metric
 from triptych.ranking.scorer import Scorer
 from triptych.ranking.topk import rank_all
 
-ACTIVITY = (0, 5, 10, 20, 50)  # training interactions that a band of users begins with
-HEAD = 0.2  # of the items that anybody took: the most popular ones; the others are the long tail
+ACTIVITY = (0, 5, 10, 20, 50)  # lower bounds of the groups of users, in training interactions
+HEAD = 0.2  # the share of the items with interactions that are popular; the others are the long tail
 
 IntArray = NDArray[np.int64]
 FloatArray = NDArray[np.float64]
@@ -24,22 +24,27 @@ BoolArray = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
-class Stratum:
-    """Some users' metric, or all users' on some items: what, in words; how many users count, and a value each."""
+class Group:
+    """A metric for some users, or for all users on some items.
 
-    what: str
+    label: a description. users: int64 [n], the users who count; values: float64 [n], one per user.
+    """
+
+    label: str
     users: IntArray
     values: FloatArray
 
 
 @dataclass(frozen=True)
-class Measured:
-    """users int64 [n]: those with held-out items; per_user: metric -> float64 [n].
+class Measurement:
+    """Metrics of one run. users: int64 [n], those with held-out items. per_user: metric -> float64 [n].
 
-    Of the lists at the largest cutoff, of these users: coverage, the share of the catalogue that is in any list;
-    novelty, the mean of -log2 of the share of the users that took an item (in training; an item that nobody took counts
-    as taken by one); long_tail, the share of the recommendations that are not among the most popular items.
-    strata: the first metric by users' activity and by items' popularity.
+    The other values are about the lists of these users at the largest cutoff.
+    coverage: the share of the catalogue that is in at least one list.
+    novelty: the mean of -log2(share of the users with a training interaction with the item); an item without
+    interactions counts as if it had one.
+    long_tail: the share of the recommended items that are not popular.
+    groups: the first metric by activity of the users, and by popularity of the items.
     """
 
     users: IntArray
@@ -47,7 +52,7 @@ class Measured:
     coverage: float
     novelty: float
     long_tail: float
-    strata: Sequence[Stratum]
+    groups: Sequence[Group]
 
 
 def measure(
@@ -57,61 +62,60 @@ def measure(
     train: Interactions,
     metrics: Sequence[str],
     listener: Listener = ignore_progress,
-) -> Measured:
-    """Rank everything but the seen items for every user who has relevant ones, once, and measure all of it.
+) -> Measurement:
+    """Rank all items but the seen ones, once per user with relevant items, and compute all measurements.
 
-    Raises SettingsError on an unknown metric, InputError if no user has a relevant item.
+    Raises SettingsError for an unknown metric, InputError if no user has a relevant item.
     """
-    asked = [parse_metric(metric) for metric in metrics]
-    users = users_that_count(relevant)
-    k = max(metric.k for metric in asked)
-    items = np.concatenate([some for _, some, _ in rank_all(scorer, users, k, seen, listener, "measuring")])
-    real = items >= 0
+    parsed = [parse_metric(metric) for metric in metrics]
+    users = users_with_relevant_items(relevant)
+    k = max(metric.k for metric in parsed)
+    items = np.concatenate([chunk for _, chunk, _ in rank_all(scorer, users, k, seen, listener, "measuring")])
     hits = hits_of(users, items, relevant)
-    degrees, listed = train.item_degrees, items[real]
-    taken_by = np.maximum(degrees, 1) / max(1, int((train.user_degrees > 0).sum()))
-    return Measured(
+    degrees, recommended = train.item_degrees, items[items >= 0]
+    popularity = np.maximum(degrees, 1) / max(1, int((train.user_degrees > 0).sum()))
+    return Measurement(
         users,
-        {str(metric): metric.values(hits) for metric in asked},
-        coverage=len(np.unique(listed)) / train.n_items,
-        novelty=float(-np.log2(taken_by[listed]).mean()) if len(listed) else 0.0,
-        long_tail=float((~_head(degrees))[listed].mean()) if len(listed) else 0.0,
-        strata=[
-            *_by_activity(users, asked[0].values(hits), train.user_degrees[users]),
-            *_by_popularity(asked[0], users, items, hits, relevant, degrees),
+        {str(metric): metric.values(hits) for metric in parsed},
+        coverage=len(np.unique(recommended)) / train.n_items,
+        novelty=float(-np.log2(popularity[recommended]).mean()) if len(recommended) else 0.0,
+        long_tail=float((~_popular(degrees))[recommended].mean()) if len(recommended) else 0.0,
+        groups=[
+            *_by_activity(users, parsed[0].values(hits), train.user_degrees[users]),
+            *_by_popularity(parsed[0], users, items, hits, relevant, degrees),
         ],
     )
 
 
-def _by_activity(users: IntArray, values: FloatArray, activity: IntArray) -> list[Stratum]:
-    """Users with so many training interactions, and nobody else."""
-    strata = []
+def _by_activity(users: IntArray, values: FloatArray, activity: IntArray) -> list[Group]:
+    """Group users by their number of training interactions. activity: int64 [n], that number per user."""
+    groups = []
     for low, high in zip(ACTIVITY, [*ACTIVITY[1:], None], strict=True):
         chosen = (activity >= low) & (activity < high if high is not None else True)
-        words = f"users with {low} or more" if high is None else f"users with {low} to {high - 1}"
+        label = f"users with {low} or more" if high is None else f"users with {low} to {high - 1}"
         if chosen.any():
-            strata.append(Stratum(words, users[chosen], values[chosen]))
-    return strata
+            groups.append(Group(label, users[chosen], values[chosen]))
+    return groups
 
 
 def _by_popularity(
     metric: Metric, users: IntArray, items: IntArray, hits: Hits, relevant: Interactions, degrees: IntArray
-) -> list[Stratum]:
-    """Everybody's relevant items of one kind alone, in the same lists."""
-    head, cold = _head(degrees), degrees == 0
-    strata = []
-    for words, kind in (("popular items", head), ("long-tail items", ~head & ~cold), ("cold items", cold)):
+) -> list[Group]:
+    """Measure the same lists with only the relevant items of one kind: popular, long-tail or cold."""
+    popular, cold = _popular(degrees), degrees == 0
+    groups = []
+    for label, kind in (("popular items", popular), ("long-tail items", ~popular & ~cold), ("cold items", cold)):
         n_relevant = relevant.select(kind[relevant.items]).user_degrees[users]
-        some = n_relevant > 0
-        if some.any():
-            found = Hits((hits.hits & kind[np.maximum(items, 0)])[some], n_relevant[some])
-            strata.append(Stratum(words, users[some], metric.values(found)))
-    return strata
+        chosen = n_relevant > 0
+        if chosen.any():
+            hits_of_kind = Hits((hits.hits & kind[np.maximum(items, 0)])[chosen], n_relevant[chosen])
+            groups.append(Group(label, users[chosen], metric.values(hits_of_kind)))
+    return groups
 
 
-def _head(degrees: IntArray) -> BoolArray:
-    """bool [n_items]: the most popular of the items that anybody took."""
-    head = np.zeros(len(degrees), dtype=np.bool_)
-    n_head = int(np.ceil(HEAD * (degrees > 0).sum()))
-    head[np.argsort(-degrees, kind="stable")[:n_head]] = True
-    return head
+def _popular(degrees: IntArray) -> BoolArray:
+    """bool [n_items]: the most popular `HEAD` of the items that have interactions."""
+    popular = np.zeros(len(degrees), dtype=np.bool_)
+    n_popular = int(np.ceil(HEAD * (degrees > 0).sum()))
+    popular[np.argsort(-degrees, kind="stable")[:n_popular]] = True
+    return popular

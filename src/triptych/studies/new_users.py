@@ -1,8 +1,9 @@
-"""Held-out users: how good a list is at once, from a few items, and how near to the one that retraining would give.
+"""Evaluate recommendations for new users: how good they are without retraining, and how close to those with retraining.
 
-Some users are held out whole. One model is trained without them; what ranks for them is made from `clicks` of their
-training items (`Recommender.recommend_from_history`). Another is trained with those clicks among its interactions. Both lists,
-and the popular items, are measured on all other items that these users took.
+Some users are held out completely, and two models are trained. The first one is trained without these users. Their
+lists are made from some of their training items, here called clicks, as `Recommender.recommend_from_history` does. The
+second model is trained with the clicks as well. The lists of both models, and the popular items, are measured on all
+other items of these users.
 """
 
 from __future__ import annotations
@@ -31,9 +32,9 @@ from triptych.training.settings import TrainingSettings
 
 @dataclass(frozen=True)
 class NewUsersResult:
-    """users: how many are held out. overlap: the share of the retrained model's list that the list at once has.
+    """users: the number of held-out users. overlap: the share of the retrained model's items that both lists have.
 
-    values: "at once", "retrained", "popularity" -> NDCG@k of those lists.
+    values: "from_history", "retrained" and "popularity" -> NDCG@k of these lists.
     """
 
     users: int
@@ -54,74 +55,82 @@ def evaluate_new_users(
     seed: int = 0,
     listener: Listener = ignore_progress,
 ) -> NewUsersResult:
-    """Hold a share of the users out, who have more than `clicks` training items; see the module.
+    """Hold out a share of the users, all with more than `clicks` training items, and compare lists; see the module.
 
-    folder: where both trainings go on from if they were interrupted. Raises InputError if no user has enough items.
+    folder: for the run folders of the two trainings, which are resumed after an interruption.
+    Raises InputError if no user has enough items, or if no user would be held out or left to train on.
     """
     split = Split.from_dataset(dataset)
-    taken = split.train.interactions
+    train = split.train.interactions
     generator = numpy_generator(seed, Purpose.NEW_USERS)
-    able = np.flatnonzero(taken.user_degrees > clicks)
-    held_out = np.sort(generator.permutation(able)[: round(share * dataset.n_users)])
-    if not len(able):
-        raise InputError(f"no user has more than {clicks} training items", hint="ask for fewer clicks")
-    if not len(held_out):
-        raise InputError(f"{share:g} of {dataset.n_users} users is nobody", hint="hold out a larger share")
-    theirs = np.isin(taken.users, held_out)
-    chosen = taken.select(theirs & (rank_within_user(taken, generator.random(len(taken))) < clicks))
-    others = taken.select(~theirs)
+    held_out = _draw_users(train, share, clicks, generator)
+    of_held_out = np.isin(train.users, held_out)
+    clicked = train.select(of_held_out & (rank_within_user(train, generator.random(len(train))) < clicks))
+    others = train.select(~of_held_out)
     if not len(others):
-        raise InputError("nobody is left to train on", hint="hold out a smaller share of the users")
-    question = f"{dataset.fingerprint}, {share:g} of the users held out, {clicks} clicks, seed {seed}"
-    without, with_clicks = (
-        _training_on(split, some, held_out, f"{question}: {part}")
-        for part, some in (("without", others), ("with clicks", others.union(chosen)))
+        raise InputError("no user is left to train on", hint="hold out a smaller share of the users")
+    setup = f"{dataset.fingerprint}, {share:g} of the users held out, {clicks} clicks, seed {seed}"
+    without = _training_split(split, others, held_out, f"{setup}: without")
+    with_clicks = _training_split(split, others.union(clicked), held_out, f"{setup}: with clicks")
+    model, retrained = (
+        fit(name, each, settings, training, run=folder / run if folder else None, listener=listener)
+        for run, each in (("without", without), ("with-clicks", with_clicks))
     )
-    at_once_model, retrained = (
-        fit(name, each, settings, training, run=folder / part if folder else None, listener=listener)
-        for part, each in (("without", without), ("with-clicks", with_clicks))
-    )
-    histories = _of_new_rows(chosen, held_out)
-    at_once = new_user_scorer(at_once_model.scorer, without.train.interactions, histories)
+    histories = _renumber_users(clicked, held_out)
+    from_history = new_user_scorer(model.scorer, without.train.interactions, histories)
     popular = fit("popularity", without).scorer
     everything = dataset.interactions
-    rest = everything.select(np.isin(everything.users, held_out) & ~chosen.contain(everything.users, everything.items))
+    relevant = everything.select(
+        np.isin(everything.users, held_out) & ~clicked.contain(everything.users, everything.items)
+    )
     metric = f"ndcg@{k}"
     rankings: dict[str, tuple[Scorer, Interactions, Interactions]] = {
-        "at once": (at_once, _of_new_rows(rest, held_out), histories),
-        "retrained": (retrained.scorer, rest, chosen),
-        "popularity": (popular, rest, chosen),
+        "from_history": (from_history, _renumber_users(relevant, held_out), histories),
+        "retrained": (retrained.scorer, relevant, clicked),
+        "popularity": (popular, relevant, clicked),
     }
     values = {}
-    for whose, (scorer, relevant, seen) in rankings.items():
-        per_user = evaluate(scorer, relevant, seen, [metric], listener=listener).per_user[metric]
-        values[whose] = interval(per_user, generator)
-    shares = _shared(
-        _lists(at_once, np.arange(len(held_out)), k, histories), _lists(retrained.scorer, held_out, k, chosen)
+    for kind, (scorer, relevant_items, seen) in rankings.items():
+        per_user = evaluate(scorer, relevant_items, seen, [metric], listener=listener).per_user[metric]
+        values[kind] = interval(per_user, generator)
+    overlap = _overlap(
+        _lists(from_history, np.arange(len(held_out)), k, histories), _lists(retrained.scorer, held_out, k, clicked)
     )
-    return NewUsersResult(len(held_out), interval(shares, generator), values)
+    return NewUsersResult(len(held_out), interval(overlap, generator), values)
 
 
-def _training_on(split: Split, taken: Interactions, held_out: NDArray[np.int64], name: str) -> Split:
-    """The same split with other training interactions, by name; held-out users do not say when to stop."""
+def _draw_users(train: Interactions, share: float, clicks: int, generator: np.random.Generator) -> NDArray[np.int64]:
+    """int64 [n], ascending: a random share of all users, from those with more than `clicks` training items."""
+    candidates = np.flatnonzero(train.user_degrees > clicks)
+    held_out = np.sort(generator.permutation(candidates)[: round(share * train.n_users)])
+    if not len(candidates):
+        raise InputError(f"no user has more than {clicks} training items", hint="ask for fewer clicks")
+    if not len(held_out):
+        raise InputError(f"{share:g} of {train.n_users} users is no user", hint="hold out a larger share")
+    return held_out
+
+
+def _training_split(split: Split, train: Interactions, held_out: NDArray[np.int64], fingerprint: str) -> Split:
+    """Return the split with other training interactions, and without held-out users in validation."""
     validation = split.validation
     return replace(
         split,
-        train=replace(split.train, interactions=taken, times=None, fingerprint=name),
+        train=replace(split.train, interactions=train, times=None, fingerprint=fingerprint),
         validation=validation.select(~np.isin(validation.users, held_out)),
     )
 
 
-def _of_new_rows(taken: Interactions, users: NDArray[np.int64]) -> Interactions:
-    """The interactions of some users, ascending rows, who are counted from 0 now."""
-    return Interactions(np.searchsorted(users, taken.users), taken.items, len(users), taken.n_items)
+def _renumber_users(interactions: Interactions, users: NDArray[np.int64]) -> Interactions:
+    """Return the interactions with row n for users[n]. users: int64 [n], ascending, all users of the interactions."""
+    rows = np.searchsorted(users, interactions.users)
+    return Interactions(rows, interactions.items, len(users), interactions.n_items)
 
 
 def _lists(scorer: Scorer, users: NDArray[np.int64], k: int, seen: Interactions) -> NDArray[np.int64]:
     return np.concatenate([items for _, items, _ in rank_all(scorer, users, k, seen)])
 
 
-def _shared(one: NDArray[np.int64], other: NDArray[np.int64]) -> NDArray[np.float64]:
-    """float64 [n]: the share of the other's items in each row that stand in the one's too; -1 is no item."""
+def _overlap(one: NDArray[np.int64], other: NDArray[np.int64]) -> NDArray[np.float64]:
+    """float64 [n]: the share of the items in each row of `other` that are also in the row of `one`; -1 is no item."""
     pairs = [(a[a >= 0], b[b >= 0]) for a, b in zip(one, other, strict=True)]
     return np.array([len(np.intersect1d(a, b)) / max(1, len(b)) for a, b in pairs])

@@ -1,4 +1,7 @@
-"""`triptych …` in processes of their own, some at a time: peak memory is the model's own, a crash stays where it is."""
+"""Run `triptych …` in separate processes, several at a time.
+
+So peak memory is measured per model, and a crash stops one run only.
+"""
 
 from __future__ import annotations
 
@@ -16,63 +19,68 @@ from triptych.errors import TriptychError
 
 K = TypeVar("K", bound=Hashable)
 
-GLANCE = 0.05  # seconds between looks at what is running
+POLL_SECONDS = 0.05  # between checks of the running processes
 
 
 @dataclass(frozen=True)
 class Running:
-    """A process at work; what it tells on its standard output, and on the other where nobody else hears that."""
+    """A running process, with files for its output. stderr: stays empty if the process shows its progress."""
 
     process: subprocess.Popen[bytes]
-    told: IO[str]
-    said: IO[str]
+    stdout: IO[str]
+    stderr: IO[str]
 
-    def ended(self) -> bool:
+    def has_ended(self) -> bool:
         return self.process.poll() is not None
 
-    def why(self) -> str | None:
-        """Of one that has ended: why it failed, or None. Raises KeyboardInterrupt if it was interrupted."""
-        self.told.seek(0)
-        self.said.seek(0)
-        answer, code = self.told.read(), self.process.returncode
-        last = (self.said.read().strip().splitlines() or [""])[-1]
-        self.told.close()
-        self.said.close()
+    def failure(self) -> str | None:
+        """Return why an ended process failed, or None. Raises KeyboardInterrupt if it was interrupted."""
+        self.stdout.seek(0)
+        self.stderr.seek(0)
+        output, code = self.stdout.read(), self.process.returncode
+        last_line = (self.stderr.read().strip().splitlines() or [""])[-1]
+        self.stdout.close()
+        self.stderr.close()
         if self.process.stdin:
             self.process.stdin.close()
         if code == 130:
             raise KeyboardInterrupt
-        return None if code == 0 else _reason(answer, code, last)
+        return None if code == 0 else _failure_text(output, code, last_line)
 
 
 def run_each(
-    commands: Iterator[tuple[K, list[str]]], jobs: int = 1, *, loud: bool = True, folder: Path | None = None
+    commands: Iterator[tuple[K, list[str]]],
+    jobs: int = 1,
+    *,
+    show_progress: bool = True,
+    folder: Path | None = None,
 ) -> Iterator[tuple[K, str | None]]:
-    """Run `triptych` with each list of arguments, `jobs` at a time: yields each key as its run ends, and why it failed.
+    """Run `triptych` with each list of arguments, `jobs` at a time. Yield each key when its run ends, and its failure.
 
-    The next command is asked for when there is room for it, after the last results were taken. loud: their progress
-    goes where ours goes. folder: where they run, None: here. Trainings (see `training`) read from us and stop when that
-    ends: on Ctrl-C, and when this process is killed, they write their checkpoints. Raises KeyboardInterrupt when all
-    have stopped.
+    The failure is None, or the reason as text. The next command is requested when a process is free, after the caller
+    has received the last results. show_progress: processes write their progress to this process's standard error.
+    folder: the working directory of the processes; None: the current one.
+    The standard input of each process ends when this process does. Trainings (see `train_arguments`) then write their
+    checkpoints and stop, also on Ctrl-C. Raises KeyboardInterrupt when all have stopped.
     """
-    at_work: dict[K, Running] = {}
-    waiting = True
+    running: dict[K, Running] = {}
+    has_commands = True
     try:
-        while waiting or at_work:
-            while waiting and len(at_work) < jobs:
+        while has_commands or running:
+            while has_commands and len(running) < jobs:
                 key, arguments = next(commands, (None, None))
                 if key is None or arguments is None:
-                    waiting = False
+                    has_commands = False
                 else:
-                    at_work[key] = _start(arguments, folder, loud=loud)
-            for key in [key for key, running in at_work.items() if running.ended()]:
-                yield key, at_work.pop(key).why()
-            time.sleep(GLANCE if at_work else 0)
+                    running[key] = _start(arguments, folder, show_progress=show_progress)
+            for key in [key for key, each in running.items() if each.has_ended()]:
+                yield key, running.pop(key).failure()
+            time.sleep(POLL_SECONDS if running else 0)
     finally:
-        _stop(list(at_work.values()))
+        _stop(list(running.values()))
 
 
-def training(
+def train_arguments(
     data: Path,
     model: str,
     run: Path,
@@ -83,47 +91,49 @@ def training(
     modalities: str | None = None,
     threads: int | None = None,
 ) -> list[str]:
-    """The arguments of `triptych` that train a model in a run folder, and stop when nobody waits for it any more."""
+    """The arguments of `triptych` that train a model in a run folder, and stop when standard input is closed."""
     arguments = ["train", str(data), "--model", model, "--run", str(run), "--seed", str(seed), "--until-stdin-closes"]
     for option, value in (("--settings", settings_file), ("--modalities", modalities), ("--threads", threads)):
         arguments += [option, str(value)] if value is not None else []
     return arguments + [word for name, value in settings.items() for word in ("--set", f"{name}={value}")]
 
 
-def _start(arguments: list[str], folder: Path | None, *, loud: bool) -> Running:
-    command = [sys.executable, "-P", "-m", "triptych", *arguments, "--json"]  # -P: no code from where it runs
-    told, said = TemporaryFile("w+"), TemporaryFile("w+")  # noqa: SIM115 - closed when they have been read
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=told, stderr=None if loud else said, cwd=folder)
-    return Running(process, told, said)
+def _start(arguments: list[str], folder: Path | None, *, show_progress: bool) -> Running:
+    command = [sys.executable, "-P", "-m", "triptych", *arguments, "--json"]  # -P: import nothing from the directory
+    stdout, stderr = TemporaryFile("w+"), TemporaryFile("w+")  # noqa: SIM115 - closed when they have been read
+    process = subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=stdout, stderr=None if show_progress else stderr, cwd=folder
+    )
+    return Running(process, stdout, stderr)
 
 
 def _stop(running: list[Running]) -> None:
-    """Let them write their checkpoints and end; a second Ctrl-C ends them at once."""
+    """Wait until all have written their checkpoints and ended. A second Ctrl-C kills them."""
     try:
         for each in running:
             if each.process.stdin:
                 each.process.stdin.close()
-        while not all(each.ended() for each in running):
-            time.sleep(GLANCE)
+        while not all(each.has_ended() for each in running):
+            time.sleep(POLL_SECONDS)
     except KeyboardInterrupt:
         for each in running:
             each.process.kill()
         raise
 
 
-def _reason(answer: str, code: int, last: str) -> str:
-    """last: the last line on standard error, where it was kept."""
+def _failure_text(output: str, code: int, last_line: str) -> str:
+    """output: standard output, which has the error as JSON. last_line: of standard error, if it was kept."""
     try:
-        error = json.loads(answer)["error"]
-        return in_one_line(TriptychError(error["what"], where=error["where"], hint=error["mend"]))
+        error = json.loads(output)["error"]
+        return error_text(TriptychError(error["what"], where=error["where"], hint=error["hint"]))
     except (ValueError, KeyError, TypeError):
         if code == -9:
-            return "was killed, as systems do when memory runs out"
-        why = f": {last}" if last else ""
-        return f"ended by signal {-code}" if code < 0 else f"ended with code {code}{why}"
+            return "was killed, probably because memory ran out"
+        reason = f": {last_line}" if last_line else ""
+        return f"ended by signal {-code}" if code < 0 else f"ended with code {code}{reason}"
 
 
-def in_one_line(error: TriptychError) -> str:
-    """An error as a cell of a table holds it."""
-    told = f"{error.where}: {error.what}" if error.where else error.what
-    return f"{told} ({error.hint})" if error.hint else told
+def error_text(error: TriptychError) -> str:
+    """An error in one line, for a table."""
+    text = f"{error.where}: {error.what}" if error.where else error.what
+    return f"{text} ({error.hint})" if error.hint else text

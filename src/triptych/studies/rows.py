@@ -1,4 +1,4 @@
-"""A comparison's rows: what the runs of a line give together, with intervals over users and tests against the best."""
+"""Rows of a comparison: the mean over the runs of an entry, with intervals over users and tests against the best."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from triptych.studies.measure import Measured
+from triptych.studies.measure import Measurement
 from triptych.studies.statistics import Interval, holm, interval, paired_p
 
 
 @dataclass(frozen=True)
 class Cost:
-    """What a fit took. epochs and seconds_per_epoch (median): None for models that are solved.
+    """The cost of a fit. epochs and seconds_per_epoch (median): None for closed-form models.
 
-    seconds: of training or solving, evaluation left out; seconds_to_best: until the best epoch. peak_megabytes: of the
-    process. numbers: trained parameters, or the weights of a model that is solved.
+    seconds: of the fit, without evaluation; seconds_to_best: until the best epoch. peak_megabytes: of the process.
+    n_parameters: the number of trained parameters, or of weights of a closed-form model.
     """
 
     seconds: float
@@ -32,28 +32,30 @@ class Cost:
 
 @dataclass(frozen=True)
 class RunResult:
-    """What one run gave."""
+    """The measurement and the cost of one run."""
 
-    measured: Measured
+    measurement: Measurement
     cost: Cost
 
 
 @dataclass(frozen=True)
-class Band:
-    """The first metric for some kind of users or items: what, in words, and how many users count."""
+class GroupResult:
+    """The first metric for a group of users or items; see `Group`. n_users: the number of users who count."""
 
-    what: str
+    label: str
     n_users: int
     metric: Interval
 
 
 @dataclass(frozen=True)
 class Row:
-    """A line of the table: means over its seeds. failed: why there is no result, in which case most is empty.
+    """A row of the table: an entry on one data set, as means over its seeds.
 
-    metrics: over users, each user's mean over the seeds. spread: metric -> the seeds' standard deviation, with two or
-    more. p: of being as good as the best of its data set by the first metric, paired over users, corrected by Holm for
-    the number of lines; None for the best itself. coverage, novelty, long_tail: see `Measured`.
+    metrics: over users; each user has the mean over the seeds. spread: metric -> standard deviation over seeds, if
+    there are two or more.
+    p: the p value of the first metric being equal to that of the best row of the data set, paired over users and
+    corrected by Holm for the number of rows; None for the best row. coverage, novelty, long_tail: see `Measurement`.
+    failed: the reason why there is no result, in which case most other fields are empty.
     """
 
     data: str
@@ -67,54 +69,63 @@ class Row:
     coverage: float | None = None
     novelty: float | None = None
     long_tail: float | None = None
-    bands: Sequence[Band] = ()
+    groups: Sequence[GroupResult] = ()
     cost: Cost | None = None
     failed: str | None = None
 
     @property
     def label(self) -> str:
-        """The line, and the modalities where they are not all."""
+        """The name of the entry, with the modalities if they are not all."""
         return self.entry if self.modalities is None else f"{self.entry} ({self.modalities.replace(',', ' + ')})"
 
 
-def ranked(rows: Sequence[tuple[Row, Sequence[RunResult | str]]]) -> list[Row]:
-    """The rows of one data set from what their runs gave, or why a run gave nothing: the best first, failed ones last.
+def rank_rows(rows: Sequence[tuple[Row, Sequence[RunResult | str]]]) -> list[Row]:
+    """Fill the rows of one data set with the results of their runs and sort them: the best first, failed ones last.
 
-    The first metric of what was measured is the one that orders and tests.
+    A result is a text if the run failed: the reason. The first metric sorts the rows and is tested.
     """
     generator = np.random.default_rng(0)
-    made: list[tuple[Row, NDArray[np.float64] | None]] = []
+    filled: list[tuple[Row, NDArray[np.float64] | None]] = []
     for row, results in rows:
         failed = next((each for each in results if isinstance(each, str)), None)
         if failed is not None:
-            made.append((replace(row, failed=failed), None))
+            filled.append((replace(row, failed=failed), None))
             continue
-        found = [each for each in results if isinstance(each, RunResult)]
-        first = next(iter(found[0].measured.per_user))
-        values = np.mean([each.measured.per_user[first] for each in found], axis=0)
-        made.append((_summed(row, found, generator), values))
-    made.sort(key=lambda each: np.inf if each[1] is None else -float(each[1].mean()))
-    return _tested(made)
+        complete = [each for each in results if isinstance(each, RunResult)]
+        first = next(iter(complete[0].measurement.per_user))
+        values = np.mean([each.measurement.per_user[first] for each in complete], axis=0)
+        filled.append((_mean_over_runs(row, complete, generator), values))
+    filled.sort(key=lambda each: np.inf if each[1] is None else -float(each[1].mean()))
+    return _with_p_values(filled)
 
 
-def _summed(row: Row, found: Sequence[RunResult], generator: np.random.Generator) -> Row:
-    """A row of one line's runs, one a seed."""
-    measured = [each.measured for each in found]
-    per_user = {name: np.mean([each.per_user[name] for each in measured], axis=0) for name in measured[0].per_user}
-    bands = [
-        Band(band.what, len(band.users), interval(np.mean([m.strata[n].values for m in measured], axis=0), generator))
-        for n, band in enumerate(measured[0].strata)
+def _mean_over_runs(row: Row, results: Sequence[RunResult], generator: np.random.Generator) -> Row:
+    measurements = [each.measurement for each in results]
+    per_user = {
+        name: np.mean([each.per_user[name] for each in measurements], axis=0) for name in measurements[0].per_user
+    }
+    groups = [
+        GroupResult(
+            group.label,
+            len(group.users),
+            interval(np.mean([each.groups[n].values for each in measurements], axis=0), generator),
+        )
+        for n, group in enumerate(measurements[0].groups)
     ]
-    several = per_user if len(measured) > 1 else ()
+    with_spread = per_user if len(measurements) > 1 else ()
     return replace(
         row,
         metrics={name: interval(values, generator) for name, values in per_user.items()},
-        spread={name: float(np.std([m.per_user[name].mean() for m in measured], ddof=1)) for name in several},
-        coverage=float(np.mean([m.coverage for m in measured])),
-        novelty=float(np.mean([m.novelty for m in measured])),
-        long_tail=float(np.mean([m.long_tail for m in measured])),
-        bands=bands,
-        cost=Cost(**{each.name: _mean([getattr(f.cost, each.name) for f in found]) for each in fields(Cost)}),
+        spread={
+            name: float(np.std([each.per_user[name].mean() for each in measurements], ddof=1)) for name in with_spread
+        },
+        coverage=float(np.mean([each.coverage for each in measurements])),
+        novelty=float(np.mean([each.novelty for each in measurements])),
+        long_tail=float(np.mean([each.long_tail for each in measurements])),
+        groups=groups,
+        cost=Cost(
+            **{each.name: _mean([getattr(result.cost, each.name) for result in results]) for each in fields(Cost)}
+        ),
     )
 
 
@@ -122,12 +133,12 @@ def _mean(values: Sequence[Any]) -> Any:
     return None if values[0] is None else float(np.mean(values))
 
 
-def _tested(made: Sequence[tuple[Row, NDArray[np.float64] | None]]) -> list[Row]:
-    """The rows, of which the first is the best, with their p: by their users' values of the first metric."""
-    best = made[0][1] if made else None
+def _with_p_values(rows: Sequence[tuple[Row, NDArray[np.float64] | None]]) -> list[Row]:
+    """rows: each with its users' values of the first metric, or None if it failed; the first row is the best."""
+    best = rows[0][1] if rows else None
     if best is None:
-        return [row for row, _ in made]
-    others = [(row, values) for row, values in made[1:] if values is not None]
+        return [row for row, _ in rows]
+    others = [(row, values) for row, values in rows[1:] if values is not None]
     corrected = holm([paired_p(values, best) for _, values in others])
     tested = [replace(row, p=p) for (row, _), p in zip(others, corrected, strict=True)]
-    return [made[0][0], *tested, *(row for row, values in made if values is None)]
+    return [rows[0][0], *tested, *(row for row, values in rows if values is None)]

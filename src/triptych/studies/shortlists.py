@@ -1,7 +1,8 @@
-"""Several models' scores of the few items that could be among a blend's best, so that many weights can be tried.
+"""Shortlists: several models' scores of the items that can be in the top k of a blend, to try many weights quickly.
 
-An item that no model has among its best `2 k` is left out. So a single model's first k places are exact, equal scores
-by item row included; a blend's nearly always are, at a fraction of the work of ranking all items.
+A shortlist has the items that are among the best 2 k of at least one model. So the top k of a single model is exact,
+also for equal scores, which are ordered by item row. The top k of a blend is nearly always exact, and costs much less
+than ranking all items.
 """
 
 from __future__ import annotations
@@ -23,34 +24,34 @@ from triptych.ranking.topk import best_of, top_k_of
 
 CHUNK_SCORES = 48_000_000  # scores of all models held at a time: 192 MB of float32
 MEMORY = 2_000_000_000  # bytes that all shortlists may take
-NOBODY = -1e9  # the score of a place that holds no item, or of no number: lower than any standardised one
+LOWEST = -1e9  # the score of an empty position, or in place of NaN: lower than any standardised score
 
 
 @dataclass(frozen=True)
 class Shortlists:
-    """Some users' shortlists of c places.
+    """The shortlists of some users, c positions each.
 
-    scores: float32 [n_models, n, c], standardised, items in the order of their rows; relevant: bool [n, c], whether the
-    item there was held out; n_relevant: int64 [n], of each user in all.
+    scores: float32 [n_models, n, c], standardised; items are in the order of their rows. relevant: bool [n, c], whether
+    the item was held out. n_relevant: int64 [n], the number of held-out items per user.
     """
 
     scores: Tensor
     relevant: Tensor
     n_relevant: NDArray[np.int64]
 
-    def weighed(self, weights: Sequence[float]) -> Tensor:
+    def weighted_sum(self, weights: Sequence[float]) -> Tensor:
         """float32 [n, c]: Σ over models of weight · score."""
         return torch.einsum("m,mnc->nc", torch.tensor(weights, dtype=torch.float32), self.scores)
 
     def values(self, scores: Tensor, metric: Metric) -> NDArray[np.float64]:
-        """float64 [n]: the metric of every user, ranked by scores [n, c]."""
+        """float64 [n]: the metric per user, if the items are ranked by scores [n, c]."""
         _, best = best_of(scores, min(metric.k, scores.shape[1]))
         hits = torch.nn.functional.pad(self.relevant.gather(1, best), (0, metric.k - best.shape[1]))
         return metric.values(Hits(hits.numpy(), self.n_relevant))
 
 
-def most_users(n_models: int, n_items: int, k: int) -> int:
-    """How many users' shortlists may be held at a time."""
+def max_users(n_models: int, n_items: int, k: int) -> int:
+    """The number of users whose shortlists fit into `MEMORY`."""
     return max(1, MEMORY // (4 * n_models * min(n_models * 2 * k, n_items)))
 
 
@@ -62,7 +63,7 @@ def shortlists(
     k: int,
     listener: Listener,
 ) -> list[Shortlists]:
-    """What every scorer has among its best 2 k for user rows int64 [n], seen items left out, in chunks of the users."""
+    """Return the shortlists for user rows int64 [n], without seen items, in chunks of users."""
     size = max(1, min(2048, CHUNK_SCORES // (len(scorers) * scorers[0].n_items)))
     chunks = [users[begin : begin + size] for begin in range(0, len(users), size)]
     return [_shortlists(scorers, chunk, relevant, seen, 2 * k) for chunk in track("shortlists", chunks, listener)]
@@ -76,22 +77,23 @@ def _shortlists(
     seen: Interactions,
     n: int,
 ) -> Shortlists:
-    """Of the best n of every scorer."""
-    scores = torch.empty(len(scorers), len(users), scorers[0].n_items)
-    for own, each in zip(scores, scorers, strict=True):
-        own.copy_(standardised(each.score(users)))
-    items = _once(np.concatenate([top_k_of(each.clone(), users, n, seen)[0] for each in scores], axis=1))
-    found = hits_of(users, items, relevant)
-    theirs = scores.gather(2, torch.from_numpy(np.maximum(items, 0)).expand(len(scorers), -1, -1))
-    nobody = torch.from_numpy(items < 0) | theirs.isnan()
-    return Shortlists(theirs.masked_fill_(nobody, NOBODY), torch.from_numpy(found.hits), found.n_relevant)
+    """The shortlists of one chunk of users, from the best n items of every scorer."""
+    all_scores = torch.empty(len(scorers), len(users), scorers[0].n_items)
+    for scores, scorer in zip(all_scores, scorers, strict=True):
+        scores.copy_(standardised(scorer.score(users)))
+    best = [top_k_of(scores.clone(), users, n, seen)[0] for scores in all_scores]
+    items = _distinct(np.concatenate(best, axis=1))
+    hits = hits_of(users, items, relevant)
+    shortlisted = all_scores.gather(2, torch.from_numpy(np.maximum(items, 0)).expand(len(scorers), -1, -1))
+    empty = torch.from_numpy(items < 0) | shortlisted.isnan()
+    return Shortlists(shortlisted.masked_fill_(empty, LOWEST), torch.from_numpy(hits.hits), hits.n_relevant)
 
 
-def _once(items: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Rows of items int64 [n, c], ascending, every item once; -1 behind them in shorter rows."""
-    nobody = np.iinfo(np.int64).max
-    ordered = np.sort(np.where(items < 0, nobody, items), axis=1)
-    ordered[:, 1:][ordered[:, 1:] == ordered[:, :-1]] = nobody
+def _distinct(items: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Sort each row of items, int64 [n, c], and drop repeated items; shorter rows are filled with -1."""
+    empty = np.iinfo(np.int64).max
+    ordered = np.sort(np.where(items < 0, empty, items), axis=1)
+    ordered[:, 1:][ordered[:, 1:] == ordered[:, :-1]] = empty
     ordered = np.sort(ordered, axis=1)
-    kept = ordered[:, : max(1, int((ordered < nobody).sum(axis=1).max()))]
-    return np.where(kept == nobody, -1, kept)
+    kept = ordered[:, : max(1, int((ordered < empty).sum(axis=1).max()))]
+    return np.where(kept == empty, -1, kept)

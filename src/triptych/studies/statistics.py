@@ -1,9 +1,9 @@
-"""What a comparison may claim: intervals over users, and paired tests with correction for their number.
+"""Statistics of a comparison: intervals over users, and paired tests with correction for their number.
 
 Intervals: percentile bootstrap over users (B. Efron and R. Tibshirani, "An Introduction to the Bootstrap", 1993).
-Tests: paired t tests over the users' differences, which for as many users as data sets have agree with randomisation
-tests (M. Smucker et al., "A Comparison of Statistical Significance Tests for Information Retrieval Evaluation",
-CIKM 2007), corrected by S. Holm, "A Simple Sequentially Rejective Multiple Test Procedure", 1979.
+Tests: paired t tests over the users' differences. With as many users as our data sets have, they agree with
+randomisation tests (M. Smucker et al., "A Comparison of Statistical Significance Tests for Information Retrieval
+Evaluation", CIKM 2007). Correction: S. Holm, "A Simple Sequentially Rejective Multiple Test Procedure", 1979.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from numpy.typing import NDArray
 FloatArray = NDArray[np.float64]
 
 LEVEL, RESAMPLES = 0.95, 1000
-AT_ONCE = 8_000_000  # numbers of resamples that are held at a time
+CHUNK_VALUES = 8_000_000  # values of resamples that are in memory at a time
 
 
 @dataclass(frozen=True)
 class Interval:
-    """A mean over users, and between what the bootstrap puts it with 95 % confidence."""
+    """A mean over users and its 95 % confidence interval by the bootstrap."""
 
     mean: float
     low: float
@@ -30,16 +30,16 @@ class Interval:
 
 
 def interval(values: FloatArray, generator: np.random.Generator) -> Interval:
-    """The interval of the mean of values [n], one a user."""
+    """The interval of the mean of values, float64 [n], one per user."""
     n = len(values)
-    pieces = np.array_split(np.arange(RESAMPLES), -(-RESAMPLES * n // AT_ONCE))
-    means = [values[generator.integers(0, n, (len(some), n))].mean(axis=1) for some in pieces]
+    chunks = np.array_split(np.arange(RESAMPLES), -(-RESAMPLES * n // CHUNK_VALUES))
+    means = [values[generator.integers(0, n, (len(chunk), n))].mean(axis=1) for chunk in chunks]
     low, high = np.quantile(np.concatenate(means), [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return Interval(float(values.mean()), float(low), float(high))
 
 
 def paired_p(one: FloatArray, other: FloatArray) -> float:
-    """The two-sided p of the users' differences [n] having the mean 0; 1 where none differs or is alone."""
+    """The two-sided p value of the users' differences, float64 [n], having mean 0; 1 if n < 2 or no user differs."""
     from scipy import stats
 
     difference = one - other
@@ -49,7 +49,7 @@ def paired_p(one: FloatArray, other: FloatArray) -> float:
 
 
 def holm(p: Sequence[float]) -> list[float]:
-    """p values corrected for their number, in the order given: each is at least what it was, and 1 at most."""
+    """Correct p values for their number, in the given order. A corrected value is never smaller, and at most 1."""
     order = np.argsort(p, kind="stable")
     corrected = np.maximum.accumulate([(len(p) - rank) * p[position] for rank, position in enumerate(order)])
     result = np.empty(len(p))

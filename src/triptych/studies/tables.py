@@ -1,88 +1,78 @@
-"""A comparison's rows as files: JSON with everything, CSV, and tables for a paper in Markdown and LaTeX."""
+"""The tables of a comparison as files: CSV with everything, and Markdown and LaTeX for a paper."""
 
 from __future__ import annotations
 
 import csv
 import io
-import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from triptych.artefacts import json_bytes, write_file
+from triptych.artefacts import write_file
 from triptych.studies.rows import Row
 
-LISTS, COST = ("coverage", "novelty", "long tail"), ("s/epoch", "s to best", "peak MB", "numbers")
-HEADS = (*LISTS, *COST)
-CERTAIN = 0.05  # a corrected p below it is no chance
+LIST_COLUMNS = ("coverage", "novelty", "long tail")
+COST_COLUMNS = ("s/epoch", "s to best", "peak MB", "parameters")
+COLUMNS = (*LIST_COLUMNS, *COST_COLUMNS)  # after the metrics
+SIGNIFICANCE_LEVEL = 0.05  # of corrected p values
 ESCAPED = str.maketrans({"_": r"\_", "%": r"\%", "&": r"\&", "#": r"\#"})
 
 
 def cells(row: Row) -> dict[str, str]:
-    """What a table shows of a row: metric or head -> text; the first metric with half the width of its interval."""
-    told = {name: f"{each.mean:.4f}" for name, each in row.metrics.items()}
+    """The cells of a row: metric or column -> text. The first metric has half the width of its interval."""
+    texts = {name: f"{each.mean:.4f}" for name, each in row.metrics.items()}
     if row.metrics:
         name, first = next(iter(row.metrics.items()))
-        told[name] = f"{first.mean:.4f} ±{(first.high - first.low) / 2:.4f}"
+        texts[name] = f"{first.mean:.4f} ±{(first.high - first.low) / 2:.4f}"
     values = (row.coverage, row.novelty, row.long_tail)
-    told |= {head: f"{value:.3f}" for head, value in zip(LISTS, values, strict=True) if value is not None}
+    texts |= {column: f"{value:.3f}" for column, value in zip(LIST_COLUMNS, values, strict=True) if value is not None}
     if row.cost is not None:
         cost = row.cost
-        told |= {"s to best": f"{cost.seconds_to_best:.1f}", "peak MB": f"{cost.peak_megabytes:,.0f}"}
-        told |= {"numbers": f"{cost.n_parameters:,.0f}"}
-        told |= {"s/epoch": f"{cost.seconds_per_epoch:.2f}"} if cost.seconds_per_epoch is not None else {}
-    return told
+        texts |= {"s to best": f"{cost.seconds_to_best:.1f}", "peak MB": f"{cost.peak_megabytes:,.0f}"}
+        texts |= {"parameters": f"{cost.n_parameters:,.0f}"}
+        texts |= {"s/epoch": f"{cost.seconds_per_epoch:.2f}"} if cost.seconds_per_epoch is not None else {}
+    return texts
 
 
-def dot(row: Row) -> str:
-    """A mark at the best of a table, and at what a test cannot tell from it."""
-    return " ●" if not row.failed and (row.p is None or row.p >= CERTAIN) else ""
+def best_mark(row: Row) -> str:
+    """A mark for the best row, and for rows that do not differ from it significantly; "" for the others."""
+    return " ●" if not row.failed and (row.p is None or row.p >= SIGNIFICANCE_LEVEL) else ""
 
 
-def to_json(rows: Sequence[Row]) -> list[dict[str, Any]]:
-    """The rows in plain values."""
-    return [{**asdict(row), "runs": [str(run) for run in row.runs]} for row in rows]
-
-
-def write_tables(rows: Sequence[Row], folder: Path, how: Mapping[str, Any]) -> None:
-    """Write comparison.json, .csv, .md and .tex, each whole or not at all.
-
-    how: how it was measured, in plain values, told in the JSON; runs are told there relative to the folder.
-    """
-    told = [{**each, "runs": [os.path.relpath(run, folder) for run in each["runs"]]} for each in to_json(rows)]
-    write_file(folder / "comparison.json", json_bytes({**how, "rows": told}))
+def write_tables(rows: Sequence[Row], folder: Path) -> None:
+    """Write comparison.csv, .md and .tex, each completely or not at all."""
     write_file(folder / "comparison.csv", _csv(rows).encode())
     write_file(folder / "comparison.md", _markdown(rows).encode())
     write_file(folder / "comparison.tex", _latex(rows).encode())
 
 
 def _csv(rows: Sequence[Row]) -> str:
-    """One line a row, data set and line first; every metric with its interval, every kind of users and items."""
-    flat = [_flat(row) for row in rows]
-    heads = list(dict.fromkeys(name for each in flat for name in each))
+    """One line per row: data set, entry, metrics with intervals, cost, groups of users and items, run folders."""
+    records = [_record(row) for row in rows]
+    columns = list(dict.fromkeys(name for record in records for name in record))
     text = io.StringIO()
-    writer = csv.DictWriter(text, heads, lineterminator="\n")
+    writer = csv.DictWriter(text, columns, lineterminator="\n")
     writer.writeheader()
-    writer.writerows(flat)
+    writer.writerows(records)
     return text.getvalue()
 
 
-def _flat(row: Row) -> dict[str, Any]:
-    told: dict[str, Any] = {"data": row.data, "line": row.entry, "model": row.model, "modalities": row.modalities}
+def _record(row: Row) -> dict[str, Any]:
+    record: dict[str, Any] = {"data": row.data, "entry": row.entry, "model": row.model, "modalities": row.modalities}
     for name, each in row.metrics.items():
-        told |= {name: each.mean, f"{name} low": each.low, f"{name} high": each.high}
-        told |= {f"{name} spread over seeds": row.spread[name]} if name in row.spread else {}
-    told |= {"p": row.p, "coverage": row.coverage, "novelty": row.novelty, "long tail": row.long_tail}
-    told |= asdict(row.cost) if row.cost is not None else {}
-    for band in row.bands:
-        told |= {
-            band.what: band.metric.mean,
-            f"{band.what} low": band.metric.low,
-            f"{band.what} high": band.metric.high,
+        record |= {name: each.mean, f"{name} low": each.low, f"{name} high": each.high}
+        record |= {f"{name} spread over seeds": row.spread[name]} if name in row.spread else {}
+    record |= {"p": row.p, "coverage": row.coverage, "novelty": row.novelty, "long tail": row.long_tail}
+    record |= asdict(row.cost) if row.cost is not None else {}
+    for group in row.groups:
+        record |= {
+            group.label: group.metric.mean,
+            f"{group.label} low": group.metric.low,
+            f"{group.label} high": group.metric.high,
         }
-        told |= {f"{band.what} n": band.n_users}
-    return {**told, "failed": row.failed, "runs": " ".join(map(str, row.runs))}
+        record |= {f"{group.label} n": group.n_users}
+    return {**record, "failed": row.failed, "runs": " ".join(map(str, row.runs))}
 
 
 def _markdown(rows: Sequence[Row]) -> str:
@@ -91,27 +81,27 @@ def _markdown(rows: Sequence[Row]) -> str:
             [
                 f"## {data}",
                 "",
-                "| " + " | ".join(["", *heads]) + " |",
-                "| --- |" + " ---: |" * len(heads),
-                *("| " + " | ".join(_cells(row, heads)) + " |" for row in own),
+                "| " + " | ".join(["", *columns]) + " |",
+                "| --- |" + " ---: |" * len(columns),
+                *("| " + " | ".join(_table_row(row, columns)) + " |" for row in of_data),
                 "",
             ]
         )
-        for data, heads, own in _by_data(rows)
+        for data, columns, of_data in _by_data(rows)
     )
 
 
 def _latex(rows: Sequence[Row]) -> str:
     tables = []
-    for data, heads, own in _by_data(rows):
-        body = [" & ".join(cell.translate(ESCAPED) for cell in _cells(row, heads)) + r" \\" for row in own]
+    for data, columns, of_data in _by_data(rows):
+        body = [" & ".join(cell.translate(ESCAPED) for cell in _table_row(row, columns)) + r" \\" for row in of_data]
         tables.append(
             "\n".join(
                 [
                     f"% {data}",
-                    r"\begin{tabular}{l" + "r" * len(heads) + "}",
+                    r"\begin{tabular}{l" + "r" * len(columns) + "}",
                     r"\toprule",
-                    " & ".join(head.translate(ESCAPED) for head in ["", *heads]) + r" \\",
+                    " & ".join(column.translate(ESCAPED) for column in ["", *columns]) + r" \\",
                     r"\midrule",
                     *body,
                     r"\bottomrule",
@@ -124,18 +114,18 @@ def _latex(rows: Sequence[Row]) -> str:
 
 
 def _by_data(rows: Sequence[Row]) -> list[tuple[str, list[str], list[Row]]]:
-    """Data set, heads and rows of every table."""
+    """One table per data set: its name, columns and rows."""
     tables = []
     for data in dict.fromkeys(row.data for row in rows):
-        own = [row for row in rows if row.data == data]
-        metrics = next((list(row.metrics) for row in own if row.metrics), [])
-        tables.append((data, [*metrics, *HEADS], own))
+        of_data = [row for row in rows if row.data == data]
+        metrics = next((list(row.metrics) for row in of_data if row.metrics), [])
+        tables.append((data, [*metrics, *COLUMNS], of_data))
     return tables
 
 
-def _cells(row: Row, heads: Sequence[str]) -> list[str]:
-    told = cells(row)
+def _table_row(row: Row, columns: Sequence[str]) -> list[str]:
+    texts = cells(row)
     return [
         row.label,
-        *(told.get(head, "failed" if row.failed and n == 0 else "") for n, head in enumerate(heads)),
+        *(texts.get(column, "failed" if row.failed and n == 0 else "") for n, column in enumerate(columns)),
     ]

@@ -1,4 +1,4 @@
-"""Search for a model's settings: on the validation part only, every trial a run folder, resumable."""
+"""Tune a model: try settings on validation only. Every trial is a run folder, and a search can be resumed."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from triptych.artefacts import json_bytes, make_folder, write_file
 from triptych.errors import SettingsError, TrainingError, TriptychError, location
 from triptych.progress import Listener, Progress, ignore_progress
 from triptych.ranking.recommender import open_recommender
-from triptych.settings import Search
-from triptych.studies.processes import in_one_line, run_each
+from triptych.settings import Choices, LogRange, SearchSpace
+from triptych.studies.processes import error_text, run_each
 from triptych.studies.propose import TrialResult, propose, size
 from triptych.training.run_folder import require_same_run
 
@@ -22,15 +22,15 @@ ABOUT, TRIALS, BEST = "tune.json", "trials.json", "best.toml"
 
 @dataclass(frozen=True)
 class Trial:
-    """One run of a search: its folder, and what was tried."""
+    """One trial of a search: its run folder and its result."""
 
     run: Path
-    tried: TrialResult
+    result: TrialResult
 
 
 def tune(
     folder: Path,
-    search: Search,
+    space: SearchSpace,
     train: Callable[[Mapping[str, Any], Path], list[str]],
     about: Mapping[str, Any],
     *,
@@ -42,49 +42,50 @@ def tune(
     seed: int = 0,
     listener: Listener = ignore_progress,
 ) -> list[Trial]:
-    """Try `n_trials` settings of the search, `jobs` at a time: all trials, the best first, those that failed last.
+    """Try `n_trials` settings of a search space, `jobs` at a time. Return all trials: the best first, failed last.
 
     train: (settings, run folder) -> the arguments of `triptych` that train there. about: what is tuned, in plain
-    values; fixed: settings that all trials have; start: what the first trial has of those searched; a folder of another
-    search is refused. Interrupted, the same call goes on: finished trials are kept, begun ones go on from their
-    checkpoints, failed ones are tried again; with a larger n_trials a finished search goes on too. The test part is
-    never looked at. `folder/best.toml` holds the best settings so far, the fixed ones included, for `triptych train
-    --settings`. Raises SettingsError on an empty search, TrainingError if every trial failed.
+    values. fixed: settings of all trials. start: the searched settings of the first trial.
+
+    If the folder has an interrupted search, it is resumed: finished trials are kept, interrupted ones continue from
+    their checkpoints, and failed ones are tried again. A finished search continues if n_trials is larger. The folder
+    of another search is refused. The test split is never used. `folder/best.toml` has the best settings so far,
+    with the fixed ones, for `triptych train --settings`.
+    Raises SettingsError if the space is empty, TrainingError if every trial failed.
     """
-    if not search:
+    if not space:
         raise SettingsError(
             "there is nothing to search", hint="name settings, for example --search reg_weight=1e-4..1e-1"
         )
-    described = {name: repr(each) for name, each in search.items()}
-    _claim(folder, {**about, "fixed": fixed or {}, "metric": metric, "seed": seed, "search": described})
-    tried = _read(folder / TRIALS)
-    n_trials = int(min(n_trials, size(search)))
+    fixed = fixed or {}
+    _open_search(folder, {**about, "fixed": fixed, "metric": metric, "seed": seed}, space)
+    trials = _read_trials(folder)
+    n_trials = int(min(n_trials, size(space)))
 
     def commands() -> Iterator[tuple[int, list[str]]]:
-        for number, each in enumerate(list(tried)):
-            if each.value is None:  # begun by whoever was interrupted, or failed: what failed may have been mended
+        for number, each in enumerate(list(trials)):
+            if each.value is None:  # interrupted, or failed for a reason that may be gone
                 yield number, train(each.settings, run_of(folder, number))
-        while len(tried) < n_trials and (settings := propose(search, tried, seed, n_trials, start)) is not None:
-            tried.append(TrialResult(settings))
-            _write(folder, tried)
-            yield len(tried) - 1, train(settings, run_of(folder, len(tried) - 1))
+        while len(trials) < n_trials and (settings := propose(space, trials, seed, n_trials, start)) is not None:
+            trials.append(TrialResult(settings))
+            _write_trials(folder, trials)
+            yield len(trials) - 1, train(settings, run_of(folder, len(trials) - 1))
 
-    listener(Progress("tuning", sum(each.value is not None for each in tried), n_trials))
-    for number, failed in run_each(commands(), jobs, loud=False):
-        tried[number] = _concluded(tried[number].settings, run_of(folder, number), metric, failed)
-        _write(folder, tried)
-        best = _write_best(folder, tried, fixed or {}, metric)
-        listener(
-            Progress("tuning", sum(_is_done(each) for each in tried), n_trials, _news(number, tried[number], best))
-        )
-    _write_best(folder, tried, fixed or {}, metric)
-    if all(each.value is None for each in tried):
+    listener(Progress("tuning", sum(each.value is not None for each in trials), n_trials))
+    for number, failed in run_each(commands(), jobs, show_progress=False):
+        trials[number] = _result(trials[number].settings, run_of(folder, number), metric, failed)
+        _write_trials(folder, trials)
+        best = _write_best(folder, trials, fixed, metric)
+        n_done = sum(each.value is not None or each.failed is not None for each in trials)
+        listener(Progress("tuning", n_done, n_trials, _trial_text(number, trials[number], best)))
+    _write_best(folder, trials, fixed, metric)
+    if all(each.value is None for each in trials):
         raise TrainingError(
-            f"all {len(tried)} trials failed, the first: {tried[0].failed}",
+            f"all {len(trials)} trials failed, the first: {trials[0].failed}",
             where=location(folder),
-            hint="mend that and run the same command again",
+            hint="correct the cause and run the same command again",
         )
-    return sorted((Trial(run_of(folder, n), each) for n, each in enumerate(tried)), key=lambda t: -_worth(t.tried))
+    return sorted((Trial(run_of(folder, n), each) for n, each in enumerate(trials)), key=lambda t: -_value(t.result))
 
 
 def run_of(folder: Path, number: int) -> Path:
@@ -92,11 +93,13 @@ def run_of(folder: Path, number: int) -> Path:
     return folder / "runs" / f"{number:03d}"
 
 
-def _claim(folder: Path, about: Mapping[str, Any]) -> None:
-    """Make the folder, or make sure that it is of the same search."""
-    path, now = folder / ABOUT, json.loads(json.dumps(about))
+def _open_search(folder: Path, about: Mapping[str, Any], space: SearchSpace) -> None:
+    """Make the folder of a search. If it exists, raise TrainingError unless it is of the same search."""
+    path = folder / ABOUT
+    now = json.loads(json.dumps({**about, "search": {name: space_text(each) for name, each in space.items()}}))
     if path.is_file():
-        require_same_run(folder, "search", json.loads(path.read_text(encoding="utf-8")), now)
+        before = _with_current_texts(json.loads(path.read_text(encoding="utf-8")), space)
+        require_same_run(folder, "search", before, now)
         return
     if folder.is_dir() and any(folder.iterdir()):
         raise TrainingError("exists and holds no search", where=location(folder), hint="choose another output folder")
@@ -104,55 +107,75 @@ def _claim(folder: Path, about: Mapping[str, Any]) -> None:
     write_file(path, json_bytes(now))
 
 
-def _read(path: Path) -> list[TrialResult]:
+def space_text(values: Choices | LogRange) -> str:
+    """A range as text: "0.0001..0.1", or "0.3, 0.5". Text values have quotes, so that "1" differs from 1."""
+    if isinstance(values, LogRange):
+        return f"{values.low!r}..{values.high!r}"
+    return ", ".join(map(repr, values.values))
+
+
+def _with_current_texts(about: dict[str, Any], space: SearchSpace) -> dict[str, Any]:
+    """Return the description of a search with the earlier texts of these ranges replaced by `space_text`."""
+    earlier = {
+        name: f"Span(low={each.low!r}, high={each.high!r})"
+        if isinstance(each, LogRange)
+        else f"Choices(values={each.values!r})"
+        for name, each in space.items()
+    }
+    texts = {
+        name: space_text(space[name]) if text == earlier.get(name) else text
+        for name, text in about.get("search", {}).items()
+    }
+    return {**about, "search": texts}
+
+
+def _read_trials(folder: Path) -> list[TrialResult]:
+    path = folder / TRIALS
     return [TrialResult(**each) for each in json.loads(path.read_text(encoding="utf-8"))] if path.is_file() else []
 
 
-def _write(folder: Path, tried: Sequence[TrialResult]) -> None:
-    write_file(folder / TRIALS, json_bytes([asdict(each) for each in tried]))
+def _write_trials(folder: Path, trials: Sequence[TrialResult]) -> None:
+    write_file(folder / TRIALS, json_bytes([asdict(each) for each in trials]))
 
 
 def _write_best(
-    folder: Path, tried: Sequence[TrialResult], fixed: Mapping[str, Any], metric: str
+    folder: Path, trials: Sequence[TrialResult], fixed: Mapping[str, Any], metric: str
 ) -> TrialResult | None:
-    """The best so far, if there is one, also as a file of settings."""
-    best = max((each for each in tried if each.value is not None), key=_worth, default=None)
+    """Return the best trial so far, if there is one, and write its settings to a file."""
+    best = max((each for each in trials if each.value is not None), key=_value, default=None)
     if best is not None:
-        lines = [f"# {metric} {best.value:.4f} on validation, trial {tried.index(best)}"]
+        lines = [f"# {metric} {best.value:.4f} on validation, trial {trials.index(best)}"]
         lines += [f"{name} = {json.dumps(value)}" for name, value in {**fixed, **best.settings}.items()]
         write_file(folder / BEST, ("\n".join(lines) + "\n").encode())
     return best
 
 
-def _concluded(settings: Mapping[str, Any], run: Path, metric: str, failed: str | None) -> TrialResult:
+def _result(settings: Mapping[str, Any], run: Path, metric: str, failed: str | None) -> TrialResult:
+    """The result of a trial whose run has ended. failed: the reason if it failed."""
     if failed is not None:
         return TrialResult(settings, failed=failed)
     try:
         recommender = open_recommender(run)
-        value = recommender.about.get(f"validation/{metric}")  # of a learnt model, from its training
+        value = recommender.about.get(f"validation/{metric}")  # a trained model has it from its training
         if value is None:
             value = recommender.evaluate("validation", metrics=[metric])[metric]
     except TriptychError as error:
-        return TrialResult(settings, failed=in_one_line(error))
+        return TrialResult(settings, failed=error_text(error))
     return TrialResult(settings, float(value))
 
 
-def _worth(tried: TrialResult) -> float:
-    return -1.0 if tried.value is None else tried.value
+def _value(trial: TrialResult) -> float:
+    return -1.0 if trial.value is None else trial.value
 
 
-def _is_done(tried: TrialResult) -> bool:
-    return tried.value is not None or tried.failed is not None
+def _trial_text(number: int, trial: TrialResult, best: TrialResult | None) -> str:
+    result = f"failed, {trial.failed}" if trial.value is None else f"{trial.value:.4f}"
+    text = f"trial {number}, {settings_text(trial.settings)}: {result}"
+    return text if best is None or best == trial else f"{text} (best {best.value:.4f})"
 
 
-def _news(number: int, tried: TrialResult, best: TrialResult | None) -> str:
-    result = f"failed, {tried.failed}" if tried.value is None else f"{tried.value:.4f}"
-    told = f"trial {number}, {in_words(tried.settings)}: {result}"
-    return told if best is None or best == tried else f"{told} (best {best.value:.4f})"
-
-
-def in_words(settings: Mapping[str, Any]) -> str:
-    """`n_layers=1 dropout=0.3`"""
+def settings_text(settings: Mapping[str, Any]) -> str:
+    """Settings as text: `n_layers=1 dropout=0.3`."""
     return " ".join(
         f"{name}={value:.4g}" if isinstance(value, float) else f"{name}={value}" for name, value in settings.items()
     )

@@ -1,1 +1,1 @@
-"""Batches, the loop, checkpoints; name -> fitted recommender."""
+"""Batches, the training loop, checkpoints; a model's name -> a fitted recommender."""

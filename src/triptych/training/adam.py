@@ -3,8 +3,8 @@
 g: the gradient         m ← β₁ m + (1 - β₁) g        v ← β₂ v + (1 - β₂) g²
 p ← p - γ m̂ / (√v̂ + ε),  m̂ = m / (1 - β₁ᵗ),  v̂ = v / (1 - β₂ᵗ)
 
-torch's own fused operation does it. `torch.optim.Adam` calls the same one, but brings in torch's compiler, which costs
-every training 60 MB and two seconds at its start.
+This is torch's fused operation. `torch.optim.Adam` calls the same one, but it imports torch's compiler, which costs 60
+MB and two seconds per training.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-8
 
 @dataclass(frozen=True)
 class Moments:
-    """Of one parameter: how many steps it took, float32 [], and m and v, of its shape."""
+    """Adam's state for one parameter: the number of steps, float32 [], and m and v with the parameter's shape."""
 
     step: Tensor
     exp_avg: Tensor
@@ -29,9 +29,9 @@ class Moments:
 
 
 class Adam:
-    """Moments of all parameters, made at once: not in the first step, whose memory they would end up among.
+    """Adam for named parameters. The moments are allocated at once, so that they do not fragment a step's memory.
 
-    learning_rates: γ of every parameter, by name.
+    learning_rates: γ per parameter, by name.
     """
 
     def __init__(self, parameters: Mapping[str, nn.Parameter], learning_rates: Mapping[str, float]) -> None:
@@ -46,9 +46,9 @@ class Adam:
         }
 
     def descend(self, loss: Tensor) -> None:
-        """Gradients of a loss, and a step along them: every parameter's as soon as its gradient is whole.
+        """Compute the gradients of a loss and take one step. A parameter is updated once its gradient is ready.
 
-        The gradient is gone then, so that all of them are never in memory at once.
+        The gradient is freed then, so that all gradients are never in memory at once.
         """
         hooks = [
             parameter.register_post_accumulate_grad_hook(partial(self._step, name))  # type: ignore[no-untyped-call]
@@ -64,15 +64,15 @@ class Adam:
     @torch.no_grad()
     def _step(self, name: str, parameter: Tensor) -> None:
         assert parameter.grad is not None
-        own = self.moments[name]
-        own.step.add_(1)
+        moments = self.moments[name]
+        moments.step.add_(1)
         torch._fused_adam_(
             [parameter],
             [parameter.grad],
-            [own.exp_avg],
-            [own.exp_avg_sq],
+            [moments.exp_avg],
+            [moments.exp_avg_sq],
             [],
-            [own.step],
+            [moments.step],
             lr=self.learning_rates[name],
             beta1=BETA_1,
             beta2=BETA_2,

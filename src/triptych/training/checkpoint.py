@@ -1,4 +1,4 @@
-"""Checkpoints: parameters, Adam's moments, the best parameters so far, and the training state, to resume bit for bit."""
+"""Checkpoints, to resume bit for bit: parameters, Adam's moments, the best parameters, and the training state."""
 
 from __future__ import annotations
 

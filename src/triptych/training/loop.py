@@ -79,7 +79,7 @@ def train(
 
 
 def train_epoch(run: TrainingRun) -> dict[str, object]:
-    """Train for one epoch, or for the rest of an interrupted one. Returns the epoch, the mean loss terms and seconds."""
+    """Train for one epoch, or for the rest of an interrupted one. Returns epoch, mean loss terms and seconds."""
     state, batches, context = run.state, run.batches, run.context
     order = batches.order(state.epoch)
     run.model.train()
@@ -202,7 +202,7 @@ def _is_last_epoch(run: TrainingRun) -> bool:
 
 
 def _adam(model: TrainedModel, settings: TrainingSettings) -> Adam:
-    rates, parameters = model.own_learning_rates(), dict(model.named_parameters())
+    rates, parameters = model.parameter_learning_rates(), dict(model.named_parameters())
     return Adam(parameters, {name: rates.get(name, settings.learning_rate) for name in parameters})
 
 

@@ -39,8 +39,8 @@ class RunFiles:
 class RunContext:
     """Everything around a training run; none of it changes the result.
 
-    files: the run folder, None for a run in memory. listener: called with the progress. should_stop: asked after each step;
-    on True, training writes a checkpoint and raises KeyboardInterrupt. loggers: each gets one line per epoch.
+    files: the run folder, None for a run in memory. listener: called with the progress. should_stop: called after each
+    step; on True, training writes a checkpoint and raises KeyboardInterrupt. loggers: each gets one line per epoch.
     """
 
     files: RunFiles | None = None

@@ -1,1 +1,1 @@
-"""Foreign files -> tables with their row numbers. FORMATS in `registry.py` says which reader understands a path."""
+"""Readers of foreign files -> tables with row numbers. `registry.py` lists the formats; each has a file of its own."""

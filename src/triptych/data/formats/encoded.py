@@ -1,10 +1,10 @@
-"""The folder that `triptych encode` writes for one modality: a matrix, whose rows they are, and how they came to be.
+"""The folder that `triptych encode` writes for one modality.
 
 features.npy    float16 or float32 [n_items, width]; rows of items that lack the modality are zeros
-ids.txt         the items' ids, one a line, in the same order
-rows.csv        item_id, source, sha256 of what was encoded, and why it is missing where it is
-missing.csv     the same for the missing ones alone, with their rows in the input
-manifest.json   the encoder, its settings and inputs, and the checksums of all of these files
+ids.txt         the item ids, one per line, in the same order
+rows.csv        per item: item_id, source, sha256 of the encoded content, and the reason if it is missing
+missing.csv     the missing items only, with their rows in the input
+manifest.json   the encoder, its settings and inputs, and the checksums of all these files
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ FEATURES, IDS, ROWS, MISSING = "features.npy", "ids.txt", "rows.csv", "missing.c
 
 @dataclass(frozen=True)
 class EncodedFolder:
-    """What is in such a folder; values [n_items, width] are mapped. present: bool [n_items]."""
+    """The contents of the folder. values: [n_items, width], memory-mapped. present: bool [n_items]."""
 
     values: NDArray[Any]
     ids: pl.Series
@@ -35,12 +35,12 @@ class EncodedFolder:
 
     @property
     def provenance(self) -> dict[str, Any]:
-        """How the features came to be, without what a data set stores elsewhere."""
+        """The origin of the features, without the fitted encoder, which a data set stores in another file."""
         return {name: value for name, value in self.manifest.about.items() if name != "fitted"}
 
 
 def open_encoded(path: Path, *, verify: bool = False) -> EncodedFolder:
-    """The features in a folder of `triptych encode`. Raises ArtefactError."""
+    """Open a folder of `triptych encode`. verify: as in `open_folder`. Raises ArtefactError."""
     manifest = open_folder(path, KIND, verify=verify)
     rows = pl.read_csv(path / ROWS, infer_schema=False).with_columns(pl.all().fill_null(""))
     values: NDArray[Any] = np.load(path / FEATURES, mmap_mode="r", allow_pickle=False)

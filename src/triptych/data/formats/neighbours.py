@@ -1,4 +1,4 @@
-"""Files of nearest neighbours -> Neighbours aligned with the items."""
+"""Read files of nearest neighbours and align them with the items."""
 
 from __future__ import annotations
 
@@ -10,14 +10,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from triptych.data.formats.features import open_npy
-from triptych.data.formats.tables import no_such
+from triptych.data.formats.tables import path_not_found
 from triptych.data.neighbours import Neighbours
 from triptych.errors import InputError, location
 
 
 @dataclass(frozen=True)
 class NeighbourSource:
-    """Two .npy files: neighbours' rows [n_rows, k] and their cosines; rows are in the order of the item table."""
+    """The nearest neighbours in one modality, as two .npy files in the order of the item table.
+
+    rows: [n_rows, k] the neighbours of each item, as rows of the item table, -1 for none. cosines: [n_rows, k].
+    """
 
     modality: str
     rows: Path
@@ -25,9 +28,9 @@ class NeighbourSource:
 
 
 def read_neighbours(source: NeighbourSource, order: NDArray[np.int64], n_items: int) -> Neighbours:
-    """The neighbours of items 0 … n_items − 1; order: int64 [n_rows], which item a row of the files is (-1: none).
+    """Read the neighbours of items 0 … n_items − 1. order: int64 [n_rows], the item of each row of the files, -1: none.
 
-    Raises InputError that names file and row: shapes that differ, rows that are out of range, cosines that are none.
+    Raises InputError, with file and row, if the shapes differ, a row is out of range or a cosine is not in [-1, 1].
     """
     rows, cosines = _matrix(source.rows), _matrix(source.cosines)
     if not np.issubdtype(rows.dtype, np.integer):
@@ -42,22 +45,22 @@ def read_neighbours(source: NeighbourSource, order: NDArray[np.int64], n_items: 
                 hint="give one row per row of the item table, as many cosines as neighbours",
             )
     items = np.asarray(rows, dtype=np.int64)
-    near = np.asarray(cosines, dtype=np.float32)
-    _refuse((items < -1) | (items >= len(order)), items, source.rows, f"rows must be in [-1, {len(order) - 1}]")
-    _refuse(~(np.abs(near) <= 1.01), near, source.cosines, "cosines must be in [-1, 1]")
-    found = Neighbours(
+    values = np.asarray(cosines, dtype=np.float32)
+    _check((items < -1) | (items >= len(order)), items, source.rows, f"rows must be in [-1, {len(order) - 1}]")
+    _check(~(np.abs(values) <= 1.01), values, source.cosines, "cosines must be in [-1, 1]")
+    aligned = Neighbours(
         np.full((n_items, rows.shape[1]), -1, dtype=np.int64), np.zeros((n_items, rows.shape[1]), dtype=np.float32)
     )
     kept = order >= 0
-    named = np.where(items >= 0, order[items], -1)
-    found.items[order[kept]] = named[kept]
-    found.cosines[order[kept]] = np.where(named >= 0, near, 0)[kept]
-    return found
+    neighbour_items = np.where(items >= 0, order[items], -1)
+    aligned.items[order[kept]] = neighbour_items[kept]
+    aligned.cosines[order[kept]] = np.where(neighbour_items >= 0, values, 0)[kept]
+    return aligned
 
 
 def _matrix(path: Path) -> NDArray[Any]:
     if not path.exists():
-        raise no_such(path)
+        raise path_not_found(path)
     values = open_npy(path)
     if values.ndim != 2:
         raise InputError(
@@ -68,9 +71,10 @@ def _matrix(path: Path) -> NDArray[Any]:
     return values
 
 
-def _refuse(bad: NDArray[np.bool_], values: NDArray[Any], path: Path, rule: str) -> None:
+def _check(bad: NDArray[np.bool_], values: NDArray[Any], path: Path, rule: str) -> None:
+    """Raise InputError for the first bad value, if there is one."""
     if bad.any():
         row, column = np.unravel_index(int(np.argmax(bad)), bad.shape)
         raise InputError(
-            f"holds {values[row, column]}", where=location(path, row=int(row), column=str(column)), hint=rule
+            f"has the value {values[row, column]}", where=location(path, row=int(row), column=str(column)), hint=rule
         )

@@ -1,4 +1,4 @@
-"""CSV, TSV and Parquet as tables that remember where each row stood in its file."""
+"""Read CSV, TSV and Parquet files as tables that know the row numbers of their files, for error messages."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ ITEM_IDS = ("item_id", "itemid", "item", "movieid", "product_id", "productid", "
 
 @dataclass(frozen=True)
 class Table:
-    """The rows of one file. CSV columns are all text; Parquet columns keep their types until they are asked for.
+    """The rows of one file. All CSV columns are text; Parquet columns keep their types.
 
-    first_row: the number, in the file, of the frame's first row (2 where a header stands before it).
+    first_row: the number of the frame's first row in the file; 2 if a header comes before it.
     """
 
     frame: pl.DataFrame
@@ -28,31 +28,34 @@ class Table:
     first_row: int = 1
 
     def row(self, position: int) -> int:
-        """The row number in the file of a position in the frame."""
+        """Return the row number in the file for a position in the frame."""
         return position + self.first_row
 
-    def where(self, position: int | None = None, column: str | None = None) -> str:
-        """The place of a value, for an error."""
+    def location(self, position: int | None = None, column: str | None = None) -> str:
+        """Return the location of a value (or of the file, or of a column), for an error."""
         return location(self.path, row=None if position is None else self.row(position), column=column)
 
     def require(self, column: str) -> str:
-        """The column, if the table has it. Raises InputError with the closest name."""
+        """Return the column name if the table has it. Raises InputError that suggests the closest name."""
         if column not in self.frame.columns:
             hint = did_you_mean(column, self.frame.columns)
-            raise InputError(f'has no column "{column}"', where=self.where(), hint=hint)
+            raise InputError(f'has no column "{column}"', where=self.location(), hint=hint)
         return column
 
     def text(self, column: str) -> pl.Series:
-        """A column as text: "007" stays "007", 7 becomes "7", 7.0 too. Empty text is null. Raises InputError."""
+        """Return a column of ids as text: "007" stays "007"; 7 and 7.0 become "7"; empty text becomes null.
+
+        Raises InputError for fractions, and for values that are not text or numbers.
+        """
         values = self.frame[self.require(column)]
         if values.dtype.is_float():
             whole = values.cast(pl.Int64, strict=False)
-            odd = (whole.cast(values.dtype) != values).fill_null(value=True) & values.is_not_null()
-            if odd.any():
-                position = int(odd.arg_true()[0])
+            bad = (whole.cast(values.dtype) != values).fill_null(value=True) & values.is_not_null()
+            if bad.any():
+                position = int(bad.arg_true()[0])
                 raise InputError(
-                    f"{values[position]} is no id: ids are text or whole numbers",
-                    where=self.where(position, column),
+                    f"{values[position]} is not an id: ids are text or whole numbers",
+                    where=self.location(position, column),
                     hint="store the ids as text",
                 )
             values = whole
@@ -60,21 +63,21 @@ class Table:
             text = values.cast(pl.String)
         except PolarsError:
             raise InputError(
-                f"holds {values.dtype}, which cannot be read as text",
-                where=self.where(column=column),
+                f"has type {values.dtype}, which cannot be read as text",
+                where=self.location(column=column),
                 hint="store text",
             ) from None
         return pl.select(pl.when(text.str.strip_chars() != "").then(text)).to_series()
 
     def labels(self, column: str) -> pl.Series:
-        """A column as text where any value will do: as `text`, but 1.5 is "1.5". Raises InputError."""
+        """Return a column of category labels as text: like `text`, but fractions are allowed. Raises InputError."""
         values = self.frame[self.require(column)]
         if values.dtype.is_float() and (values.drop_nulls() % 1 != 0).any():
             return values.cast(pl.String)
         return self.text(column)
 
     def numbers(self, column: str) -> pl.Series:
-        """A column as float64, null where it is empty. Raises InputError with the row of what is no number."""
+        """Return a column as float64, null where it is empty. Raises InputError for a value that is not a number."""
         values = self.frame[self.require(column)]
         text = values if values.dtype.is_numeric() else self.text(column).str.strip_chars()
         numbers = text.cast(pl.Float64, strict=False)
@@ -83,53 +86,57 @@ class Table:
             position = int(bad.arg_true()[0])
             raise InputError(
                 f'"{text[position]}" is not a number',
-                where=self.where(position, column),
+                where=self.location(position, column),
                 hint="write a plain number such as 4.5, or leave the field empty",
             )
         return numbers
 
 
-def good_ids(ids: pl.Series, where: Callable[[int], str], hint: str = "give each row its own id") -> pl.Series:
-    """The ids of rows, if each has its own; `where` names the place of a position. Raises InputError."""
-    broken = ids.str.contains(r"[\r\n]").fill_null(value=False)
-    for odd, what in (
+def check_item_ids(ids: pl.Series, locate: Callable[[int], str], hint: str = "give each row its own id") -> pl.Series:
+    """Return the ids if none is empty, repeated or broken over lines. locate: position -> location, for the error.
+
+    Raises InputError.
+    """
+    line_breaks = ids.str.contains(r"[\r\n]").fill_null(value=False)
+    for bad, problem in (
         (ids.is_null(), "is empty"),
-        (~ids.is_first_distinct(), "stands twice"),
-        (broken, "has a line break in it"),
+        (~ids.is_first_distinct(), "appears twice"),
+        (line_breaks, "contains a line break"),
     ):
-        if odd.any():
-            row = int(odd.arg_true()[0])
-            raise InputError(f'item id "{ids[row] or ""}" {what}', where=where(row), hint=hint)
+        if bad.any():
+            position = int(bad.arg_true()[0])
+            raise InputError(f'item id "{ids[position] or ""}" {problem}', where=locate(position), hint=hint)
     return ids
 
 
-def item_ids_of(table: Table, column: str = "") -> pl.Series:
-    """The item ids of an item table, one a row; column: where they stand, "" is a guess. Raises InputError."""
+def read_item_ids(table: Table, column: str = "") -> pl.Series:
+    """Return the item ids of an item table, one per row. column: their column; "" guesses it. Raises InputError."""
     lowered = {name.lower(): name for name in reversed(table.frame.columns)}
-    named = column or next((lowered[name] for name in ITEM_IDS if name in lowered), None)
-    if named is None:
+    found = column or next((lowered[name] for name in ITEM_IDS if name in lowered), None)
+    if found is None:
         raise InputError(
             f"no column looks like item ids (columns: {', '.join(table.frame.columns[:20])})",
-            where=table.where(),
+            where=table.location(),
             hint="name it with --item-id-column",
         )
-    return good_ids(table.text(named), lambda row: table.where(row, named), "keep one row per item")
+    return check_item_ids(table.text(found), lambda position: table.location(position, found), "keep one row per item")
 
 
-def no_such(path: Path, what: str = "file") -> InputError:
-    """The error for a path where nothing is, with the closest name beside it."""
+def path_not_found(path: Path, noun: str = "file") -> InputError:
+    """Return the error for a path that does not exist; the hint is the closest name in its folder."""
     near = did_you_mean(path.name, [entry.name for entry in path.parent.iterdir()]) if path.parent.is_dir() else ""
-    return InputError(f"no such {what}", where=location(path), hint=near or "check the path")
+    return InputError(f"no such {noun}", where=location(path), hint=near or "check the path")
 
 
 def read_table(path: Path, *, header: Sequence[str] | None = None, separator: str | None = None) -> Table:
-    """A .csv, .tsv, .txt, .inter or .parquet file as a Table.
+    """Read a .csv, .tsv, .txt, .inter or .parquet file.
 
-    header: the column names, for files that have none. Raises InputError: no such file, another ending, empty, not
-    UTF-8, a row of another length than the header, damaged Parquet.
+    header: the column names, for files without a header. separator: between fields; by default it is found from the
+    extension and the first line. Raises InputError if the file does not exist, has another extension, is empty, is not
+    UTF-8, has a row longer than its header, or is damaged Parquet.
     """
     if not path.exists():
-        raise no_such(path)
+        raise path_not_found(path)
     if path.is_dir():
         raise InputError("is a folder, not a file", where=location(path), hint="name a file")
     if path.stat().st_size == 0:
@@ -164,25 +171,26 @@ def _read_separated(path: Path, header: Sequence[str] | None, separator: str | N
     except NoDataError:
         raise InputError("is empty", where=location(path), hint="check how it was written") from None
     except (ComputeError, PolarsError) as error:
-        raise _why(path, separator, header, str(error)) from None
+        raise _parse_error(path, separator, header, str(error)) from None
     if header is None:
-        _refuse_repeated(path, separator)
+        _check_distinct_columns(path, separator)
     plain = {name: name.strip().lstrip("\ufeff") for name in frame.columns}
     return Table(frame.rename(plain), path, first_row)
 
 
-def _refuse_repeated(path: Path, separator: str) -> None:
-    """Two columns of one name: the parser would rename the second, and nobody would know which was read."""
+def _check_distinct_columns(path: Path, separator: str) -> None:
+    """Raise InputError if two columns have the same name: the parser would rename the second one silently."""
     with path.open(encoding="utf-8-sig", errors="replace", newline="") as text:
         names = [name.strip() for name in next(csv.reader(text, delimiter=separator), [])]
-    twice = [name for position, name in enumerate(names) if name in names[:position]]
-    if twice:
+    repeated = [name for position, name in enumerate(names) if name in names[:position]]
+    if repeated:
         raise InputError(
-            f'names a column twice: "{twice[0]}"', where=location(path, row=1), hint="give each column its own name"
+            f'names a column twice: "{repeated[0]}"', where=location(path, row=1), hint="give each column its own name"
         )
 
 
 def _separator(path: Path) -> str:
+    """Return the usual separator of the extension if the first line has it, else the most frequent known one."""
     usual = SEPARATORS[path.suffix]
     with path.open("rb") as file:
         first = file.readline(1 << 20).decode("utf-8", errors="replace")
@@ -191,8 +199,11 @@ def _separator(path: Path) -> str:
     return max((usual, ",", "\t", ";", "|"), key=first.count)
 
 
-def _why(path: Path, separator: str, header: Sequence[str] | None, said: str) -> InputError:
-    """What is wrong with a file that would not parse: looked for row by row, since the parser does not tell where."""
+def _parse_error(path: Path, separator: str, header: Sequence[str] | None, message: str) -> InputError:
+    """Return the error for a file that could not be parsed.
+
+    The file is read again row by row to find the bad row, because the parser's message does not name it.
+    """
     with path.open("rb") as file:
         for number, line in enumerate(file, start=1):
             try:
@@ -208,10 +219,10 @@ def _why(path: Path, separator: str, header: Sequence[str] | None, said: str) ->
                     return InputError(
                         f"{len(fields)} fields where the header has {width}",
                         where=location(path, row=number),
-                        hint="quote fields that hold the separator, or mend that row",
+                        hint="quote fields that contain the separator, or correct that row",
                     )
         except csv.Error as error:
-            said = str(error)
+            message = str(error)
     return InputError(
-        f"cannot be parsed: {said.splitlines()[0]}", where=location(path), hint="check quotes and separators"
+        f"cannot be parsed: {message.splitlines()[0]}", where=location(path), hint="check quotes and separators"
     )

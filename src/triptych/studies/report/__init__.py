@@ -1,1 +1,1 @@
-"""A comparison as one page that a person would rather look at than read."""
+"""A report: a comparison as one HTML page with plots, tables and example users."""

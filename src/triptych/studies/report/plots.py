@@ -1,7 +1,7 @@
-"""Plots of a comparison as SVG: quality with intervals, against cost, while training, for kinds of users and items.
+"""Plots of a comparison as SVG: quality with intervals, cost, learning curves, and groups of users and items.
 
-Colours are Okabe and Ito's, which colour-blind readers tell apart; every line and point has its own marker too, and is
-named.
+The colours are those of Okabe and Ito, which colour-blind readers can distinguish. Every line and point also has its
+own marker and a name.
 """
 
 from __future__ import annotations
@@ -18,18 +18,20 @@ from triptych.studies.rows import Row
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#999999")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*", "<", ">", "h", "p")
 GRID = {"axes.grid": True, "grid.color": "#e6e6e6", "axes.axisbelow": True}
-LINES = 12  # of a plot of curves; more cannot be told apart
+MAX_CURVES = 12  # per plot; more cannot be distinguished
+
+Styles = Mapping[str, tuple[str, str]]  # label of a row -> (colour, marker)
 
 
 def styles(rows: Sequence[Row]) -> dict[str, tuple[str, str]]:
-    """Line -> (colour, marker), the same in every plot of a page."""
+    """Label of a row -> (colour, marker), the same in every plot of a page."""
     names = list(dict.fromkeys(row.label for row in rows))
     return {name: (COLOURS[n % len(COLOURS)], MARKERS[n % len(MARKERS)]) for n, name in enumerate(names)}
 
 
-def quality(rows: Sequence[Row], metric: str, styles: Mapping[str, tuple[str, str]]) -> str:
-    """Every line's metric with its interval, the best on top."""
-    with figure_of(1, (7.5, 0.36 * len(rows) + 1.1)) as (figure, (axes,)):
+def quality(rows: Sequence[Row], metric: str, styles: Styles) -> str:
+    """Plot the metric of every row with its interval, the best row on top."""
+    with new_figure(1, (7.5, 0.36 * len(rows) + 1.1)) as (figure, (axes,)):
         for position, row in enumerate(rows):
             each, (colour, marker) = row.metrics[metric], styles[row.label]
             error = [[each.mean - each.low], [each.high - each.mean]]
@@ -41,55 +43,52 @@ def quality(rows: Sequence[Row], metric: str, styles: Mapping[str, tuple[str, st
         axes.invert_yaxis()
         axes.set_xlabel(f"{metric}, 95 % interval over users")
         axes.margins(x=0.12)
-        return drawn(figure, f"{metric} of every model with its 95 % interval")
+        return to_svg(figure, f"{metric} of every model with its 95 % interval")
 
 
-def against_cost(rows: Sequence[Row], metric: str, styles: Mapping[str, tuple[str, str]]) -> str:
-    """Quality against seconds to the best epoch and against peak memory."""
-    with figure_of(2, (9.5, 4.2)) as (figure, panels):
-        for axes, name, words in zip(
+def against_cost(rows: Sequence[Row], metric: str, styles: Styles) -> str:
+    """Plot the metric against the seconds to the best epoch, and against the peak memory."""
+    with new_figure(2, (9.5, 4.2)) as (figure, panels):
+        for axes, name, label in zip(
             panels, ("seconds_to_best", "peak_megabytes"), ("seconds to the best epoch", "peak memory, MB"), strict=True
         ):
             for row in rows:
                 cost, (colour, marker) = max(getattr(row.cost, name), 0.01), styles[row.label]
                 axes.scatter(cost, row.metrics[metric].mean, color=colour, marker=marker, s=48, label=row.label)
-            axes.set_xlabel(words)
+            axes.set_xlabel(label)
         panels[0].set_xscale("log")
         panels[0].xaxis.set_major_formatter(lambda value, _: f"{value:g}")
         panels[0].set_ylabel(metric)
         figure.legend(*panels[0].get_legend_handles_labels(), loc="upper center", ncols=4, frameon=False, fontsize=9)
         figure.subplots_adjust(top=0.99 - 0.075 * -(-len(rows) // 4), wspace=0.25)
-        return drawn(figure, f"{metric} against seconds to the best epoch, and against peak memory")
+        return to_svg(figure, f"{metric} against seconds to the best epoch, and against peak memory")
 
 
-def learning(
-    curves: Mapping[str, Sequence[Mapping[str, float]]], metric: str, styles: Mapping[str, tuple[str, str]]
-) -> str:
-    """Validation while training: curves, line -> epochs as metrics.jsonl has them; only evaluated epochs are drawn."""
-    with figure_of(1, (7.5, 4.0)) as (figure, (axes,)):
-        told = {key for epochs in curves.values() for each in epochs for key in each if key.startswith("validation/")}
-        key = f"validation/{metric}" if f"validation/{metric}" in told else sorted(told)[0]
-        for entry, epochs in list(curves.items())[:LINES]:
+def learning(curves: Mapping[str, Sequence[Mapping[str, float]]], metric: str, styles: Styles) -> str:
+    """Plot the validation metric by epoch. curves: label -> epochs, as in metrics.jsonl; others have no such metric."""
+    with new_figure(1, (7.5, 4.0)) as (figure, (axes,)):
+        keys = {key for epochs in curves.values() for each in epochs for key in each if key.startswith("validation/")}
+        key = f"validation/{metric}" if f"validation/{metric}" in keys else sorted(keys)[0]
+        for label, epochs in list(curves.items())[:MAX_CURVES]:
             points = [(each["epoch"], each[key]) for each in epochs if key in each]
             if not points:
                 continue
-            colour, marker = styles[entry]
-            axes.plot(
-                *zip(*points, strict=True), color=colour, marker=marker, markevery=max(1, len(points) // 8), label=entry
-            )
+            colour, marker = styles[label]
+            every = max(1, len(points) // 8)
+            axes.plot(*zip(*points, strict=True), color=colour, marker=marker, markevery=every, label=label)
         axes.set_xlabel("epoch")
         axes.set_ylabel(f"{key.removeprefix('validation/')} on validation")
         axes.legend(frameon=False, fontsize=9)
-        return drawn(figure, f"{metric} on validation while training")
+        return to_svg(figure, f"{metric} on validation while training")
 
 
 def loss_terms(curves: Mapping[str, Sequence[Mapping[str, float]]]) -> str:
-    """Every term of every trained model's loss, a panel a model; terms as shares of what they were at first."""
-    shown = list(curves.items())[:LINES]
+    """Plot the terms of the loss by epoch, one panel per trained model, as shares of their first values."""
+    shown = list(curves.items())[:MAX_CURVES]
     columns = min(3, len(shown))
     n_rows = -(-len(shown) // columns)
-    with figure_of(columns, (3.3 * columns, 2.5 * n_rows), n_rows) as (figure, panels):
-        for axes, (entry, epochs) in zip(panels, shown, strict=False):
+    with new_figure(columns, (3.3 * columns, 2.5 * n_rows), n_rows) as (figure, panels):
+        for axes, (label, epochs) in zip(panels, shown, strict=False):
             for n, name in enumerate(key for key in epochs[0] if key.startswith("loss/")):
                 values = [each[name] for each in epochs]
                 axes.plot(
@@ -99,41 +98,42 @@ def loss_terms(curves: Mapping[str, Sequence[Mapping[str, float]]]) -> str:
                     linestyle=("-", "--", ":", "-.")[n % 4],
                     label=name.removeprefix("loss/"),
                 )
-            axes.set_title(entry, fontsize=10)
+            axes.set_title(label, fontsize=10)
             axes.legend(frameon=False, fontsize=8)
             axes.set_xlabel("epoch")
         for axes in panels[len(shown) :]:
             axes.set_visible(False)
         figure.subplots_adjust(hspace=0.65, wspace=0.3)
-        return drawn(figure, "the terms of every model's loss while training, as shares of their first values")
+        return to_svg(figure, "the terms of every model's loss while training, as shares of their first values")
 
 
-def bands(rows: Sequence[Row], metric: str, styles: Mapping[str, tuple[str, str]]) -> str:
-    """The metric by users' activity and by items' popularity."""
-    kinds = [[band.what for band in rows[0].bands if band.what.startswith("users") is users] for users in (True, False)]
-    with figure_of(2, (9.5, 4.2)) as (figure, panels):
+def groups(rows: Sequence[Row], metric: str, styles: Styles) -> str:
+    """Plot the metric by activity of the users and by popularity of the items."""
+    labels = [group.label for group in rows[0].groups]
+    kinds = [[label for label in labels if label.startswith("users") is of_users] for of_users in (True, False)]
+    counts = {group.label: group.n_users for group in rows[0].groups}
+    with new_figure(2, (9.5, 4.2)) as (figure, panels):
         for axes, kind in zip(panels, kinds, strict=True):
-            for row in rows[:LINES]:
-                told = {band.what: band for band in row.bands}
+            for row in rows[:MAX_CURVES]:
+                means = {group.label: group.metric.mean for group in row.groups}
                 colour, marker = styles[row.label]
-                values = [told[what].metric.mean for what in kind]
+                values = [means[label] for label in kind]
                 axes.plot(range(len(kind)), values, color=colour, marker=marker, label=row.label)
-            counts = {band.what: band.n_users for band in rows[0].bands}
-            labels = [f"{what.removeprefix('users with ').removesuffix(' items')}\n({counts[what]:,})" for what in kind]
-            axes.set_xticks(range(len(kind)), labels, fontsize=9)
-        panels[0].set_xlabel("training interactions of a user (users)")
-        panels[1].set_xlabel("popularity of the items (users who have such held out)")
+            ticks = [f"{each.removeprefix('users with ').removesuffix(' items')}\n({counts[each]:,})" for each in kind]
+            axes.set_xticks(range(len(kind)), ticks, fontsize=9)
+        panels[0].set_xlabel("training interactions per user (number of users)")
+        panels[1].set_xlabel("popularity of the items (number of users with such items held out)")
         panels[0].set_ylabel(metric)
         figure.legend(*panels[0].get_legend_handles_labels(), loc="upper center", ncols=4, frameon=False, fontsize=9)
-        figure.subplots_adjust(top=0.99 - 0.075 * -(-min(LINES, len(rows)) // 4), wspace=0.25)
-        return drawn(figure, f"{metric} by users' activity and by items' popularity")
+        figure.subplots_adjust(top=0.99 - 0.075 * -(-min(MAX_CURVES, len(rows)) // 4), wspace=0.25)
+        return to_svg(figure, f"{metric} by users' activity and by items' popularity")
 
 
 def subsets(rows: Sequence[Row], metric: str) -> str:
-    """Every model of content with every subset of the modalities; rows of one model stand together."""
+    """Plot the metric of every multimodal model with every subset of the modalities, grouped by entry."""
     entries = list(dict.fromkeys(row.entry for row in rows))
     names = list(dict.fromkeys(row.modalities or "all" for row in rows))
-    with figure_of(1, (7.5, 0.28 * len(rows) + 0.5 * len(entries) + 1.0)) as (figure, (axes,)):
+    with new_figure(1, (7.5, 0.28 * len(rows) + 0.5 * len(entries) + 1.0)) as (figure, (axes,)):
         position, ticks, labels = 0.0, list[float](), list[str]()
         for entry in entries:
             for row in (row for row in rows if row.entry == entry):
@@ -148,12 +148,12 @@ def subsets(rows: Sequence[Row], metric: str) -> str:
         axes.set_yticks(ticks, labels, fontsize=9)
         axes.invert_yaxis()
         axes.set_xlabel(f"{metric}, 95 % interval over users")
-        return drawn(figure, f"{metric} with every subset of the modalities")
+        return to_svg(figure, f"{metric} with every subset of the modalities")
 
 
 @contextmanager
-def figure_of(columns: int, size: tuple[float, float], n_rows: int = 1) -> Any:
-    """A figure and its panels, in this style, closed afterwards. Raises SettingsError without matplotlib."""
+def new_figure(columns: int, size: tuple[float, float], n_rows: int = 1) -> Any:
+    """Yield a figure and its panels in the style of the report. Raises SettingsError if matplotlib is not installed."""
     try:
         import matplotlib as mpl
         from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -168,10 +168,10 @@ def figure_of(columns: int, size: tuple[float, float], n_rows: int = 1) -> Any:
         yield figure, list(figure.subplots(n_rows, columns, squeeze=False).flat)
 
 
-def drawn(figure: Any, words: str) -> str:
-    """The figure as an SVG element that says in words what it shows."""
+def to_svg(figure: Any, description: str) -> str:
+    """The figure as an SVG element. description: what it shows, for readers who cannot see it."""
     text = io.StringIO()
     figure.savefig(text, format="svg", metadata={"Date": None}, bbox_inches="tight")
     svg = text.getvalue()
     svg = svg[svg.index("<svg") :]
-    return svg.replace("<svg", f'<svg role="img" aria-label="{words}"', 1)
+    return svg.replace("<svg", f'<svg role="img" aria-label="{description}"', 1)

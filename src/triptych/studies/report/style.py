@@ -1,7 +1,7 @@
-"""How plots look, whoever draws them: matplotlib's settings."""
+"""The matplotlib settings of all plots, those of the benchmarks included."""
 
 STYLE = {
-    "svg.hashsalt": "triptych",  # the same results draw the same bytes
+    "svg.hashsalt": "triptych",  # equal results give equal bytes
     "svg.fonttype": "none",
     "font.family": "sans-serif",
     "font.size": 10,

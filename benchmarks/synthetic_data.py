@@ -1,11 +1,11 @@
-"""A synthetic world of contest size: as many users, items and interactions as Amazon Electronics, features as wide.
+"""Synthetic data with as many users, items and interactions, and as wide features, as Amazon Electronics.
 
-    python -m benchmarks.world FOLDER [--share 0.1]
+    python -m benchmarks.synthetic_data FOLDER [--share 0.1]
 
 writes interactions.parquet (user_id, item_id, split), image.npy float16 [n_items, 4096], text.npy float16
-[n_items, 384] and item_ids.txt. Items belong to themes and are popular by a power law; a user takes from a few themes;
-features are the theme's direction among noise. It is made for speed and memory to be measured on; its NDCG says nothing
-of real data.
+[n_items, 384] and item_ids.txt. Items belong to themes, and their popularity follows a power law. A user prefers a few
+themes. Features are the direction of the theme plus noise. The data serve to measure speed and memory; NDCG on them has
+no meaning for real data.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-CHUNK = 2048  # items whose features are made at a time
+CHUNK = 2048  # items whose features are drawn at a time
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """How large the world is. `n_interactions` counts all parts; about 74 % of them are for training."""
+    """Sizes of the data. `n_interactions` counts all splits; about 74 % of the interactions are for training."""
 
     n_users: int = 192_403
     n_items: int = 63_001
@@ -33,7 +33,7 @@ class Sizes:
     n_themes: int = 400
 
     def scaled(self, share: float) -> Sizes:
-        """A share of the users, items, interactions and themes; features as wide."""
+        """Return the sizes with a share of the users, items, interactions and themes, and the same feature widths."""
         return Sizes(
             max(10, int(self.n_users * share)),
             max(10, int(self.n_items * share)),
@@ -44,15 +44,15 @@ class Sizes:
         )
 
 
-def write_world(folder: Path, sizes: Sizes, seed: int = 0) -> None:
-    """Write the files of a world; the same sizes and seed give the same files."""
+def write_data(folder: Path, sizes: Sizes, seed: int = 0) -> None:
+    """Write the files. The same sizes and seed give the same files."""
     folder.mkdir(parents=True, exist_ok=True)
     themes = np.random.default_rng([seed, 0]).integers(0, sizes.n_themes, sizes.n_items)
     users, items = draw_interactions(sizes, themes, np.random.default_rng([seed, 1]))
-    parts = np.random.default_rng([seed, 2]).choice(3, size=len(users), p=[0.74, 0.13, 0.13])
-    first = np.concatenate([[True], users[1:] != users[:-1]])
-    parts[first] = 0  # everybody keeps something to learn from
-    names = pl.Series(["train", "valid", "test"]).gather(pl.Series(parts))
+    codes = np.random.default_rng([seed, 2]).choice(3, size=len(users), p=[0.74, 0.13, 0.13])
+    is_first = np.concatenate([[True], users[1:] != users[:-1]])
+    codes[is_first] = 0  # every user has at least one training interaction
+    names = pl.Series(["train", "valid", "test"]).gather(pl.Series(codes))
     frame = pl.DataFrame({"user_id": users, "item_id": items}).with_columns(
         pl.format("u{}", "user_id").alias("user_id"), pl.format("i{}", "item_id").alias("item_id"), names.alias("split")
     )
@@ -65,7 +65,7 @@ def write_world(folder: Path, sizes: Sizes, seed: int = 0) -> None:
 def draw_interactions(
     sizes: Sizes, themes: NDArray[np.int64], generator: np.random.Generator
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Distinct pairs, about `n_interactions`, sorted by user, then item."""
+    """Draw `n_interactions` distinct (user, item) pairs, sorted by user, then item."""
     n_themes = int(themes.max()) + 1
     popularity = (np.arange(1, sizes.n_items + 1) ** -0.7)[generator.permutation(sizes.n_items)]
     by_theme = np.argsort(themes, kind="stable")
@@ -74,7 +74,7 @@ def draw_interactions(
     activity = 3.0 + generator.lognormal(1.2, 1.0, sizes.n_users)
     favourites = generator.integers(0, n_themes, (sizes.n_users, 3))
     keys = np.zeros(0, np.int64)
-    while len(keys) < sizes.n_interactions:  # repeated pairs are lost: draw again until there are enough
+    while len(keys) < sizes.n_interactions:  # repeated pairs are dropped, so draw until there are enough
         n = int((sizes.n_interactions - len(keys)) * 1.3) + 100
         users = generator.choice(sizes.n_users, n, p=activity / activity.sum())
         theme = favourites[users, generator.integers(0, 3, n)]
@@ -101,9 +101,9 @@ def _write_features(
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description="Write the files of a synthetic world of contest size.")
+    parser = argparse.ArgumentParser(description="Write the files of synthetic data.")
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--share", type=float, default=1.0, help="of users, items and interactions")
+    parser.add_argument("--share", type=float, default=1.0, help="share of the users, items and interactions")
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
-    write_world(arguments.folder, Sizes().scaled(arguments.share), arguments.seed)
+    write_data(arguments.folder, Sizes().scaled(arguments.share), arguments.seed)

@@ -1,4 +1,4 @@
-"""A place that cannot be written to is an error with its name, not a traceback."""
+"""A path that cannot be written to raises an error that names it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from triptych.errors import ArtefactError
 
 
 @pytest.mark.parametrize("below", ["file/new", "file/deeper/new"])
-def test_a_file_where_a_folder_should_be_is_named(tmp_path: Path, below: str) -> None:
+def test_a_file_in_place_of_a_parent_folder_is_named_and_left_alone(tmp_path: Path, below: str) -> None:
     (tmp_path / "file").write_text("mine")
     with pytest.raises(ArtefactError, match="file: is a file, not a folder"):
         write_file(tmp_path / below, b"")

@@ -1,10 +1,10 @@
-"""The main job at contest size: prepare, train BM3, evaluate, everyone's top 50; seconds and peak memory of each.
+"""Seconds and peak memory of all commands: prepare, train BM3, evaluate, and recommend the top 50 to every user.
 
-    python -m benchmarks.contest [--share 1.0] [--full] [--epochs 1] [--set NAME=VALUE]… [--folder DIR]
+    python -m benchmarks.end_to_end [--share 1.0] [--full] [--epochs 1] [--set NAME=VALUE]… [--folder DIR]
 
-Every step is a process of its own, as a user would run it; peak memory is what the system counted for that process.
-Before it, the feature files are copied as they are, to say what reading and writing them costs alone. `--full` trains
-to early stopping. The last line printed is the result as JSON.
+Every stage runs in its own process, as for a user. Peak memory is the figure of the operating system for that process.
+First the feature files are copied, to measure the cost of reading and writing them alone. `--full` trains until early
+stopping. The last line printed is the result as JSON.
 """
 
 from __future__ import annotations
@@ -27,20 +27,20 @@ BUFFER = 16 << 20
 
 
 @dataclass(frozen=True)
-class Measured:
-    """One process: wall and processor seconds, and peak resident memory in megabytes."""
+class StageCost:
+    """Cost of one process: wall-clock and processor seconds, and peak resident memory in megabytes."""
 
-    step: str
+    stage: str
     seconds: float
     cpu_seconds: float
     peak_megabytes: float
 
 
 @dataclass(frozen=True)
-class Contest:
-    """The whole job. copy_seconds: of copying the feature files, written out to the disk as `prepare` does."""
+class EndToEnd:
+    """Cost of all stages. copy_seconds: to copy the feature files and sync them to the disk, as `prepare` does."""
 
-    steps: list[Measured]
+    stages: list[StageCost]
     copy_seconds: float
     prepare_over_copy: float
     seconds: float
@@ -50,8 +50,8 @@ class Contest:
     epochs: int | None
 
 
-def measure(step: str, arguments: Sequence[str]) -> Measured:
-    """Run `triptych` with these arguments, its words on stderr. Raises RuntimeError if it fails."""
+def measure(stage: str, arguments: Sequence[str]) -> StageCost:
+    """Run `triptych` with these arguments, its output on stderr. Raises RuntimeError if it fails."""
     began = time.perf_counter()
     process = os.posix_spawn(
         sys.executable,
@@ -63,14 +63,14 @@ def measure(step: str, arguments: Sequence[str]) -> Measured:
     seconds = time.perf_counter() - began
     if os.waitstatus_to_exitcode(status) != 0:
         raise RuntimeError(f"triptych {' '.join(arguments)} failed")
-    unit = 1e6 if sys.platform == "darwin" else 1e3 / 1.024  # ru_maxrss is in bytes there, in KiB elsewhere
-    return Measured(
-        step, round(seconds, 1), round(usage.ru_utime + usage.ru_stime, 1), round(usage.ru_maxrss / unit, 1)
+    unit = 1e6 if sys.platform == "darwin" else 1e3 / 1.024  # ru_maxrss is in bytes on macOS, in KiB elsewhere
+    return StageCost(
+        stage, round(seconds, 1), round(usage.ru_utime + usage.ru_stime, 1), round(usage.ru_maxrss / unit, 1)
     )
 
 
 def copy_seconds(files: Sequence[Path], folder: Path) -> float:
-    """Median seconds of copying the files into a folder, until they are on the disk; the copies are removed."""
+    """Median seconds to copy the files into a folder and to sync them to the disk. The copies are removed."""
     folder.mkdir(parents=True, exist_ok=True)
     seconds = []
     for _ in range(COPIES):
@@ -86,18 +86,18 @@ def copy_seconds(files: Sequence[Path], folder: Path) -> float:
     return statistics.median(seconds)
 
 
-def run(folder: Path, share: float, *, epochs: int | None, settings: Sequence[str]) -> Contest:
-    """The whole job in a folder; epochs None trains to early stopping."""
+def run(folder: Path, share: float, *, epochs: int | None, settings: Sequence[str]) -> EndToEnd:
+    """Run all stages in a folder. epochs: None trains until early stopping."""
     raw, data, trained = folder / "raw", folder / "data", folder / "run"
-    if not (raw / "text.npy").exists():  # by a process of its own: what it needs must not count for the others
-        subprocess.run([sys.executable, "-m", "benchmarks.world", str(raw), "--share", str(share)], check=True)
+    if not (raw / "text.npy").exists():  # in its own process: its memory must not count for the stages
+        subprocess.run([sys.executable, "-m", "benchmarks.synthetic_data", str(raw), "--share", str(share)], check=True)
     if trained.exists():
-        shutil.rmtree(trained)  # of an earlier bench; a run found there would be gone on with
+        shutil.rmtree(trained)  # from an earlier benchmark; `train` would resume it
     features = [f"image={raw / 'image.npy'}:{raw / 'item_ids.txt'}", f"text={raw / 'text.npy'}:{raw / 'item_ids.txt'}"]
     copied = copy_seconds([raw / "image.npy", raw / "text.npy"], folder / "copies")
     chosen = [*settings, *([f"epochs={epochs}"] if epochs is not None else [])]
-    words = f"{epochs} epoch" + "s" * (epochs != 1) if epochs is not None else "to early stopping"
-    steps = [
+    length = f"{epochs} epoch" + "s" * (epochs != 1) if epochs is not None else "to early stopping"
+    stages = [
         measure(
             "prepare",
             [
@@ -106,7 +106,7 @@ def run(folder: Path, share: float, *, epochs: int | None, settings: Sequence[st
             ],
         ),
         measure(
-            f"train BM3, {words}",
+            f"train BM3, {length}",
             [
                 *("train", str(data), "--run", str(trained), "--model", "bm3"),
                 *(word for setting in chosen for word in ("--set", setting)),
@@ -116,12 +116,12 @@ def run(folder: Path, share: float, *, epochs: int | None, settings: Sequence[st
         measure("top 50 for everyone", ["recommend", str(trained), "-o", str(folder / "top50.parquet"), "--overwrite"]),
     ]
     cost = json.loads((trained / "cost.json").read_text(encoding="utf-8"))
-    return Contest(
-        steps=steps,
+    return EndToEnd(
+        stages=stages,
         copy_seconds=round(copied, 2),
-        prepare_over_copy=round(steps[0].seconds / copied, 2),
-        seconds=round(sum(step.seconds for step in steps), 1),
-        peak_megabytes=max(step.peak_megabytes for step in steps),
+        prepare_over_copy=round(stages[0].seconds / copied, 2),
+        seconds=round(sum(stage.seconds for stage in stages), 1),
+        peak_megabytes=max(stage.peak_megabytes for stage in stages),
         settings=chosen,
         full=epochs is None,
         epochs=cost["epochs"],
@@ -129,25 +129,27 @@ def run(folder: Path, share: float, *, epochs: int | None, settings: Sequence[st
 
 
 def main() -> None:
-    """Run all steps and print a table, then JSON."""
-    parser = argparse.ArgumentParser(description="The main job at contest size.")
-    parser.add_argument("--share", type=float, default=1.0, help="of users, items and interactions")
-    parser.add_argument("--full", action="store_true", help="train to early stopping")
-    parser.add_argument("--epochs", type=int, default=1, help="without --full")
+    """Run all stages and print a table, then JSON."""
+    parser = argparse.ArgumentParser(description="Measure all commands end to end.")
+    parser.add_argument("--share", type=float, default=1.0, help="share of the users, items and interactions")
+    parser.add_argument("--full", action="store_true", help="train until early stopping")
+    parser.add_argument("--epochs", type=int, default=1, help="number of epochs without --full")
     parser.add_argument(
         "--set", action="append", default=[], metavar="NAME=VALUE", help="a setting of `triptych train`"
     )
     parser.add_argument("--batch-size", type=int, default=None, help="the same as --set batch_size=…")
-    parser.add_argument("--folder", type=Path, default=None, help="where the world and the results go")
+    parser.add_argument("--folder", type=Path, default=None, help="folder for the data and the results")
     arguments = parser.parse_args()
-    folder = arguments.folder or Path(tempfile.mkdtemp(prefix="triptych-contest-"))
+    folder = arguments.folder or Path(tempfile.mkdtemp(prefix="triptych-end-to-end-"))
     epochs = None if arguments.full else arguments.epochs
     settings = [*arguments.set, *([f"batch_size={arguments.batch_size}"] if arguments.batch_size else [])]
-    contest = run(folder, arguments.share, epochs=epochs, settings=settings)
-    for step in contest.steps:
-        print(f"{step.step:24} {step.seconds:9.1f} s  {step.cpu_seconds:9.1f} cpu s  {step.peak_megabytes:9.1f} MB")
-    print(f"{'copy of the features':24} {contest.copy_seconds:9.1f} s, prepare takes {contest.prepare_over_copy} of it")
-    print(json.dumps(asdict(contest)))
+    result = run(folder, arguments.share, epochs=epochs, settings=settings)
+    for each in result.stages:
+        print(f"{each.stage:24} {each.seconds:9.1f} s  {each.cpu_seconds:9.1f} cpu s  {each.peak_megabytes:9.1f} MB")
+    print(
+        f"{'copy of the features':24} {result.copy_seconds:9.1f} s; prepare takes {result.prepare_over_copy}x as long"
+    )
+    print(json.dumps(asdict(result)))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What several papers share: initialisation, losses, penalties, dropout with a generator."""
+"""Building blocks that several models share: initialisation, losses, penalties, ridge regression, dropout."""
 
 from __future__ import annotations
 
@@ -9,20 +9,21 @@ from torch.nn import functional
 from triptych import kernels
 from triptych.graph.sparse_rows import gather_rows
 
-BPR_FLOOR = 1e-10
+BPR_FLOOR = 1e-10  # see `bpr`
 EPSILON = 1e-16  # a row of zeros has no direction: its cosine is 0, not NaN
 
 
 def xavier_table(rows: int, width: int, generator: Generator) -> nn.Parameter:
-    """A table of embeddings [rows, width], Xavier-uniform."""
+    """Return a table of embeddings [rows, width], Xavier-uniform."""
     table = kernels.huge_pages(torch.empty(rows, width))
     return nn.Parameter(nn.init.xavier_uniform_(table, generator=generator))
 
 
 def xavier_linear(width_in: int, width_out: int, generator: Generator) -> nn.Linear:
-    """x -> x Wᵀ + b with W [width_out, width_in] Xavier-normal and b uniform in ±1/√width_in.
+    """Return x -> x Wᵀ + b with W [width_out, width_in] Xavier-normal and b uniform in ±1/√width_in.
 
-    The bias does not start at zero: cosine losses see directions only, and measured on real data BM3 then ranks worse.
+    The bias does not start at zero. Cosine losses see directions only, and on real data BM3 ranks worse with a bias
+    that starts at zero.
     """
     linear: nn.Linear = nn.utils.skip_init(nn.Linear, width_in, width_out)  # type: ignore[no-untyped-call]
     nn.init.xavier_normal_(linear.weight, generator=generator)
@@ -31,10 +32,10 @@ def xavier_linear(width_in: int, width_out: int, generator: Generator) -> nn.Lin
 
 
 def bpr(positive_scores: Tensor, negative_scores: Tensor, floor: float = 0.0) -> Tensor:
-    """−mean log(σ(s(u, i⁺) − s(u, i⁻)) + floor), for scores [n] each.
+    """Return −mean log(σ(s(u, i⁺) − s(u, i⁻)) + floor), for scores [n] each.
 
-    The literature's BPR-MF, VBPR and LightGCN have `BPR_FLOOR` there, and so have their reference vectors; the papers
-    do not.
+    Published code of BPR-MF, VBPR and LightGCN has the floor `BPR_FLOOR`, and so have the reference vectors. The papers
+    have none.
     """
     difference = positive_scores - negative_scores
     if floor == 0:
@@ -43,34 +44,35 @@ def bpr(positive_scores: Tensor, negative_scores: Tensor, floor: float = 0.0) ->
 
 
 def cosine_distances(x: Tensor, y: Tensor) -> Tensor:
-    """1 − cos of the rows of x and y, [n, d] each -> [n]."""
+    """Return 1 − cos of the rows of x and y, [n, d] each -> [n]."""
     squared_lengths = (x * x).sum(-1).clamp_min(EPSILON) * (y * y).sum(-1).clamp_min(EPSILON)
     return 1 - (x * y).sum(-1) * squared_lengths.rsqrt()
 
 
 def norm_penalty(*matrices: Tensor) -> Tensor:
-    """(Σ ‖·‖) / rows of the last one, with ‖·‖ the Frobenius norm."""
+    """Return the sum of the Frobenius norms, divided by the number of rows of the last matrix."""
     return torch.stack([matrix.norm() for matrix in matrices]).sum() / len(matrices[-1])
 
 
 def id_penalty(table: Tensor, n_users: int, users: Tensor, positives: Tensor, negatives: Tensor) -> Tensor:
-    """Mean square of the batch's rows of an ID table [n_users + n_items, d]: users' and items' rows, added."""
+    """Return the mean square of the users' rows of an ID table [n_users + n_items, d], plus that of the items' rows."""
     at = torch.cat([users, positives + n_users, negatives + n_users])
-    rows = gather_rows(table, at)  # at once: one gradient of the table
+    rows = gather_rows(table, at)  # all at once, so that the table gets one gradient
     return rows[: len(users)].square().mean() + rows[len(users) :].square().mean()
 
 
-def ridge_map(x: Tensor, y: Tensor, weights: Tensor, share: float = 3e-4) -> Tensor:
-    """What a ridge regression of y [n, e] on x [n, d] says of all rows. weights [n]: how much each row counts in it.
+def ridge_predictions(x: Tensor, y: Tensor, weights: Tensor, share: float = 3e-4) -> Tensor:
+    """Return the predictions, float32 [n, e], of a ridge regression of y [n, e] on x [n, d] for all rows.
 
-    Both are centred on their means. The penalty is `share` of the mean square of a row of x, for every unit of weight.
+    weights [n]: the weight of each row in the regression. x and y are centred on their weighted means. The penalty is
+    `share` times the weighted mean square length of a row of x.
     """
     x, y, w = x.double(), y.double(), weights.double()[:, None] / weights.sum()
     y_mean = (w * y).sum(dim=0)
     x = x - (w * x).sum(dim=0)
     weighted = w * x
-    size = float((weighted * x).sum()) or 1.0  # x is constant: the prediction is the mean
-    penalty = share * size * torch.eye(x.shape[1], dtype=x.dtype, device=x.device)
+    mean_square = float((weighted * x).sum()) or 1.0  # 0 if x is constant: the prediction is then the mean
+    penalty = share * mean_square * torch.eye(x.shape[1], dtype=x.dtype, device=x.device)
     predicted: Tensor = x @ torch.linalg.solve(weighted.T @ x + penalty, weighted.T @ (y - y_mean)) + y_mean
     return predicted.float()
 

@@ -1,0 +1,78 @@
+"""Arguments and options that several commands share, and the panels of the help pages."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from triptych.cli.printing import silence_progress
+
+FILES, COLUMNS, OUTPUT, COMPUTING = "Files", "Columns", "Output", "Computing"
+MODEL, EVALUATION = "Model and settings", "Evaluation"
+
+
+def _silence_if(quiet: bool) -> None:
+    if quiet:
+        silence_progress()
+
+
+Quiet = Annotated[  # its callback does all the work: commands declare it and do not read it
+    bool, typer.Option("--quiet", "-q", callback=_silence_if, help="Do not report progress.")
+]
+Json = Annotated[bool, typer.Option("--json", help="Print the result, or the error, as JSON.")]
+Overwrite = Annotated[
+    bool, typer.Option("--overwrite", rich_help_panel=OUTPUT, help="Replace what is at the output path.")
+]
+Data = Annotated[Path, typer.Argument(metavar="DATA", help="Data set folder written by `triptych prepare`.")]
+Run = Annotated[
+    Path,
+    typer.Argument(metavar="RUN", help="Run folder of `triptych train`, or output of `blend` or `add-items`."),
+]
+Model = Annotated[
+    str,
+    typer.Option("--model", "-m", metavar="NAME", rich_help_panel=MODEL, help="Model; see `triptych models`."),
+]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        "-s",
+        metavar="NAME=VALUE",
+        rich_help_panel=MODEL,
+        help="Setting of the model or of training. Repeatable.",
+    ),
+]
+Threads = Annotated[
+    int | None,
+    typer.Option(min=1, metavar="N", rich_help_panel=COMPUTING, help="Processor threads [default: all]."),
+]
+Modalities = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAMES",
+        rich_help_panel=MODEL,
+        help="Modalities to use, separated by commas; 'none' for no modality [default: all].",
+    ),
+]
+ItemIdColumn = Annotated[
+    str,
+    typer.Option(metavar="COLUMN", rich_help_panel=COLUMNS, help="Ids in the item table [default: guessed]."),
+]
+TitleColumn = Annotated[
+    str | None,
+    typer.Option(
+        metavar="COLUMN",
+        rich_help_panel=COLUMNS,
+        help="Titles in the item table [default: title or name, else the id].",
+    ),
+]
+PictureColumn = Annotated[
+    str | None,
+    typer.Option(metavar="COLUMN", rich_help_panel=COLUMNS, help="Picture files in the item table."),
+]
+Pictures = Annotated[
+    Path | None,
+    typer.Option(metavar="FOLDER", rich_help_panel=COLUMNS, help="Folder of the picture files."),
+]

@@ -1,0 +1,147 @@
+"""Output of the command line: progress and messages on stderr, results on stdout as tables or JSON."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bars
+from rich.table import Table
+
+from triptych.progress import Listener, Progress, ignore_progress
+
+SECONDS_BEFORE_BAR = 2.0  # shorter work gets no progress bar
+SECONDS_BETWEEN_LINES = 15.0  # between lines of progress if stderr is not a terminal
+WIDTH_WITHOUT_TERMINAL = 120  # characters per line of a result
+
+out = Console(soft_wrap=True, highlight=False, width=None if sys.stdout.isatty() else WIDTH_WITHOUT_TERMINAL)
+err = Console(stderr=True, soft_wrap=True, highlight=False)
+
+_silenced = False
+
+
+def silence_progress(silenced: bool = True) -> None:
+    """Report no progress from now on. silenced=False: report it again."""
+    global _silenced
+    _silenced = silenced
+
+
+@contextmanager
+def show_progress() -> Iterator[Listener]:
+    """Yield a listener that prints progress: bars on a terminal, otherwise a line now and then."""
+    if _silenced:
+        yield ignore_progress
+    elif err.is_terminal:
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        with Bars(*columns, console=err, transient=True) as bars:
+            yield _bar_listener(bars)
+    else:
+        yield _line_listener()
+
+
+def _bar_listener(bars: Bars) -> Listener:
+    tasks: dict[str, TaskID] = {}
+    started: dict[str, float] = {}
+
+    def listener(progress: Progress) -> None:
+        if progress.note:
+            err.print(f"{progress.stage} {progress.done}/{progress.total}: {progress.note}", markup=False)
+            return
+        started.setdefault(progress.stage, time.monotonic())
+        if progress.done >= progress.total:
+            started.pop(progress.stage, None)
+            if progress.stage in tasks:
+                bars.remove_task(tasks.pop(progress.stage))
+        elif progress.stage in tasks:
+            bars.update(tasks[progress.stage], completed=progress.done, total=progress.total)
+        elif time.monotonic() - started[progress.stage] > SECONDS_BEFORE_BAR:
+            tasks[progress.stage] = bars.add_task(progress.stage, total=progress.total, completed=progress.done)
+
+    return listener
+
+
+def _line_listener() -> Listener:
+    last_line = time.monotonic()
+    started: dict[str, tuple[float, int]] = {}  # stage -> time of its first report, units done by then
+
+    def listener(progress: Progress) -> None:
+        nonlocal last_line
+        now = time.monotonic()
+        start, already_done = started.setdefault(progress.stage, (now, progress.done))
+        if progress.note or (progress.done and now - last_line > SECONDS_BETWEEN_LINES):
+            last_line = now
+            done, left = progress.done - already_done, progress.total - progress.done
+            seconds = (now - start) / done * left if done > 0 else 0.0
+            suffix = f", about {_duration_text(seconds)} left" if seconds else ""
+            text = f": {progress.note}" if progress.note else suffix
+            err.print(f"{progress.stage} {progress.done}/{progress.total}{text}", markup=False)
+        if progress.done >= progress.total:
+            started.pop(progress.stage, None)
+
+    return listener
+
+
+def _duration_text(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def print_message(text: str) -> None:
+    """Print a line on stderr."""
+    err.print(text, markup=False)
+
+
+def print_message_from_signal_handler(text: str) -> None:
+    """Print a line on stderr without its stream: the code that was interrupted may hold the stream's lock."""
+    os.write(2, f"{text}\n".encode())
+
+
+def print_result(text: str) -> None:
+    """Print a line of the result on stdout."""
+    out.print(text, markup=False)
+
+
+def print_json(value: object) -> None:
+    """Print the result on stdout as one JSON value."""
+    print(json.dumps(value, ensure_ascii=False, indent=2))
+
+
+def print_table(title: str, header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """Print a table on stdout: the first column is aligned to the left, the others to the right."""
+    table = Table(title=title, title_justify="left")
+    for position, name in enumerate(header):
+        table.add_column(name, justify="left" if position == 0 else "right", no_wrap=position == 0, overflow="fold")
+    for row in rows:
+        table.add_row(*(_format_cell(value) for value in row))
+    out.print(table)
+
+
+def print_metrics(title: str, means: Mapping[str, float]) -> None:
+    """Print metrics as a table with one row per metric and one column per cutoff."""
+    cutoffs = sorted({int(name.partition("@")[2]) for name in means})
+    names = list(dict.fromkeys(name.partition("@")[0] for name in means))
+    rows = [[name, *(means.get(f"{name}@{k}", "") for k in cutoffs)] for name in names]
+    print_table(title, ["", *(f"@{k}" for k in cutoffs)], rows)
+
+
+def count_text(n: int, noun: str) -> str:
+    """Return `1 item`, `2 items`."""
+    return f"{n:,} {noun}" + ("" if n == 1 else "s")
+
+
+def lacking_text(n: int, noun: str = "item") -> str:
+    """Return `1 item lacks it`, `2 items lack it`, for a modality."""
+    return f"{count_text(n, noun)} {'lacks' if n == 1 else 'lack'} it"
+
+
+def _format_cell(value: object) -> str:
+    if isinstance(value, float):
+        return f"{value:.4f}"
+    return f"{value:,}" if isinstance(value, int) else str(value)

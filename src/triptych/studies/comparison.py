@@ -1,0 +1,92 @@
+"""A comparison as a file: comparison.json, with all rows, how they were evaluated, and where runs and data sets are."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from triptych.artefacts import json_bytes, write_file
+from triptych.errors import ArtefactError, location
+from triptych.ranking.protocol import EvaluationProtocol, Exclude, HeldOut, Items
+from triptych.settings import parse
+from triptych.studies.experiment import Experiment
+from triptych.studies.rows import Row
+
+FILE, FORMAT = "comparison.json", 2  # files of format 1 are still read
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The rows of a comparison and how they were evaluated. folders: data set name -> its folder."""
+
+    rows: Sequence[Row]
+    split: HeldOut
+    exclude: Exclude
+    modalities: str | None
+    seeds: Sequence[int]
+    items: Items = "all"
+    folders: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def protocol(self) -> EvaluationProtocol:
+        """How all rows were evaluated."""
+        return EvaluationProtocol(self.split, self.exclude, self.items)
+
+
+def rows_to_json(rows: Sequence[Row]) -> list[dict[str, Any]]:
+    """The rows as plain values."""
+    return [{**asdict(row), "runs": [str(run) for run in row.runs]} for row in rows]
+
+
+def write_comparison(rows: Sequence[Row], experiment: Experiment, folder: Path) -> None:
+    """Write comparison.json, completely or not at all. Run folders are written relative to `folder`."""
+    table = {
+        "format": FORMAT,
+        "split": experiment.split,
+        "exclude": experiment.exclude,
+        "items": experiment.items,
+        "modalities": experiment.modalities,
+        "folders": {name: str(Path(source.folder).resolve()) for name, source in experiment.data.items()},
+        "seeds": list(experiment.seeds),
+        "rows": [{**row, "runs": [os.path.relpath(run, folder) for run in row["runs"]]} for row in rows_to_json(rows)],
+    }
+    write_file(folder / FILE, json_bytes(table))
+
+
+def read_comparison(folder: Path) -> Comparison:
+    """Read the comparison in a folder. Raises ArtefactError if there is none, or if its format is not known."""
+    path = folder / FILE
+    if not path.is_file():
+        raise ArtefactError(
+            "holds no comparison", where=location(folder), hint="run: triptych compare … --output FOLDER"
+        )
+    table = json.loads(path.read_text(encoding="utf-8"))
+    version = table.pop("format", 1)
+    if version == 1:
+        table = _from_format_1(table)
+    elif version != FORMAT:
+        raise ArtefactError(
+            f"was written by a newer triptych (format {version})", where=location(path), hint="upgrade triptych"
+        )
+    for row in table["rows"]:
+        row["runs"] = [folder / run for run in row["runs"]]
+    return parse(Comparison, table)
+
+
+def _from_format_1(table: dict[str, Any]) -> dict[str, Any]:
+    """Return the values of a file of format 1 under today's names."""
+    names = {"part": "split", "mask": "exclude", "among": "items"}
+    of_row = {"line": "entry", "bands": "groups"}
+    table = {names.get(name, name): value for name, value in table.items()}
+    if table["exclude"] == "known":
+        table["exclude"] = "train+validation"
+    table["rows"] = [{of_row.get(name, name): value for name, value in row.items()} for row in table["rows"]]
+    for row in table["rows"]:
+        row["groups"] = [{"label" if name == "what" else name: band[name] for name in band} for band in row["groups"]]
+        if row["cost"] is not None:
+            row["cost"] = {"n_parameters" if name == "numbers" else name: row["cost"][name] for name in row["cost"]}
+    return table
