@@ -1,4 +1,4 @@
-"""A blend ranks by weighed standardised scores, is no worse on validation than its best part, and is saved whole."""
+"""A blend ranks by weighted standardised scores, is not worse on validation than its best model, and can be saved."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from triptych.data.split import assign_split, split
 from triptych.errors import InputError
 from triptych.ranking.recommender import Recommender, open_recommender
 from triptych.ranking.scorer import Blend
-from triptych.studies import blend as room
-from triptych.studies import shortlists as lists
-from triptych.studies.blend import blend, weighed
+from triptych.studies import blend as blend_module
+from triptych.studies import shortlists as shortlists_module
+from triptych.studies.blend import blend, weighted_blend
 from triptych.training.fit import fit
 from triptych.training.settings import TrainingSettings
 from worlds import random_dataset
@@ -26,92 +26,92 @@ MODELS = ("ease", "bpr", "content-ease")
 
 
 @pytest.fixture(scope="module")
-def parts() -> list[Recommender]:
+def models() -> list[Recommender]:
     data = split(random_dataset(), "ratio", seed=0)
     return [fit(name, data, {}, QUICK) for name in MODELS]
 
 
-def test_scores_are_the_weighed_sums_of_standardised_scores(parts: list[Recommender]) -> None:
+def test_scores_are_weighted_sums_of_standardised_scores(models: list[Recommender]) -> None:
     users = np.arange(30)
-    scorers = tuple(part.scorer for part in parts if not isinstance(part.scorer, Blend))
-    ours = Blend(scorers, (1.0, 0.5, 2.0)).score(users).numpy()
-    theirs = 0.0
+    scorers = tuple(model.scorer for model in models if not isinstance(model.scorer, Blend))
+    blended = Blend(scorers, (1.0, 0.5, 2.0)).score(users).numpy()
+    expected = 0.0
     for scorer, weight in zip(scorers, (1.0, 0.5, 2.0), strict=True):
         scores = scorer.score(users).double().numpy()
-        theirs = theirs + weight * (scores - scores.mean(1, keepdims=True)) / scores.std(1, keepdims=True)
-    assert np.allclose(ours, theirs, atol=1e-4)
+        expected = expected + weight * (scores - scores.mean(1, keepdims=True)) / scores.std(1, keepdims=True)
+    assert np.allclose(blended, expected, atol=1e-4)
 
 
-def test_it_is_no_worse_on_validation_than_any_part_and_tells_what_it_chose(parts: list[Recommender]) -> None:
-    blended = blend(parts, metric="ndcg@10")
+def test_a_blend_is_not_worse_on_validation_than_any_model_and_describes_its_choice(models: list[Recommender]) -> None:
+    blended = blend(models, metric="ndcg@10")
     value = blended.evaluate("validation", metrics=["ndcg@10"])["ndcg@10"]
-    alone = [part.evaluate("validation", metrics=["ndcg@10"])["ndcg@10"] for part in parts]
-    assert [each["alone"] for each in blended.about["tried"]] == pytest.approx(alone)
+    alone = [model.evaluate("validation", metrics=["ndcg@10"])["ndcg@10"] for model in models]
+    assert [each["alone"] for each in blended.about["candidates"]] == pytest.approx(alone)
     assert value >= max(alone)
-    assert f"{value:.6f}" in blended.about["weights chosen"]
+    assert f"{value:.6f}" in blended.about["weights_chosen"]
 
 
-def test_saved_and_opened_it_gives_the_same_lists(parts: list[Recommender], tmp_path: Path) -> None:
-    blended = blend(parts)
+def test_a_saved_and_opened_blend_gives_the_same_lists(models: list[Recommender], tmp_path: Path) -> None:
+    blended = blend(models)
     blended.save(tmp_path / "blend")
     opened = open_recommender(tmp_path / "blend")
     assert isinstance(opened.scorer, Blend)
     assert opened.scorer.weights == tuple(blended.about["weights"])
-    assert len(opened.about["of"]) == len(opened.scorer.scorers)
-    ours, theirs = blended.recommend(k=7), opened.recommend(k=7)
-    assert np.array_equal(ours.items, theirs.items)
-    assert np.array_equal(ours.scores, theirs.scores)
+    assert len(opened.about["models"]) == len(opened.scorer.scorers)
+    before, after = blended.recommend(k=7), opened.recommend(k=7)
+    assert np.array_equal(before.items, after.items)
+    assert np.array_equal(before.scores, after.scores)
     assert opened.similar_items("i03", k=3).height == 3
 
 
-def test_a_model_that_gets_no_weight_is_no_part_of_it(parts: list[Recommender], tmp_path: Path) -> None:
-    chance = fit("random", parts[0].split, {}, QUICK)
-    blended = blend([chance, parts[0], chance], metric="ndcg@10")
+def test_a_model_with_weight_0_is_not_in_the_blend(models: list[Recommender], tmp_path: Path) -> None:
+    random = fit("random", models[0].split, {}, QUICK)
+    blended = blend([random, models[0], random], metric="ndcg@10")
     assert isinstance(blended.scorer, Blend)
-    kept = [each["weight"] for each in blended.about["tried"] if each["weight"]]
+    kept = [each["weight"] for each in blended.about["candidates"] if each["weight"]]
     assert tuple(kept) == blended.scorer.weights
-    assert len(kept) == len(blended.about["of"]) < 3
+    assert len(kept) == len(blended.about["models"]) < 3
     blended.save(tmp_path / "blend")
     assert open_recommender(tmp_path / "blend").evaluate().means == blended.evaluate().means
 
 
-def test_models_of_other_data_are_not_blended(parts: list[Recommender]) -> None:
+def test_models_of_other_data_and_blends_are_refused(models: list[Recommender]) -> None:
     other = fit("popularity", split(random_dataset(seed=3), "ratio", seed=5), {}, QUICK)
     with pytest.raises(InputError, match="not of one data set"):
-        blend([parts[0], other])
+        blend([models[0], other])
     with pytest.raises(InputError, match="cannot be blended again"):
-        blend([parts[0], blend(parts[:2])])
+        blend([models[0], blend(models[:2])])
     with pytest.raises(InputError, match="cannot be blended again"):
-        weighed([parts[0], blend(parts[:2])], (1.0, 0.5))
+        weighted_blend([models[0], blend(models[:2])], (1.0, 0.5))
 
 
-def test_where_shortlists_mislead_the_best_part_alone_is_the_blend(
-    parts: list[Recommender], monkeypatch: pytest.MonkeyPatch
+def test_if_shortlists_mislead_the_blend_is_the_best_model_alone(
+    models: list[Recommender], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    best = blend(parts[:2], metric="ndcg@10").about["tried"]
-    monkeypatch.setattr(room, "evaluate", lambda *args, **more: {"ndcg@10": 0.0})
-    blended = blend(parts[:2], metric="ndcg@10")
-    assert [each["weight"] for each in blended.about["tried"]] == [
+    best = blend(models[:2], metric="ndcg@10").about["candidates"]
+    monkeypatch.setattr(blend_module, "evaluate", lambda *args, **more: {"ndcg@10": 0.0})
+    blended = blend(models[:2], metric="ndcg@10")
+    assert [each["weight"] for each in blended.about["candidates"]] == [
         float(each["alone"] == max(e["alone"] for e in best)) for each in best
     ]
 
 
-def test_fewer_users_are_looked_at_than_memory_does_not_hold(
-    parts: list[Recommender], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(lists, "MEMORY", 2 * 10 * 4 * 2 * 7)  # two models, twice five places, seven users
-    assert ", 7 users:" in blend(parts[:2], metric="ndcg@5").about["weights chosen"].replace("validation", "")
+def test_the_number_of_users_is_limited_by_memory(models: list[Recommender], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        shortlists_module, "MEMORY", 2 * 10 * 4 * 2 * 7
+    )  # two models, twice five positions, seven users
+    assert ", 7 users:" in blend(models[:2], metric="ndcg@5").about["weights_chosen"].replace("validation", "")
 
 
-def test_the_shell_blends_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_blends_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assign_split(random_dataset(), "ratio", ratios=(0.8, 0.1, 0.1), seed=0).save(tmp_path / "data")
     for name in ("ease", "popularity"):
         assert run(["train", str(tmp_path / "data"), "--model", name, "--run", str(tmp_path / name)]) == 0
     capsys.readouterr()
     runs = [str(tmp_path / name) for name in ("ease", "popularity")]
     assert run(["blend", *runs, "-o", str(tmp_path / "b"), "--json"]) == 0
-    told = json.loads(capsys.readouterr().out)
-    assert [each["model"] for each in told["runs"]] == ["ease", "popularity"]
+    result = json.loads(capsys.readouterr().out)
+    assert [each["model"] for each in result["runs"]] == ["ease", "popularity"]
     assert run(["evaluate", str(tmp_path / "b")]) == 0
     assert run(["blend", *runs, "-o", str(tmp_path / "b")]) == 2
     assert "--overwrite" in capsys.readouterr().err

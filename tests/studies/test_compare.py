@@ -1,4 +1,4 @@
-"""A comparison is one table from run folders; it goes on where it was, and one failure does not spoil the others."""
+"""A comparison is one table from run folders. It can be resumed, and one failure does not affect the others."""
 
 from __future__ import annotations
 
@@ -27,50 +27,49 @@ def data(tmp_path: Path) -> Path:
     return tmp_path / "data"
 
 
-def test_every_cell_comes_from_a_run_folder_and_nothing_is_done_twice(
+def test_every_cell_agrees_with_its_run_folder_and_no_run_is_repeated(
     data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     arguments = ["compare", str(data), "--models", "popularity,ease,lightgcn", "-o", str(tmp_path / "c"), *COMMON]
     assert run([*arguments, "--set", "lightgcn.embedding_size=8"]) == 0
-    lines = json.loads(capsys.readouterr().out)
-    values = [entry["metrics"]["ndcg@50"]["mean"] for entry in lines]
+    rows = json.loads(capsys.readouterr().out)
+    values = [row["metrics"]["ndcg@50"]["mean"] for row in rows]
     assert values == sorted(values, reverse=True)
-    for entry in lines:
-        (run_folder,) = entry["runs"]
+    for row in rows:
+        (run_folder,) = row["runs"]
         means = open_recommender(run_folder).evaluate(metrics=["ndcg@50", "recall@20"]).means
-        assert {name: entry["metrics"][name]["mean"] for name in means} == pytest.approx(means, abs=1e-12)
-        assert entry["cost"]["seconds"] >= entry["cost"]["seconds_to_best"] >= 0
-        assert entry["cost"]["peak_megabytes"] > 10
-        assert (entry["cost"]["epochs"] is None) == (entry["model"] != "lightgcn")
-        assert (
-            entry["metrics"]["ndcg@50"]["low"]
-            <= entry["metrics"]["ndcg@50"]["mean"]
-            <= entry["metrics"]["ndcg@50"]["high"]
-        )
-    assert [entry["p"] is None for entry in lines] == [True, False, False]
+        assert {name: row["metrics"][name]["mean"] for name in means} == pytest.approx(means, abs=1e-12)
+        assert row["cost"]["seconds"] >= row["cost"]["seconds_to_best"] >= 0
+        assert row["cost"]["peak_megabytes"] > 10
+        assert (row["cost"]["epochs"] is None) == (row["model"] != "lightgcn")
+        interval = row["metrics"]["ndcg@50"]
+        assert interval["low"] <= interval["mean"] <= interval["high"]
+    assert [row["p"] is None for row in rows] == [True, False, False]
     before = {file: file.stat().st_mtime_ns for file in (tmp_path / "c" / "data").rglob("*") if file.is_file()}
     assert run([*arguments, "--set", "lightgcn.embedding_size=8"]) == 0
-    assert json.loads(capsys.readouterr().out) == lines
+    assert json.loads(capsys.readouterr().out) == rows
     assert before == {file: file.stat().st_mtime_ns for file in (tmp_path / "c" / "data").rglob("*") if file.is_file()}
 
 
-def test_a_model_that_fails_leaves_its_reason_and_the_others_go_on(
+def test_a_failed_model_has_the_reason_in_its_row_and_the_others_continue(
     data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     mine = tmp_path / "c" / "data" / "lightgcn" / "seed-0"
     mine.mkdir(parents=True)
     (mine / "precious.txt").write_text("mine")
     assert run(["compare", str(data), "--models", "lightgcn,popularity", "-o", str(tmp_path / "c"), *COMMON]) == 1
-    told = capsys.readouterr()
-    assert f"lightgcn on data failed: {mine}: exists and holds no run" in told.err
-    good, bad = json.loads(told.out)  # one JSON value, whatever failed
+    output = capsys.readouterr()
+    assert f"lightgcn on data failed: {mine}: exists and holds no run" in output.err
+    good, bad = json.loads(output.out)  # one JSON value, also if a model failed
     assert good["model"] == "popularity"
     assert good["failed"] is None
     assert bad["model"] == "lightgcn"
     assert "holds no run" in bad["failed"]
 
 
-def test_a_damaged_run_fails_alone(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_damaged_run_does_not_affect_the_others(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     arguments = ["compare", str(data), "--models", "ease,popularity", "-o", str(tmp_path / "c"), *COMMON]
     assert run(arguments) == 0
     (tmp_path / "c" / "data" / "ease" / "seed-0" / "model" / "weights.safetensors").write_bytes(b"")
@@ -82,7 +81,7 @@ def test_a_damaged_run_fails_alone(data: Path, tmp_path: Path, capsys: pytest.Ca
     assert "weights.safetensors" in bad["failed"]
 
 
-def test_a_model_refused_at_its_start_goes_on_once_that_is_mended(
+def test_a_refused_model_can_be_run_again_with_a_corrected_setting(
     data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     arguments = ["compare", str(data), "--models", "mmgcn", "-o", str(tmp_path / "c"), *COMMON]
@@ -92,9 +91,7 @@ def test_a_model_refused_at_its_start_goes_on_once_that_is_mended(
     assert run([*arguments, *small, "--set", "mmgcn.projected=image"]) == 0
 
 
-def test_the_table_says_where_its_cells_come_from(
-    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_table_names_the_run_folders(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     metrics = ",".join(f"{name}@{k}" for name in ("ndcg", "recall", "map") for k in (10, 20, 50))
     assert run(["compare", str(data), "--models", "popularity", "-o", str(tmp_path / "c"), "--metrics", metrics]) == 0
     shown = capsys.readouterr().out
@@ -102,27 +99,27 @@ def test_the_table_says_where_its_cells_come_from(
     assert "…" not in shown  # wide as it is, every name is shown whole
 
 
-def test_several_seeds_are_one_line_and_every_subset_of_modalities_a_line_of_its_own(
+def test_all_seeds_are_one_row_and_every_subset_of_the_modalities_is_a_row(
     data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     arguments = ["compare", str(data), "--models", "vbpr,bpr", "-o", str(tmp_path / "c"), *COMMON, "--jobs", "2"]
     small = ["--set", "embedding_size=8", "--metrics", "recall@5,ndcg@5"]
     assert run([*arguments, *small, "--seeds", "0,1", "--subsets"]) == 0
     rows = json.loads(capsys.readouterr().out)
-    lines = {(row["line"], row["modalities"]): row for row in rows}
-    assert set(lines) == {("bpr", None), ("vbpr", None), ("vbpr", "image"), ("vbpr", "text"), ("vbpr", "none")}
+    by_entry = {(row["entry"], row["modalities"]): row for row in rows}
+    assert set(by_entry) == {("bpr", None), ("vbpr", None), ("vbpr", "image"), ("vbpr", "text"), ("vbpr", "none")}
     for row in rows:
         means = [open_recommender(each).evaluate(metrics=["recall@5"])["recall@5"] for each in row["runs"]]
         assert len(means) == 2
         assert row["metrics"]["recall@5"]["mean"] == pytest.approx(sum(means) / 2)
         assert row["spread"]["recall@5"] == pytest.approx(abs(means[0] - means[1]) / 2**0.5)
-    assert open_recommender(lines["vbpr", "text"]["runs"][0]).about["modalities"] == {"text": 7}
+    assert open_recommender(by_entry["vbpr", "text"]["runs"][0]).about["modalities"] == {"text": 7}
 
 
-def test_tables_for_programs_and_papers_hold_every_line(data: Path, tmp_path: Path) -> None:
+def test_csv_markdown_and_latex_have_every_row(data: Path, tmp_path: Path) -> None:
     assert run(["compare", str(data), "--models", "popularity,ease", "-o", str(tmp_path / "c")]) == 0
     with (tmp_path / "c" / "comparison.csv").open() as file:
-        rows = {row["line"]: row for row in csv.DictReader(file)}
+        rows = {row["entry"]: row for row in csv.DictReader(file)}
     assert set(rows) == {"popularity", "ease"}
     for name, row in rows.items():
         mean = f"{float(row['ndcg@50']):.4f}"
@@ -131,7 +128,7 @@ def test_tables_for_programs_and_papers_hold_every_line(data: Path, tmp_path: Pa
         assert float(row["long-tail items"]) >= 0
 
 
-def test_tuned_lines_are_fitted_with_their_best_settings_by_validation(
+def test_tuned_entries_are_fitted_with_the_best_settings_on_validation(
     data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "e.toml").write_text(
@@ -147,30 +144,34 @@ def test_tuned_lines_are_fitted_with_their_best_settings_by_validation(
         """
     )
     assert run(["compare", str(tmp_path / "e.toml"), "-o", str(tmp_path / "c"), "--json"]) == 0
-    rows = {row["line"]: row for row in json.loads(capsys.readouterr().out)}
-    tried = json.loads((tmp_path / "c" / "small" / "ease" / "tune" / "trials.json").read_text())
-    best = max(tried, key=lambda each: each["value"])["settings"]
-    assert len(tried) == 3
-    assert tried[0]["settings"]["reg_weight"] == EASE.Settings().reg_weight  # the defaults come first
-    trial = tmp_path / "c" / "small" / "ease" / "tune" / "runs" / f"{[t['settings'] for t in tried].index(best):03d}"
-    assert (Path(rows["ease"]["runs"][0]) / "cost.json").read_bytes() == (trial / "cost.json").read_bytes()  # kept
+    rows = {row["entry"]: row for row in json.loads(capsys.readouterr().out)}
+    trials = json.loads((tmp_path / "c" / "small" / "ease" / "tune" / "trials.json").read_text())
+    best = max(trials, key=lambda each: each["value"])["settings"]
+    assert len(trials) == 3
+    assert trials[0]["settings"]["reg_weight"] == EASE.Settings().reg_weight  # the defaults come first
+    trial = tmp_path / "c" / "small" / "ease" / "tune" / "runs" / f"{[t['settings'] for t in trials].index(best):03d}"
+    assert (Path(rows["ease"]["runs"][0]) / "cost.json").read_bytes() == (
+        trial / "cost.json"
+    ).read_bytes()  # not repeated
     assert open_recommender(rows["ease"]["runs"][0]).about["settings"]["reg_weight"] == best["reg_weight"]
-    tried = json.loads((tmp_path / "c" / "small" / "chosen" / "tune" / "trials.json").read_text())
-    assert sorted(each["settings"]["reg_weight"] for each in tried) == [7.0, 70.0]  # its own search, gone through whole
-    assert not (tmp_path / "c" / "small" / "popularity" / "tune").exists()  # it has nothing to search
+    trials = json.loads((tmp_path / "c" / "small" / "chosen" / "tune" / "trials.json").read_text())
+    assert sorted(each["settings"]["reg_weight"] for each in trials) == [7.0, 70.0]  # its own search space, completely
+    assert not (tmp_path / "c" / "small" / "popularity" / "tune").exists()  # it has no search space
     assert run(["compare", str(tmp_path / "e.toml"), "-o", str(tmp_path / "c"), "--seeds", "0,1", "--subsets"]) == 0
     assert run(["compare", str(tmp_path / "e.toml"), "-o", str(tmp_path / "c"), "--trials", "8"]) == 0
 
 
-def test_an_experiment_prepares_its_data_from_files_beside_it(
+def test_an_experiment_prepares_its_data_from_files_relative_to_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    taken = random_dataset().interactions
+    interactions = random_dataset().interactions
     (tmp_path / "study" / "raw").mkdir(parents=True)
     (tmp_path / "elsewhere").mkdir()
-    rows = [f"u{user},i{item}" for user, item in zip(taken.users, taken.items, strict=True)]
+    rows = [f"u{user},i{item}" for user, item in zip(interactions.users, interactions.items, strict=True)]
     (tmp_path / "study" / "raw" / "log.csv").write_text("\n".join(["user,item", *rows]))
-    (tmp_path / "elsewhere" / "items.csv").write_text("\n".join(["item", *(f"i{n}" for n in range(taken.n_items))]))
+    (tmp_path / "elsewhere" / "items.csv").write_text(
+        "\n".join(["item", *(f"i{n}" for n in range(interactions.n_items))])
+    )
     (tmp_path / "study" / "e.toml").write_text(
         """
         [data.shop]
@@ -180,16 +181,16 @@ def test_an_experiment_prepares_its_data_from_files_beside_it(
         """
     )
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("HERE", "./elsewhere")  # from where the command runs
+    monkeypatch.setenv("HERE", "./elsewhere")  # relative to the working directory
     assert run(["compare", "study/e.toml", "-o", "out", "--json"]) == 0
-    assert [row["line"] for row in json.loads(capsys.readouterr().out)] == ["popularity"]
+    assert [row["entry"] for row in json.loads(capsys.readouterr().out)] == ["popularity"]
     assert (tmp_path / "study" / "made" / "shop" / "manifest.json").is_file()
     assert (tmp_path / "out" / "comparison.json").is_file()
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are POSIX's")
 @pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGKILL, -9)])
-def test_interrupted_or_killed_its_training_stops_too_and_the_same_command_goes_on(
+def test_an_interrupted_or_killed_comparison_stops_its_training_and_can_be_resumed(
     data: Path, tmp_path: Path, sent: signal.Signals, code: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
     import fcntl
@@ -215,7 +216,7 @@ def test_interrupted_or_killed_its_training_stops_too_and_the_same_command_goes_
         assert (folder / "model" / file).read_bytes() == (tmp_path / "whole" / "model" / file).read_bytes()
 
 
-def test_a_run_of_other_settings_is_not_taken_for_this_one(
+def test_a_run_with_other_settings_is_not_reused(
     data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     arguments = ["compare", str(data), "--models", "ease", "-o", str(tmp_path / "c"), *COMMON]
@@ -239,7 +240,7 @@ def test_a_run_of_other_settings_is_not_taken_for_this_one(
         (["--models", "lightgcn", "--set", "seed=3"], "--seeds"),
         (["--models", "lightgcn", "--set", "lightgcn.seed=3"], "--seeds"),
         (["--models", "lightgcn", "--seeds", "0,x"], "is not a seed"),
-        (["--models", "lightgcn", "--seeds", "1,1"], "one twice"),
+        (["--models", "lightgcn", "--seeds", "1,1"], "given twice"),
     ],
 )
 def test_a_mistake_is_refused_before_anything_is_trained(

@@ -1,4 +1,4 @@
-"""An experiment's file says everything, and what is wrong in it is said with the file's name."""
+"""Experiment files are read completely, and errors name the file and have a hint."""
 
 from __future__ import annotations
 
@@ -28,18 +28,23 @@ search = { learning_rate = [1e-3, 1e-2], reg_weight = "1e-3..1e-1" }
 """
 
 
-def test_a_lines_search_goes_before_what_all_have_in_common(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_search_of_an_entry_has_priority_over_shared_settings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("RAW", "/raw")
     (tmp_path / "e.toml").write_text(GOOD.replace("patience = 3", "patience = 3\nlearning_rate = 5e-3"))
     experiment = read_experiment(tmp_path / "e.toml")
     assert experiment.settings_of("lightgcn") == {"patience": 3, "learning_rate": 5e-3}
-    assert experiment.settings_of("bm3, frozen") == {"patience": 7, "features": "frozen"}  # its search decides
+    assert experiment.settings_of("bm3, frozen") == {
+        "patience": 7,
+        "features": "frozen",
+    }  # not the shared learning rate, which it searches
     assert "learning_rate" in experiment.search_space("bm3, frozen")
 
 
-def test_only_what_looks_like_a_path_is_made_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_variables_with_a_path_are_made_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "time").write_text("a file of the name of a split")
+    (tmp_path / "time").write_text("a file with the name of a split")
     for name, given, found in (("RAW", "time", "time"), ("RAW", "../raw", str(tmp_path / "../raw"))):
         monkeypatch.setenv(name, given)
         (tmp_path / "e.toml").write_text(GOOD)
@@ -51,7 +56,7 @@ def read(tmp_path: Path, text: str) -> object:
     return read_experiment(tmp_path / "e.toml")
 
 
-def test_paths_are_beside_the_file_and_the_environment_is_asked(
+def test_paths_are_relative_to_the_file_and_variables_are_replaced(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("RAW", "/raw")
@@ -75,25 +80,29 @@ def test_paths_are_beside_the_file_and_the_environment_is_asked(
     ("before", "after", "message"),
     [
         ("seeds = [0, 1]", "seds = [0]", 'did you mean "seeds"'),
-        ("seeds = [0, 1]", "seeds = [0, 0]", "one twice"),
+        ("seeds = [0, 1]", "seeds = [0, 0]", "given twice"),
         ("seeds = [0, 1]", 'metrics = ["ndgc@50"]', "ndcg"),
-        ("seeds = [0, 1]", 'part = "tset"', "part"),
+        ("seeds = [0, 1]", 'split = "tset"', "split"),
+        ("seeds = [0, 1]", 'part = "test"', 'did you mean "split"'),
+        ("seeds = [0, 1]", 'mask = "known"', 'did you mean "exclude"'),
+        ("seeds = [0, 1]", 'among = "cold"', 'did you mean "items"'),
+        ("seeds = [0, 1]", "seeds = []", "has no seeds"),
         ('folder = "shop"', 'foldr = "shop"', 'did you mean "folder"'),
         ('folder = "shop"', "", "folder"),
         ("[models.lightgcn]", "[models.lightgnc]", 'did you mean "lightgcn"'),
         ('features = "frozen"', 'featurs = "frozen"', 'did you mean "features"'),
         ('features = "frozen"', "n_layers = 99", "less than or equal to 16"),
         ("patience = 3", "seed = 3", "write seeds"),
-        ("[models.lightgcn]", '[models."../x"]\nmodel = "ease"', "names a folder"),
+        ("[models.lightgcn]", '[models."../x"]\nmodel = "ease"', "cannot be the name of a folder"),
         ("trials = 5", "trials = -5", "greater than or equal"),
         ("trials = 5", "trials = ", "is not TOML"),
         ("$RAW/log.csv", "$ABSENT/log.csv", "ABSENT"),
         ("$RAW/log.csv", "${ABSENT}/log.csv", "ABSENT"),
-        ("[models.lightgcn]", "[models]\nlightgcn = 3", "models.lightgcn is no table"),
+        ("[models.lightgcn]", "[models]\nlightgcn = 3", "models.lightgcn is not a table"),
         ("seeds = [0, 1]", "seeds = [-1]", "negative"),
         ("seeds = [0, 1]", "metrics = []", "no metric"),
-        ("[data.shop]", '[data."../shop"]', "names a folder"),
-        ("[models.lightgcn]", '[models.".."]\nmodel = "ease"', "names a folder"),
+        ("[data.shop]", '[data."../shop"]', "cannot be the name of a folder"),
+        ("[models.lightgcn]", '[models.".."]\nmodel = "ease"', "cannot be the name of a folder"),
         ("seeds = [0, 1]", 'exclude = "nothing"', "exclude"),
         ("{ learning_rate", "{ n_layers = [99], learning_rate", "less than or equal to 16"),
         ("{ learning_rate", "{ learnin_rate", 'did you mean "learning_rate"'),
@@ -105,7 +114,7 @@ def test_paths_are_beside_the_file_and_the_environment_is_asked(
         ("$RAW/log.csv", "${RAW:-raw}/log.csv", "cannot be read"),
     ],
 )
-def test_a_mistake_is_told_with_the_file_and_a_mend(
+def test_a_mistake_is_reported_with_the_file_and_a_hint(
     before: str, after: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("RAW", "/raw")

@@ -1,4 +1,4 @@
-"""What is told of kinds of users and items, and of the catalogue, is what a count by hand gives."""
+"""Measurements by groups of users and items, and of the catalogue, agree with direct computations."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import torch
 from triptych.data.interactions import Interactions
 from triptych.ranking.evaluate import evaluate
 from triptych.ranking.scorer import Factors
-from triptych.studies.measure import Measured, measure
+from triptych.studies.measure import Measurement, measure
 
 
 def world() -> tuple[Factors, Interactions, Interactions]:
-    """40 users of very different activity, 30 items of which the last three were never taken in training."""
+    """40 users with very different activity, and 30 items, of which the last three have no training interactions."""
     generator = np.random.default_rng(0)
     train = np.zeros((40, 30), dtype=bool)
     for user in range(40):
@@ -23,20 +23,20 @@ def world() -> tuple[Factors, Interactions, Interactions]:
     held_out = (generator.random((40, 30)) < 0.15) & ~train
     held_out[5] = False
     scorer = Factors(*(torch.from_numpy(generator.standard_normal((n, 4)).astype(np.float32)) for n in (40, 30)))
-    made = []
+    interactions = []
     for each in (train, held_out):
         users, items = np.nonzero(each)
-        made.append(Interactions.from_pairs(users.astype(np.int64), items.astype(np.int64), 40, 30))
-    return scorer, made[0], made[1]
+        interactions.append(Interactions.from_pairs(users.astype(np.int64), items.astype(np.int64), 40, 30))
+    return scorer, interactions[0], interactions[1]
 
 
 @pytest.fixture(scope="module")
-def measured() -> Measured:
+def measured() -> Measurement:
     scorer, train, held_out = world()
     return measure(scorer, held_out, train, train, ["ndcg@5", "recall@10"])
 
 
-def test_metrics_are_those_of_evaluate(measured: Measured) -> None:
+def test_metrics_agree_with_evaluate(measured: Measurement) -> None:
     scorer, train, held_out = world()
     report = evaluate(scorer, held_out, train, ["ndcg@5", "recall@10"])
     assert np.array_equal(measured.users, report.users)
@@ -44,18 +44,18 @@ def test_metrics_are_those_of_evaluate(measured: Measured) -> None:
         assert np.array_equal(measured.per_user[name], values)
 
 
-def test_bands_of_activity_part_the_users_and_keep_their_values(measured: Measured) -> None:
+def test_groups_by_activity_partition_the_users_and_keep_their_values(measured: Measurement) -> None:
     _, train, _ = world()
-    bands = [each for each in measured.strata if each.what.startswith("users")]
-    assert np.array_equal(np.sort(np.concatenate([each.users for each in bands])), measured.users)
-    assert bands[0].what == "users with 0 to 4"
-    assert (train.user_degrees[bands[0].users] < 5).all()
+    groups = [each for each in measured.groups if each.label.startswith("users")]
+    assert np.array_equal(np.sort(np.concatenate([each.users for each in groups])), measured.users)
+    assert groups[0].label == "users with 0 to 4"
+    assert (train.user_degrees[groups[0].users] < 5).all()
     whole = dict(zip(measured.users, measured.per_user["ndcg@5"], strict=True))
-    for band in bands:
-        assert [whole[user] for user in band.users] == list(band.values)
+    for group in groups:
+        assert [whole[user] for user in group.users] == list(group.values)
 
 
-def test_kinds_of_items_count_their_own_relevant_items_alone(measured: Measured) -> None:
+def test_groups_of_items_count_only_their_own_relevant_items(measured: Measurement) -> None:
     scorer, train, held_out = world()
     degrees = train.item_degrees
     head = np.argsort(-degrees, kind="stable")[: int(np.ceil(0.2 * (degrees > 0).sum()))]
@@ -64,14 +64,14 @@ def test_kinds_of_items_count_their_own_relevant_items_alone(measured: Measured)
         "long-tail items": np.setdiff1d(np.flatnonzero(degrees), head),
         "cold items": np.flatnonzero(degrees == 0),
     }
-    for what, items in kinds.items():
-        (stratum,) = (each for each in measured.strata if each.what == what)
+    for label, items in kinds.items():
+        (group,) = (each for each in measured.groups if each.label == label)
         expected = evaluate(scorer, held_out.select(np.isin(held_out.items, items)), train, ["ndcg@5"])
-        assert np.array_equal(stratum.users, expected.users)
-        assert np.allclose(stratum.values, expected.per_user["ndcg@5"])
+        assert np.array_equal(group.users, expected.users)
+        assert np.allclose(group.values, expected.per_user["ndcg@5"])
 
 
-def test_coverage_novelty_and_the_long_tail_are_those_of_the_lists(measured: Measured) -> None:
+def test_coverage_novelty_and_long_tail_agree_with_the_lists(measured: Measurement) -> None:
     scorer, train, held_out = world()
     scores = (scorer.users @ scorer.items.T).numpy()
     scores[train.users, train.items] = -np.inf

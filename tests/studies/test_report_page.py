@@ -1,4 +1,4 @@
-"""A report is one page that shows every line, needs nothing beside it, and is the same for the same results."""
+"""A report is one self-contained page with every entry, and equal results give equal pages."""
 
 from __future__ import annotations
 
@@ -23,22 +23,22 @@ pytest.importorskip("matplotlib", reason="reports need matplotlib: pip install t
 @pytest.fixture(scope="module")
 def comparison(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("comparison")
-    made = random_dataset()
-    titles = [f"<{name}> & co" for name in made.items.ids.to_list()]
-    pictures = ["there.png" if n % 2 else "absent.png" for n in range(made.n_items)]
-    table = pl.DataFrame({"item_id": made.items.ids, "title": titles, "poster": pictures})
-    data = Dataset(made.users, made.items, made.interactions, made.features, item_table=table)
+    base = random_dataset()
+    titles = [f"<{name}> & co" for name in base.items.ids.to_list()]
+    pictures = ["there.png" if n % 2 else "absent.png" for n in range(base.n_items)]
+    table = pl.DataFrame({"item_id": base.items.ids, "title": titles, "poster": pictures})
+    data = Dataset(base.users, base.items, base.interactions, base.features, item_table=table)
     assign_split(data, "ratio", ratios=(0.8, 0.1, 0.1), seed=0).save(folder / "data")
     Image.fromarray(np.full((40, 30, 3), 200, np.uint8)).save(folder / "there.png")
     models = ["--models", "popularity,ease,vbpr", "--subsets", "--set", "epochs=3", "--set", "vbpr.embedding_size=8"]
     assert run(["compare", str(folder / "data"), *models, "-o", str(folder / "c")]) == 0
-    look = ["--picture-column", "poster", "--pictures", str(folder)]
-    assert run(["report", str(folder / "c"), "--title", "Shop <1>", *look]) == 0
+    display = ["--picture-column", "poster", "--pictures", str(folder)]
+    assert run(["report", str(folder / "c"), "--title", "Shop <1>", *display]) == 0
     return folder / "c"
 
 
 class Tags(HTMLParser):
-    """What a page consists of."""
+    """The tags, texts and sources of a page."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -66,23 +66,23 @@ def parsed(page: str) -> Tags:
     return tags
 
 
-def test_every_line_and_every_subset_is_on_the_page(comparison: Path) -> None:
+def test_every_entry_and_every_subset_is_on_the_page(comparison: Path) -> None:
     tags = parsed((comparison / "report.html").read_text())
-    told = " ".join(tags.text)
+    text = " ".join(tags.text)
     for entry in ("popularity", "ease", "vbpr", "vbpr (image)", "vbpr (text)", "vbpr (none)"):
-        assert entry in told
-    for heading in ("What quality costs", "Sparse users", "Which modality carries how much", "Learning", "real lists"):
-        assert heading in told
-    assert "Shop <1>" in told  # as text, not as a tag
-    assert re.search(r"<i\d\d> & co", told)
+        assert entry in text
+    for heading in ("Quality and cost", "Sparse users", "Subsets of the modalities", "Learning", "Example users"):
+        assert heading in text
+    assert "Shop <1>" in text  # as text, not as a tag
+    assert re.search(r"<i\d\d> & co", text)
 
 
 def reported(comparison: Path, to: Path, model: str, **changed: object) -> str:
-    """The page of a comparison with one model's rows alone."""
-    told = json.loads((comparison / "comparison.json").read_text())
-    rows = [{**row, "runs": [str(comparison / run) for run in row["runs"]]} for row in told["rows"]]
-    own = [row for row in rows if row["model"] == model and row["modalities"] is None]
-    (to / "comparison.json").write_text(json.dumps({**told, "rows": own, **changed}))
+    """The text of the report of a comparison with the rows of one model only."""
+    table = json.loads((comparison / "comparison.json").read_text())
+    rows = [{**row, "runs": [str(comparison / run) for run in row["runs"]]} for row in table["rows"]]
+    of_model = [row for row in rows if row["model"] == model and row["modalities"] is None]
+    (to / "comparison.json").write_text(json.dumps({**table, "rows": of_model, **changed}))
     assert run(["report", str(to)]) == 0
     return " ".join(" ".join(parsed((to / "report.html").read_text()).text).split())
 
@@ -91,36 +91,36 @@ def reported(comparison: Path, to: Path, model: str, **changed: object) -> str:
 def test_the_first_recommendations_have_their_reasons_and_one_user_a_drawing(
     comparison: Path, tmp_path: Path, model: str, kind: str
 ) -> None:
-    told = reported(comparison, tmp_path, model)
-    assert told.count("» because of «") == 4 * 3
-    assert kind in told
-    assert "The graph around one of them" in told
+    text = reported(comparison, tmp_path, model)
+    assert text.count("» because of «") == 4 * 3
+    assert kind in text
+    assert "The graph around one of them" in text
 
 
-def test_a_report_without_the_data_set_or_of_a_model_without_reasons_says_so(comparison: Path, tmp_path: Path) -> None:
+def test_the_page_says_why_there_are_no_reasons(comparison: Path, tmp_path: Path) -> None:
     for folders in ({}, {"data": str(tmp_path / "gone")}):
-        told = reported(comparison, tmp_path, "vbpr", folders=folders)
-        assert "There are no reasons here: vbpr looks at features" in told
-        assert "because of «" not in told
-    told = reported(comparison, tmp_path, "popularity")
-    assert "does not come from what the user took" in told
-    assert "The graph around" not in told
+        text = reported(comparison, tmp_path, "vbpr", folders=folders)
+        assert "No reasons are shown: vbpr uses features" in text
+        assert "because of «" not in text
+    text = reported(comparison, tmp_path, "popularity")
+    assert "does not depend on the user's history" in text
+    assert "The graph around" not in text
 
 
-def test_it_needs_nothing_beside_it(comparison: Path) -> None:
+def test_the_page_is_self_contained(comparison: Path) -> None:
     tags = parsed((comparison / "report.html").read_text())
     assert all(source.startswith(("data:image/jpeg;base64,", "#")) for source in tags.sources)
     assert any(source.startswith("data:") for source in tags.sources)
 
 
-def test_the_same_results_give_the_same_page(comparison: Path) -> None:
+def test_equal_results_give_equal_pages(comparison: Path) -> None:
     before = (comparison / "report.html").read_bytes()
-    look = ["--picture-column", "poster", "--pictures", str(comparison.parent)]
-    assert run(["report", str(comparison), "--title", "Shop <1>", *look]) == 0
+    display = ["--picture-column", "poster", "--pictures", str(comparison.parent)]
+    assert run(["report", str(comparison), "--title", "Shop <1>", *display]) == 0
     assert (comparison / "report.html").read_bytes() == before
 
 
-def test_what_is_missing_is_told_with_a_mend(
+def test_a_missing_comparison_or_column_is_refused_with_a_hint(
     comparison: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(["report", str(tmp_path)]) == 1

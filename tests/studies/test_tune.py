@@ -1,4 +1,4 @@
-"""A search tries each point once, on validation alone, goes on where it was, and leaves settings that `train` takes."""
+"""A search tries each point once, uses validation only, can be resumed, and writes settings that `train` accepts."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ def data(tmp_path: Path) -> Path:
     return tmp_path / "data"
 
 
-def test_a_small_space_is_gone_through_whole_and_no_point_twice() -> None:
-    tried: list[TrialResult] = []
-    while (point := propose(GRID, tried, seed=0, n_trials=4)) is not None:
-        tried.append(TrialResult(point, value=0.1))
-    assert sorted((t.settings["n_layers"], t.settings["dropout"]) for t in tried) == [
+def test_all_points_of_a_small_space_are_tried_once() -> None:
+    trials: list[TrialResult] = []
+    while (point := propose(GRID, trials, seed=0, n_trials=4)) is not None:
+        trials.append(TrialResult(point, value=0.1))
+    assert sorted((t.settings["n_layers"], t.settings["dropout"]) for t in trials) == [
         (1, 0.3),
         (1, 0.5),
         (2, 0.3),
@@ -42,44 +42,44 @@ def test_a_small_space_is_gone_through_whole_and_no_point_twice() -> None:
     ]
 
 
-def test_a_large_space_is_searched_near_what_was_good() -> None:
+def test_a_large_space_is_searched_near_good_points() -> None:
     space = {"reg_weight": LogRange(1e-4, 1e4), "smoothing": LogRange(1e-2, 1e2)}
-    tried: list[TrialResult] = []
+    trials: list[TrialResult] = []
     for _ in range(40):
-        point = propose(space, tried, seed=1, n_trials=40)
+        point = propose(space, trials, seed=1, n_trials=40)
         assert point is not None
-        off = np.log10(point["reg_weight"] / 50) ** 2 + np.log10(point["smoothing"] / 0.3) ** 2
-        tried.append(TrialResult(point, value=float(-off)))
-    assert np.mean([t.value for t in tried[30:]]) > np.mean([t.value for t in tried[:10]])
-    assert all(1e-4 <= t.settings["reg_weight"] <= 1e4 for t in tried)
+        distance = np.log10(point["reg_weight"] / 50) ** 2 + np.log10(point["smoothing"] / 0.3) ** 2
+        trials.append(TrialResult(point, value=float(-distance)))
+    assert np.mean([t.value for t in trials[30:]]) > np.mean([t.value for t in trials[:10]])
+    assert all(1e-4 <= t.settings["reg_weight"] <= 1e4 for t in trials)
 
 
 @pytest.mark.parametrize("written", ["300", "3e2", "300.0"])
-def test_a_search_begins_with_the_defaults_however_they_are_written(written: str) -> None:
+def test_a_search_starts_with_the_defaults_in_any_notation(written: str) -> None:
     assert EASE.Settings().reg_weight == 300
     assert default_point({"reg_weight": Choices(("10", written))}, EASE.Settings) == {"reg_weight": written}
     assert default_point({"reg_weight": LogRange(1.0, 2.0)}, EASE.Settings) is None
 
 
-def test_a_proposal_depends_on_the_seed_and_on_what_was_tried_alone() -> None:
+def test_a_proposal_depends_only_on_the_seed_and_the_trials() -> None:
     space = {"reg_weight": LogRange(1e-4, 1e4)}
-    tried = [TrialResult({"reg_weight": 10.0**n}, value=float(n)) for n in range(-3, 3)]
-    tried += [TrialResult({"reg_weight": 1.0}), TrialResult({"reg_weight": 2.0}, failed="why")]
-    assert propose(space, tried, 0, 20) == propose(space, list(tried), 0, 20)
-    assert propose(space, tried, 0, 20) != propose(space, tried, 1, 20)
+    trials = [TrialResult({"reg_weight": 10.0**n}, value=float(n)) for n in range(-3, 3)]
+    trials += [TrialResult({"reg_weight": 1.0}), TrialResult({"reg_weight": 2.0}, failed="why")]
+    assert propose(space, trials, 0, 20) == propose(space, list(trials), 0, 20)
+    assert propose(space, trials, 0, 20) != propose(space, trials, 1, 20)
 
 
-def test_a_space_larger_than_the_trials_but_finite_never_repeats_a_point() -> None:
+def test_no_point_of_a_finite_space_is_tried_twice() -> None:
     space = {"n_layers": Choices((1, 2, 3)), "reg_weight": Choices((0.1, 0.01))}
-    tried: list[TrialResult] = []
+    trials: list[TrialResult] = []
     for _ in range(5):
-        point = propose(space, tried, seed=3, n_trials=5)
+        point = propose(space, trials, seed=3, n_trials=5)
         assert point is not None
-        tried.append(TrialResult(point, value=0.5))
-    assert len({tuple(t.settings.items()) for t in tried}) == 5
+        trials.append(TrialResult(point, value=0.5))
+    assert len({tuple(t.settings.items()) for t in trials}) == 5
 
 
-def test_the_best_settings_are_those_of_the_best_run_on_validation_and_train_takes_them(
+def test_the_best_settings_are_those_of_the_best_run_on_validation_and_train_accepts_them(
     data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     tune = [
@@ -95,7 +95,7 @@ def test_the_best_settings_are_those_of_the_best_run_on_validation_and_train_tak
     ]
     assert run([*tune, "--trials", "2", "--jobs", "2"]) == 0
     assert len(json.loads(capsys.readouterr().out)) == 2
-    assert run([*tune, "--trials", "9"]) == 0  # goes on, to the end of the space
+    assert run([*tune, "--trials", "9"]) == 0  # continues to the end of the space
     trials = json.loads(capsys.readouterr().out)
     assert len(trials) == 3
     for trial in trials:
@@ -107,7 +107,7 @@ def test_the_best_settings_are_those_of_the_best_run_on_validation_and_train_tak
     assert about["settings"]["reg_weight"] == float(trials[0]["settings"]["reg_weight"])
 
 
-def test_a_trial_that_fails_leaves_its_reason_and_the_others_go_on(
+def test_a_failed_trial_has_the_reason_and_the_others_continue(
     data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     tune = ["tune", str(data), "--model", "bpr", "--set", "epochs=2", "-o", str(tmp_path / "t"), "--json"]
@@ -120,27 +120,27 @@ def test_a_trial_that_fails_leaves_its_reason_and_the_others_go_on(
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are POSIX's")
-def test_interrupted_it_goes_on_with_the_trial_that_was_begun(
+def test_an_interrupted_search_resumes_its_trial(
     data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     settings = ["--set", "epochs=30", "--set", "patience=30", "--set", "batch_size=4", "--search", "n_layers=1,2"]
     tune = ["tune", str(data), "--model", "lightgcn", *settings, "-o", str(tmp_path / "t"), "--json"]
     process = subprocess.Popen([sys.executable, "-m", "triptych", *tune], stderr=subprocess.DEVNULL)
-    begun = tmp_path / "t" / "runs" / "000"
-    while process.poll() is None and not (begun / "metrics.jsonl").exists():
+    interrupted = tmp_path / "t" / "runs" / "000"
+    while process.poll() is None and not (interrupted / "metrics.jsonl").exists():
         time.sleep(0.01)
     process.send_signal(signal.SIGINT)
     assert process.wait() == 130
-    assert (begun / "checkpoint.safetensors").exists()
-    assert not (begun / "cost.json").exists(), "it was not interrupted"
+    assert (interrupted / "checkpoint.safetensors").exists()
+    assert not (interrupted / "cost.json").exists(), "it was not interrupted"
     assert run(tune) == 0
     assert sorted(trial["settings"]["n_layers"] for trial in json.loads(capsys.readouterr().out)) == ["1", "2"]
-    assert [json.loads(line)["epoch"] for line in (begun / "metrics.jsonl").read_text().splitlines()] == list(
+    assert [json.loads(line)["epoch"] for line in (interrupted / "metrics.jsonl").read_text().splitlines()] == list(
         range(1, 31)
     )
 
 
-def test_the_best_settings_hold_what_all_trials_had_and_what_failed_is_tried_again(
+def test_the_best_settings_include_the_fixed_ones_and_a_failed_trial_is_tried_again(
     data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     tune = ["tune", str(data), "--model", "bpr", "--set", "epochs=2", "-o", str(tmp_path / "t"), "--json"]
@@ -167,6 +167,25 @@ def test_a_folder_of_another_search_is_refused(data: Path, tmp_path: Path, capsy
     assert "holds no search" in capsys.readouterr().err
 
 
+def test_a_search_with_the_texts_of_earlier_versions_is_resumed(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tune = ["tune", str(data), "--model", "bpr", "--set", "epochs=1", "-o", str(tmp_path / "t"), "--json"]
+    ranges = ["--search", "reg_weight=1e-4..1e-1", "--search", "embedding_size=8,16"]
+    assert run([*tune, *ranges, "--trials", "1"]) == 0
+    before = json.loads(capsys.readouterr().out)
+    about = json.loads((tmp_path / "t" / "tune.json").read_text())
+    assert about["search"] == {"reg_weight": "0.0001..0.1", "embedding_size": "'8', '16'"}
+    about["search"] = {"reg_weight": "Span(low=0.0001, high=0.1)", "embedding_size": "Choices(values=('8', '16'))"}
+    (tmp_path / "t" / "tune.json").write_text(json.dumps(about))
+    assert run([*tune, *ranges, "--trials", "2"]) == 0
+    trials = json.loads(capsys.readouterr().out)
+    assert len(trials) == 2
+    assert before[0] in trials
+    assert run([*tune, "--search", "reg_weight=1e-4..1e-2", "--search", "embedding_size=8,16"]) == 1
+    assert "a search of another search" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -174,7 +193,7 @@ def test_a_folder_of_another_search_is_refused(data: Path, tmp_path: Path, capsy
         (["--search", "dropuot=0.1,0.2"], 'did you mean "dropout"'),
         (["--search", "dropout=0.1,2"], "less than"),
         (["--search", "reg_weight=1..0"], "is not a range"),
-        (["--search", "n_layers=1..4"], "takes whole numbers"),
+        (["--search", "n_layers=1..4"], "needs whole numbers"),
         (["--search", "reg_weight=0..1"], "is not a range"),
         (["--search", "reg_weight"], "is not NAME=VALUE"),
         (["--search", "seed=1,2"], "--seed"),
@@ -192,7 +211,7 @@ def test_a_mistake_is_refused_before_anything_is_trained(
     assert not (tmp_path / "t").exists()
 
 
-def test_spans_and_choices_are_read_as_they_are_written() -> None:
+def test_ranges_and_choices_are_read() -> None:
     assert parse_search_space({"a": "1,2", "b": "1e-4..1e-1", "c": [1, 2]}) == {
         "a": Choices(("1", "2")),
         "b": LogRange(1e-4, 1e-1),

@@ -88,7 +88,9 @@ def command(
     if json:
         print_json(asdict(result))
         return
-    rows = [[name.replace("_", " "), each.mean, f"{each.low:.4f} … {each.high:.4f}"] for name, each in result.values.items()]
+    rows = [
+        [name.replace("_", " "), each.mean, f"{each.low:.4f} … {each.high:.4f}"] for name, each in result.values.items()
+    ]
     title = f"{model}: {result.users:,} held-out users, {clicks} items of each given, measured on their other items"
     print_table(title, ["list", "NDCG@50", "95 % interval"], rows)
     print_result(f"the list from history shares {result.overlap.mean:.0%} of its items with the retrained model's list")

@@ -100,7 +100,9 @@ def command(
     threads_per_trial = threads or max(1, (os.cpu_count() or 1) // jobs)
 
     def train(chosen: Any, run: Path) -> list[str]:
-        return train_arguments(data, model, run, seed, {**fixed, **chosen}, modalities=modalities, threads=threads_per_trial)
+        return train_arguments(
+            data, model, run, seed, {**fixed, **chosen}, modalities=modalities, threads=threads_per_trial
+        )
 
     about = {"model": model, "data": dataset.fingerprint, "modalities": modalities}
     with show_progress() as listener:
@@ -121,7 +123,11 @@ def command(
         print_json([{"run": str(trial.run), **asdict(trial.result)} for trial in results])
         return
     rows = [
-        [t.run.name, "failed" if t.result.value is None else t.result.value, *map(_value_text, t.result.settings.values())]
+        [
+            t.run.name,
+            "failed" if t.result.value is None else t.result.value,
+            *map(_value_text, t.result.settings.values()),
+        ]
         for t in results[:TRIALS_SHOWN]
     ]
     title = f"{model} on {data}: the best of {len(results)} trials, on validation"
