@@ -165,7 +165,9 @@ def profile_table(results: Results) -> Table:
             ratio = f"{phase['seconds'] / limit:.1f}x" if limit else ""
             measured = f"{phase['seconds'] * 1e3:.1f} ms", f"{phase['share']:.0%}"
             rows.append([model, phase["name"], *measured, minimum, ratio])
-    return Table("Phases of a Triptych step", ["model", "phase", "measured", "share", "limit", "measured / limit"], rows)
+    return Table(
+        "Phases of a Triptych step", ["model", "phase", "measured", "share", "limit", "measured / limit"], rows
+    )
 
 
 def fill_page(text: str, results: Results, plots: Sequence[str]) -> str:

@@ -21,7 +21,7 @@ WIDTHS = (1, 7, 16, 33, 64, 100, 128, 203)
 
 
 def random_edges(seed: int, n_rows: int = 40, n_nodes: int = 30, density: float = 0.2) -> tuple[Adjacency, Tensor]:
-    """Some edges, and their matrix of zeros and ones [n_rows, n_nodes]; one row and one node have none."""
+    """Random edges and their matrix of zeros and ones [n_rows, n_nodes]. One row and one node have no edges."""
     generator = np.random.default_rng(seed)
     matrix = generator.random((n_rows, n_nodes)) < density
     matrix[n_rows // 2] = False
@@ -33,7 +33,7 @@ def random_edges(seed: int, n_rows: int = 40, n_nodes: int = 30, density: float 
 
 
 def backwards(edges: Adjacency, matrix: Tensor) -> Adjacency:
-    """The same edges from the nodes' side, with the places of the other side's values."""
+    """The same edges from the nodes' side, with positions in the order of the rows' side."""
     rows, nodes = matrix.numpy().nonzero()
     order = np.lexsort((rows, nodes))
     starts = np.searchsorted(nodes[order], np.arange(matrix.shape[1] + 1)).astype(np.int32)
@@ -57,7 +57,7 @@ def instructions(request: pytest.FixtureRequest) -> Iterator[str]:
     try:
         kernels.use_instructions(request.param)
     except ValueError:
-        pytest.skip("this processor has no such instructions")
+        pytest.skip("this processor does not have these instructions")
     yield request.param
     kernels.use_instructions(before)
 
@@ -71,7 +71,7 @@ def test_a_product_is_the_dense_product_with_any_set_of_instructions(width: int,
     assert torch.allclose(kernels.product(edges, None, x), matrix @ x, atol=1e-4)
 
 
-def test_a_product_may_be_asked_for_some_rows_and_of_a_table_with_few_rows() -> None:
+def test_a_product_can_be_limited_to_some_rows_and_to_a_table_with_few_rows() -> None:
     edges, matrix = random_edges(5)
     weights, x = drawn(6, len(edges.neighbours)), drawn(7, 30, 64)
     dense = weighted(matrix, weights) @ x
@@ -89,7 +89,7 @@ def test_a_product_may_be_asked_for_some_rows_and_of_a_table_with_few_rows() -> 
     assert torch.allclose(got, expected, atol=1e-5)
 
 
-def test_values_of_edges_are_found_from_the_other_side_by_their_places() -> None:
+def test_values_of_edges_are_found_from_the_other_side_by_their_positions() -> None:
     edges, matrix = random_edges(8)
     back, weights, x = backwards(edges, matrix), drawn(9, len(edges.neighbours)), drawn(10, 40, 64)
     assert torch.allclose(kernels.product(back, weights, x), weighted(matrix, weights).T @ x, atol=1e-5)
@@ -206,7 +206,7 @@ def test_the_best_k_are_those_of_a_full_sort_ties_and_seen_items_included(
 ) -> None:
     generator = np.random.default_rng(seed)
     n_users = 15
-    # few distinct whole numbers: scores are exact and tie often
+    # few distinct whole numbers: scores are exact, and ties are frequent
     users, items = (
         torch.from_numpy(generator.integers(-steps, steps + 1, (n, width)).astype(np.float32))
         for n in (n_users, n_items)
@@ -266,7 +266,7 @@ def test_tiny_rows_among_normal_ones_are_ranked_exactly(
     assert (np.abs(np.take_along_axis(scores, got, axis=1) - expected) <= 1e-5 * largest + 1e-43).all()
 
 
-def test_what_does_not_fit_together_is_refused() -> None:
+def test_shapes_that_do_not_fit_raise_an_error() -> None:
     edges, _ = random_edges(36)
     x, y = drawn(37, 40, 8), drawn(38, 30, 64)
     with pytest.raises(ValueError, match="width"):
@@ -286,3 +286,9 @@ def test_every_float16_becomes_the_bfloat16_that_torch_makes_of_it(instructions:
     assert torch.equal(got.isnan(), expected.isnan())
     assert torch.equal(got[~got.isnan()], expected[~got.isnan()])
     assert torch.equal(kernels.bfloat16(every[:3, :7]), expected[:3, :7])
+
+
+def test_a_failed_request_for_memory_raises_memory_error() -> None:
+    no_rows = Adjacency(torch.zeros(1, dtype=torch.int32), torch.empty(0, dtype=torch.int32))
+    with pytest.raises(MemoryError):  # 2^44 iterations of width 8 need 512 TB per thread
+        kernels.route(no_rows, torch.empty(0, 8), drawn(41, 5, 8), 2**44)

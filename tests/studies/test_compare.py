@@ -94,9 +94,9 @@ def test_a_refused_model_can_be_run_again_with_a_corrected_setting(
 def test_the_table_names_the_run_folders(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     metrics = ",".join(f"{name}@{k}" for name in ("ndcg", "recall", "map") for k in (10, 20, 50))
     assert run(["compare", str(data), "--models", "popularity", "-o", str(tmp_path / "c"), "--metrics", metrics]) == 0
-    shown = capsys.readouterr().out
-    assert f"run folders: {tmp_path / 'c'}/DATA/ENTRY/seed-N" in shown
-    assert "…" not in shown  # wide as it is, every name is shown whole
+    output = capsys.readouterr().out
+    assert f"run folders: {tmp_path / 'c'}/DATA/ENTRY/seed-N" in output
+    assert "…" not in output  # the table is wide, but no name is cut
 
 
 def test_all_seeds_are_one_row_and_every_subset_of_the_modalities_is_a_row(

@@ -1,8 +1,8 @@
-"""Compiled kernels behind torch tensors. Where they cannot serve, `serves` says no and the rooms above use torch.
+"""Compiled kernels for torch tensors. The rooms above ask `supports` and use torch if it returns False.
 
-They serve float32 on a CPU, where the package was built with a compiler. `TRIPTYCH_KERNELS=torch` in the environment
-switches them off. Every row of a result is computed by one thread in one order: the bytes are the same for any number
-of threads (`torch.set_num_threads`).
+The kernels work on float32 tensors on a CPU, if the package was built with a compiler. `TRIPTYCH_KERNELS=torch` in the
+environment switches them off. One thread computes each row of a result, in one fixed order. So the bytes are the same
+for any number of threads (`torch.set_num_threads`).
 """
 
 from __future__ import annotations
@@ -24,21 +24,22 @@ from torch import Tensor
 from triptych.errors import SettingsError
 
 try:
-    _native: Any = import_module("triptych.kernels._native")  # compiled: nothing that mypy could read
-except ModuleNotFoundError:  # built without a compiler; one that is there and does not load is an error worth seeing
+    _native: Any = import_module("triptych.kernels._native")  # compiled: mypy cannot read it
+except ModuleNotFoundError:  # built without a compiler. A module that exists but fails to load still raises its error
     _native = None
 
 SWITCH = "TRIPTYCH_KERNELS"
-RESERVE = 4 << 30  # bytes of address space set aside for what a step makes and frees; only what is used takes memory
-LARGEST_K = 512  # beyond, a full sort is the better way to the best k
+RESERVE = 4 << 30  # bytes of address space for what a step makes and frees; only what is used takes memory
+LARGEST_K = 512  # above this, a full sort is faster
 
 
 @dataclass(frozen=True)
 class Adjacency:
-    """Rows and their neighbours: those of row r are neighbours[starts[r] : starts[r + 1]].
+    """Rows and their neighbours. The neighbours of row r are neighbours[starts[r] : starts[r + 1]].
 
-    starts int32 [n_rows + 1], neighbours int32 [n_edges]. places int32 [n_edges], or None: where the value of an edge
-    stands in arrays over the edges, if not in this order.
+    starts: int32 [n_rows + 1]. neighbours: int32 [n_edges].
+    positions: int32 [n_edges], the index of each edge in arrays that have one value per edge. None: the order of
+    `neighbours`.
     """
 
     starts: Tensor
@@ -51,9 +52,9 @@ class Adjacency:
 
 
 def available() -> bool:
-    """Whether the package was built with its compiled core, and the environment does not switch it off.
+    """Return whether the compiled kernels exist and are not switched off by the environment.
 
-    Raises SettingsError if the switch says neither "native" nor "torch".
+    Raises SettingsError if the switch is neither "native" nor "torch".
     """
     wanted = os.environ.get(SWITCH, "native")
     if wanted not in ("native", "torch"):
@@ -62,40 +63,40 @@ def available() -> bool:
 
 
 def supports(*tensors: Tensor) -> bool:
-    """Whether the compiled kernels can take these: all float32 on a CPU."""
+    """Return whether the kernels are available and can work on these tensors: all float32, on a CPU."""
     return available() and all(t.dtype == torch.float32 and t.device.type == "cpu" for t in tensors)
 
 
 def instructions() -> str:
-    """The instructions that the kernels use: "v4_bf16", "v4", "v3", "baseline"; "torch" where they are not there."""
+    """The instruction set in use: "v4_bf16", "v4", "v3" or "baseline"; "torch" if the kernels are not available."""
     return str(_native.instructions()) if available() else "torch"
 
 
 def use_instructions(name: str) -> None:
-    """Use another set of instructions, for tests. Raises ValueError where the processor lacks it."""
+    """Use another instruction set, for tests. Raises ValueError if the processor lacks it."""
     _native.use_instructions(name)
 
 
 @contextmanager
 def retain_freed_memory() -> Iterator[None]:
-    """While this holds, freed memory stays with the process, so that a step finds the pages of the step before.
+    """Keep freed memory in the process inside this context, so that each step reuses the pages of the last one.
 
-    Large blocks are otherwise returned to the system at once, and their pages made and cleared anew at every step.
-    It is a setting of the whole process (glibc's malloc), so only the main thread asks for it; afterwards malloc's own
-    settings, those of the environment included, are what its usual rule comes to at most.
+    Otherwise large blocks are returned to the system at once, and every step makes and clears their pages again.
+    This is a setting of the whole process (glibc's malloc), so only the main thread changes it. Afterwards malloc has
+    the largest values that its usual rule can reach. Values from the environment are not restored.
     """
     if not available() or threading.current_thread() is not threading.main_thread():
         yield
         return
-    _native.keep_memory(_reserve())
+    _native.retain_freed_memory(_reserve())
     try:
         yield
     finally:
-        _native.release_memory()
+        _native.release_freed_memory()
 
 
 def _reserve() -> int:
-    """RESERVE, or nothing where a process may have so much address space only."""
+    """RESERVE, or 0 if the address space of the process is limited."""
     if sys.platform == "win32":
         return 0
     import resource
@@ -104,7 +105,7 @@ def _reserve() -> int:
 
 
 def huge_pages(tensor: Tensor) -> Tensor:
-    """Ask for large pages under a tensor that is not written to yet; returns it."""
+    """Ask for large pages for a tensor that has not been written to yet. Returns the tensor."""
     if available() and tensor.device.type == "cpu":
         _native.huge_pages(tensor.detach())
     return tensor
@@ -127,13 +128,19 @@ def product(
     out: Tensor | None = None,
     dtype: torch.dtype | None = None,
 ) -> Tensor:
-    """out[k] = leaky_relu(row_scale[r] · (a · base[r] + b · Σ over edges e of r of weights[e] · x[neighbour of e])).
+    """Return weighted sums over the neighbours of each row, plus a base row, scaled, through a leaky relu.
 
-    For r = rows[k], or all rows. weights float32 [n_edges], None: ones. x float32 or bfloat16 [·, d], each row times
-    column_scale[node] if given; x_at int32: node -> its row in x, -1: zeros. base float32 [·, d] and base_at int32
-    likewise, for the rows. rows int32. row_scale float32 [n_rows], None: ones. slope: of the leaky relu, 1: none.
-    Returns [len(rows) or n_rows, d], in `out` if given, else in `dtype`, float32 or bfloat16, None: x's. Sums are
-    kept in float32. Raises ValueError on tables of other types, or whose shapes do not fit.
+    out[k] = leaky_relu(row_scale[r] · (a · base[r] + b · Σ over the edges e of r of weights[e] · x[neighbour of e])),
+    with r = rows[k].
+
+    weights: float32 [n_edges]. row_scale: float32 [n_rows]. column_scale: float32 [n_nodes], a factor for the rows
+    of x. None means ones.
+    x: float32 or bfloat16 [·, d]. x_at: int32, node -> its row in x, or -1 for zeros. None: the node itself.
+    base: float32 [·, d], None: zeros. base_at: int32, row -> its row in base, or -1 for zeros. None: the row itself.
+    rows: int32, the rows to compute. None: all rows.
+    slope: of the leaky relu. 1 means no relu.
+    Returns [len(rows) or n_rows, d], in `out` if given. Otherwise the result has `dtype`, float32 or bfloat16; None:
+    the dtype of x. Sums are kept in float32. Raises ValueError if a table has another dtype or does not fit in shape.
     """
     if out is None:
         out = x.new_empty(edges.n_rows if rows is None else len(rows), x.shape[1], dtype=dtype)
@@ -144,10 +151,10 @@ def product(
 
 
 def route(edges: Adjacency, preference: Tensor, y: Tensor, n_iterations: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Every row's routing: p = preference to length 1; then p ← p + Σ softmax(p · y_j) y_j to length 1, n times.
+    """Route every row: p = preference to length 1, then n times p ← p + Σ softmax(p · y_j) y_j to length 1.
 
-    preference float32 [n_rows, d], y float32 [n_nodes, d]; edges in their own order. Returns (p, p · y_j of every edge
-    [n_edges], and every softmax [n · n_edges], which `route_back` takes).
+    preference: float32 [n_rows, d]. y: float32 [n_nodes, d]. `edges.positions` is not used.
+    Returns p, then p · y_j for every edge [n_edges], then all softmaxes [n · n_edges], which `route_back` needs.
     """
     n_edges = len(edges.neighbours)
     out, scores, alphas = (
@@ -173,10 +180,11 @@ def route_back(
     d_preference_at: Tensor | None = None,
     residual: float = 0.0,
 ) -> tuple[Tensor, Tensor]:
-    """The gradient of `route`, whose softmaxes are `alphas`, for preference and y; residual · preference is added.
+    """The gradients of `route` for preference and y. residual · preference is added to the first.
 
-    d_out_at, d_preference_at [m, d]: what is added to d_out and to the result at the rows that `at` int32 [n_rows]
-    places in them (-1: none).
+    alphas: the softmaxes that `route` returned. d_out: None means zeros.
+    d_out_at, d_preference_at: [m, d], added to d_out and to the gradient for preference.
+    at: int32 [n_rows], row -> its row in these two tables, or -1 for none.
     """
     d_preference, d_y = preference.new_empty(preference.shape), y.new_empty(y.shape)
     own = (edges.starts, edges.neighbours, _plain(preference), _plain(y), n_iterations, alphas, residual)
@@ -186,23 +194,23 @@ def route_back(
 
 
 def softmax(edges: Adjacency, values: Tensor) -> Tensor:
-    """Softmax over the edges of every row, in the edges' places: float32 [n_edges]."""
+    """Softmax over the edges of every row: float32 [n_edges], each value at the position of its edge."""
     out = values.new_empty(values.shape)
     _native.softmax(*_parts(edges), _plain(values), None, out, torch.get_num_threads())
     return out
 
 
 def softmax_back(edges: Adjacency, alpha: Tensor, d_alpha: Tensor) -> Tensor:
-    """The gradient of `softmax`, whose result was alpha."""
+    """The gradient of `softmax`. alpha: the result of `softmax`."""
     out = alpha.new_empty(alpha.shape)
     _native.softmax(*_parts(edges), _plain(alpha), _plain(d_alpha), out, torch.get_num_threads())
     return out
 
 
 def unit_rows(x: Tensor, *, dtype: torch.dtype | None = None, out: Tensor | None = None) -> Tensor:
-    """Rows of x float32 [n, d] brought to length 1, in `out` if given, else in `dtype`, float32 (None) or bfloat16.
+    """The rows of x float32 [n, d] scaled to length 1. A row of zeros stays zero.
 
-    A row of zeros stays.
+    The result is in `out` if given. Otherwise it has `dtype`, float32 or bfloat16; None: float32.
     """
     if out is None:
         out = x.new_empty(x.shape, dtype=dtype)
@@ -211,7 +219,7 @@ def unit_rows(x: Tensor, *, dtype: torch.dtype | None = None, out: Tensor | None
 
 
 def unit_rows_back(x: Tensor, d_out: Tensor, *, residual: float = 0.0, out: Tensor | None = None) -> Tensor:
-    """The gradient of `unit_rows` from d_out float32 or bfloat16 [n, d], and residual · x: float32 [n, d]."""
+    """The gradient of `unit_rows` plus residual · x: float32 [n, d]. d_out: float32 or bfloat16 [n, d]."""
     if out is None:
         out = x.new_empty(x.shape)
     _native.unit_rows_back(_plain(x), _in_bits(d_out.detach().contiguous()), residual, out, torch.get_num_threads())
@@ -219,7 +227,7 @@ def unit_rows_back(x: Tensor, d_out: Tensor, *, residual: float = 0.0, out: Tens
 
 
 def bfloat16(table: Tensor) -> Tensor:
-    """A table float16 or float32 [n, d] in bfloat16: several times as fast from float16 as torch's conversion."""
+    """The table, float16 or float32 [n, d], in bfloat16. From float16 this is several times faster than torch."""
     if table.dtype != torch.float16 or table.device.type != "cpu" or not available():
         return table.to(torch.bfloat16)
     out = table.new_empty(table.shape, dtype=torch.bfloat16)
@@ -229,14 +237,20 @@ def bfloat16(table: Tensor) -> Tensor:
 
 
 def dots(edges: Adjacency, x: Tensor, y: Tensor, x_at: Tensor | None = None) -> Tensor:
-    """x_r · y_j of every edge, in the edges' places: float32 [n_edges]; x_at int32: row -> its row in x, -1: zeros."""
+    """x_r · y_j for every edge: float32 [n_edges], each value at the position of its edge.
+
+    x_at: int32, row -> its row in x, or -1 for zeros. None: the row itself.
+    """
     out = y.new_empty(len(edges.neighbours))
     _native.dots(*_parts(edges), _plain(x), _plain(x_at), _plain(y), out, torch.get_num_threads())
     return out
 
 
 def max_over_modalities(alpha: Tensor, confidence: Tensor, sources: Tensor) -> tuple[Tensor, Tensor]:
-    """relu(max over m of alpha[m, e] · confidence[sources[e], m]) and the m that won, -1 where relu cut: [n_edges]."""
+    """Return the largest weight per edge over the modalities, and the modality that has it: [n_edges] each.
+
+    The weight is relu(max over m of alpha[m, e] · confidence[sources[e], m]). If relu makes it 0, the modality is -1.
+    """
     weights = alpha.new_empty(alpha.shape[1])
     winners = torch.empty(alpha.shape[1], dtype=torch.int8)
     own = (_plain(alpha), _plain(confidence), sources)
@@ -247,7 +261,7 @@ def max_over_modalities(alpha: Tensor, confidence: Tensor, sources: Tensor) -> t
 def max_over_modalities_back(
     edges: Adjacency, alpha: Tensor, confidence: Tensor, sources: Tensor, winners: Tensor, d_weights: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """The gradient of `strongest` for alpha and confidence; edges: every source's."""
+    """The gradients of `max_over_modalities` for alpha and confidence. edges: from the sources' side."""
     d_alpha, d_confidence = alpha.new_empty(alpha.shape), confidence.new_empty(confidence.shape)
     own = (_plain(alpha), _plain(confidence), sources, winners, _plain(d_weights), d_alpha, d_confidence)
     _native.max_over_modalities_back(*_parts(edges), *own, torch.get_num_threads())
@@ -257,15 +271,17 @@ def max_over_modalities_back(
 def top_k(
     users: Tensor, items: Tensor, k: int, seen: tuple[NDArray[np.int64], NDArray[np.int64]] | None
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """The best k items of every row of `users` by inner product, exactly: items int64 [n, k], scores float32 [n, k].
+    """The best k items per row of `users` by inner product, exactly: items int64 [n, k] and scores float32 [n, k].
 
-    users float32 [n, d], items float32 [n_items, d]; seen: (starts int64 [n + 1], items int64, sorted) that are left
-    out. Equal scores: the lower item first. Where fewer than k are left: -1 and -inf. NaN is never ranked.
+    users: float32 [n, d]. items: float32 [n_items, d].
+    seen: the items to leave out, as starts int64 [n + 1] and items int64, sorted per user. None: no item.
+    Of equal scores, the lower item comes first. If fewer than k items are left, the rest is -1 and -inf. NaN is never
+    ranked.
     """
     best_items = np.empty((len(users), k), dtype=np.int64)
     best_scores = np.empty((len(users), k), dtype=np.float32)
-    starts, taken = seen if seen is not None else (None, None)
-    _native.top_k(_plain(users), _plain(items), starts, taken, best_items, best_scores, torch.get_num_threads())
+    starts, seen_items = seen if seen is not None else (None, None)
+    _native.top_k(_plain(users), _plain(items), starts, seen_items, best_items, best_scores, torch.get_num_threads())
     return best_items, best_scores
 
 
@@ -274,7 +290,7 @@ def _parts(edges: Adjacency) -> tuple[Any, ...]:
 
 
 def _in_bits(table: Tensor) -> Tensor:
-    """A table as the core takes it, without a copy: float32, or the bits of bfloat16 as int16."""
+    """The table in a form that the core accepts, without a copy: float32, or the bits of bfloat16 as int16."""
     return table.view(torch.int16) if table.dtype == torch.bfloat16 else table
 
 

@@ -1,13 +1,17 @@
-// The kernels. This file is compiled once for every set of instructions (TRIPTYCH_ISA names it); nothing in it may be a
-// function that another file could share, or one file's instructions would run where they do not exist: hence plain
-// loops, no standard library, and an anonymous namespace.
+// The kernels. This file is compiled once per instruction set, and TRIPTYCH_ISA is the name of the set. A function here
+// must never be shared with another file: the linker keeps one copy of a shared function, and its instructions might
+// not exist on the processor that runs it. Hence plain loops, no standard library, and anonymous namespaces.
 #include "kernels.h"
 
 #include <cfloat>
 #include <cmath>
 #include <cstdint>
 #include <cstring>
+#include <new>
 
+#if defined(_OPENMP)
+#include <omp.h>
+#endif
 #if defined(__AVX__)
 #include <immintrin.h>
 #endif
@@ -15,20 +19,39 @@
 namespace triptych {
 namespace TRIPTYCH_ISA {
 
+#include "buffers.inc"
 #include "vectors.inc"
 #include "lanes.inc"
 #include "products.inc"
 #include "conversions.inc"
 #include "unit_rows.inc"
+#include "softmax.inc"
 #include "routing.inc"
 #include "edge_weights.inc"
+#include "top_k_lists.inc"
 #include "top_k.inc"
 
+// Each function is assigned by name: two of them have the same type, and a wrong order would compile.
+constexpr Kernels all_kernels() {
+    Kernels made{};
+    made.name = TRIPTYCH_NAME;
+    made.product = product;
+    made.route = route;
+    made.route_back = route_back;
+    made.softmax = softmax;
+    made.softmax_back = softmax_back;
+    made.unit_rows = unit_rows;
+    made.unit_rows_back = unit_rows_back;
+    made.bfloat16_of_float16 = bfloat16_of_float16;
+    made.dots = dots;
+    made.max_over_modalities = max_over_modalities;
+    made.max_over_modalities_back = max_over_modalities_back;
+    made.top_k = top_k;
+    return made;
+}
+
 extern const Kernels table;
-const Kernels table = {
-    TRIPTYCH_NAME, product, route, route_back, softmax, softmax_back, unit_rows, unit_rows_back,
-    bfloat16_of_float16, dots, strongest, strongest_back, top_k,
-};
+constexpr Kernels table = all_kernels();
 
 }  // namespace TRIPTYCH_ISA
 }  // namespace triptych

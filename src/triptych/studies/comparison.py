@@ -13,7 +13,7 @@ from triptych.artefacts import json_bytes, write_file
 from triptych.errors import ArtefactError, location
 from triptych.ranking.protocol import EvaluationProtocol, Exclude, HeldOut, Items
 from triptych.settings import parse
-from triptych.studies.experiment import Experiment
+from triptych.studies.experiment import RENAMED, Experiment
 from triptych.studies.rows import Row
 
 FILE, FORMAT = "comparison.json", 2  # files of format 1 are still read
@@ -79,9 +79,8 @@ def read_comparison(folder: Path) -> Comparison:
 
 def _from_format_1(table: dict[str, Any]) -> dict[str, Any]:
     """Return the values of a file of format 1 under today's names."""
-    names = {"part": "split", "mask": "exclude", "among": "items"}
     of_row = {"line": "entry", "bands": "groups"}
-    table = {names.get(name, name): value for name, value in table.items()}
+    table = {RENAMED.get(name, name): value for name, value in table.items()}
     if table["exclude"] == "known":
         table["exclude"] = "train+validation"
     table["rows"] = [{of_row.get(name, name): value for name, value in row.items()} for row in table["rows"]]

@@ -35,7 +35,7 @@ from triptych.settings import SearchSpace, parse, read_toml
 from triptych.studies.propose import search_space
 
 METRICS = ("ndcg@50", "ndcg@20", "ndcg@10", "recall@50", "recall@20", "recall@10", "precision@50")
-RENAMED = {"part": "split", "mask": "exclude", "among": "items"}  # keys of earlier experiment files
+RENAMED = {"part": "split", "mask": "exclude", "among": "items"}  # keys of earlier experiments and comparisons
 
 
 @dataclass(frozen=True)
