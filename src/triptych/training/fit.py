@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
@@ -16,7 +17,7 @@ from triptych.artefacts import json_bytes, write_file
 from triptych.data.dataset import Dataset
 from triptych.data.interactions import Interactions
 from triptych.data.split import Split, of_parts
-from triptych.errors import TrainingError
+from triptych.errors import SettingsError, TrainingError
 from triptych.memory import peak_resident_megabytes
 from triptych.models.model import LearntModel, SolvedModel
 from triptych.models.registry import model_class
@@ -31,6 +32,7 @@ from triptych.training.run_folder import claimed
 from triptych.training.settings import TrainingSettings
 
 INITIALISATION = 10  # the purpose that a model's first parameters are drawn for
+PRECISION = "TRIPTYCH_PRECISION"  # in the environment: what precision=auto means, whatever the processor
 
 
 def fit(
@@ -115,11 +117,19 @@ def chosen_device(name: str) -> torch.device:
 
 
 def chosen_precision(name: str, device: torch.device) -> torch.dtype:
-    """The dtype that a name means; "auto" is bfloat16 where the processor multiplies it natively."""
-    if name == "auto":
-        native = device.type == "cpu" and (torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
-        return torch.bfloat16 if native else torch.float32
-    return torch.bfloat16 if name == "bfloat16" else torch.float32
+    """The dtype that a name means; "auto" is bfloat16 where the processor multiplies it natively.
+
+    `TRIPTYCH_PRECISION` in the environment says instead what "auto" means. Raises SettingsError if it names neither.
+    """
+    wanted = os.environ.get(PRECISION)
+    if wanted not in (None, "float32", "bfloat16"):
+        raise SettingsError(f'{PRECISION} is "{wanted}"', mend="set it to float32 or bfloat16, or not at all")
+    if name != "auto":
+        return torch.bfloat16 if name == "bfloat16" else torch.float32
+    if wanted is not None:
+        return torch.bfloat16 if wanted == "bfloat16" else torch.float32
+    native = device.type == "cpu" and (torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
+    return torch.bfloat16 if native else torch.float32
 
 
 def _learn(
