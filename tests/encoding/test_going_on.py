@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import random
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from children import TESTS, running, wait_for, written_at
 from encoding.encoders import WIDTH, draw, encoder_of_pictures
 from triptych.encoding import Encoder, EncodeSettings, encode, folder_pictures
 from triptych.encoding.journal import Journal, opened_journal
@@ -35,31 +33,25 @@ def pictures(tmp_path: Path) -> Path:
     return folder
 
 
-def start(pictures: Path, output: Path) -> subprocess.Popen[bytes]:
-    environment = {**os.environ, "PYTHONPATH": str(SCRIPT.parents[1])}
-    return subprocess.Popen([sys.executable, str(SCRIPT), str(pictures), str(output)], env=environment)
-
-
 def bytes_of(folder: Path) -> dict[str, bytes]:
     return {file.name: file.read_bytes() for file in sorted(folder.iterdir())}
 
 
 def test_an_encoding_killed_at_random_moments_ends_with_the_same_bytes(pictures: Path, tmp_path: Path) -> None:
     undisturbed, disturbed = tmp_path / "undisturbed", tmp_path / "disturbed"
-    assert start(pictures, undisturbed).wait() == 0
-    journal = tmp_path / "disturbed.partial"
-    generator, kills = random.Random(0), 0
-    while not disturbed.exists():
-        process = start(pictures, disturbed)
-        before = journal.stat().st_size if journal.exists() else 0
-        while process.poll() is None and not (journal.exists() and journal.stat().st_size > before):
-            time.sleep(0.002)
-        time.sleep(generator.uniform(0, 0.04))
-        if kills < 4 and process.poll() is None:
+    with running(SCRIPT, pictures, undisturbed, path=TESTS) as process:
+        assert process.wait() == 0
+    journal, generator = tmp_path / "disturbed.partial", random.Random(0)
+    for _ in range(4):  # of thirteen batches each of these may take three
+        before = written_at(journal)
+        with running(SCRIPT, pictures, disturbed, 3, path=TESTS) as process:
+            wait_for(journal, process, other_than=before)
+            time.sleep(generator.uniform(0, 0.04))  # at whatever it is then
             process.send_signal(signal.SIGKILL)
-            kills += 1
-        assert process.wait() in (0, -signal.SIGKILL)
-    assert kills >= 3, "the encoding ended before it could be killed: make it longer"
+            assert process.wait() == -signal.SIGKILL
+        assert not disturbed.exists()
+    with running(SCRIPT, pictures, disturbed, path=TESTS) as process:
+        assert process.wait() == 0
     assert bytes_of(disturbed) == bytes_of(undisturbed)
     assert not journal.exists()
 
