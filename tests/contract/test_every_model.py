@@ -45,10 +45,14 @@ def fitted(name: str) -> Recommender:
 
 @pytest.mark.parametrize("name", [name for name in ALL if name not in ("popularity", "random")])
 def test_the_withheld_item_of_a_checkerboard_comes_first(name: str) -> None:
-    training = TrainingSettings(epochs=60, batch_size=64, learning_rate=0.02, patience=60, metric="ndcg@1")
+    """With two of three seeds at least, and not by luck in an early epoch, which with so few users may look perfect."""
+    training = TrainingSettings(epochs=60, batch_size=64, learning_rate=0.02, evaluate_every=10, metric="ndcg@1")
     settings = small(name, embedding_size=16, n_layers=1, reg_weight=1e-3 if name in ("bpr", "vbpr") else 0.1)
-    recommender = fit(name, checkerboard(), settings, training)
-    assert recommender.evaluate(mask="known", metrics=["hit_rate@1"])["hit_rate@1"] > 0.9
+    found = []
+    for seed in range(3 if name in LEARNT else 1):
+        recommender = fit(name, checkerboard(), settings, replace(training, seed=seed))
+        found.append(recommender.evaluate(mask="known", metrics=["hit_rate@1"])["hit_rate@1"])
+    assert np.median(found) > 0.9, found
 
 
 @every_model

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -85,7 +86,9 @@ def test_the_demo_does_the_whole_job(tmp_path: Path) -> None:
     assert frame["user_id"].n_unique() == 150
     assert frame.group_by("user_id").len()["len"].unique().to_list() == [50]
     assert all(len(lines) == 3 for lines in demo.lists.values())
-    assert all("like-minded users" in line.through for lines in demo.lists.values() for line in lines)
+    through = [line.through for lines in demo.lists.values() for line in lines]
+    assert all(re.fullmatch(r"[a-z -]+ \d+ %(, [a-z -]+ \d+ %)*", words) for words in through), through
+    assert any("like-minded users" in words for words in through), through
     assert demo.drawing.read_text().startswith("<svg")
     with pytest.raises(ArtefactError, match="already exists"):
         run_demo(tmp_path / "demo", sizes=SMALL, epochs=1)
