@@ -8,6 +8,7 @@ from typing import Any
 
 import polars as pl
 import pytest
+from rich.console import Console
 
 from encoding.encoders import draw, encoder_of_pictures, encoder_of_texts
 from triptych.cli import encode as shell
@@ -151,6 +152,8 @@ def test_another_encoder_is_refused_until_overwriting_is_asked_for(
 def test_progress_without_a_terminal_says_how_long_the_rest_takes(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    plain = Console(stderr=True, soft_wrap=True, force_terminal=False)  # whatever the environment says of colours
+    monkeypatch.setattr(show, "err", plain)
     clock = iter([0.0, 0.0, 100.0, 200.0])
     monkeypatch.setattr("triptych.cli.show.time.monotonic", lambda: next(clock, 200.0))
     with show.listening() as listener:
