@@ -1,14 +1,17 @@
-# Two commands: make demo, make test. Both set themselves up; nothing is needed but Python 3.11 or newer, make and pip.
+# Two commands: make demo, make test. Both install what they need; only Python 3.11 or newer, make and pip are required.
 PYTHON ?= python3
 VENV ?= .venv
 PIP_ARGS ?=
 BENCH_ARGS ?=
+# processes that share the tests; 0: one process, for a debugger
+WORKERS ?= 2
+MATRIX_ARGS ?=
 BIN := $(VENV)/bin
-# what runs once more as it would without a compiler
+# tests that run a second time without the compiled kernels
 WITHOUT_KERNELS := tests/contract tests/graph tests/ranking tests/reference
 INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --quiet $(PIP_ARGS) --constraint constraints.txt
 
-.PHONY: demo test check tests bench clean
+.PHONY: demo test check tests gate-matrix bench clean
 
 demo: $(VENV)/.installed
 	$(BIN)/triptych demo --output demo --overwrite
@@ -22,8 +25,11 @@ check: $(VENV)/.installed-dev
 	$(BIN)/lint-imports
 
 tests: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest
-	TRIPTYCH_KERNELS=torch $(BIN)/python -m pytest $(WITHOUT_KERNELS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
+	TRIPTYCH_KERNELS=torch $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(WITHOUT_KERNELS)
+
+gate-matrix: $(VENV)/.installed-dev
+	$(BIN)/python tests/matrix.py $(MATRIX_ARGS)
 
 bench: $(VENV)/.installed-bench
 	$(BIN)/python -m benchmarks $(BENCH_ARGS)

@@ -45,10 +45,14 @@ def fitted(name: str) -> Recommender:
 
 @pytest.mark.parametrize("name", [name for name in ALL if name not in ("popularity", "random")])
 def test_the_held_out_item_of_a_checkerboard_is_ranked_first(name: str) -> None:
-    training = TrainingSettings(epochs=60, batch_size=64, learning_rate=0.02, patience=60, metric="ndcg@1")
+    """With at least two of three seeds, after training: with so few users an early epoch may be perfect by chance."""
+    training = TrainingSettings(epochs=60, batch_size=64, learning_rate=0.02, evaluate_every=10, metric="ndcg@1")
     settings = small(name, embedding_size=16, n_layers=1, reg_weight=1e-3 if name in ("bpr", "vbpr") else 0.1)
-    recommender = fit(name, checkerboard(), settings, training)
-    assert recommender.evaluate(exclude="train+validation", metrics=["hit_rate@1"])["hit_rate@1"] > 0.9
+    hit_rates = []
+    for seed in range(3 if name in TRAINED else 1):
+        recommender = fit(name, checkerboard(), settings, replace(training, seed=seed))
+        hit_rates.append(recommender.evaluate(exclude="train+validation", metrics=["hit_rate@1"])["hit_rate@1"])
+    assert np.median(hit_rates) > 0.9, hit_rates
 
 
 @every_model

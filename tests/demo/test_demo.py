@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -83,7 +84,9 @@ def test_the_demo_runs_all_steps(tmp_path: Path) -> None:
     assert frame["user_id"].n_unique() == 150
     assert frame.group_by("user_id").len()["len"].unique().to_list() == [50]
     assert all(len(reasons) == 3 for reasons in demo.reasons.values())
-    assert all("like-minded users" in each.components for reasons in demo.reasons.values() for each in reasons)
+    texts = [each.components for reasons in demo.reasons.values() for each in reasons]
+    assert all(re.fullmatch(r"[a-z -]+ \d+ %(, [a-z -]+ \d+ %)*", text) for text in texts), texts
+    assert any("like-minded users" in text for text in texts), texts
     assert demo.drawing.read_text().startswith("<svg")
     with pytest.raises(ArtefactError, match="already exists"):
         run_demo(tmp_path / "demo", sizes=SMALL, epochs=1)

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import random
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from children import TESTS, running, wait_for, written_at
 from encoding.encoders import WIDTH, draw, picture_encoder
 from triptych.encoding import Encoder, EncodeSettings, encode, folder_pictures
 from triptych.encoding.journal import Journal, open_journal
@@ -35,32 +33,25 @@ def pictures(tmp_path: Path) -> Path:
     return folder
 
 
-def start(pictures: Path, output: Path, pause: float = 0.02) -> subprocess.Popen[bytes]:
-    environment = {**os.environ, "PYTHONPATH": str(SCRIPT.parents[1])}
-    command = [sys.executable, str(SCRIPT), str(pictures), str(output), str(pause)]
-    return subprocess.Popen(command, env=environment)
-
-
 def bytes_of(folder: Path) -> dict[str, bytes]:
     return {file.name: file.read_bytes() for file in sorted(folder.iterdir())}
 
 
 def test_an_encoding_killed_at_random_moments_ends_with_the_same_bytes(pictures: Path, tmp_path: Path) -> None:
     uninterrupted, killed = tmp_path / "uninterrupted", tmp_path / "killed"
-    assert start(pictures, uninterrupted).wait() == 0
-    journal = tmp_path / "killed.partial"
-    generator, kills = random.Random(0), 0
-    while not killed.exists():
-        process = start(pictures, killed)
-        before = journal.stat().st_size if journal.exists() else 0
-        while process.poll() is None and not (journal.exists() and journal.stat().st_size > before):
-            time.sleep(0.002)
-        time.sleep(generator.uniform(0, 0.04))
-        if kills < 4 and process.poll() is None:
+    with running(SCRIPT, pictures, uninterrupted, path=TESTS) as process:
+        assert process.wait() == 0
+    journal, generator = tmp_path / "killed.partial", random.Random(0)
+    for _ in range(4):  # each process encodes up to three of thirteen batches
+        before = written_at(journal)
+        with running(SCRIPT, pictures, killed, 3, path=TESTS) as process:
+            wait_for(journal, process, other_than=before)
+            time.sleep(generator.uniform(0, 0.04))  # a random moment
             process.send_signal(signal.SIGKILL)
-            kills += 1
-        assert process.wait() in (0, -signal.SIGKILL)
-    assert kills >= 3, "the encoding ended before it could be killed: make it longer"
+            assert process.wait() == -signal.SIGKILL
+        assert not killed.exists()
+    with running(SCRIPT, pictures, killed, path=TESTS) as process:
+        assert process.wait() == 0
     assert bytes_of(killed) == bytes_of(uninterrupted)
     assert {file.name for file in tmp_path.iterdir()} == {"pictures", "uninterrupted", "killed"}
 
@@ -118,16 +109,10 @@ def test_a_damaged_record_and_all_later_records_are_dropped(tmp_path: Path) -> N
 
 def test_a_second_process_is_refused_and_the_lock_of_a_killed_process_is_free(pictures: Path, tmp_path: Path) -> None:
     output, encoder = tmp_path / "out", picture_encoder()
-    process = start(pictures, output, pause=600)  # in its first batch until it is killed
-    try:
-        while not (tmp_path / "out.partial").exists():
-            assert process.poll() is None
-            time.sleep(0.01)
+    with running(SCRIPT, pictures, output, 0, path=TESTS) as process:  # in its first batch until it is killed
+        wait_for(tmp_path / "out.partial", process)
         with pytest.raises(ArtefactError, match="another process is encoding into this folder"):
             encode(folder_pictures(pictures), encoder, output, SMALL)
-    finally:
-        process.send_signal(signal.SIGKILL)
-        process.wait()
     assert encode(folder_pictures(pictures), encoder, output, SMALL).n_encoded == 37
     assert {file.name for file in tmp_path.iterdir()} == {"pictures", "out"}
 
