@@ -88,7 +88,7 @@ def reported(comparison: Path, to: Path, model: str, **changed: object) -> str:
 
 
 @pytest.mark.parametrize(("model", "kind"), [("ease", "Exact: "), ("vbpr", "Approximate: ")])
-def test_the_first_recommendations_have_their_reasons_and_one_user_a_drawing(
+def test_the_first_recommendations_have_reasons_and_one_user_has_a_drawing(
     comparison: Path, tmp_path: Path, model: str, kind: str
 ) -> None:
     text = reported(comparison, tmp_path, model)

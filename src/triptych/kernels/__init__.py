@@ -1,4 +1,4 @@
-"""Compiled kernels for torch tensors. The rooms above ask `supports` and use torch if it returns False.
+"""Compiled kernels for torch tensors. The packages above ask `supports` and use torch if it returns False.
 
 The kernels work on float32 tensors on a CPU, if the package was built with a compiler. `TRIPTYCH_KERNELS=torch` in the
 environment switches them off. One thread computes each row of a result, in one fixed order. So the bytes are the same
