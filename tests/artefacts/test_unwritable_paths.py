@@ -17,4 +17,4 @@ def test_a_file_in_place_of_a_parent_folder_is_named_and_left_alone(tmp_path: Pa
         write_file(tmp_path / below, b"")
     with pytest.raises(ArtefactError, match="file: is a file, not a folder"), writing_folder(tmp_path / below, "x", {}):
         pass
-    assert (tmp_path / "file").read_text() == "mine"
+    assert (tmp_path / "file").read_text(encoding="utf-8") == "mine"

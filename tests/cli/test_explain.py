@@ -49,7 +49,7 @@ def test_a_model_without_features_is_explained_and_drawn_without_the_data_set(
     drawing = shop / "why.svg"
     assert run(["explain", str(shop / "lightgcn"), "-u", "u04", "-i", "i07", "--drawing", str(drawing)]) == 0
     assert "because of" in capsys.readouterr().out
-    assert drawing.read_text().startswith("<svg")
+    assert drawing.read_text(encoding="utf-8").startswith("<svg")
 
 
 @pytest.mark.parametrize(

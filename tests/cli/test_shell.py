@@ -135,10 +135,10 @@ def test_an_interrupted_training_exits_with_130_and_the_same_command_resumes_it(
         process.send_signal(signal.SIGINT)
         assert process.wait() == 130
     assert (shop / "run" / "checkpoint.safetensors").exists()
-    n_recorded = len((shop / "run" / "metrics.jsonl").read_text().splitlines())
+    n_recorded = len((shop / "run" / "metrics.jsonl").read_text(encoding="utf-8").splitlines())
     assert n_recorded in (1, 2, 3), "it was not interrupted"
     assert run(command) == 0
-    lines = (shop / "run" / "metrics.jsonl").read_text().splitlines()
+    lines = (shop / "run" / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
     assert [json.loads(line)["epoch"] for line in lines] == list(range(1, 7))
 
 

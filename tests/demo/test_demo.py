@@ -87,7 +87,7 @@ def test_the_demo_runs_all_steps(tmp_path: Path) -> None:
     texts = [each.components for reasons in demo.reasons.values() for each in reasons]
     assert all(re.fullmatch(r"[a-z -]+ \d+ %(, [a-z -]+ \d+ %)*", text) for text in texts), texts
     assert any("like-minded users" in text for text in texts), texts
-    assert demo.drawing.read_text().startswith("<svg")
+    assert demo.drawing.read_text(encoding="utf-8").startswith("<svg")
     with pytest.raises(ArtefactError, match="already exists"):
         run_demo(tmp_path / "demo", sizes=SMALL, epochs=1)
 

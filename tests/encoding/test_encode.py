@@ -230,12 +230,12 @@ def test_a_folder_that_triptych_did_not_write_is_never_replaced(pictures: Path, 
     (tmp_path / "mine" / "letter.txt").write_text("dear")
     with pytest.raises(ArtefactError):
         encode(folder_pictures(pictures), picture_encoder(), tmp_path / "mine", overwrite=True)
-    assert (tmp_path / "mine" / "letter.txt").read_text() == "dear"
+    assert (tmp_path / "mine" / "letter.txt").read_text(encoding="utf-8") == "dear"
 
 
 def test_provenance_has_the_encoder_the_inputs_and_every_checksum(items: Path, tmp_path: Path) -> None:
     encode(table_texts(read_table(items), {"title": "", "tags": "|"}), text_encoder(3), tmp_path / "text")
-    about = json.loads((tmp_path / "text" / "manifest.json").read_text())["about"]
+    about = json.loads((tmp_path / "text" / "manifest.json").read_text(encoding="utf-8"))["about"]
     assert about["encoder"]["identity"] == {"seed": 3}
     assert about["input"]["template"] == "{title}. {tags}"
     assert len(about["input"]["table_sha256"]) == 64

@@ -148,7 +148,7 @@ def test_a_file_that_is_not_a_journal_is_left_alone(tmp_path: Path) -> None:
         open_journal(tmp_path / "notes.partial", picture_encoder(), np.dtype("float16"), overwrite=True),
     ):
         pass
-    assert (tmp_path / "notes.partial").read_text() == "my notes"
+    assert (tmp_path / "notes.partial").read_text(encoding="utf-8") == "my notes"
 
 
 def _hashes(journal: Journal) -> list[bytes]:

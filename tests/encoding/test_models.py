@@ -99,7 +99,7 @@ def test_other_weights_or_other_preprocessing_give_another_fingerprint(tmp_path:
     other = image_encoder(str(save_picture_model("vit", tmp_path / "b", seed=1)), "cpu")
     assert moved.fingerprint == first.fingerprint
     assert other.fingerprint != first.fingerprint
-    settings = json.loads((tmp_path / "a" / "preprocessor_config.json").read_text())
+    settings = json.loads((tmp_path / "a" / "preprocessor_config.json").read_text(encoding="utf-8"))
     (tmp_path / "a" / "preprocessor_config.json").write_text(json.dumps({**settings, "image_mean": [0.4, 0.5, 0.5]}))
     assert image_encoder(str(tmp_path / "a"), "cpu").fingerprint != first.fingerprint
 
@@ -221,6 +221,6 @@ def test_features_of_a_library_model_are_written_to_a_folder(tmp_path: Path) -> 
     encoder: Encoder = image_encoder(str(save_picture_model("clip", tmp_path / "clip")), "cpu")
     result = encode(folder_pictures(tmp_path / "pictures"), encoder, tmp_path / "out")
     assert (result.n_encoded, result.width) == (5, 8)
-    about = json.loads((tmp_path / "out" / "manifest.json").read_text())["about"]
+    about = json.loads((tmp_path / "out" / "manifest.json").read_text(encoding="utf-8"))["about"]
     assert about["encoder"]["library"].startswith("transformers ")
     assert about["encoder"]["identity"]["architecture"] == "CLIPModel"

@@ -33,12 +33,12 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def expected(folder: Path) -> dict[str, Any]:
-    values: dict[str, Any] = json.loads((folder / "expected.json").read_text())
+    values: dict[str, Any] = json.loads((folder / "expected.json").read_text(encoding="utf-8"))
     return values
 
 
 def test_the_archive_is_of_format_1_and_today_is_a_later_one(folder: Path) -> None:
-    assert json.loads((folder / "data" / "manifest.json").read_text())["version"] == 1
+    assert json.loads((folder / "data" / "manifest.json").read_text(encoding="utf-8"))["version"] == 1
     assert VERSION > 1
 
 

@@ -55,7 +55,7 @@ def test_a_folder_of_another_program_is_never_replaced(tmp_path: Path) -> None:
     write_files(tmp_path, {"log.csv": LOG, "mine/thesis.txt": "years of work"})
     with pytest.raises(ArtefactError, match="not written by triptych"):
         prepare(tmp_path / "log.csv", tmp_path / "mine", overwrite=True)
-    assert (tmp_path / "mine" / "thesis.txt").read_text() == "years of work"
+    assert (tmp_path / "mine" / "thesis.txt").read_text(encoding="utf-8") == "years of work"
 
 
 def test_a_damaged_data_set_is_refused_and_its_file_named(tmp_path: Path) -> None:

@@ -119,13 +119,13 @@ def test_all_seeds_are_one_row_and_every_subset_of_the_modalities_is_a_row(
 
 def test_csv_markdown_and_latex_have_every_row(data: Path, tmp_path: Path) -> None:
     assert run(["compare", str(data), "--models", "popularity,ease", "-o", str(tmp_path / "c")]) == 0
-    with (tmp_path / "c" / "comparison.csv").open() as file:
+    with (tmp_path / "c" / "comparison.csv").open(encoding="utf-8") as file:
         rows = {row["entry"]: row for row in csv.DictReader(file)}
     assert set(rows) == {"popularity", "ease"}
     for name, row in rows.items():
         mean = f"{float(row['ndcg@50']):.4f}"
-        assert f"| {name} | {mean} ±" in (tmp_path / "c" / "comparison.md").read_text()
-        assert f"{name} & {mean} ±" in (tmp_path / "c" / "comparison.tex").read_text()
+        assert f"| {name} | {mean} ±" in (tmp_path / "c" / "comparison.md").read_text(encoding="utf-8")
+        assert f"{name} & {mean} ±" in (tmp_path / "c" / "comparison.tex").read_text(encoding="utf-8")
         assert float(row["long-tail items"]) >= 0
 
 
@@ -148,7 +148,7 @@ def test_tuned_entries_are_fitted_with_the_best_settings_on_validation(
     )
     assert run(["compare", str(tmp_path / "e.toml"), "-o", str(tmp_path / "c"), "--json"]) == 0
     rows = {row["entry"]: row for row in json.loads(capsys.readouterr().out)}
-    trials = json.loads((tmp_path / "c" / "small" / "ease" / "tune" / "trials.json").read_text())
+    trials = json.loads((tmp_path / "c" / "small" / "ease" / "tune" / "trials.json").read_text(encoding="utf-8"))
     best = max(trials, key=lambda each: each["value"])["settings"]
     assert len(trials) == 3
     assert trials[0]["settings"]["reg_weight"] == EASE.Settings().reg_weight  # the defaults come first
@@ -157,12 +157,14 @@ def test_tuned_entries_are_fitted_with_the_best_settings_on_validation(
         trial / "cost.json"
     ).read_bytes()  # not repeated
     assert open_recommender(rows["ease"]["runs"][0]).about["settings"]["reg_weight"] == best["reg_weight"]
-    trials = json.loads((tmp_path / "c" / "small" / "chosen" / "tune" / "trials.json").read_text())
+    trials = json.loads((tmp_path / "c" / "small" / "chosen" / "tune" / "trials.json").read_text(encoding="utf-8"))
     assert sorted(each["settings"]["reg_weight"] for each in trials) == [7.0, 70.0]  # its own search space, completely
     assert not (tmp_path / "c" / "small" / "popularity" / "tune").exists()  # it has no search space
     assert run(["compare", str(tmp_path / "e.toml"), "-o", str(tmp_path / "c"), "--seeds", "0,1", "--subsets"]) == 0
     assert run(["compare", str(tmp_path / "e.toml"), "-o", str(tmp_path / "c"), "--trials", "4"]) == 0
-    assert len(json.loads((tmp_path / "c" / "small" / "ease" / "tune" / "trials.json").read_text())) == 4
+    assert (
+        len(json.loads((tmp_path / "c" / "small" / "ease" / "tune" / "trials.json").read_text(encoding="utf-8"))) == 4
+    )
 
 
 def test_an_experiment_prepares_its_data_from_files_relative_to_it(
@@ -213,7 +215,7 @@ def test_an_interrupted_or_killed_comparison_stops_its_training_and_can_be_resum
     assert (folder / "checkpoint.safetensors").exists()
     assert run(compare) == 0
     assert json.loads(capsys.readouterr().out)[0]["cost"]["epochs"] == 6
-    lines = (folder / "metrics.jsonl").read_text().splitlines()
+    lines = (folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
     assert [json.loads(entry)["epoch"] for entry in lines] == list(range(1, 7))
     assert run(["train", str(data), "--model", "lightgcn", "--run", str(tmp_path / "whole"), *settings]) == 0
     for file in ("factors.safetensors", "parameters.safetensors"):

@@ -30,7 +30,9 @@ def test_a_written_comparison_is_read_back_with_its_run_folders(tmp_path: Path) 
     ]
     experiment = Experiment({"shop": Source("/shops/shop")}, {"tuned": Entry("bpr"), "ease": Entry()}, items="cold")
     write_comparison(rows, experiment, tmp_path)
-    assert json.loads((tmp_path / "comparison.json").read_text())["rows"][0]["runs"] == ["shop/tuned/seed-0"]
+    assert json.loads((tmp_path / "comparison.json").read_text(encoding="utf-8"))["rows"][0]["runs"] == [
+        "shop/tuned/seed-0"
+    ]
     folders = {"shop": str(Path("/shops/shop").resolve())}
     assert read_comparison(tmp_path) == Comparison(rows, "test", "train", None, [0], "cold", folders)
 

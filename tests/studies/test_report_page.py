@@ -67,7 +67,7 @@ def parsed(page: str) -> Tags:
 
 
 def test_every_entry_and_every_subset_is_on_the_page(comparison: Path) -> None:
-    tags = parsed((comparison / "report.html").read_text())
+    tags = parsed((comparison / "report.html").read_text(encoding="utf-8"))
     text = " ".join(tags.text)
     for entry in ("popularity", "ease", "vbpr", "vbpr (image)", "vbpr (text)", "vbpr (none)"):
         assert entry in text
@@ -79,12 +79,12 @@ def test_every_entry_and_every_subset_is_on_the_page(comparison: Path) -> None:
 
 def reported(comparison: Path, to: Path, model: str, **changed: object) -> str:
     """The text of the report of a comparison with the rows of one model only."""
-    table = json.loads((comparison / "comparison.json").read_text())
+    table = json.loads((comparison / "comparison.json").read_text(encoding="utf-8"))
     rows = [{**row, "runs": [str(comparison / run) for run in row["runs"]]} for row in table["rows"]]
     of_model = [row for row in rows if row["model"] == model and row["modalities"] is None]
     (to / "comparison.json").write_text(json.dumps({**table, "rows": of_model, **changed}))
     assert run(["report", str(to)]) == 0
-    return " ".join(" ".join(parsed((to / "report.html").read_text()).text).split())
+    return " ".join(" ".join(parsed((to / "report.html").read_text(encoding="utf-8")).text).split())
 
 
 @pytest.mark.parametrize(("model", "kind"), [("ease", "Exact: "), ("vbpr", "Approximate: ")])
@@ -108,7 +108,7 @@ def test_the_page_says_why_there_are_no_reasons(comparison: Path, tmp_path: Path
 
 
 def test_the_page_is_self_contained(comparison: Path) -> None:
-    tags = parsed((comparison / "report.html").read_text())
+    tags = parsed((comparison / "report.html").read_text(encoding="utf-8"))
     assert all(source.startswith(("data:image/jpeg;base64,", "#")) for source in tags.sources)
     assert any(source.startswith("data:") for source in tags.sources)
 

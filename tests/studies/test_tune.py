@@ -134,7 +134,7 @@ def test_an_interrupted_search_resumes_its_trial(
     assert not (interrupted / "cost.json").exists(), "it was not interrupted"
     assert run(tune) == 0
     assert sorted(trial["settings"]["n_layers"] for trial in json.loads(capsys.readouterr().out)) == ["1", "2"]
-    lines = (interrupted / "metrics.jsonl").read_text().splitlines()
+    lines = (interrupted / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
     assert [json.loads(line)["epoch"] for line in lines] == list(range(1, 7))
 
 
@@ -143,8 +143,8 @@ def test_the_best_settings_include_the_fixed_ones_and_a_failed_trial_is_tried_ag
 ) -> None:
     tune = ["tune", str(data), "--model", "bpr", "--set", "epochs=2", "-o", str(tmp_path / "t"), "--json"]
     assert run([*tune, "--search", "reg_weight=0.1,0.2"]) == 0
-    trials = json.loads((tmp_path / "t" / "trials.json").read_text())
-    assert 'epochs = "2"' in (tmp_path / "t" / "best.toml").read_text()
+    trials = json.loads((tmp_path / "t" / "trials.json").read_text(encoding="utf-8"))
+    assert 'epochs = "2"' in (tmp_path / "t" / "best.toml").read_text(encoding="utf-8")
     trials[0] |= {"value": None, "failed": "the disk was full"}
     (tmp_path / "t" / "trials.json").write_text(json.dumps(trials))
     (tmp_path / "t" / "best.toml").unlink()
@@ -172,7 +172,7 @@ def test_a_search_with_the_texts_of_earlier_versions_is_resumed(
     ranges = ["--search", "reg_weight=1e-4..1e-1", "--search", "embedding_size=8,16"]
     assert run([*tune, *ranges, "--trials", "1"]) == 0
     before = json.loads(capsys.readouterr().out)
-    about = json.loads((tmp_path / "t" / "tune.json").read_text())
+    about = json.loads((tmp_path / "t" / "tune.json").read_text(encoding="utf-8"))
     assert about["search"] == {"reg_weight": "0.0001..0.1", "embedding_size": "'8', '16'"}
     about["search"] = {"reg_weight": "Span(low=0.0001, high=0.1)", "embedding_size": "Choices(values=('8', '16'))"}
     (tmp_path / "t" / "tune.json").write_text(json.dumps(about))

@@ -31,7 +31,7 @@ def small(name: str) -> dict[str, object]:
 def test_early_stopping_keeps_the_best_epoch_not_the_last(tmp_path: Path) -> None:
     training = TrainingSettings(epochs=1000, batch_size=32, learning_rate=0.05, patience=4)
     recommender = fit("lightgcn", random_split(), small("lightgcn"), training, run=tmp_path / "run")
-    lines = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
+    lines = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
     values = [line["validation/ndcg@50"] for line in lines]
     best = int(np.argmax(values))
     assert len(lines) == best + 1 + 4
@@ -45,7 +45,7 @@ def test_gains_below_min_gain_do_not_reset_patience_but_the_best_epoch_is_kept(t
         training = TrainingSettings(epochs=40, batch_size=32, learning_rate=0.01, patience=2, min_gain=0.2, seed=seed)
         folder = tmp_path / str(seed)
         recommender = fit("lightgcn", random_split(), small("lightgcn"), training, run=folder)
-        lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+        lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
         values = [line["validation/ndcg@50"] for line in lines]
         best_for_patience, waited = 0.0, 0
         for value in values:

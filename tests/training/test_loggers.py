@@ -21,7 +21,7 @@ def data(tmp_path: Path) -> Path:
 
 
 def lines_of(folder: Path) -> list[dict[str, float]]:
-    return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    return [json.loads(line) for line in (folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
 
 
 def test_tensorboard_gets_every_line(data: Path, tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ def bytes_of(folder: Path) -> dict[str, bytes]:
 
 def metrics_of(folder: Path) -> list[list[str]]:
     """metrics.jsonl without what depends on the clock or the machine."""
-    lines = (folder / "metrics.jsonl").read_text().splitlines()
+    lines = (folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
     return [[part for part in line.split(", ") if "seconds" not in part and "megabytes" not in part] for line in lines]
 
 
@@ -84,5 +84,5 @@ def test_a_run_that_died_before_its_first_checkpoint_records_each_epoch_once(tmp
         fit("lightgcn", random_split(), {"embedding_size": 8}, training, run=tmp_path, listener=die)
     assert not (tmp_path / "checkpoint.safetensors").exists()
     fit("lightgcn", random_split(), {"embedding_size": 8}, training, run=tmp_path)
-    lines = (tmp_path / "metrics.jsonl").read_text().splitlines()
+    lines = (tmp_path / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
     assert [json.loads(line)["epoch"] for line in lines] == [1, 2, 3]
