@@ -161,3 +161,27 @@ def test_models_lists_paper_needs_and_settings_with_range_and_default(capsys: py
     assert "mmgcn" not in output
     assert run(["models", "gcrn"]) == 2
     assert 'did you mean "grcn"' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("model", ["ease", "lightgcn"])
+def test_a_training_whose_parent_ends_stops_even_if_sigint_is_ignored(
+    model: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A comparison in the background ignores SIGINT, and so do the trainings it starts. They stop when it is killed."""
+    from triptych.cli.train import _handle_stop_requests
+
+    read_end, write_end = os.pipe()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with os.fdopen(read_end) as stdin:
+        monkeypatch.setattr("sys.stdin", stdin)
+        stopped = False
+        try:
+            with _handle_stop_requests(model, until_stdin_closes=True) as should_stop:
+                os.close(write_end)
+                while not should_stop():
+                    time.sleep(0.01)
+                stopped = True
+        except KeyboardInterrupt:  # a closed-form model stops at once
+            stopped = True
+    assert stopped
+    assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN

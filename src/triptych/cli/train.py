@@ -173,9 +173,13 @@ def _handle_stop_requests(model: str, until_stdin_closes: bool) -> Iterator[Call
         else:
             _thread.interrupt_main()
 
+    previous = signal.getsignal(signal.SIGINT)
+    if is_trained:
+        signal.signal(signal.SIGINT, request_stop)
+    elif until_stdin_closes:  # a background job ignores SIGINT, and interrupt_main would do nothing
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     if until_stdin_closes:
         threading.Thread(target=stop_when_stdin_closes, daemon=True).start()
-    previous = signal.signal(signal.SIGINT, request_stop) if is_trained else signal.getsignal(signal.SIGINT)
     try:
         yield requested.is_set
     finally:
