@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
+import time
 from pathlib import Path
 
 import polars as pl
@@ -178,9 +180,10 @@ def test_a_training_whose_parent_ends_stops_even_if_sigint_is_ignored(
         try:
             with _handle_stop_requests(model, until_stdin_closes=True) as should_stop:
                 os.close(write_end)
-                while not should_stop():
+                deadline = time.monotonic() + 60  # it stops at once; without the handler it never would
+                while not should_stop() and time.monotonic() < deadline:
                     time.sleep(0.01)
-                stopped = True
+                stopped = should_stop()
         except KeyboardInterrupt:  # a closed-form model stops at once
             stopped = True
     assert stopped
