@@ -12,6 +12,7 @@ import pytest
 import typer
 
 from triptych.cli.app import PANELS, app, run
+from triptych.ranking.metrics import METRICS
 
 COMMANDS = {name: panel for panel, commands in PANELS.items() for name in commands}
 GROUP: Any = typer.main.get_command(app)
@@ -115,3 +116,9 @@ def test_help_imports_neither_torch_nor_polars_nor_pydantic() -> None:
     )
     process = subprocess.run([sys.executable, "-c", code], stdout=subprocess.DEVNULL, check=False, timeout=120)
     assert process.returncode == 0
+
+
+def test_the_help_of_evaluate_names_every_metric(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["evaluate", "--help"]) == 0
+    text = capsys.readouterr().out
+    assert [name for name in METRICS if not re.search(rf"\b{name}\b", text)] == []

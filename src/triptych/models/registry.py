@@ -1,4 +1,4 @@
-"""MODELS: model name -> class. A new model needs a file, a test and one line here."""
+"""MODELS: model name -> class. A new model is a file and one line here; see CONTRIBUTING.md."""
 
 from __future__ import annotations
 

@@ -217,7 +217,8 @@ def _parse_error(path: Path, separator: str, header: Sequence[str] | None, messa
                 width = width or len(fields)
                 if len(fields) > width:
                     return InputError(
-                        f"{len(fields)} fields where the header has {width}",
+                        f"{len(fields)} fields"
+                        + (f" where the header has {width}" if header is None else f", expected {width}"),
                         where=location(path, row=number),
                         hint="quote fields that contain the separator, or correct that row",
                     )
