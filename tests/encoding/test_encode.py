@@ -79,7 +79,7 @@ def test_a_second_run_encodes_only_what_is_new_or_changed(pictures: Path, tmp_pa
     sizes.clear()
     result = encode(folder_pictures(pictures), encoder, tmp_path / "out")
     assert (sizes, result.n_encoded, result.n_unchanged) == ([2], 2, 8)
-    after = open_encoded(tmp_path / "out", verify=True)
+    after = open_encoded(tmp_path / "out")
     assert after.ids.to_list() == ["i0", "i1", "i2", "i3", "i4", "i6", "i7", "i8", "i9", "new"]
     np.testing.assert_array_equal(np.delete(after.values, [3, 9], axis=0), np.delete(before, [3, 5], axis=0))
     sizes.clear()
@@ -126,7 +126,7 @@ def test_a_folder_of_the_first_format_opens_and_is_rewritten_without_encoding(pi
     manifest = json.loads(before["manifest.json"])
     manifest["about"] = {"takes" if key == "input_kind" else key: value for key, value in manifest["about"].items()}
     (out / "manifest.json").write_text(json.dumps({**manifest, "version": 1}))
-    assert open_encoded(out, verify=True).manifest.about["takes"] == "pictures"
+    assert open_encoded(out).manifest.about["takes"] == "pictures"
     sizes.clear()
     result = encode(inputs, encoder, out)
     assert (sizes, result.n_encoded, result.n_unchanged) == ([], 0, 10)
@@ -143,7 +143,7 @@ def test_an_earlier_result_survives_a_failure_of_the_next_run(pictures: Path, tm
 
     with pytest.raises(RuntimeError):
         encode(folder_pictures(pictures), picture_encoder(on_batch=fail), out)
-    assert len(open_encoded(out, verify=True).values) == 10
+    assert len(open_encoded(out).values) == 10
 
 
 def test_bad_pictures_are_missing_rows_and_all_of_them_are_listed(pictures: Path, tmp_path: Path) -> None:

@@ -43,7 +43,7 @@ def test_the_archive_is_of_format_1_and_today_is_a_later_one(folder: Path) -> No
 
 
 def test_a_data_set_of_format_1_has_its_split(folder: Path) -> None:
-    dataset = open_dataset(folder / "data", verify=True)
+    dataset = open_dataset(folder / "data")
     assert dataset.split_codes is not None
     assert sorted(set(dataset.split_codes.tolist())) == [0, 1, 2]
     assert len(Split.from_dataset(dataset).test)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -12,10 +11,11 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from triptych.artefacts import json_bytes, map_tensors, open_folder, write_tensor_stream, write_tensors, writing_folder
+from triptych.artefacts import OpenFolder, json_bytes, read_folder, write_tensor_stream, write_tensors, writing_folder
 from triptych.data.features import Features, FeatureStream
 from triptych.data.interactions import Interactions
 from triptych.data.neighbours import Neighbours
+from triptych.data.stored import check_modalities, read_features, read_ids, read_log, read_stored_neighbours
 from triptych.data.vocabulary import Vocabulary
 from triptych.errors import InputError, UnknownIdError, did_you_mean
 from triptych.progress import Listener, ignore_progress, track
@@ -150,30 +150,13 @@ def parse_modalities(text: str) -> list[str]:
     return [] if text == "none" else [name.strip() for name in text.split(",")]
 
 
-def open_dataset(path: Path | str, *, verify: bool = False) -> Dataset:
+def open_dataset(path: Path | str, listener: Listener = ignore_progress) -> Dataset:
     """Open a folder that `Dataset.save` or `triptych prepare` wrote; feature tables are memory-mapped.
 
-    verify: compare every file with its checksum; otherwise only small files. Raises ArtefactError.
+    Every file is compared with its checksum, once per process. Raises ArtefactError if the folder is missing, damaged
+    or of another kind.
     """
-    path = Path(path)
-    manifest = open_folder(path, KIND, verify=verify)
-    dataset = read_tables(path, manifest.version)
-    features, neighbours = {}, {}
-    for modality, described in manifest.about["modalities"].items():
-        arrays = map_tensors(path / "features" / f"{modality}.safetensors")
-        encoder = path / "features" / f"{modality}.encoder.json"
-        features[modality] = Features(
-            modality,
-            arrays["table"],
-            np.asarray(arrays["present"]),
-            described["provenance"],
-            json.loads(encoder.read_text(encoding="utf-8")) if encoder.is_file() else None,
-        )
-        nearest = path / f"{modality}.neighbours.safetensors"
-        if nearest.is_file():
-            neighbours[modality] = Neighbours(**map_tensors(nearest))
-    about = {name: value for name, value in manifest.about.items() if name != "modalities"}
-    return replace(dataset, features=features, neighbours=neighbours, about=about, fingerprint=manifest.fingerprint)
+    return read_folder(Path(path), KIND, _read_dataset, listener)
 
 
 def save_tables(dataset: Dataset, folder: Path) -> None:
@@ -191,21 +174,25 @@ def save_tables(dataset: Dataset, folder: Path) -> None:
     pl.DataFrame(columns).write_parquet(folder / "interactions.parquet")
 
 
-def read_tables(folder: Path, version: int) -> Dataset:
-    """Read the files of `save_tables` into a data set without features. version: the folder format of the manifest."""
-    split_column = "split" if version > 1 else "part"
-    users = Vocabulary(pl.read_parquet(folder / "users.parquet")["user_id"], noun="user")
-    item_table = pl.read_parquet(folder / "items.parquet")
-    items = Vocabulary(item_table["item_id"], noun="item")
-    log = pl.read_parquet(folder / "interactions.parquet")
-    return Dataset(
-        users=users,
-        items=items,
-        interactions=Interactions(log["user"].to_numpy(), log["item"].to_numpy(), len(users), len(items)),
-        item_table=item_table,
-        times=log["time"].to_numpy() if "time" in log.columns else None,
-        split_codes=log[split_column].to_numpy() if split_column in log.columns else None,
-    )
+def _read_dataset(folder: OpenFolder) -> Dataset:
+    dataset = read_tables(folder)
+    described = check_modalities(folder)
+    features, neighbours = {}, {}
+    for modality, each in described.items():
+        features[modality] = read_features(folder, modality, each["provenance"], dataset.n_items)
+        if folder.has(f"{modality}.neighbours.safetensors"):
+            neighbours[modality] = read_stored_neighbours(folder, f"{modality}.neighbours.safetensors", dataset.n_items)
+    about = {name: value for name, value in folder.manifest.about.items() if name != "modalities"}
+    fingerprint = folder.manifest.fingerprint
+    return replace(dataset, features=features, neighbours=neighbours, about=about, fingerprint=fingerprint)
+
+
+def read_tables(folder: OpenFolder) -> Dataset:
+    """Read the files of `save_tables` into a data set without features. Raises ArtefactError if one is damaged."""
+    users, _ = read_ids(folder, "users.parquet", "user")
+    items, item_table = read_ids(folder, "items.parquet", "item")
+    log = read_log(folder, len(users), len(items))
+    return Dataset(users, items, log.interactions, item_table=item_table, times=log.times, split_codes=log.split_codes)
 
 
 def _save_features(folder: Path, stream: FeatureStream, listener: Listener) -> int:

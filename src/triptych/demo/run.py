@@ -123,7 +123,7 @@ def _make_demo_folder(folder: Path, *, overwrite: bool) -> None:
 def _prepare_dataset(folder: Path, listener: Listener) -> Dataset:
     """Turn the files of the shop into a data set, as a user would."""
     raw = folder / "raw"
-    items = pl.read_csv(raw / "items.csv", infer_schema=False)
+    items = pl.read_csv(raw / "items.csv", infer_schema=False, glob=False)
     pictures = [raw / name if name else None for name in items["picture"].to_list()]
     texts = [
         f"{title}. {text or ''}" if text else None for title, text in items.select("title", "description").iter_rows()

@@ -56,7 +56,7 @@ class EncodingResult:
 def open_previous(output: Path, encoder: Encoder, dtype: np.dtype[Any], *, overwrite: bool) -> EncodedFolder | None:
     """Return the features that the same encoder wrote earlier, if any. Raises ArtefactError for another encoder's."""
     try:
-        previous = open_encoded(output, verify=True)
+        previous = open_encoded(output)
     except ArtefactError:
         if not output.exists() or (overwrite and (output / MANIFEST).is_file()):
             return None
@@ -187,7 +187,7 @@ def _is_unchanged(
     if any(before.get(name) != value for name, value in about.items()):
         return False
     content = _rows_frame(inputs.ids, inputs.sources, sha256, result).write_csv()
-    return hashlib.sha256(content.encode()).hexdigest() == previous.manifest.files[ROWS][1]
+    return hashlib.sha256(content.encode()).hexdigest() == previous.manifest.files[ROWS].sha256
 
 
 def _differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:

@@ -13,22 +13,24 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from triptych.artefacts import map_tensors, open_folder, write_tensors, writing_folder
+from triptych.artefacts import MANIFEST, OpenFolder, read_folder, write_tensors, writing_folder
 from triptych.data.dataset import Dataset, read_tables, save_tables
 from triptych.data.interactions import Interactions
 from triptych.data.recommendations import Recommendations
 from triptych.data.split import Split
-from triptych.errors import InputError, SettingsError, did_you_mean
+from triptych.data.stored import checked, require
+from triptych.errors import ArtefactError, InputError, SettingsError, did_you_mean, location
 from triptych.progress import Listener, ignore_progress
 from triptych.ranking.evaluate import STANDARD, Report, evaluate
 from triptych.ranking.new_users import new_user_scorer
 from triptych.ranking.protocol import EvaluationProtocol, EvaluationTask, Exclude, HeldOut, Items, evaluation_task
 from triptych.ranking.scorer import Blend, Factors, ItemWeights
+from triptych.ranking.stored import PARAMETERS, read_parameters, read_scorer, write_scorer
 from triptych.ranking.topk import check_k, rank_all
 
 KIND = "recommender"
-FACTORS, WEIGHTS = "factors.safetensors", "weights.safetensors"  # one or the other, by the kind of scorer
-BLEND = "blend.safetensors"  # the weights of a blend; its scorers are in numbered files
+RUN, MODEL = "run.json", "model"  # in a run folder: its description, and the recommender once training is finished
+KINDS = {"model": str, "settings": dict, "modalities": dict, "models": list, "weights": list}  # in `about`
 Unknown = Literal["raise", "warn", "popular"]
 
 
@@ -184,14 +186,9 @@ class Recommender:
         """Write a folder for `open_recommender`, whole or not at all. Raises ArtefactError if it exists."""
         with writing_folder(Path(path), KIND, dict(self.about), overwrite=overwrite) as folder:
             save_tables(self.dataset, folder)
-            if isinstance(self.scorer, Blend):
-                for number, each in enumerate(self.scorer.scorers):
-                    _write_scorer(each, folder, f"{number}-")
-                write_tensors(folder / BLEND, {"weights": np.array(self.scorer.weights)})
-            else:
-                _write_scorer(self.scorer, folder)
+            write_scorer(self.scorer, folder)
             parameters = {name: value.detach().cpu().numpy() for name, value in self.parameters.items()}
-            write_tensors(folder / "parameters.safetensors", parameters)
+            write_tensors(folder / PARAMETERS, parameters)
 
     def _rows(self, users: Sequence[str] | None, unknown: Unknown) -> tuple[NDArray[np.int64], list[str]]:
         if users is None:
@@ -214,49 +211,42 @@ class UnknownUserWarning(UserWarning):
     """Some requested users are unknown and were left out."""
 
 
-def open_recommender(path: Path | str, *, verify: bool = False) -> Recommender:
-    """Open the recommender in a folder of `Recommender.save` or `triptych train`. Raises ArtefactError."""
+def open_recommender(path: Path | str, listener: Listener = ignore_progress) -> Recommender:
+    """Open the recommender in a folder of `Recommender.save` or `triptych train`.
+
+    Every file is compared with its checksum, once per process. Raises ArtefactError if the folder is missing, damaged
+    or of another kind, or if it is a run whose training is unfinished.
+    """
     path = Path(path)
-    if not (path / "manifest.json").is_file() and (path / "model").is_dir():
-        path = path / "model"  # a run folder: the recommender is inside it
-    manifest = open_folder(path, KIND, verify=verify)
-    dataset = read_tables(path, manifest.version)
-    train = Split.from_dataset(dataset).train.interactions
-    scorer: Factors | ItemWeights | Blend
-    if (path / BLEND).is_file():
-        weights = [float(weight) for weight in map_tensors(path / BLEND)["weights"]]
-        scorer = Blend(tuple(_read_scorer(train, path, f"{n}-") for n in range(len(weights))), tuple(weights))
-    else:
-        scorer = _read_scorer(train, path)
-    parameters = map_tensors(path / "parameters.safetensors")
-    return Recommender(
-        scorer,
-        dataset,
-        {name: torch.from_numpy(np.array(value)) for name, value in parameters.items()},
-        manifest.about if manifest.version > 1 else _about_of_format_1(manifest.about),
-    )
+    if (path / MANIFEST).is_file() or not ((path / MODEL).is_dir() or (path / RUN).is_file()):
+        return read_folder(path, KIND, _read_recommender, listener)
+    try:
+        return read_folder(path / MODEL, KIND, _read_recommender, listener)
+    except ArtefactError:
+        if (path / MODEL).exists():
+            raise
+        raise ArtefactError(
+            "training is unfinished", where=location(path), hint="run the same command again to finish it"
+        ) from None
+
+
+def _read_recommender(folder: OpenFolder) -> Recommender:
+    dataset = read_tables(folder)
+    with checked(folder, "interactions.parquet"):
+        train = Split.from_dataset(dataset).train.interactions
+    scorer = read_scorer(folder, train)
+    about = dict(folder.manifest.about)
+    about = about if folder.manifest.version > 1 else _about_of_format_1(about)
+    with checked(folder, MANIFEST):
+        for name, kind in KINDS.items():
+            require(isinstance(about.get(name, kind()), kind), f'"{name}" is of the wrong kind')
+    return Recommender(scorer, dataset, read_parameters(folder), about)
 
 
 def _about_of_format_1(about: Mapping[str, Any]) -> dict[str, Any]:
     """Return a description by today's names; format 1 called a blend's models and candidates otherwise."""
     names = {"of": "models", "tried": "candidates", "weights chosen": "weights_chosen"}
     return {names.get(name, name): value for name, value in about.items()}
-
-
-def _write_scorer(scorer: Factors | ItemWeights, folder: Path, prefix: str = "") -> None:
-    if isinstance(scorer, ItemWeights):
-        write_tensors(folder / f"{prefix}{WEIGHTS}", scorer.arrays())
-    else:
-        factors = {"users": scorer.users.cpu().numpy(), "items": scorer.items.cpu().numpy()}
-        write_tensors(folder / f"{prefix}{FACTORS}", factors)
-
-
-def _read_scorer(train: Interactions, folder: Path, prefix: str = "") -> Factors | ItemWeights:
-    if (folder / f"{prefix}{WEIGHTS}").is_file():
-        return ItemWeights.from_arrays(train, map_tensors(folder / f"{prefix}{WEIGHTS}"))
-    factors = map_tensors(folder / f"{prefix}{FACTORS}")
-    users, items = (torch.from_numpy(np.array(factors[name])) for name in ("users", "items"))
-    return Factors(users, items)
 
 
 def _most_popular(interactions: Interactions, k: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:

@@ -203,7 +203,7 @@ def _set_aside(run: Path, best: Path) -> None:
     before, now = (json.loads((each / ABOUT).read_text(encoding="utf-8")) for each in (run, best))
     equal = all({**before[key], "seed": 0} == {**now[key], "seed": 0} for key in ("settings", "training"))
     if not equal:
-        n = sum(1 for _ in run.parent.glob(f"{run.name}-before-*"))
+        n = sum(1 for each in run.parent.iterdir() if each.name.startswith(f"{run.name}-before-"))
         run.rename(run.with_name(f"{run.name}-before-{n + 1}"))
 
 

@@ -16,8 +16,10 @@ from typing import Any
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
+from polars.exceptions import PanicException, PolarsError
 
-from triptych.artefacts import Manifest, open_folder
+from triptych.artefacts import MANIFEST, Manifest, OpenFolder, read_folder
+from triptych.progress import Listener, ignore_progress
 
 KIND = "feature set"
 FEATURES, IDS, ROWS, MISSING = "features.npy", "ids.txt", "rows.csv", "missing.csv"
@@ -39,9 +41,27 @@ class EncodedFolder:
         return {name: value for name, value in self.manifest.about.items() if name != "fitted"}
 
 
-def open_encoded(path: Path, *, verify: bool = False) -> EncodedFolder:
-    """Open a folder of `triptych encode`. verify: as in `open_folder`. Raises ArtefactError."""
-    manifest = open_folder(path, KIND, verify=verify)
-    rows = pl.read_csv(path / ROWS, infer_schema=False).with_columns(pl.all().fill_null(""))
-    values: NDArray[Any] = np.load(path / FEATURES, mmap_mode="r", allow_pickle=False)
-    return EncodedFolder(values, rows["item_id"], rows["sha256"], (rows["missing"] == "").to_numpy(), manifest)
+def open_encoded(path: Path, listener: Listener = ignore_progress) -> EncodedFolder:
+    """Open a folder of `triptych encode`; every file is compared with its checksum. Raises ArtefactError."""
+    return read_folder(path, KIND, _read_encoded, listener)
+
+
+def _read_encoded(folder: OpenFolder) -> EncodedFolder:
+    try:
+        content = folder.file(ROWS).read_bytes()
+        rows = pl.read_csv(content, infer_schema=False).with_columns(pl.all().fill_null(""))
+        ids, sha256, missing = (rows[name] for name in ("item_id", "sha256", "missing"))
+    except (PolarsError, PanicException):
+        raise folder.damaged(ROWS, "is damaged: it is not a table of items") from None
+    try:
+        values: NDArray[Any] = np.lib.format.open_memmap(folder.file(FEATURES), mode="r")
+    except (ValueError, EOFError):
+        raise folder.damaged(FEATURES, "is damaged: it is not a .npy file") from None
+    if values.ndim != 2 or values.shape[0] != len(ids) or values.dtype not in (np.float16, np.float32, np.float64):
+        raise folder.damaged(FEATURES, f"is damaged: {values.dtype} {values.shape} for {len(ids)} items")
+    if not sha256.str.contains("^([0-9a-f]{64})?$").all():
+        raise folder.damaged(ROWS, "is damaged: a sha256 is not one")
+    for name in ("encoder", "fitted"):
+        if not isinstance(folder.manifest.about.get(name, {}), dict):
+            raise folder.damaged(MANIFEST, f'is damaged: "{name}" is of the wrong kind')
+    return EncodedFolder(values, ids, sha256, (missing == "").to_numpy(), folder.manifest)

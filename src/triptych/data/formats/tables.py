@@ -10,6 +10,7 @@ from pathlib import Path
 import polars as pl
 from polars.exceptions import ComputeError, NoDataError, PolarsError
 
+from triptych.data.parquet import read_given_parquet
 from triptych.errors import InputError, did_you_mean, location
 
 SEPARATORS = {".csv": ",", ".tsv": "\t", ".txt": "\t", ".inter": "\t", ".item": "\t"}
@@ -142,10 +143,7 @@ def read_table(path: Path, *, header: Sequence[str] | None = None, separator: st
     if path.stat().st_size == 0:
         raise InputError("is empty", where=location(path), hint="check how it was written")
     if path.suffix == ".parquet":
-        try:
-            table = Table(pl.read_parquet(path), path)
-        except (PolarsError, OSError):
-            raise InputError("is not a readable Parquet file", where=location(path), hint="write it again") from None
+        table = Table(read_given_parquet(path), path)
     elif path.suffix in SEPARATORS or header is not None:
         table = _read_separated(path, header, separator)
     else:
@@ -162,7 +160,8 @@ def _read_separated(path: Path, header: Sequence[str] | None, separator: str | N
     first_row = 1 if header is not None else 2
     try:
         frame = pl.read_csv(
-            path,
+            path.absolute(),  # polars gives "~" at the beginning of a relative path a meaning
+            glob=False,
             separator=separator,
             infer_schema=False,
             has_header=header is None,

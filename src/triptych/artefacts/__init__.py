@@ -1,0 +1,34 @@
+"""Folders and files that are written completely or not at all, and checked before anything in them is used."""
+
+from triptych.artefacts.files import json_bytes, make_folder, parse_json, read_json, write_file, writing_file
+from triptych.artefacts.folders import OpenFolder, open_folder, read_folder, writing_folder
+from triptych.artefacts.hashing import sha256_of
+from triptych.artefacts.manifest import MANIFEST, VERSION, FileEntry, Manifest
+from triptych.artefacts.tensors import (
+    map_tensors,
+    tensor_metadata,
+    write_tensor_stream,
+    write_tensors,
+)
+
+__all__ = [
+    "MANIFEST",
+    "VERSION",
+    "FileEntry",
+    "Manifest",
+    "OpenFolder",
+    "json_bytes",
+    "make_folder",
+    "map_tensors",
+    "open_folder",
+    "parse_json",
+    "read_folder",
+    "read_json",
+    "sha256_of",
+    "tensor_metadata",
+    "write_file",
+    "write_tensor_stream",
+    "write_tensors",
+    "writing_file",
+    "writing_folder",
+]

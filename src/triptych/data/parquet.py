@@ -1,0 +1,69 @@
+"""Read Parquet files: the path is a name and never a pattern, and the table fits in memory, or an error says so."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+from polars.exceptions import PanicException, PolarsError
+
+from triptych.errors import ArtefactError, InputError, location
+from triptych.memory import free_bytes
+
+WIDTHS = {"BOOLEAN": 1, "INT32": 4, "INT64": 8, "INT96": 12, "FLOAT": 4, "DOUBLE": 8}  # bytes per value
+TEXT_WIDTH = 16  # bytes per text in memory, besides the texts themselves
+
+
+def read_given_parquet(path: Path) -> pl.DataFrame:
+    """Read a Parquet file of the user.
+
+    Raises InputError if it is damaged or needs more memory than is free: a small file can hold a very large table.
+    """
+    hint = "write it again"
+    try:
+        needed = decoded_bytes(path)
+    except (OSError, ValueError, MemoryError):
+        raise InputError("is not a readable Parquet file", where=location(path), hint=hint) from None
+    if needed > free_bytes():
+        raise InputError(
+            f"needs {needed / 1e9:.1f} GB of memory, and {free_bytes() / 1e9:.1f} GB are free",
+            where=location(path),
+            hint="split it, leave columns out, or use a machine with more memory",
+        )
+    try:
+        return _read(path)
+    except (PolarsError, OSError, PanicException):
+        raise InputError("is not a readable Parquet file", where=location(path), hint=hint) from None
+
+
+def read_stored_parquet(path: Path, kind: str) -> pl.DataFrame:
+    """Read a Parquet file of a folder that this package wrote. kind: of the folder. Raises ArtefactError."""
+    try:
+        n_rows = pl.scan_parquet(path.absolute(), glob=False).select(pl.len()).collect().item()
+        if n_rows * TEXT_WIDTH <= free_bytes():
+            return _read(path)
+        what = f"needs more memory for its {n_rows} rows than is free"
+    except FileNotFoundError:
+        raise  # the folder was replaced meanwhile, and is read again
+    except (PolarsError, OSError, PanicException):
+        what = "is damaged: it is not a readable Parquet file"
+    raise ArtefactError(what, where=location(path), hint=f"write the {kind} again")
+
+
+def decoded_bytes(path: Path) -> int:
+    """Return how much memory the table of a Parquet file needs, by its footer. Raises OSError or ValueError."""
+    import pyarrow.parquet as pq
+
+    total = 0
+    with path.open("rb") as file:
+        metadata = pq.read_metadata(file)
+    for group in map(metadata.row_group, range(metadata.num_row_groups)):
+        for column in map(group.column, range(group.num_columns)):
+            width = WIDTHS.get(column.physical_type)
+            total += column.num_values * (width or TEXT_WIDTH) + (0 if width else column.total_uncompressed_size)
+    return total
+
+
+def _read(path: Path) -> pl.DataFrame:
+    # an absolute path: polars gives "~" at the beginning of a relative one a meaning
+    return pl.read_parquet(path.absolute(), glob=False)

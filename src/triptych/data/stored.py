@@ -1,0 +1,142 @@
+"""Read the files of a data set or recommender: all that later code and native kernels rely on is checked here, once."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+from polars.exceptions import PolarsError
+
+from triptych.artefacts import MANIFEST, OpenFolder, map_tensors, read_json
+from triptych.data.features import MODALITY_NAME, Features, first_non_finite
+from triptych.data.interactions import Interactions
+from triptych.data.neighbours import Neighbours
+from triptych.data.parquet import read_stored_parquet
+from triptych.data.vocabulary import Vocabulary
+from triptych.errors import ArtefactError, InputError
+
+N_SPLITS = 3
+INDEX_TYPES = (np.dtype(np.int32), np.dtype(np.int64))
+LARGEST_COSINE = 1.01  # a cosine may exceed 1 by rounding, in float16 as well
+
+
+@dataclass(frozen=True)
+class StoredLog:
+    """Interactions with their times, float64 [n] or None, and their splits, int8 [n] or None."""
+
+    interactions: Interactions
+    times: NDArray[np.float64] | None
+    split_codes: NDArray[np.int8] | None
+
+
+@contextmanager
+def checked(folder: OpenFolder, name: str) -> Iterator[None]:
+    """Turn an error about the content of a file into an ArtefactError that names the file."""
+    try:
+        yield
+    except ArtefactError:
+        raise
+    except InputError as error:
+        raise folder.damaged(name, f"is damaged: {error.what}") from None
+    except (ValueError, KeyError, TypeError, IndexError, OverflowError, PolarsError) as error:
+        lines = str(error).splitlines() or [type(error).__name__]
+        raise folder.damaged(name, f"is damaged: {lines[0]}") from None
+
+
+def require(condition: object, problem: str) -> None:
+    """Raise ValueError with the problem unless the condition holds; see `checked`."""
+    if not condition:
+        raise ValueError(problem)
+
+
+def read_ids(folder: OpenFolder, name: str, noun: str) -> tuple[Vocabulary, pl.DataFrame]:
+    """Read the ids of all users or items, in column `user_id` or `item_id`, and the whole table."""
+    table = read_stored_parquet(folder.file(name), folder.manifest.kind)
+    with checked(folder, name):
+        ids = table[f"{noun}_id"]
+        require(ids.dtype == pl.String, f"ids are {ids.dtype}, not texts")
+        return Vocabulary(ids, noun=noun), table
+
+
+def read_log(folder: OpenFolder, n_users: int, n_items: int) -> StoredLog:
+    """Read the interactions, which are sorted and distinct pairs of rows in range."""
+    name, split = "interactions.parquet", "split" if folder.manifest.version > 1 else "part"
+    log = read_stored_parquet(folder.file(name), folder.manifest.kind)
+    with checked(folder, name):
+        for column, dtype in (("user", pl.Int64), ("item", pl.Int64), ("time", pl.Float64), (split, pl.Int8)):
+            if column in log.columns or dtype == pl.Int64:
+                require(log[column].dtype == dtype, f"column {column} is {log[column].dtype}, not {dtype}")
+                require(not log[column].null_count(), f"column {column} has empty fields")
+        times = log["time"].to_numpy() if "time" in log.columns else None
+        codes = log[split].to_numpy() if split in log.columns else None
+        require(times is None or np.isfinite(times).all(), "a time is not finite")
+        require(codes is None or in_range(codes, 0, N_SPLITS), "a split is unknown")
+        return StoredLog(Interactions(log["user"].to_numpy(), log["item"].to_numpy(), n_users, n_items), times, codes)
+
+
+def check_modalities(folder: OpenFolder) -> Mapping[str, Mapping[str, Any]]:
+    """Return the description of each modality in the manifest of a data set."""
+    described = folder.manifest.about.get("modalities")
+    with checked(folder, MANIFEST):
+        require(isinstance(described, dict), '"modalities" is missing or of the wrong kind')
+        assert isinstance(described, dict)
+        for name, each in described.items():
+            require(re.fullmatch(MODALITY_NAME, name), f'"{name}" is not a valid modality name')
+            require(
+                isinstance(each, dict) and isinstance(each.get("provenance"), dict),
+                f'"{name}" has no description of its origin',
+            )
+    return described
+
+
+def read_features(folder: OpenFolder, modality: str, provenance: Mapping[str, Any], n_items: int) -> Features:
+    """Read the features of one modality: the table, memory-mapped, the items that have it, and its encoder if any."""
+    name, encoder = f"features/{modality}.safetensors", f"features/{modality}.encoder.json"
+    arrays = map_tensors(folder.file(name))
+    fitted = read_json(folder.file(encoder)) if folder.has(encoder) else None
+    if not isinstance(fitted, dict | None):
+        raise folder.damaged(encoder, "is damaged: it is not an encoder")
+    with checked(folder, name):
+        table, present = arrays["table"], flags(arrays["present"])
+        require(len(table) == n_items, f"{len(table)} rows of features for {n_items} items")
+        return Features(modality, table, present, provenance, fitted)
+
+
+def read_stored_neighbours(folder: OpenFolder, name: str, n_items: int) -> Neighbours:
+    """Read the neighbours of all items in one modality: item rows or -1, and their cosines."""
+    arrays = map_tensors(folder.file(name))
+    with checked(folder, name):
+        items, cosines = arrays["items"], arrays["cosines"]
+        require(items.dtype == np.int64 and cosines.dtype == np.float32, f"{items.dtype} and {cosines.dtype}")
+        require(items.ndim == 2 and items.shape == cosines.shape, f"shapes {items.shape} and {cosines.shape}")
+        require(len(items) == n_items, f"{len(items)} rows of neighbours for {n_items} items")
+        require(in_range(items, -1, n_items), "a neighbour is not an item")
+        require(in_range(cosines, -LARGEST_COSINE, LARGEST_COSINE), "a cosine is not in [-1, 1]")
+        return Neighbours(items, cosines)
+
+
+def flags(values: NDArray[Any]) -> NDArray[np.bool_]:
+    """Return truth values after a check of their dtype and bytes. Raises ValueError."""
+    require(values.dtype == np.bool_, f"truth values are {values.dtype}")
+    require(np.asarray(values).view(np.uint8).max(initial=0) <= 1, "a truth value is neither 0 nor 1")
+    return np.asarray(values)
+
+
+def in_range(values: NDArray[Any], begin: float, end: float) -> bool:
+    """Whether all values are in [begin, end), for integers, or in [begin, end], for floats. NaN is not."""
+    if not values.size:
+        return True
+    low, high = values.min(), values.max()
+    return bool(begin <= low and (high < end if values.dtype.kind in "iu" else high <= end))
+
+
+def is_finite(values: NDArray[Any]) -> bool:
+    """Whether no value of an array is NaN or infinite."""
+    flat = values.reshape(-1, values.shape[-1]) if values.ndim > 1 else values.reshape(1, -1)
+    return not values.size or first_non_finite(flat) is None
