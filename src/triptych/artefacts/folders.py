@@ -126,7 +126,7 @@ def read_folder(path: Path, kind: str, read: Callable[[OpenFolder], T], listener
         before = _identity(path)
         try:
             value = read(open_folder(path, kind, listener))
-        except (ArtefactError, FileNotFoundError):
+        except Exception:  # files of the old folder and of the new one need not fit together
             if _identity(path) == before:
                 raise
         else:

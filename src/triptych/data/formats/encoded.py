@@ -53,14 +53,14 @@ def _read_encoded(folder: OpenFolder) -> EncodedFolder:
         ids, sha256, missing = (rows[name] for name in ("item_id", "sha256", "missing"))
     except (PolarsError, PanicException):
         raise folder.damaged(ROWS, "is damaged: it is not a table of items") from None
+    if not sha256.str.contains("^([0-9a-f]{64})?$").all():
+        raise folder.damaged(ROWS, "is damaged: a sha256 is not one")
     try:
         values: NDArray[Any] = np.lib.format.open_memmap(folder.file(FEATURES), mode="r")
     except (ValueError, EOFError):
         raise folder.damaged(FEATURES, "is damaged: it is not a .npy file") from None
     if values.ndim != 2 or values.shape[0] != len(ids) or values.dtype not in (np.float16, np.float32, np.float64):
         raise folder.damaged(FEATURES, f"is damaged: {values.dtype} {values.shape} for {len(ids)} items")
-    if not sha256.str.contains("^([0-9a-f]{64})?$").all():
-        raise folder.damaged(ROWS, "is damaged: a sha256 is not one")
     for name in ("encoder", "fitted"):
         if not isinstance(folder.manifest.about.get(name, {}), dict):
             raise folder.damaged(MANIFEST, f'is damaged: "{name}" is of the wrong kind')
