@@ -76,9 +76,10 @@ def no_space_errors(path: Path) -> Iterator[None]:
     """Turn the errors of a full disk, a quota and a limit of file sizes into ArtefactError. path: what is written."""
     try:
         yield
-    except OSError as error:
-        found = re.search(r"\(os error (\d+)\)", str(error)) if error.errno is None else None  # polars' errors
-        number = int(found[1]) if found else error.errno
+    except Exception as error:
+        number = error.errno if isinstance(error, OSError) else None
+        if number is None and (found := re.search(r"\(os error (\d+)\)", str(error))):  # in an error of polars
+            number = int(found[1])
         if number not in NO_SPACE:
             raise
         what, hint = NO_SPACE[number]

@@ -86,6 +86,11 @@ def writing_folder(path: Path, kind: str, about: dict[str, Any], *, overwrite: b
                 for new in (temporary / MANIFEST, temporary):
                     sync(new)
                 replace_folder(temporary, target)
+        except ArtefactError as error:
+            if not (error.where or "").startswith(str(temporary)):
+                raise
+            where = str(error.where).replace(str(temporary), str(path), 1)  # the name that the user knows
+            raise ArtefactError(error.what, where=where, hint=error.hint) from None
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
 
@@ -106,7 +111,7 @@ def open_folder(path: Path, kind: str, listener: Listener = ignore_progress) -> 
         _check_is_inside(path, name, kind)
         files.append(Expected(path / name, entry.size, entry.sha256, entry.xxh3))
     try:
-        damaged = first_damaged(files, listener, f"verifying {path.name}")
+        damaged = first_damaged(files, listener, f"verifying {path.name} (MiB)")
     except FileNotFoundError as error:
         raise _damaged(Path(error.filename or path), "is missing", kind) from None
     except OSError as error:
