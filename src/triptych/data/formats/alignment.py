@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from triptych.data.features import FeatureStream, first_non_finite
 from triptych.data.formats.features import FeatureFile
+from triptych.data.formats.row_reader import row_reader
 from triptych.data.vocabulary import Vocabulary
 from triptych.errors import InputError, location
 
@@ -71,16 +72,13 @@ def stream_features(
     Reading a chunk raises InputError, with file and row, for NaN, infinity and values too large for `store`.
     """
     dtype = np.dtype(store or ("float16" if file.values.dtype == np.float16 else "float32"))
+    read = row_reader(file.values)
 
     def rows(items: slice) -> tuple[NDArray[Any], NDArray[np.bool_]]:
         wanted = order[items]
         present = wanted >= 0
-        begin = int(wanted[0]) if len(wanted) else 0
-        if len(wanted) and begin >= 0 and np.array_equal(wanted, np.arange(begin, begin + len(wanted))):
-            chunk = np.asarray(file.values[begin : begin + len(wanted)])  # contiguous rows need no gather
-        else:
-            chunk = np.take(np.asarray(file.values), np.maximum(wanted, 0), axis=0)
-            chunk[~present] = 0
+        chunk = read(np.maximum(wanted, 0))
+        chunk[~present] = 0
         _check(file, chunk, wanted, dtype)
         chunk = chunk.astype(dtype, copy=False)
         if zero_rows == "missing":

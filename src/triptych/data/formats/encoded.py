@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from polars.exceptions import PanicException, PolarsError
 
 from triptych.artefacts import MANIFEST, Manifest, OpenFolder, read_folder
+from triptych.data.npy import map_npy
 from triptych.progress import Listener, ignore_progress
 
 KIND = "feature set"
@@ -56,8 +57,8 @@ def _read_encoded(folder: OpenFolder) -> EncodedFolder:
     if not sha256.str.contains("^([0-9a-f]{64})?$").all():
         raise folder.damaged(ROWS, "is damaged: a sha256 is not one")
     try:
-        values: NDArray[Any] = np.lib.format.open_memmap(folder.file(FEATURES), mode="r")
-    except (ValueError, EOFError):
+        values = map_npy(folder.file(FEATURES))
+    except ValueError:
         raise folder.damaged(FEATURES, "is damaged: it is not a .npy file") from None
     if values.ndim != 2 or values.shape[0] != len(ids) or values.dtype not in (np.float16, np.float32, np.float64):
         raise folder.damaged(FEATURES, f"is damaged: {values.dtype} {values.shape} for {len(ids)} items")

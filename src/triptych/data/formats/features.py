@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from triptych.artefacts import map_tensors
 from triptych.data.formats.encoded import FEATURES, ROWS, open_encoded
 from triptych.data.formats.tables import Table, check_item_ids, path_not_found, read_table
+from triptych.data.npy import map_npy
 from triptych.errors import ArtefactError, InputError, location
 
 NAMES = ("table", "features", "embeddings")  # the tensor to read if a safetensors file has several
@@ -98,8 +99,8 @@ def open_features(source: FeatureSource) -> FeatureFile:
 def open_npy(path: Path) -> NDArray[Any]:
     """Open a .npy file as a memory map. Raises InputError if it is pickled, truncated or not a .npy file."""
     try:
-        values: NDArray[Any] = np.lib.format.open_memmap(path, mode="r")
-    except (ValueError, OSError, EOFError) as error:
+        values = map_npy(path)
+    except (ValueError, OSError) as error:
         pickled = "pickle" in str(error).lower() or "object" in str(error).lower()
         problem = (
             "contains pickled objects, which are never loaded" if pickled else "is not a .npy file, or is truncated"

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import polars as pl
-from polars.exceptions import ComputeError, NoDataError, PolarsError
+from polars.exceptions import NoDataError, PanicException, PolarsError
 
+from triptych.data.formats.compressed import decompressed
 from triptych.data.parquet import read_given_parquet
 from triptych.errors import InputError, did_you_mean, location
 
@@ -156,11 +159,12 @@ def read_table(path: Path, *, header: Sequence[str] | None = None, separator: st
 
 
 def _read_separated(path: Path, header: Sequence[str] | None, separator: str | None) -> Table:
-    separator = separator or _separator(path)
+    text = _Text(path, decompressed(path))
+    separator = separator or text.separator()
     first_row = 1 if header is not None else 2
     try:
         frame = pl.read_csv(
-            path.absolute(),  # polars gives "~" at the beginning of a relative path a meaning
+            text.source,
             glob=False,
             separator=separator,
             infer_schema=False,
@@ -169,60 +173,80 @@ def _read_separated(path: Path, header: Sequence[str] | None, separator: str | N
         )
     except NoDataError:
         raise InputError("is empty", where=location(path), hint="check how it was written") from None
-    except (ComputeError, PolarsError) as error:
-        raise _parse_error(path, separator, header, str(error)) from None
+    except (PolarsError, PanicException) as error:
+        raise text.parse_error(separator, header, str(error)) from None
     if header is None:
-        _check_distinct_columns(path, separator)
+        text.check_distinct_columns(separator)
     plain = {name: name.strip().lstrip("\ufeff") for name in frame.columns}
     return Table(frame.rename(plain), path, first_row)
 
 
-def _check_distinct_columns(path: Path, separator: str) -> None:
-    """Raise InputError if two columns have the same name: the parser would rename the second one silently."""
-    with path.open(encoding="utf-8-sig", errors="replace", newline="") as text:
-        names = [name.strip() for name in next(csv.reader(text, delimiter=separator), [])]
-    repeated = [name for position, name in enumerate(names) if name in names[:position]]
-    if repeated:
-        raise InputError(
-            f'names a column twice: "{repeated[0]}"', where=location(path, row=1), hint="give each column its own name"
-        )
+@dataclass(frozen=True)
+class _Text:
+    """A text file. content: its bytes if the file is compressed, otherwise None."""
 
+    path: Path
+    content: bytes | None
 
-def _separator(path: Path) -> str:
-    """Return the usual separator of the extension if the first line has it, else the most frequent known one."""
-    usual = SEPARATORS[path.suffix]
-    with path.open("rb") as file:
-        first = file.readline(1 << 20).decode("utf-8", errors="replace")
-    if usual in first:
-        return usual
-    return max((usual, ",", "\t", ";", "|"), key=first.count)
+    @property
+    def source(self) -> Path | bytes:
+        """What polars reads; an absolute path, because "~" at the beginning of a relative one has a meaning to it."""
+        return self.path.absolute() if self.content is None else self.content
 
+    def lines(self, *, errors: str = "strict", encoding: str = "utf-8") -> IO[str]:
+        return io.TextIOWrapper(self.open(), encoding=encoding, errors=errors, newline="")
 
-def _parse_error(path: Path, separator: str, header: Sequence[str] | None, message: str) -> InputError:
-    """Return the error for a file that could not be parsed.
+    def open(self) -> IO[bytes]:
+        return self.path.open("rb") if self.content is None else io.BytesIO(self.content)
 
-    The file is read again row by row to find the bad row, because the parser's message does not name it.
-    """
-    with path.open("rb") as file:
-        for number, line in enumerate(file, start=1):
+    def check_distinct_columns(self, separator: str) -> None:
+        """Raise InputError if two columns have the same name: the parser would rename the second one silently."""
+        with self.lines(encoding="utf-8-sig", errors="replace") as text:
+            names = [name.strip() for name in next(csv.reader(text, delimiter=separator), [])]
+        repeated = [name for position, name in enumerate(names) if name in names[:position]]
+        if repeated:
+            raise InputError(
+                f'names a column twice: "{repeated[0]}"',
+                where=location(self.path, row=1),
+                hint="give each column its own name",
+            )
+
+    def separator(self) -> str:
+        """Return the usual separator of the extension if the first line has it, else the most frequent known one."""
+        usual = SEPARATORS[self.path.suffix]
+        with self.open() as file:
+            first = file.readline(1 << 20).decode("utf-8", errors="replace")
+        if usual in first:
+            return usual
+        return max((usual, ",", "\t", ";", "|"), key=first.count)
+
+    def parse_error(self, separator: str, header: Sequence[str] | None, message: str) -> InputError:
+        """Return the error for a file that could not be parsed.
+
+        The file is read again row by row to find the bad row, because the parser's message does not name it.
+        """
+        path = self.path
+        with self.open() as file:
+            for number, line in enumerate(file, start=1):
+                try:
+                    line.decode("utf-8")
+                except UnicodeDecodeError:
+                    where = location(path, row=number)
+                    return InputError("is not UTF-8 text", where=where, hint="save the file as UTF-8")
+        with self.lines() as text:
+            width = len(header) if header is not None else None
             try:
-                line.decode("utf-8")
-            except UnicodeDecodeError:
-                return InputError("is not UTF-8 text", where=location(path, row=number), hint="save the file as UTF-8")
-    with path.open(encoding="utf-8", newline="") as text:
-        width = len(header) if header is not None else None
-        try:
-            for number, fields in enumerate(csv.reader(text, delimiter=separator), start=1):
-                width = width or len(fields)
-                if len(fields) > width:
-                    return InputError(
-                        f"{len(fields)} fields"
-                        + (f" where the header has {width}" if header is None else f", expected {width}"),
-                        where=location(path, row=number),
-                        hint="quote fields that contain the separator, or correct that row",
-                    )
-        except csv.Error as error:
-            message = str(error)
-    return InputError(
-        f"cannot be parsed: {message.splitlines()[0]}", where=location(path), hint="check quotes and separators"
-    )
+                for number, fields in enumerate(csv.reader(text, delimiter=separator), start=1):
+                    width = width or len(fields)
+                    if len(fields) > width:
+                        return InputError(
+                            f"{len(fields)} fields"
+                            + (f" where the header has {width}" if header is None else f", expected {width}"),
+                            where=location(path, row=number),
+                            hint="quote fields that contain the separator, or correct that row",
+                        )
+            except csv.Error as error:
+                message = str(error)
+        return InputError(
+            f"cannot be parsed: {message.splitlines()[0]}", where=location(path), hint="check quotes and separators"
+        )
