@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,16 @@ import polars as pl
 import pytest
 
 from reliability.forged import copied, write_originals
-from triptych.artefacts import MANIFEST, Manifest, folders, hashing, open_folder, sha256_of, writing_folder
+from triptych.artefacts import (
+    MANIFEST,
+    Manifest,
+    folders,
+    hashing,
+    open_folder,
+    sha256_of,
+    write_tensor_stream,
+    writing_folder,
+)
 from triptych.artefacts.hashing import SEGMENT, checksums_of
 from triptych.data.dataset import open_dataset
 from triptych.errors import ArtefactError
@@ -196,3 +207,25 @@ def test_a_replaced_file_of_the_right_size_is_damaged(originals: Path, tmp_path:
     other.write_parquet(folder / "interactions.parquet")
     with pytest.raises(ArtefactError, match=r"interactions\.parquet: is damaged"):
         open_dataset(folder)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the peak is read from /proc")
+def test_verifying_needs_no_memory(tmp_path: Path) -> None:
+    """Large files are read in blocks; a dense matrix that is checked leaves no pages behind."""
+    n = 6000  # 144 MB
+    with writing_folder(tmp_path / "out", "test", {}) as folder:
+        matrix = np.zeros((1, n), np.float32)
+        write_tensor_stream(folder / "weights.safetensors", {"weights": ("F32", (n, n))}, {"weights": [matrix] * n})
+    code = (
+        "import sys, pathlib\n"
+        "from triptych.artefacts import map_tensors, open_folder\n"
+        "from triptych.memory import peak_resident_megabytes\n"
+        "from triptych.ranking.stored import _is_finite_in_chunks\n"
+        "path = pathlib.Path(sys.argv[1])\n"
+        "before = peak_resident_megabytes()\n"
+        "folder = open_folder(path, 'test')\n"
+        "assert _is_finite_in_chunks(map_tensors(folder.file('weights.safetensors'))['weights'])\n"
+        "print(peak_resident_megabytes() - before)"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path / "out")]
+    assert float(subprocess.run(command, capture_output=True, text=True, check=True).stdout) < 80

@@ -1,6 +1,16 @@
 """Folders and files that are written completely or not at all, and checked before anything in them is used."""
 
-from triptych.artefacts.files import json_bytes, make_folder, parse_json, read_json, write_file, writing_file
+from triptych.artefacts.files import (
+    checked_content,
+    json_bytes,
+    make_folder,
+    no_space_errors,
+    parse_json,
+    read_json,
+    read_json_lines,
+    write_file,
+    writing_file,
+)
 from triptych.artefacts.folders import OpenFolder, open_folder, read_folder, writing_folder
 from triptych.artefacts.hashing import sha256_of
 from triptych.artefacts.manifest import MANIFEST, VERSION, FileEntry, Manifest
@@ -17,13 +27,16 @@ __all__ = [
     "FileEntry",
     "Manifest",
     "OpenFolder",
+    "checked_content",
     "json_bytes",
     "make_folder",
     "map_tensors",
+    "no_space_errors",
     "open_folder",
     "parse_json",
     "read_folder",
     "read_json",
+    "read_json_lines",
     "sha256_of",
     "tensor_metadata",
     "write_file",

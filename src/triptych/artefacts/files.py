@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from triptych.artefacts.replacing import Lock, output_lock, replace_file, resolve_link, sweep, temporary_path
-from triptych.errors import ArtefactError, location
+from triptych.errors import ArtefactError, TriptychError, location
 
 NO_SPACE = {
     errno.ENOSPC: ("cannot be written: the disk is full", "free some space, then run the same command again"),
@@ -116,6 +116,42 @@ def read_json(path: Path, *, limit: int = 1 << 28) -> Any:
         raise ArtefactError(
             f"cannot be read: {os.strerror(error.errno or 0)}", where=location(path), hint=hint
         ) from None
+
+
+def read_json_lines(path: Path) -> list[dict[str, Any]]:
+    """Return the objects in a file with one JSON object per line. Raises ArtefactError if it is missing or damaged."""
+    try:
+        lines = path.read_bytes().splitlines()
+    except OSError as error:
+        problem = os.strerror(error.errno or 0)
+        raise ArtefactError(f"cannot be read: {problem}", where=location(path), hint="check the path") from None
+    objects = []
+    for number, line in enumerate(lines, start=1):
+        try:
+            value = parse_json(line)
+        except ValueError:
+            value = None
+        if not isinstance(value, dict):
+            where = location(path, row=number)
+            raise ArtefactError("is damaged: it is not a JSON object", where=where, hint="write it again")
+        objects.append(value)
+    return objects
+
+
+@contextmanager
+def checked_content(path: Path, hint: str = "write it again") -> Iterator[None]:
+    """Turn the errors of content that is of the wrong kind into an ArtefactError that names the file."""
+    try:
+        yield
+    except ArtefactError:
+        raise
+    except TriptychError as error:
+        raise ArtefactError(f"is damaged: {error.what}", where=location(path), hint=hint) from None
+    except KeyError as error:
+        raise ArtefactError(f'is damaged: "{error.args[0]}" is missing', where=location(path), hint=hint) from None
+    except (ValueError, TypeError, AttributeError, IndexError, OverflowError) as error:
+        what = (str(error).splitlines() or ["it cannot be used"])[0]
+        raise ArtefactError(f"is damaged: {what}", where=location(path), hint=hint) from None
 
 
 def _refuse(constant: str) -> None:

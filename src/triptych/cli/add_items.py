@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from triptych.cli.options import FILES, ItemIdColumn, Json, Overwrite, Quiet, Run
-from triptych.cli.printing import count_text, lacking_text, print_json, print_result, show_progress
+from triptych.cli.printing import count_text, lacking_text, open_with_progress, print_json, print_result, show_progress
 from triptych.errors import SettingsError
 
 
@@ -62,7 +62,7 @@ def command(
 
     if any((output / name).exists() for name in ("manifest.json", "run.json")):
         raise SettingsError(f"{output} is a data set or a run", hint="choose another --output")
-    recommender, dataset = open_recommender(run), open_dataset(data)
+    recommender, dataset = open_with_progress(open_recommender, run), open_with_progress(open_dataset, data)
     require_extendable(recommender, dataset)
     if (output / "model").exists() and not overwrite:
         raise SettingsError(f"{output / 'model'} exists", hint="choose another --output, or pass --overwrite")

@@ -64,7 +64,11 @@ def command(
         raise SettingsError(f"{output} exists", hint="choose another --output, or pass --overwrite")
     with show_progress() as listener:
         blended = blend(
-            [open_recommender(run) for run in runs], metric=metric, n_users=users, seed=seed, listener=listener
+            [open_recommender(run, listener) for run in runs],
+            metric=metric,
+            n_users=users,
+            seed=seed,
+            listener=listener,
         )
     blended.save(output, overwrite=overwrite)
     candidates = [{"run": str(run), **each} for run, each in zip(runs, blended.about["candidates"], strict=True)]

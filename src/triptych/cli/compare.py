@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from triptych.cli.options import COMPUTING, EVALUATION, MODEL, OUTPUT, Json, Modalities, Quiet
-from triptych.cli.printing import print_json, print_message, print_result, print_table, show_progress
+from triptych.cli.printing import (
+    open_with_progress,
+    print_json,
+    print_message,
+    print_result,
+    print_table,
+    show_progress,
+)
 from triptych.errors import SettingsError, did_you_mean
 
 if TYPE_CHECKING:
@@ -227,7 +234,7 @@ def _make_experiment(data: Path, models: str | None, settings: list[str] | None)
     from triptych.settings import parse_assignments
     from triptych.studies.experiment import Entry, Experiment, Source
 
-    open_dataset(data)
+    open_with_progress(open_dataset, data)
     names = _parse_models(models or MODELS)
     for name in names:
         model_class(name)

@@ -8,7 +8,7 @@ from typing import Annotated, Any, cast
 import typer
 
 from triptych.cli.options import EVALUATION, OUTPUT, Json, Quiet, Run
-from triptych.cli.printing import print_json, print_metrics, print_result, show_progress
+from triptych.cli.printing import open_with_progress, print_json, print_metrics, print_result, show_progress
 
 
 def command(
@@ -68,7 +68,7 @@ def command(
     from triptych.ranking.evaluate import STANDARD
     from triptych.ranking.recommender import open_recommender
 
-    recommender = open_recommender(run)
+    recommender = open_with_progress(open_recommender, run)
     requested = tuple(metrics.split(",")) if metrics else STANDARD
     with show_progress() as listener:
         report = recommender.evaluate(

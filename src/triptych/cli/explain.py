@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from triptych.cli.options import OUTPUT, Json, PictureColumn, Pictures, Run, TitleColumn
-from triptych.cli.printing import count_text, print_json, print_result
+from triptych.cli.printing import count_text, open_with_progress, print_json, print_result
 from triptych.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -82,9 +82,11 @@ def command(
         raise SettingsError(f'cannot draw "{drawing.name}"', hint="choose a file name that ends in .svg")
     if drawing is not None and item is not None and len(item) > 1:
         raise SettingsError("a drawing shows one item", hint="name one --item")
-    recommender = open_recommender(run)
+    recommender = open_with_progress(open_recommender, run)
     display = ItemDisplay(title_column, picture_column, pictures)
-    explainer = Explainer(recommender, open_dataset(data) if data is not None else None, display=display)
+    explainer = Explainer(
+        recommender, open_with_progress(open_dataset, data) if data is not None else None, display=display
+    )
     explanations = explainer.explain(user, item, n_evidence=k)
     if drawing is not None and explanations:
         write_file(drawing, draw(neighbourhood_of(explainer, explanations[0])).encode())

@@ -76,7 +76,7 @@ def command(
     with show_progress() as listener:
         result = evaluate_new_users(
             model,
-            open_dataset(data),
+            open_dataset(data, listener),
             model_settings,
             parse(TrainingSettings, training_settings, of="training"),
             folder=folder,

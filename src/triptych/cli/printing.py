@@ -6,8 +6,10 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeRemainingColumn
@@ -22,6 +24,8 @@ WIDTH_WITHOUT_TERMINAL = 120  # characters per line of a result
 
 out = Console(soft_wrap=True, highlight=False, width=None if sys.stdout.isatty() else WIDTH_WITHOUT_TERMINAL)
 err = Console(stderr=True, soft_wrap=True, highlight=False)
+
+T = TypeVar("T")
 
 _silenced = False
 
@@ -43,6 +47,12 @@ def show_progress() -> Iterator[Listener]:
             yield _bar_listener(bars)
     else:
         yield _line_listener()
+
+
+def open_with_progress(open_folder: Callable[[Path, Listener], T], path: Path) -> T:
+    """Open a folder; its files are verified, and large ones take long enough for a bar."""
+    with show_progress() as listener:
+        return open_folder(path, listener)
 
 
 def _bar_listener(bars: Bars) -> Listener:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 import typer
 
 from triptych.cli.options import OUTPUT, Json, Overwrite, Quiet, Run
-from triptych.cli.printing import print_json, print_result, print_table, show_progress
+from triptych.cli.printing import open_with_progress, print_json, print_result, print_table, show_progress
 from triptych.errors import InputError, SettingsError, UnknownIdError, location
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ def command(
         raise SettingsError("known and new users are both requested", hint="run the command once for each")
     if output is None and requested is None and new is None:
         raise SettingsError("nothing to do", hint="name an --output file, or a --user to show")
-    recommender = open_recommender(run)
+    recommender = open_with_progress(open_recommender, run)
     with show_progress() as listener:
         chunks: Iterable[Recommendations]
         if new is None:

@@ -17,7 +17,13 @@ import typer
 
 from triptych.cli.help import Command
 from triptych.cli.options import MODEL, OUTPUT, Data, Json, Modalities, Model, Quiet, Settings, Threads
-from triptych.cli.printing import print_json, print_message_from_signal_handler, print_result, show_progress
+from triptych.cli.printing import (
+    open_with_progress,
+    print_json,
+    print_message_from_signal_handler,
+    print_result,
+    show_progress,
+)
 
 if TYPE_CHECKING:
     from triptych.ranking.recommender import Recommender
@@ -98,7 +104,7 @@ def command(
     from triptych.training.loggers import open_loggers
     from triptych.training.settings import TrainingSettings
 
-    dataset = open_dataset(data)
+    dataset = open_with_progress(open_dataset, data)
     if modalities is not None:
         dataset = dataset.with_modalities(parse_modalities(modalities))
     values: dict[str, Any] = read_toml(settings_file) if settings_file else {}

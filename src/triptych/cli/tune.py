@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from triptych.cli.options import COMPUTING, MODEL, OUTPUT, Data, Json, Modalities, Model, Quiet, Settings
-from triptych.cli.printing import print_json, print_result, print_table, show_progress
+from triptych.cli.printing import open_with_progress, print_json, print_result, print_table, show_progress
 
 TRIALS_SHOWN = 10  # in the table
 SEARCH = "Search"
@@ -90,7 +90,7 @@ def command(
     from triptych.studies.tune import BEST, settings_text, tune
     from triptych.training.settings import TrainingSettings
 
-    dataset = open_dataset(data)
+    dataset = open_with_progress(open_dataset, data)
     if modalities is not None:
         dataset.with_modalities(parse_modalities(modalities))  # raises an error for an unknown modality
     fixed = parse_assignments(settings or [])

@@ -61,7 +61,7 @@ def write_recommendations(chunks: Iterable[Recommendations], path: Path, *, over
         raise SettingsError(f'cannot write "{path.name}"', hint="end the name in .parquet or .csv")
     if path.exists() and not overwrite:
         raise ArtefactError("already exists", where=location(path), hint="choose another name, or pass overwrite")
-    with writing_file(path) as temporary:
+    with writing_file(path, overwrite=overwrite) as temporary:
         return _stream_csv(chunks, temporary) if path.suffix == ".csv" else _stream_parquet(chunks, temporary)
 
 

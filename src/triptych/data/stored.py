@@ -13,13 +13,12 @@ import polars as pl
 from numpy.typing import NDArray
 from polars.exceptions import PolarsError
 
-from triptych.artefacts import MANIFEST, OpenFolder, map_tensors, read_json
+from triptych.artefacts import MANIFEST, OpenFolder, checked_content, map_tensors, read_json
 from triptych.data.features import MODALITY_NAME, Features, first_non_finite
 from triptych.data.interactions import Interactions
 from triptych.data.neighbours import Neighbours
 from triptych.data.parquet import read_stored_parquet
 from triptych.data.vocabulary import Vocabulary
-from triptych.errors import ArtefactError, InputError
 
 N_SPLITS = 3
 INDEX_TYPES = (np.dtype(np.int32), np.dtype(np.int64))
@@ -38,15 +37,11 @@ class StoredLog:
 @contextmanager
 def checked(folder: OpenFolder, name: str) -> Iterator[None]:
     """Turn an error about the content of a file into an ArtefactError that names the file."""
-    try:
-        yield
-    except ArtefactError:
-        raise
-    except InputError as error:
-        raise folder.damaged(name, f"is damaged: {error.what}") from None
-    except (ValueError, KeyError, TypeError, IndexError, OverflowError, PolarsError) as error:
-        lines = str(error).splitlines() or [type(error).__name__]
-        raise folder.damaged(name, f"is damaged: {lines[0]}") from None
+    with checked_content(folder.path / name, f"write the {folder.manifest.kind} again"):
+        try:
+            yield
+        except PolarsError as error:
+            raise ValueError(str(error)) from None
 
 
 def require(condition: object, problem: str) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,12 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from triptych.artefacts import checked_content, read_json, read_json_lines
 from triptych.data.dataset import open_dataset, parse_modalities
 from triptych.errors import TriptychError
 from triptych.models.registry import model_class
 from triptych.progress import Listener, Progress, ignore_progress
 from triptych.ranking.recommender import Recommender, open_recommender
 from triptych.ranking.scorer import ItemWeights
+from triptych.settings import parse
 from triptych.studies.experiment import Experiment
 from triptych.studies.measure import measure
 from triptych.studies.processes import error_text, run_each, train_arguments
@@ -200,8 +201,9 @@ def _set_aside(run: Path, best: Path) -> None:
     """Rename a run if it has other settings than the best trial: an earlier, shorter search had another best trial."""
     if not (run / ABOUT).is_file():
         return
-    before, now = (json.loads((each / ABOUT).read_text(encoding="utf-8")) for each in (run, best))
-    equal = all({**before[key], "seed": 0} == {**now[key], "seed": 0} for key in ("settings", "training"))
+    before, now = (read_json(each / ABOUT) for each in (run, best))
+    with checked_content(run / ABOUT, hint="delete that run folder"):
+        equal = all({**before[key], "seed": 0} == {**now[key], "seed": 0} for key in ("settings", "training"))
     if not equal:
         n = sum(1 for each in run.parent.iterdir() if each.name.startswith(f"{run.name}-before-"))
         run.rename(run.with_name(f"{run.name}-before-{n + 1}"))
@@ -222,23 +224,25 @@ def _result(experiment: Experiment, task: Task, listener: Listener) -> RunResult
         measurement = measure(
             evaluation.scorer, evaluation.relevant, evaluation.seen, train, experiment.metrics, listener
         )
+        return RunResult(measurement, _cost(task.run, recommender))
     except TriptychError as error:
         return error_text(error)
-    return RunResult(measurement, _cost(task.run, recommender))
 
 
 def _cost(run: Path, recommender: Recommender) -> Cost:
-    cost = json.loads((run / COST).read_text(encoding="utf-8"))
-    best_epoch, to_best = recommender.about.get("best_epoch"), cost["seconds"]
+    cost, best_epoch = read_json(run / COST), recommender.about.get("best_epoch")
+    epochs = read_json_lines(run / "metrics.jsonl") if best_epoch is not None else []
+    with checked_content(run / COST):
+        to_best = cost["seconds"]
     if best_epoch is not None:
-        lines = (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
-        epochs = [json.loads(line) for line in lines]
-        seconds = sum(epoch["seconds"] for epoch in epochs if epoch["epoch"] <= best_epoch)
-        to_best = min(to_best, seconds)  # one of them is rounded
+        with checked_content(run / "metrics.jsonl"):
+            seconds = sum(epoch["seconds"] for epoch in epochs if epoch["epoch"] <= best_epoch)
+            to_best = min(to_best, seconds)  # one of them is rounded
     arrays = recommender.scorer.arrays() if isinstance(recommender.scorer, ItemWeights) else {}
     n_parameters = sum(array.size for name, array in arrays.items() if name.endswith(("weights", "data")))
     n_parameters += sum(parameter.numel() for parameter in recommender.parameters.values())
-    return Cost(n_parameters=n_parameters, seconds_to_best=to_best, **cost)
+    with checked_content(run / COST):
+        return parse(Cost, {**cost, "n_parameters": n_parameters, "seconds_to_best": to_best})
 
 
 def _result_text(task: Task, result: RunResult | str, experiment: Experiment) -> str:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from triptych.artefacts import json_bytes, write_file
+from triptych.artefacts import checked_content, json_bytes, read_json, write_file
 from triptych.errors import ArtefactError, location
 from triptych.ranking.protocol import EvaluationProtocol, Exclude, HeldOut, Items
 from triptych.settings import parse
@@ -58,23 +57,24 @@ def write_comparison(rows: Sequence[Row], experiment: Experiment, folder: Path) 
 
 
 def read_comparison(folder: Path) -> Comparison:
-    """Read the comparison in a folder. Raises ArtefactError if there is none, or if its format is not known."""
+    """Read the comparison in a folder. Raises ArtefactError if it is missing, damaged or of a newer format."""
     path = folder / FILE
     if not path.is_file():
         raise ArtefactError(
             "holds no comparison", where=location(folder), hint="run: triptych compare … --output FOLDER"
         )
-    table = json.loads(path.read_text(encoding="utf-8"))
-    version = table.pop("format", 1)
-    if version == 1:
-        table = _from_format_1(table)
-    elif version != FORMAT:
-        raise ArtefactError(
-            f"was written by a newer triptych (format {version})", where=location(path), hint="upgrade triptych"
-        )
-    for row in table["rows"]:
-        row["runs"] = [folder / run for run in row["runs"]]
-    return parse(Comparison, table)
+    table = read_json(path)
+    with checked_content(path, hint="run the same command again to write it"):
+        version = table.pop("format", 1)
+        if version == 1:
+            table = _from_format_1(table)
+        elif version != FORMAT:
+            raise ArtefactError(
+                f"was written by a newer triptych (format {version})", where=location(path), hint="upgrade triptych"
+            )
+        for row in table["rows"]:
+            row["runs"] = [folder / run for run in row["runs"]]
+        return parse(Comparison, table)
 
 
 def _from_format_1(table: dict[str, Any]) -> dict[str, Any]:

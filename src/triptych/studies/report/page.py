@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from triptych.artefacts import write_file
+from triptych.artefacts import checked_content, read_json_lines, write_file
 from triptych.errors import TriptychError, location
 from triptych.explaining.item_display import ItemDisplay
 from triptych.progress import Listener, ignore_progress, track
@@ -128,5 +127,7 @@ def _curves(rows: Sequence[Row]) -> Curves:
     for row in rows:
         path = row.runs[0] / "metrics.jsonl"
         if path.is_file():
-            curves[row.label] = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+            epochs = read_json_lines(path)
+            with checked_content(path):
+                curves[row.label] = [{name: float(each[name]) for name in ("epoch", *each)} for each in epochs]
     return curves
