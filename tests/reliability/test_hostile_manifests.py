@@ -17,7 +17,8 @@ from reliability.forged import copied, forge, write_originals
 from triptych.artefacts import MANIFEST, open_folder
 from triptych.artefacts.manifest import parse_manifest
 from triptych.data.dataset import open_dataset
-from triptych.errors import ArtefactError
+from triptych.errors import ArtefactError, InputError
+from triptych.explaining.explainer import Explainer
 from triptych.ranking.recommender import open_recommender
 
 
@@ -39,6 +40,12 @@ ABOUTS: list[tuple[str, str, Callable[[dict[str, Any]], object]]] = [
     ("data", "a modality without a file", lambda about: about["modalities"].update(audio=about["modalities"]["image"])),
     ("bpr", "a number as the model", lambda about: about.update(model=7)),
     ("bpr", "a list of settings", lambda about: about.update(settings=[])),
+    ("bpr", "no settings", lambda about: about.pop("settings")),
+    ("bpr", "no modalities", lambda about: about.pop("modalities")),
+    ("blend", "one model of two", lambda about: about["models"].pop()),
+    ("blend", "a model that is a number", lambda about: about.update(models=[7, 8])),
+    ("blend", "models without settings", lambda about: about["models"][0].pop("settings")),
+    ("blend", "no models", lambda about: about.pop("models")),
     ("blend", "models that are no list", lambda about: about.update(models="all")),
 ]
 
@@ -110,3 +117,14 @@ def test_a_manifest_that_is_none_is_refused(originals: Path, tmp_path: Path, con
 def test_any_bytes_are_a_manifest_or_a_value_error(content: bytes) -> None:
     with suppress(ValueError):
         parse_manifest(content)
+
+
+def test_a_recommender_without_a_name_opens_and_says_so_when_the_name_is_needed(
+    originals: Path, tmp_path: Path
+) -> None:
+    folder = copied(originals / "bpr", tmp_path / "bpr")
+    forge(folder, lambda _: None, lambda about: about.clear())
+    recommender = open_recommender(folder)
+    assert recommender.recommend(k=1).items.shape == (30, 1)
+    with pytest.raises(InputError, match="does not say which model it is"):
+        Explainer(recommender).explain("u01")

@@ -66,7 +66,7 @@ def attribution_method(recommender: Recommender, dataset: Dataset | None) -> Att
     scorer, train = recommender.scorer, recommender.split.train.interactions
     if isinstance(scorer, Blend):
         return _from_blend(recommender, scorer, dataset)
-    name = str(recommender.about["model"])
+    name = recommender.model_name
     kind = model_class(name)
     if kind.needs_features and dataset is None and recommender.about["modalities"]:
         raise InputError(f"{name} uses features, and a run does not contain them", hint=HINT)

@@ -30,7 +30,6 @@ from triptych.ranking.topk import check_k, rank_all
 
 KIND = "recommender"
 RUN, MODEL = "run.json", "model"  # in a run folder: its description, and the recommender once training is finished
-KINDS = {"model": str, "settings": dict, "modalities": dict, "models": list, "weights": list}  # in `about`
 Unknown = Literal["raise", "warn", "popular"]
 
 
@@ -47,6 +46,13 @@ class Recommender:
     dataset: Dataset
     parameters: Mapping[str, Tensor] = field(default_factory=dict)
     about: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def model_name(self) -> str:
+        """The name of the model. Raises InputError if the recommender does not say it."""
+        if "model" not in self.about:
+            raise InputError("does not say which model it is", hint='put its name into `about` as "model"')
+        return str(self.about["model"])
 
     @property
     def factors(self) -> Factors:
@@ -237,10 +243,24 @@ def _read_recommender(folder: OpenFolder) -> Recommender:
     scorer = read_scorer(folder, train)
     about = dict(folder.manifest.about)
     about = about if folder.manifest.version > 1 else _about_of_format_1(about)
+    n_models = len(scorer.scorers) if isinstance(scorer, Blend) else 0
     with checked(folder, MANIFEST):
-        for name, kind in KINDS.items():
-            require(isinstance(about.get(name, kind()), kind), f'"{name}" is of the wrong kind')
+        _check_about(about, n_models)
     return Recommender(scorer, dataset, read_parameters(folder), about)
+
+
+def _check_about(about: Mapping[str, Any], n_models: int = 0) -> None:
+    """Raise ValueError unless the description of a model that says its name is whole. n_models: of a blend, else 0."""
+    if "model" not in about:  # a scorer of the user's own
+        return
+    kinds = {"model": str, "models": list} if n_models else {"model": str, "settings": dict, "modalities": dict}
+    for name, kind in kinds.items():
+        require(isinstance(about.get(name), kind), f'"{name}" is missing or of the wrong kind')
+    if n_models:
+        require(len(about["models"]) == n_models, f"{len(about['models'])} descriptions of {n_models} models")
+        for each in about["models"]:
+            require(isinstance(each, dict), "the description of a model is of the wrong kind")
+            _check_about(each)
 
 
 def _about_of_format_1(about: Mapping[str, Any]) -> dict[str, Any]:

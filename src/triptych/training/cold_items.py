@@ -60,7 +60,7 @@ def require_extendable(recommender: Recommender, dataset: Dataset) -> None:
 
     dataset: the data set that the model was trained on, with or without new items after the known ones.
     """
-    known, name = recommender.dataset, recommender.about["model"]
+    known, name = recommender.dataset, recommender.model_name
     if isinstance(recommender.scorer, Blend):
         raise InputError("new items cannot be added to a blend", hint="add the items to its models, and blend those")
     if not model_class(name).needs_features or not recommender.about["modalities"]:

@@ -24,7 +24,7 @@ def load_model(recommender: Recommender, dataset: Dataset) -> TrainedModel:
     Raises InputError if the model is not a trained one, or was trained on other users, items or modalities.
     """
     check_data(recommender, dataset)
-    kind = model_class(recommender.about["model"])
+    kind = model_class(recommender.model_name)
     modalities = list(recommender.about["modalities"]) if kind.needs_features else []
     if not set(modalities) <= set(dataset.features):
         raise InputError(OTHER_DATA, hint=HINT)
