@@ -1,22 +1,28 @@
 """Typed settings from text: parse a table of values into a frozen dataclass, or say "did you mean …?".
 
 A setting is written once, as a field of a frozen dataclass next to the class that uses it: name, type with range,
-default and meaning.
+default and meaning. `checked` makes the class refuse other values, however an instance is made.
 
-    n_layers: Annotated[int, Interval(ge=0, le=16), Doc("propagation layers L")] = 2
+    @dataclass(frozen=True)
+    @checked
+    class Settings:
+        n_layers: Annotated[int, Interval(ge=0, le=16), Doc("propagation layers L")] = 2
 """
 
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
+from types import UnionType
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
+import numpy as np
 from annotated_types import Interval
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 from typing_extensions import Doc
 
 from triptych.errors import SettingsError, did_you_mean, location
@@ -26,12 +32,14 @@ T = TypeVar("T")
 
 @dataclasses.dataclass(frozen=True)
 class Setting:
-    """The description of one setting, for help pages. kind: its type and range as text."""
+    """The description of one setting, for help pages. kind: its type and range as text. choices: if it has only few."""
 
     name: str
     kind: str
     default: object
     meaning: str
+    choices: tuple[str, ...] = ()
+    required: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,17 +71,33 @@ def parse(kind: type[T], values: Mapping[str, object], *, of: str = "") -> T:
     for name in values:
         if name not in known:
             raise SettingsError(f'unknown setting "{name}"{suffix}', hint=did_you_mean(name, known))
-    try:
-        parsed = TypeAdapter(kind).validate_python(dict(values))
-    except ValidationError as error:
-        first = error.errors()[0]
-        name = str(first["loc"][0]) if first["loc"] else "?"
-        raise _value_error(kind, name, first["input"], _lower_first(first["msg"]), suffix) from None
-    for name in known:
-        value = getattr(parsed, name)
-        if isinstance(value, float) and not math.isfinite(value):
-            raise _value_error(kind, name, value, "input should be a finite number", suffix)
-    return parsed
+    valid = {name: _valid(kind, name, value, suffix, from_text=True) for name, value in values.items()}
+    for field in dataclasses.fields(kind):  # type: ignore[arg-type]
+        required = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+        if required and field.name not in valid:
+            raise SettingsError(f'setting "{field.name}"{suffix} is missing', hint="give it a value")
+    return kind(**valid)
+
+
+def checked(kind: type[T]) -> type[T]:
+    """Make a settings class check its values, from Python too; it stands below `@dataclass(frozen=True)`.
+
+    Each value must have the type and the range of its field, and text is not a number. Whole numbers are good for
+    float, numpy's numbers and lists are converted. Making an instance raises SettingsError with the setting, the value
+    and the range.
+    """
+    own_check = getattr(kind, "__post_init__", None)
+
+    def check(self: T) -> None:
+        owner = f" of {kind.__qualname__.removesuffix('.Settings')}"
+        for field in dataclasses.fields(self):  # type: ignore[arg-type]
+            value = _valid(type(self), field.name, getattr(self, field.name), owner, from_text=False)
+            object.__setattr__(self, field.name, value)
+        if own_check is not None:
+            own_check(self)
+
+    kind.__post_init__ = check  # type: ignore[attr-defined]
+    return kind
 
 
 def split_settings(
@@ -94,12 +118,45 @@ def split_settings(
     )
 
 
-def _value_error(kind: type[Any], name: str, value: object, reason: str, suffix: str) -> SettingsError:
+def _valid(kind: type[Any], name: str, value: object, suffix: str, *, from_text: bool) -> Any:
+    """Return a value in the type of its field. from_text: also read it from text. Raises SettingsError."""
+    if isinstance(value, np.generic):
+        value = value.item()
+    field = _fields(kind)[name]  # type: ignore[arg-type]  # classes are hashable
+    if isinstance(value, list) and not from_text:
+        value = tuple(value) if field.is_tuple else value
+    try:  # True and False are numbers in Python, but never meant as such
+        return field.adapter.validate_python(value, strict=not from_text or isinstance(value, bool))
+    except ValidationError as error:
+        reason = _lower_first(error.errors()[0]["msg"])
     setting = {setting.name: setting for setting in describe(kind)}[name]
-    return SettingsError(
-        f'setting "{name}"{suffix} cannot be {value!r}: {reason}',
-        hint=f"{setting.meaning} ({setting.kind}, default {setting.default})",
-    )
+    default = "" if setting.required else f", default {setting.default}"
+    hint = f"{setting.meaning} ({setting.kind}{default})"
+    if setting.choices and (close := did_you_mean(str(value), setting.choices)).startswith("did"):
+        hint = f"{close} {hint}"
+    raise SettingsError(f'setting "{name}"{suffix} cannot be {value!r}: {reason}', hint=hint)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Field:
+    """How values of one field are checked."""
+
+    adapter: TypeAdapter[Any]
+    is_tuple: bool
+
+
+@functools.cache
+def _fields(kind: type[Any]) -> dict[str, _Field]:
+    hints = get_type_hints(kind, include_extras=True)
+    return {field.name: _field(hints[field.name]) for field in dataclasses.fields(kind)}
+
+
+def _field(hint: Any) -> _Field:
+    base = get_args(hint)[0] if hasattr(hint, "__metadata__") else hint
+    kinds = (base, *get_args(base)) if isinstance(base, UnionType) else (base,)
+    # config cannot be given to a dataclass, whose fields have checks of their own
+    config = None if dataclasses.is_dataclass(base) else ConfigDict(allow_inf_nan=False)
+    return _Field(TypeAdapter(hint, config=config), any((get_origin(each) or each) is tuple for each in kinds))
 
 
 def describe(kind: type[Any]) -> list[Setting]:
@@ -112,7 +169,9 @@ def describe(kind: type[Any]) -> list[Setting]:
         base = get_args(hint)[0] if notes else hint
         meaning = next((note.documentation for note in notes if isinstance(note, Doc)), "")
         default = field.default if field.default is not dataclasses.MISSING else None
-        rows.append(Setting(field.name, _kind(base, notes), default, meaning))
+        required = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+        choices = tuple(map(str, get_args(base))) if get_origin(base) is Literal else ()
+        rows.append(Setting(field.name, _kind(base, notes), default, meaning, choices, required))
     return rows
 
 

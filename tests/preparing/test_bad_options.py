@@ -76,11 +76,13 @@ CASES: dict[str, Broken] = {
     ),
     # options
     "k-core below zero": option(
-        '"k_core" of prepare cannot be -1', None, "at least this many", SettingsError, k_core=-1
+        '"k_core" of PrepareSettings cannot be -1', None, "at least this many", SettingsError, k_core=-1
     ),
-    "unknown value of nulls": option('"nulls" of prepare cannot be', None, "error or drop", SettingsError, nulls="no"),
+    "unknown value of nulls": option(
+        '"nulls" of PrepareSettings cannot be', None, "error or drop", SettingsError, nulls="no"
+    ),
     "unknown value of unknown_items": option("error", None, "drop or keep", SettingsError, unknown_items="ignore"),
-    "unknown precision": option('"store" of prepare', None, "float16", SettingsError, store="float8"),
+    "unknown precision": option('"store" of PrepareSettings', None, "float16", SettingsError, store="float8"),
     "minimum rating that is not a number": option(
         '"min_rating" of', None, "rated below", SettingsError, min_rating="high"
     ),
@@ -90,10 +92,12 @@ CASES: dict[str, Broken] = {
     "minimum rating that leaves nothing": option("is left of 4 after cleaning", "log.csv", "loosen", min_rating=6.0),
     "k-core that leaves nothing": option("is left of 4 after cleaning", "log.csv", "loosen the cleaning", k_core=5),
     "shares above one": option("add up to more than 1", None, "0.8", SettingsError, train=0.9, validation=0.5),
-    "no share for train": option('"train" of prepare cannot be 0.0', None, "share of train", SettingsError, train=0.0),
+    "no share for train": option(
+        '"train" of PrepareSettings cannot be 0.0', None, "share of train", SettingsError, train=0.0
+    ),
     "split by time without times": option("needs times", None, "name the time", time_column="-", split="time"),
     "given split without a split column": option("has no split", None, "name the split column", split="given"),
-    "unknown split": option('"split" of prepare', None, "leave-one-out", SettingsError, split="tme"),
+    "unknown split": option('"split" of PrepareSettings', None, "leave-one-out", SettingsError, split="tme"),
     "unknown format": option('format "movielense"', None, 'mean "movielens"?', SettingsError, format="movielense"),
     "multi-valued without a separator": option(
         '"genre=" is not COLUMN=', None, "genres=|", SettingsError, multi=("genre=",)

@@ -240,7 +240,7 @@ def test_a_run_with_other_settings_is_not_reused(
         (["--models", "ease", "--set", "bm3.dropout=0.5"], "is not a setting of a compared model"),
         (["--models", "ease", "--metrics", "ndgc@50"], "ndcg"),
         (["--models", "ease", "--split", "tets"], 'did you mean "test"'),
-        (["--models", "ease", "--exclude", "nothing"], 'unknown exclude "nothing"'),
+        (["--models", "ease", "--exclude", "nothing"], '"exclude" of Experiment cannot be'),
         (["--models", "lightgcn", "--set", "lightgcn.n_layers=99"], "less than or equal to 16"),
         (["--models", "lightgcn", "--set", "metric=ndgc@50"], 'did you mean "ndcg"'),
         (["--models", "lightgcn", "--set", "seed=3"], "--seeds"),

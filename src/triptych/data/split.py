@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from typing import Literal, get_args
 
 import numpy as np
@@ -13,6 +16,7 @@ from triptych.data.interactions import Interactions
 from triptych.errors import InputError, SettingsError, did_you_mean
 from triptych.seeds import Purpose, numpy_generator
 
+Shares = tuple[Fraction, Fraction, Fraction]  # of train, validation and test
 How = Literal["ratio", "leave-one-out", "time", "cold-items", "given"]
 TRAIN, VALIDATION, TEST = range(len(SPLITS))  # the values of `Dataset.split_codes`
 
@@ -57,8 +61,9 @@ def split(
     """Split a data set. how=None uses the split that the data set carries, or `ratio` if it has none.
 
     ratio: each user's interactions are divided at random by `ratios` into train, validation and test. The numbers for
-    validation and test are rounded down. A user with at least three interactions gives at least one to each of them;
-    other users keep all of theirs in train.
+    validation and test are rounded down, and train has the others. A user with at least three interactions gives at
+    least one to each of them whose share is not 0, so that short histories can be measured too; other users keep all of
+    theirs in train.
     leave-one-out: each user's last interaction is for test, the one before it for validation. Order is by time, or
     random if there are no times. Users with fewer than three interactions stay in train.
     time: one point in time for all users. The first `ratios[0]` of all interactions are for train, and so on.
@@ -66,6 +71,7 @@ def split(
     other items are split as by `ratio`, so validation has warm items only. A model can learn a held-out item from its
     content only; such an item is never sampled as a negative.
     given: by the split column that was read with the interactions.
+    Shares are exact: 0.1 is a tenth, and what is left of 1 after 0.7 and 0.3 is 0. A share of 0 gets nothing.
     Raises SettingsError for an unknown `how` or bad ratios, InputError if the data set lacks what `how` needs.
     """
     return Split.from_dataset(assign_split(dataset, how, ratios=ratios, seed=seed))
@@ -83,33 +89,35 @@ def assign_split(
         how = "given" if dataset.split_codes is not None else "ratio"
     if how not in get_args(How):
         raise SettingsError(f'unknown split "{how}"', hint=did_you_mean(how, get_args(How)))
-    if len(ratios) != 3 or min(ratios) < 0 or ratios[0] <= 0 or abs(sum(ratios) - 1) > 1e-6:
-        raise SettingsError(
-            f"split ratios {ratios} must be three shares that add up to 1", hint="for example 0.8,0.1,0.1"
-        )
+    shares = _exact_shares(ratios)
     if how == "given":
         if dataset.split_codes is None:
             raise InputError("the data set has no split", hint="name the split column, or split by ratio")
         return dataset if "split" in dataset.about else _with_codes(dataset, dataset.split_codes, "as given")
     if how == "ratio":
-        codes = _by_ratio(dataset.interactions, ratios, seed)
-        description = f"{_ratios_text(ratios)} per user, seed {seed}"
+        codes = _by_ratio(dataset.interactions, shares, seed)
+        description = f"{_shares_text(shares)} per user, seed {seed}"
     elif how == "cold-items":
-        codes = _by_ratio(dataset.interactions, ratios, seed)
-        held_out = _draw_items(dataset.n_items, ratios[2], seed)
+        codes = _by_ratio(dataset.interactions, shares, seed)
+        held_out = _draw_items(dataset.n_items, shares[2], seed)
         if not held_out.any():
             raise SettingsError("no item is held out", hint="leave a share for test, for example 0.8,0.1,0.1")
         codes[held_out[dataset.interactions.items]] = TEST
         description = (
-            f"{ratios[2]:g} of the items held out whole, the others {_ratios_text(ratios)} per user, seed {seed}"
+            f"{float(shares[2]):g} of the items held out whole, the others {_shares_text(shares)} per user, seed {seed}"
         )
     elif how == "leave-one-out":
         codes = _leave_one_out(dataset, seed)
         description = "leave one out, by time" if dataset.times is not None else f"leave one out at random, seed {seed}"
     else:
-        codes = _by_time(dataset, ratios)
-        description = f"{_ratios_text(ratios)} by global time"
+        codes = _by_time(dataset, shares)
+        description = f"{_shares_text(shares)} by global time"
     return _with_codes(dataset, codes, description)
+
+
+def exact_share(share: float) -> Fraction:
+    """Return a share as the fraction that is meant: 0.1 is a tenth, and 5.55e-17, an error of rounding, is 0."""
+    return Fraction(share).limit_denominator(10**9)
 
 
 def rank_within_user(interactions: Interactions, order: NDArray[np.float64]) -> NDArray[np.int64]:
@@ -124,11 +132,20 @@ def _with_codes(dataset: Dataset, codes: NDArray[np.int8], description: str) -> 
     return replace(dataset, split_codes=codes, about={**dataset.about, "split": description})
 
 
-def _ratios_text(ratios: tuple[float, float, float]) -> str:
-    return ":".join(f"{share:g}" for share in ratios)
+def _exact_shares(ratios: Sequence[float]) -> Shares:
+    """Return the shares of train, validation and test as fractions. Raises SettingsError."""
+    if len(ratios) == 3 and all(math.isfinite(each) for each in ratios):
+        train, validation, test = map(exact_share, ratios)
+        if train > 0 and validation >= 0 and test >= 0 and abs(train + validation + test - 1) <= 1e-6:
+            return train, validation, test
+    raise SettingsError(f"split ratios {ratios} must be three shares that add up to 1", hint="for example 0.8,0.1,0.1")
 
 
-def _draw_items(n_items: int, share: float, seed: int) -> NDArray[np.bool_]:
+def _shares_text(shares: Shares) -> str:
+    return ":".join(f"{float(share):g}" for share in shares)
+
+
+def _draw_items(n_items: int, share: Fraction, seed: int) -> NDArray[np.bool_]:
     """bool [n_items]: a random share of the items."""
     drawn = np.zeros(n_items, dtype=np.bool_)
     generator = numpy_generator(seed, Purpose.COLD_ITEMS)
@@ -136,21 +153,26 @@ def _draw_items(n_items: int, share: float, seed: int) -> NDArray[np.bool_]:
     return drawn
 
 
-def _by_ratio(interactions: Interactions, ratios: tuple[float, float, float], seed: int) -> NDArray[np.int8]:
+def _by_ratio(interactions: Interactions, shares: Shares, seed: int) -> NDArray[np.int8]:
     generator = numpy_generator(seed, Purpose.RATIO_SPLIT)
     rank = rank_within_user(interactions, generator.random(len(interactions)))
     counts = interactions.user_degrees[interactions.users]
     # from the end: the last share is test, the share before it validation, rounded down; the rest is train
-    n_test = np.floor(counts * ratios[2] + 1e-9).astype(np.int64)
-    n_validation = np.floor(counts * ratios[1] + 1e-9).astype(np.int64)
+    n_test, n_validation = _rounded_down(counts, shares[2]), _rounded_down(counts, shares[1])
     # short histories: at 8:1:1 a user with five interactions would give none; one each is held out
-    needs_test = (ratios[2] > 0) & (n_test == 0) & (counts >= 3)
-    needs_validation = (ratios[1] > 0) & (n_validation == 0) & (counts >= 3)
+    needs_test = (shares[2] > 0) & (n_test == 0) & (counts >= 3)
+    needs_validation = (shares[1] > 0) & (n_validation == 0) & (counts >= 3)
     n_test, n_validation = n_test + needs_test, n_validation + needs_validation
     codes = np.zeros(len(interactions), dtype=np.int8)
     codes[rank >= counts - n_test - n_validation] = VALIDATION
     codes[rank >= counts - n_test] = TEST
     return codes
+
+
+def _rounded_down(counts: NDArray[np.int64], share: Fraction) -> NDArray[np.int64]:
+    """int64 [n]: the share of each count, rounded down, in whole numbers of any size."""
+    distinct, where = np.unique(counts, return_inverse=True)
+    return np.array([math.floor(int(count) * share) for count in distinct], dtype=np.int64)[where]
 
 
 def _leave_one_out(dataset: Dataset, seed: int) -> NDArray[np.int8]:
@@ -167,15 +189,15 @@ def _leave_one_out(dataset: Dataset, seed: int) -> NDArray[np.int8]:
     return codes
 
 
-def _by_time(dataset: Dataset, ratios: tuple[float, float, float]) -> NDArray[np.int8]:
+def _by_time(dataset: Dataset, shares: Shares) -> NDArray[np.int8]:
     if dataset.times is None:
         raise InputError("a split by time needs times", hint="name the time column, or choose another split")
     moments = np.sort(dataset.times)
     n = len(moments)
-    first, second = (min(n - 1, round(n * share)) for share in (ratios[0], ratios[0] + ratios[1]))
+    first, second = (min(n - 1, round(n * share)) for share in (shares[0], shares[0] + shares[1]))
     codes = np.zeros(n, dtype=np.int8)
-    if ratios[0] < 1:
+    if shares[0] < 1:
         codes[dataset.times >= moments[first]] = VALIDATION  # all interactions of one moment stay on one side
-    if ratios[2] > 0:
+    if shares[2] > 0:
         codes[dataset.times >= moments[second]] = TEST
     return codes

@@ -26,7 +26,6 @@ from triptych.encoding.journal import Journal, open_journal
 from triptych.encoding.settings import EncodeSettings
 from triptych.errors import InputError, SettingsError, TriptychError
 from triptych.progress import Listener, Progress, ignore_progress
-from triptych.settings import parse
 
 BATCHES_AHEAD = 2  # batches that are prepared while one is encoded
 
@@ -57,7 +56,7 @@ def encode(
     Raises InputError if no input can be encoded, SettingsError, and ArtefactError if `output` belongs to another
     encoder, is not a folder of features, or is in use by another process.
     """
-    settings = parse(EncodeSettings, vars(settings or EncodeSettings()), of="encode")
+    settings = settings or EncodeSettings()
     if encoder.input_kind != inputs.input_kind:
         raise SettingsError(
             f'"{encoder.name}" encodes {encoder.input_kind}, not {inputs.input_kind}', hint="name another encoder"

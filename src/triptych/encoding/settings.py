@@ -9,9 +9,11 @@ from annotated_types import Interval
 from typing_extensions import Doc
 
 from triptych.content.pictures import MAX_PIXELS
+from triptych.settings import checked
 
 
 @dataclass(frozen=True)
+@checked
 class EncodeSettings:
     """Settings of `encode`."""
 

@@ -20,7 +20,7 @@ from triptych.models.decomposition import BIAS, COLLABORATIVE, CONTENT, FactorBl
 from triptych.models.feature_rows import FeatureRows, feature_tensor, random_projection
 from triptych.models.model import Batch, TrainedModel
 from triptych.ranking.scorer import Factors
-from triptych.settings import Choices, SearchSpace
+from triptych.settings import Choices, SearchSpace, checked
 
 
 class BM3(TrainedModel):
@@ -54,6 +54,7 @@ class BM3(TrainedModel):
     """
 
     @dataclass(frozen=True)
+    @checked
     class Settings:
         """BM3's settings."""
 

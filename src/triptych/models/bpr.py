@@ -15,7 +15,7 @@ from triptych.graph.sparse_rows import gather_rows
 from triptych.models.building_blocks import BPR_FLOOR, bpr, norm_penalty, xavier_table
 from triptych.models.model import Batch, TrainedModel
 from triptych.ranking.scorer import Factors
-from triptych.settings import Choices, SearchSpace
+from triptych.settings import Choices, SearchSpace, checked
 
 
 class BPR(TrainedModel):
@@ -28,6 +28,7 @@ class BPR(TrainedModel):
     """
 
     @dataclass(frozen=True)
+    @checked
     class Settings:
         """BPR-MF's settings."""
 

@@ -20,7 +20,7 @@ from triptych.models.model import ClosedFormModel, ItemAttributions
 from triptych.models.ridge import item_weights
 from triptych.progress import Listener, ignore_progress
 from triptych.ranking.scorer import ItemWeights
-from triptych.settings import Choices, LogRange, SearchSpace
+from triptych.settings import Choices, LogRange, SearchSpace, checked
 
 SAMPLE = 2048  # users for the rms of the scores
 
@@ -40,6 +40,7 @@ class ContentEASE(ClosedFormModel):
     """
 
     @dataclass(frozen=True)
+    @checked
     class Settings:
         """Content-smoothed EASE's settings."""
 

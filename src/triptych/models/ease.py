@@ -13,7 +13,7 @@ from triptych.models.model import ClosedFormModel
 from triptych.models.ridge import item_weights
 from triptych.progress import Listener, ignore_progress
 from triptych.ranking.scorer import ItemWeights
-from triptych.settings import LogRange, SearchSpace
+from triptych.settings import LogRange, SearchSpace, checked
 
 
 class EASE(ClosedFormModel):
@@ -29,6 +29,7 @@ class EASE(ClosedFormModel):
     """
 
     @dataclass(frozen=True)
+    @checked
     class Settings:
         """EASE's settings."""
 

@@ -25,7 +25,7 @@ from triptych.models.decomposition import COLLABORATIVE, UserDecomposition, ligh
 from triptych.models.feature_rows import FeatureRows
 from triptych.models.model import Batch, TrainedModel
 from triptych.ranking.scorer import Factors
-from triptych.settings import Choices, SearchSpace
+from triptych.settings import Choices, SearchSpace, checked
 
 COUNT_OFFSET = 1e-7  # added to every row count, as in published code; the reference vectors have it too
 
@@ -47,6 +47,7 @@ class FREEDOM(TrainedModel):
     """
 
     @dataclass(frozen=True)
+    @checked
     class Settings:
         """FREEDOM's settings."""
 

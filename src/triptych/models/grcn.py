@@ -21,7 +21,7 @@ from triptych.models.decomposition import COLLABORATIVE, USER_EMBEDDING, FactorB
 from triptych.models.feature_rows import FeatureRows
 from triptych.models.model import Batch, TrainedModel
 from triptych.ranking.scorer import Factors
-from triptych.settings import Choices, SearchSpace
+from triptych.settings import Choices, SearchSpace, checked
 
 
 class GRCN(TrainedModel):
@@ -51,6 +51,7 @@ class GRCN(TrainedModel):
     """
 
     @dataclass(frozen=True)
+    @checked
     class Settings:
         """GRCN's settings."""
 

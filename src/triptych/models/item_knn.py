@@ -14,7 +14,7 @@ from triptych.data.dataset import Dataset
 from triptych.models.model import ClosedFormModel
 from triptych.progress import Listener, ignore_progress
 from triptych.ranking.scorer import ItemWeights
-from triptych.settings import Choices, LogRange, SearchSpace
+from triptych.settings import Choices, LogRange, SearchSpace, checked
 
 
 class ItemKNN(ClosedFormModel):
@@ -27,6 +27,7 @@ class ItemKNN(ClosedFormModel):
     """
 
     @dataclass(frozen=True)
+    @checked
     class Settings:
         """Item-kNN's settings."""
 

@@ -16,7 +16,7 @@ from triptych.models.building_blocks import BPR_FLOOR, bpr, norm_penalty, xavier
 from triptych.models.decomposition import UserDecomposition, lightgcn_block
 from triptych.models.model import Batch, TrainedModel
 from triptych.ranking.scorer import Factors
-from triptych.settings import Choices, SearchSpace
+from triptych.settings import Choices, SearchSpace, checked
 
 
 class LightGCN(TrainedModel):
@@ -30,6 +30,7 @@ class LightGCN(TrainedModel):
     """
 
     @dataclass(frozen=True)
+    @checked
     class Settings:
         """LightGCN's settings."""
 

@@ -22,7 +22,7 @@ from triptych.models.decomposition import COLLABORATIVE
 from triptych.models.feature_rows import FeatureRows
 from triptych.models.model import Batch, TrainedModel
 from triptych.ranking.scorer import Factors
-from triptych.settings import Choices, SearchSpace
+from triptych.settings import Choices, SearchSpace, checked
 
 WIDE = 1024  # columns; without projection, P is as wide as the features, and W_1 is a square matrix of that width
 
@@ -49,6 +49,7 @@ class MMGCN(TrainedModel):
     """
 
     @dataclass(frozen=True)
+    @checked
     class Settings:
         """MMGCN's settings."""
 

@@ -13,7 +13,7 @@ from triptych.data.dataset import Dataset
 from triptych.models.model import ClosedFormModel
 from triptych.progress import Listener, ignore_progress
 from triptych.ranking.scorer import Factors
-from triptych.settings import SearchSpace
+from triptych.settings import SearchSpace, checked
 
 WIDTH = 16  # of the random vectors; with more than one column, users get different orders
 
@@ -25,6 +25,7 @@ class RandomOrder(ClosedFormModel):
     """
 
     @dataclass(frozen=True)
+    @checked
     class Settings:
         """Random order's settings."""
 

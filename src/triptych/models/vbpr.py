@@ -18,7 +18,7 @@ from triptych.models.decomposition import BIAS, COLLABORATIVE
 from triptych.models.feature_rows import FeatureRows
 from triptych.models.model import Batch, TrainedModel
 from triptych.ranking.scorer import Factors
-from triptych.settings import Choices, SearchSpace
+from triptych.settings import Choices, SearchSpace, checked
 
 CHUNK = 4096  # items projected at a time in `factors`
 
@@ -36,6 +36,7 @@ class VBPR(TrainedModel):
     """
 
     @dataclass(frozen=True)
+    @checked
     class Settings:
         """VBPR's settings."""
 

@@ -136,13 +136,8 @@ def _split(
         split_codes=rows["split"].to_numpy() if "split" in rows.columns else None,
         about={"cleaning": cleaning},
     )
-    ratios = (settings.train, settings.validation, 1 - settings.train - settings.validation)
-    if ratios[2] < -1e-9:
-        raise SettingsError("train and validation shares add up to more than 1", hint="for example 0.8 and 0.1")
-    shares = (ratios[0], ratios[1], max(0.0, ratios[2]))
-    return assign_split(
-        dataset, None if settings.split == "auto" else settings.split, ratios=shares, seed=settings.seed
-    )
+    how = None if settings.split == "auto" else settings.split
+    return assign_split(dataset, how, ratios=settings.shares, seed=settings.seed)
 
 
 def _catalogue(

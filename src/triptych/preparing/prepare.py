@@ -23,7 +23,6 @@ from triptych.errors import InputError, SettingsError, location
 from triptych.preparing.assemble import assemble
 from triptych.preparing.settings import PrepareSettings
 from triptych.progress import Listener, ignore_progress
-from triptych.settings import parse
 
 
 def prepare(
@@ -43,7 +42,7 @@ def prepare(
     Feature tables are streamed from file to file, so they need not fit in memory. Returns the data set, opened from
     `output`. Raises InputError (with file, row and hint), SettingsError, ArtefactError.
     """
-    settings = parse(PrepareSettings, vars(settings or PrepareSettings()), of="prepare")
+    settings = settings or PrepareSettings()
     contents = read_source(Path(source), settings.columns, settings.format)
     table = read_table(Path(items)) if items is not None else contents.items
     sources = {each.modality: each for each in (*contents.features, *features)}
@@ -68,7 +67,7 @@ def dataset_from_frames(
     items: the item table. features: modality -> matrix [n_items, width] in the order of the item table, or
     (item ids, matrix). Raises InputError, SettingsError.
     """
-    settings = parse(PrepareSettings, vars(settings or PrepareSettings()), of="prepare")
+    settings = settings or PrepareSettings()
     log = log_from_table(_table_from_frame(interactions, "interactions"), settings.columns)
     table = _table_from_frame(items, "items") if items is not None else None
     files = [_file_from_array(modality, values) for modality, values in (features or {}).items()]

@@ -12,9 +12,13 @@ from triptych.data.cleaning import Nulls, UnknownItems
 from triptych.data.formats.alignment import ZeroRows
 from triptych.data.formats.log import Columns
 from triptych.data.formats.registry import FORMAT_CHOICES
+from triptych.data.split import exact_share
+from triptych.errors import SettingsError
+from triptych.settings import checked
 
 
 @dataclass(frozen=True)
+@checked
 class PrepareSettings:
     """Settings of `prepare`. Column names: "" guesses by the usual names, "-" means that there is no such column."""
 
@@ -49,6 +53,16 @@ class PrepareSettings:
     drop_modality: Annotated[
         tuple[str, ...], Doc("modality=share: drop a modality for a share of the items, to study missing modalities")
     ] = ()
+
+    def __post_init__(self) -> None:
+        if self.shares[2] < 0:
+            raise SettingsError("train and validation shares add up to more than 1", hint="for example 0.8 and 0.1")
+
+    @property
+    def shares(self) -> tuple[float, float, float]:
+        """The shares of train, validation and test; test has what is left of 1, exactly."""
+        rest = 1 - exact_share(self.train) - exact_share(self.validation)
+        return self.train, self.validation, float(rest)
 
     @property
     def columns(self) -> Columns:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Literal
 
 from typing_extensions import Doc
 
 from triptych.data.interactions import Interactions
 from triptych.data.split import Split
-from triptych.errors import SettingsError, did_you_mean
+from triptych.errors import SettingsError
 from triptych.ranking.scorer import RestrictedScorer, Scorer
+from triptych.settings import checked
 
 HeldOut = Literal["validation", "test"]
 Exclude = Literal["train", "train+validation"]
@@ -18,6 +19,7 @@ Items = Literal["all", "warm", "cold"]
 
 
 @dataclass(frozen=True)
+@checked
 class EvaluationProtocol:
     """How a recommender is evaluated. Raises SettingsError for an unknown value, or a combination without meaning."""
 
@@ -30,14 +32,6 @@ class EvaluationProtocol:
     ] = "all"
 
     def __post_init__(self) -> None:
-        choices: tuple[tuple[str, str, Any], ...] = (
-            ("split", self.split, HeldOut),
-            ("exclude", self.exclude, Exclude),
-            ("items", self.items, Items),
-        )
-        for name, value, kind in choices:
-            if value not in get_args(kind):
-                raise SettingsError(f'unknown {name} "{value}"', hint=did_you_mean(value, get_args(kind)))
         if self.split == "validation" and self.exclude == "train+validation":
             raise SettingsError(
                 "validation items cannot be measured on and excluded", hint="exclude train, or measure on test"

@@ -31,7 +31,7 @@ from typing_extensions import Doc
 from triptych.errors import SettingsError, location
 from triptych.ranking.metrics import parse_metric
 from triptych.ranking.protocol import EvaluationProtocol, Exclude, HeldOut, Items
-from triptych.settings import SearchSpace, parse, read_toml
+from triptych.settings import SearchSpace, checked, parse, read_toml
 from triptych.studies.propose import search_space
 
 METRICS = ("ndcg@50", "ndcg@20", "ndcg@10", "recall@50", "recall@20", "recall@10", "precision@50")
@@ -39,6 +39,7 @@ RENAMED = {"part": "split", "mask": "exclude", "among": "items"}  # keys of earl
 
 
 @dataclass(frozen=True)
+@checked
 class Source:
     """A data set: its folder, and the arguments of `triptych prepare` that make the folder if it does not exist."""
 
@@ -47,6 +48,7 @@ class Source:
 
 
 @dataclass(frozen=True)
+@checked
 class Entry:
     """One entry of the table: a model with its own settings, fitted once per seed."""
 
@@ -62,6 +64,7 @@ class Entry:
 
 
 @dataclass(frozen=True)
+@checked
 class Experiment:
     """An experiment, see the module. data, models: by the names that the table shows."""
 

@@ -8,8 +8,11 @@ from typing import Annotated, Literal
 from annotated_types import Interval
 from typing_extensions import Doc
 
+from triptych.settings import checked
+
 
 @dataclass(frozen=True)
+@checked
 class TrainingSettings:
     """Adam with early stopping on a validation metric."""
 
