@@ -21,7 +21,7 @@ from triptych.settings import parse
 from triptych.training.batches import Batches, torch_generator
 from triptych.training.checkpoint import TrainingState
 from triptych.training.loop import start_run, train_step
-from triptych.training.precision import choose_precision
+from triptych.training.precision import choose_precision, dtype_of
 from triptych.training.run_context import RunContext
 from triptych.training.settings import TrainingSettings
 
@@ -100,7 +100,7 @@ class TriptychTrainer(Trainer):
         self.precision = self.training.precision
         self.model = kind(dataset, parsed, generator)
         super().__init__(dataset, batch_size, negatives=self.model.needs_negatives)
-        self.model.set_compute_dtype(choose_precision(self.training.precision, CPU))
+        self.model.set_compute_dtype(dtype_of(choose_precision(self.training.precision, CPU)))
         split = Split(dataset, dataset.interactions, dataset.interactions)
         self.run = start_run(self.model, split, self.training, CPU, RunContext())
         self.batches = self.run.batches  # the same batches as in a textbook version: SEED is the default seed

@@ -227,6 +227,8 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise SettingsError("no such settings file", where=location(path), hint="check the path") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"is not TOML: {error}", where=location(path), hint="correct that line") from None
+    except RecursionError:
+        raise SettingsError("is nested too deeply", where=location(path), hint="write it again") from None
 
 
 def _lower_first(message: str) -> str:

@@ -113,7 +113,7 @@ def test_a_failed_trial_has_the_reason_and_the_others_continue(
     assert run([*tune, "--search", "learning_rate=0.01,1e38"]) == 0
     good, bad = json.loads(capsys.readouterr().out)
     assert good["value"] > 0
-    assert "the loss is not finite" in bad["failed"]
+    assert "is not finite" in bad["failed"]
     assert run([*tune[:-3], "-o", str(tmp_path / "u"), "--search", "learning_rate=1e38"]) == 1
     assert "all 1 trials failed" in capsys.readouterr().err
 
@@ -158,7 +158,7 @@ def test_a_folder_of_another_search_is_refused(data: Path, tmp_path: Path, capsy
     tune = ["tune", str(data), "--model", "ease", "-o", str(tmp_path / "t")]
     assert run([*tune, "--search", "reg_weight=1,10"]) == 0
     assert run([*tune, "--search", "reg_weight=1,20"]) == 1
-    assert "a search of another search" in capsys.readouterr().err
+    assert "search.reg_weight was" in capsys.readouterr().err
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "precious.txt").write_text("mine")
     assert run(["tune", str(data), "--model", "ease", "-o", str(tmp_path / "mine")]) == 1
@@ -181,7 +181,7 @@ def test_a_search_with_the_texts_of_earlier_versions_is_resumed(
     assert len(trials) == 2
     assert before[0] in trials
     assert run([*tune, "--search", "reg_weight=1e-4..1e-2", "--search", "embedding_size=8,16"]) == 1
-    assert "a search of another search" in capsys.readouterr().err
+    assert "search.reg_weight was" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

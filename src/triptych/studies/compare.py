@@ -24,7 +24,7 @@ from triptych.studies.processes import error_text, run_each, train_arguments
 from triptych.studies.propose import default_point
 from triptych.studies.rows import Cost, Row, RunResult, rank_rows
 from triptych.studies.tune import BEST, tune
-from triptych.training.run_folder import ABOUT
+from triptych.training.run_context import RunFiles
 from triptych.training.settings import TrainingSettings
 
 COST = "cost.json"
@@ -199,10 +199,10 @@ def _is_trial(experiment: Experiment, task: Task) -> bool:
 
 def _set_aside(run: Path, best: Path) -> None:
     """Rename a run if it has other settings than the best trial: an earlier, shorter search had another best trial."""
-    if not (run / ABOUT).is_file():
+    if not RunFiles(run).about.is_file():
         return
-    before, now = (read_json(each / ABOUT) for each in (run, best))
-    with checked_content(run / ABOUT, hint="delete that run folder"):
+    before, now = (read_json(RunFiles(each).about) for each in (run, best))
+    with checked_content(RunFiles(run).about, hint="delete that run folder"):
         equal = all({**before[key], "seed": 0} == {**now[key], "seed": 0} for key in ("settings", "training"))
     if not equal:
         n = sum(1 for each in run.parent.iterdir() if each.name.startswith(f"{run.name}-before-"))

@@ -12,12 +12,14 @@ from triptych.artefacts import json_bytes, make_folder, write_file
 from triptych.errors import SettingsError, TrainingError, TriptychError, location
 from triptych.progress import Listener, Progress, ignore_progress
 from triptych.ranking.recommender import open_recommender
-from triptych.settings import Choices, LogRange, SearchSpace
+from triptych.settings import Choices, LogRange, SearchSpace, parse
 from triptych.studies.processes import error_text, run_each
 from triptych.studies.propose import TrialResult, propose, size
+from triptych.training.json_files import damaged, read_record
 from triptych.training.run_folder import require_same_run
 
 ABOUT, TRIALS, BEST = "tune.json", "trials.json", "best.toml"
+DAMAGED = "delete the folder of the search and run the same command again"
 
 
 @dataclass(frozen=True)
@@ -98,7 +100,7 @@ def _open_search(folder: Path, about: Mapping[str, Any], space: SearchSpace) -> 
     path = folder / ABOUT
     now = json.loads(json.dumps({**about, "search": {name: space_text(each) for name, each in space.items()}}))
     if path.is_file():
-        before = _with_current_texts(json.loads(path.read_text(encoding="utf-8")), space)
+        before = _with_current_texts(read_record(path, dict, DAMAGED), space)
         require_same_run(folder, "search", before, now)
         return
     if folder.is_dir() and any(folder.iterdir()):
@@ -122,16 +124,25 @@ def _with_current_texts(about: dict[str, Any], space: SearchSpace) -> dict[str, 
         else f"Choices(values={each.values!r})"
         for name, each in space.items()
     }
+    given = about.get("search")
+    if not isinstance(given, dict):
+        return about
     texts = {
-        name: space_text(space[name]) if text == earlier.get(name) else text
-        for name, text in about.get("search", {}).items()
+        name: space_text(space[name]) if name in space and text == earlier[name] else text
+        for name, text in given.items()
     }
     return {**about, "search": texts}
 
 
 def _read_trials(folder: Path) -> list[TrialResult]:
+    """Return the trials so far. Raises ArtefactError if their file is damaged."""
     path = folder / TRIALS
-    return [TrialResult(**each) for each in json.loads(path.read_text(encoding="utf-8"))] if path.is_file() else []
+    if not path.is_file():
+        return []
+    try:
+        return [parse(TrialResult, each) for each in read_record(path, list, DAMAGED)]
+    except (SettingsError, AttributeError, TypeError):
+        raise damaged(path, DAMAGED) from None
 
 
 def _write_trials(folder: Path, trials: Sequence[TrialResult]) -> None:

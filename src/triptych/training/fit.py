@@ -17,6 +17,7 @@ from triptych.data.dataset import Dataset
 from triptych.data.interactions import Interactions
 from triptych.data.split import Split
 from triptych.devices import choose_device
+from triptych.errors import TrainingError
 from triptych.memory import peak_resident_megabytes
 from triptych.models.model import ClosedFormModel, TrainedModel
 from triptych.models.registry import model_class
@@ -26,10 +27,14 @@ from triptych.ranking.scorer import Factors, ItemWeights
 from triptych.seeds import Purpose
 from triptych.settings import parse
 from triptych.training.batches import torch_generator
+from triptych.training.checkpoint import is_finite
+from triptych.training.computed_with import KEY, ComputedWith, choose_computed_with, use_threads
+from triptych.training.going_on import differs, require_same_past
 from triptych.training.loop import train
-from triptych.training.precision import choose_precision
+from triptych.training.metrics_file import read_lines
+from triptych.training.precision import dtype_of
 from triptych.training.run_context import MetricsLogger, RunContext, RunFiles
-from triptych.training.run_folder import locked_run_folder
+from triptych.training.run_folder import locked_run_folder, read_about, write_about
 from triptych.training.settings import TrainingSettings
 
 
@@ -48,14 +53,16 @@ def fit(
 
     data: a Split, or a data set that carries one. settings: of the model, as text or values; others have defaults.
     run: a folder for checkpoints, `metrics.jsonl` and the result (`run/model`). An interrupted run there is continued.
+    A run, finished or not, goes on with more `epochs`, another `patience` or `checkpoint_seconds`, and ends with the
+    same bytes as if it had begun with them. The result's `about` has what `auto` was and the number of threads, which a
+    resumed run keeps: bytes are the same on one kind of machine with the same versions and threads.
     should_stop: asked after each training step; on True, training writes a checkpoint and raises KeyboardInterrupt.
     loggers: each gets the lines of metrics.jsonl; see `open_loggers`.
-    Raises SettingsError, InputError, TrainingError.
+    Raises SettingsError, InputError, TrainingError, ArtefactError.
     """
     split = data if isinstance(data, Split) else Split.from_dataset(data)
-    training = training or TrainingSettings()
-    values = parse(model_class(name).Settings, settings or {}, of=name)
-    device = choose_device(training.device)
+    training, kind = training or TrainingSettings(), model_class(name)
+    values = parse(kind.Settings, settings or {}, of=name)
     about: dict[str, Any] = {
         "model": name,
         "settings": asdict(values),
@@ -64,20 +71,29 @@ def fit(
         "modalities": {m: features.width for m, features in split.train.features.items()},
         "split": split.how,
     }
-    context = RunContext(None, listener, should_stop, loggers)
+    context, is_trained = RunContext(None, listener, should_stop, loggers), issubclass(kind, TrainedModel)
     if run is None:
-        return _fit(split, values, training, device, about, context)
-    with locked_run_folder(Path(run), about, listener) as files:
-        if files.cost.is_file() and files.model.is_dir():
+        computed_with = choose_computed_with(training, is_trained=is_trained)
+        return _fit(split, values, training, computed_with, about, context)
+    with locked_run_folder(Path(run), listener) as files:
+        before = read_about(files)
+        computed_with = choose_computed_with(training, before and before.get(KEY), is_trained=is_trained)
+        now = json.loads(json.dumps({**about, KEY: asdict(computed_with)}))
+        if before is None:
+            write_about(files, now)
+        elif differs(files, before, now):
+            require_same_past(files, training)
+            write_about(files, now)
+        elif files.cost.is_file() and files.model.is_dir():
             return open_recommender(files.folder)  # an earlier call finished it
-        return _fit(split, values, training, device, about, replace(context, files=files))
+        return _fit(split, values, training, computed_with, about, replace(context, files=files))
 
 
 def _fit(
     split: Split,
     settings: Any,
     training: TrainingSettings,
-    device: torch.device,
+    computed_with: ComputedWith,
     about: dict[str, Any],
     context: RunContext,
 ) -> Recommender:
@@ -85,20 +101,31 @@ def _fit(
     outcome: dict[str, Any] = {}
     parameters: dict[str, torch.Tensor] = {}
     scorer: Factors | ItemWeights
-    if issubclass(kind, ClosedFormModel):
-        scorer = kind(settings).solve(split.train, context.listener)
-    else:
-        initial = torch_generator(torch.device("cpu"), training.seed, Purpose.INITIALISATION)
-        model = kind(split.train, settings, initial)
-        model.set_compute_dtype(choose_precision(training.precision, device))
-        scorer, outcome = _train(model, split, training, device, context)
-        parameters = {key: parameter.detach().cpu() for key, parameter in model.named_parameters()}
+    with use_threads(computed_with.threads):
+        if issubclass(kind, ClosedFormModel):
+            scorer = kind(settings).solve(split.train, context.listener)
+            _require_finite(scorer, about["model"])
+        else:
+            initial = torch_generator(torch.device("cpu"), training.seed, Purpose.INITIALISATION)
+            model = kind(split.train, settings, initial)
+            model.set_compute_dtype(dtype_of(computed_with.precision))
+            scorer, outcome = _train(model, split, training, choose_device(computed_with.device), context)
+            parameters = {key: parameter.detach().cpu() for key, parameter in model.named_parameters()}
     seconds = time.perf_counter() - began
-    recommender = Recommender(scorer, _known_interactions(split), parameters, {**about, **outcome})
+    about = {**about, KEY: asdict(computed_with), **outcome}
+    recommender = Recommender(scorer, _known_interactions(split), parameters, about)
     if context.files is not None:
         recommender.save(context.files.model, overwrite=True)
         write_file(context.files.cost, json_bytes(_cost(context.files, seconds)))
     return recommender
+
+
+def _require_finite(scorer: Factors | ItemWeights, name: str) -> None:
+    arrays = [scorer.users, scorer.items] if isinstance(scorer, Factors) else list(scorer.arrays().values())
+    if not all(map(is_finite, map(torch.as_tensor, arrays))):
+        raise TrainingError(
+            f"the solution of {name} is not finite", hint="raise reg_weight, or look for extreme feature values"
+        )
 
 
 def _train(
@@ -119,7 +146,7 @@ def _cost(files: RunFiles, seconds: float) -> dict[str, float | int | None]:
     if not files.metrics.exists():
         peak = peak_resident_megabytes()
         return {"epochs": None, "seconds_per_epoch": None, "seconds": round(seconds, 3), "peak_megabytes": peak}
-    lines = [json.loads(line) for line in files.metrics.read_text(encoding="utf-8").splitlines()]
+    lines = read_lines(files.metrics)
     epochs = [line["seconds"] for line in lines]
     return {
         "epochs": len(lines),

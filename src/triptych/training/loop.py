@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import math
 import time
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -14,7 +12,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from triptych import kernels
-from triptych.artefacts import write_file
 from triptych.data.split import Split
 from triptych.errors import SettingsError, TrainingError, location
 from triptych.memory import peak_resident_megabytes
@@ -25,7 +22,9 @@ from triptych.ranking.metrics import parse_metric
 from triptych.seeds import Purpose
 from triptych.training.adam import Adam
 from triptych.training.batches import Batches, torch_generator
-from triptych.training.checkpoint import TrainingState, load_checkpoint, save_checkpoint
+from triptych.training.checkpoint import DAMAGED, TrainingState, is_finite, load_checkpoint, save_checkpoint
+from triptych.training.json_files import damaged
+from triptych.training.metrics_file import append_line, sync_lines, truncate_lines
 from triptych.training.run_context import RunContext
 from triptych.training.settings import TrainingSettings
 
@@ -67,13 +66,20 @@ def train(
     run = start_run(model, split, settings, device, context)
     while not run.state.finished:
         line = train_epoch(run)
-        if _is_last_epoch(run) or (run.state.epoch + 1) % settings.evaluate_every == 0:
+        if is_evaluated(run.state.epoch + 1, settings):
+            line |= validate(run)
+        elif _is_last_epoch(run):
+            # the checkpoint stays before this evaluation: a run that goes on to more epochs would not have had it
+            _save(run)
             line |= validate(run)
         record(run, line)
-    assert run.best is not None
+    if run.best is None:
+        assert context.files is not None  # only a checkpoint can be finished at the start
+        raise damaged(context.files.checkpoint, DAMAGED)
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             parameter.copy_(run.best[name])
+            _require_finite(run, f'parameter "{name}"', parameter)
     model.eval()
     return run.state
 
@@ -113,6 +119,7 @@ def validate(run: TrainingRun) -> dict[str, object]:
     began = time.perf_counter()
     names = tuple(dict.fromkeys((run.metric, *MORE_METRICS)))
     factors, seen = model.factors(), split.train.interactions
+    _require_finite(run, "a representation", factors.users, factors.items)
     report = evaluate(factors, split.validation, seen, names, listener=run.context.listener)
     seconds, value = round(time.perf_counter() - began, 4), report[run.metric]
     if state.best is None or value > state.best:
@@ -133,14 +140,13 @@ def record(run: TrainingRun, line: dict[str, object]) -> None:
     state.epoch, state.step, state.terms, state.seconds = state.epoch + 1, 0, {}, 0.0
     state.lines += 1
     if context.files is not None:
-        with context.files.metrics.open("a", encoding="utf-8") as lines:
-            lines.write(json.dumps(line) + "\n")
+        append_line(context.files.metrics, line)
     for log in context.loggers:
         log(line)
     context.listener(Progress("training", state.epoch, settings.epochs, _summary(run, line)))
-    if state.finished:
+    if state.finished and is_evaluated(state.epoch, settings):
         _save(run)
-    else:
+    elif not state.finished:
         _save_if_due(run)
 
 
@@ -160,7 +166,9 @@ def start_run(
     if context.files is not None:
         if context.files.checkpoint.exists():
             best, state = load_checkpoint(context.files.checkpoint, model, adam)
-        _truncate_lines(context.files.metrics, state.lines)
+            out_of_patience = state.epochs_without_improvement >= settings.patience
+            state.finished = state.step == 0 and (state.epoch >= settings.epochs or out_of_patience)
+        truncate_lines(context.files.metrics, state.lines, state.lines_checksum)
     cold_items = torch.from_numpy(interactions.item_degrees == 0).to(device)
     return TrainingRun(
         model, split, settings, device, context, metric, cold_items, batches, adam, state, best, time.monotonic()
@@ -186,8 +194,25 @@ def train_step(run: TrainingRun, order: NDArray[np.signedinteger]) -> dict[str, 
     return values
 
 
+def is_evaluated(epoch: int, settings: TrainingSettings) -> bool:
+    """Return whether an epoch, counted from 1, is evaluated because of `evaluate_every`. The last one always is."""
+    return epoch % settings.evaluate_every == 0
+
+
+def _require_finite(run: TrainingRun, what: str, *tensors: Tensor) -> None:
+    """Raise TrainingError if a tensor has NaN or infinity: those of the last step are in no loss yet."""
+    if not all(map(is_finite, tensors)):
+        files = run.context.files
+        raise TrainingError(
+            f"{what} is not finite after epoch {run.state.epoch + (run.state.step > 0)}",
+            where=location(files.folder) if files else None,
+            hint="lower the learning rate, or look for extreme feature values, then start again",
+        )
+
+
 def _save(run: TrainingRun) -> None:
     if run.context.files is not None:
+        run.state.lines_checksum = sync_lines(run.context.files.metrics, run.state.lines)
         save_checkpoint(run.context.files.checkpoint, run.model, run.adam, run.best, run.state)
         run.saved_at = time.monotonic()
 
@@ -211,13 +236,6 @@ def _peak_megabytes(device: torch.device) -> float:
     if device.type == "cuda":
         return round(torch.cuda.max_memory_allocated(device) / 1e6, 1)
     return peak_resident_megabytes()
-
-
-def _truncate_lines(path: Path, lines: int) -> None:
-    """Keep the first lines of metrics.jsonl: epochs after the checkpoint are trained and recorded again."""
-    if path.exists():
-        first = path.read_text(encoding="utf-8").splitlines(keepends=True)[:lines]
-        write_file(path, "".join(first).encode())
 
 
 def _summary(run: TrainingRun, line: dict[str, object]) -> str:

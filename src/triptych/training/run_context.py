@@ -19,6 +19,10 @@ class RunFiles:
     folder: Path
 
     @property
+    def about(self) -> Path:
+        return self.folder / "run.json"
+
+    @property
     def checkpoint(self) -> Path:
         return self.folder / "checkpoint.safetensors"
 

@@ -2,32 +2,35 @@
 
 from __future__ import annotations
 
-import json
+import re
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from triptych.artefacts import json_bytes, make_folder, write_file
-from triptych.errors import TrainingError, location
+from triptych.errors import SettingsError, TrainingError, location
 from triptych.locks import file_lock
 from triptych.progress import Listener, Progress, ignore_progress
+from triptych.settings import parse
+from triptych.training.computed_with import KEY, ComputedWith
+from triptych.training.json_files import damaged, read_record
 from triptych.training.run_context import RunFiles
 
-ABOUT, LOCK = "run.json", "lock"
+LOCK = "lock"
 WAIT_SECONDS = 30.0  # a process that was asked to stop may need this long to end its step
+LEFT_OVER = re.compile(r"\..+\.writing-.+|\.tmp\w{6}")  # files of killed writers: ours, and those of safetensors
+DAMAGED = "delete the run folder and train again"
 
 
 @contextmanager
-def locked_run_folder(
-    folder: Path, about: Mapping[str, Any], listener: Listener = ignore_progress
-) -> Iterator[RunFiles]:
-    """Lock the run folder, which is created if need be, and check that it belongs to the same run.
+def locked_run_folder(folder: Path, listener: Listener = ignore_progress) -> Iterator[RunFiles]:
+    """Lock the run folder, which is created if need be, and remove what killed writers left in it.
 
-    A folder without any result yet (a setting was refused, or memory did not suffice) may be used for another run.
-    Raises TrainingError if the folder holds something else, another run, or is in use for over 30 seconds.
+    Raises TrainingError if the folder holds something else than a run, or is in use for over 30 seconds.
     """
-    if folder.is_dir() and not (folder / ABOUT).exists() and _has_results(folder):
+    files = RunFiles(folder)
+    if folder.is_dir() and not files.about.exists() and _has_results(folder):
         raise TrainingError("exists and holds no run", where=location(folder), hint="choose another run folder")
     make_folder(folder)
 
@@ -41,29 +44,63 @@ def locked_run_folder(
             raise TrainingError(
                 "another process is training in this run folder", where=location(folder), hint="wait for it, or end it"
             ) from None
-        _compare_or_write(folder, json.loads(json.dumps(about)))
-        yield RunFiles(folder)
+        for each in folder.iterdir():
+            if LEFT_OVER.fullmatch(each.name) and each.is_file():
+                with suppress(OSError):
+                    each.unlink()
+        yield files
+
+
+def read_about(files: RunFiles) -> dict[str, Any] | None:
+    """Return the description of the run in the folder; None if there is no run, or none with any result yet.
+
+    A folder without a result (a setting was refused, or memory did not suffice) may be used for another run.
+    Raises ArtefactError if it is damaged.
+    """
+    if not (files.about.exists() and _has_results(files.folder)):
+        return None
+    about: dict[str, Any] = read_record(files.about, dict, DAMAGED)
+    if not all(isinstance(about.get(name, {}), dict) for name in ("training", "settings", KEY)):
+        raise damaged(files.about, DAMAGED)
+    if KEY in about:
+        try:
+            parse(ComputedWith, about[KEY])
+        except SettingsError:
+            raise damaged(files.about, DAMAGED) from None
+    return about
+
+
+def write_about(files: RunFiles, about: Mapping[str, Any]) -> None:
+    """Write the description of a run that begins or goes on. What an earlier run ended with no longer counts."""
+    files.cost.unlink(missing_ok=True)
+    write_file(files.about, json_bytes(about))
 
 
 def require_same_run(folder: Path, what: str, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
-    """Raise TrainingError if a folder was started for something else. before, now: descriptions in plain values."""
-    for key, value in now.items():
-        if value != before.get(key):
-            raise TrainingError(
-                f"holds a {what} of another {key}: {before.get(key)!r}, now {value!r}",
-                where=location(folder),
-                hint=f"choose another {what} folder, or delete that one",
-            )
+    """Raise TrainingError that names the first difference if a folder was started for something else.
+
+    before, now: descriptions in plain values. what: "run" or "search".
+    """
+    for path, old, new in differences(before, now):
+        raise TrainingError(
+            f"holds another {what}: {path} was {old!r}, now {new!r}",
+            where=location(folder),
+            hint=f"choose another {what} folder, or delete that one",
+        )
 
 
-def _compare_or_write(folder: Path, about: dict[str, Any]) -> None:
-    path, has_results = folder / ABOUT, _has_results(folder)
-    before = json.loads(path.read_text(encoding="utf-8")) if path.exists() and has_results else about
-    require_same_run(folder, "run", before, about)
-    if not has_results:
-        write_file(path, json_bytes(about))
+def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[tuple[str, Any, Any]]:
+    """Yield where two descriptions differ, as (path, old value, new value): ("training.seed", 0, 1)."""
+    for key, new in now.items():
+        old = before.get(key)
+        if isinstance(old, Mapping) and isinstance(new, Mapping):
+            missing = {name: None for name in old if name not in new}
+            yield from ((f"{key}.{path}", one, other) for path, one, other in differences(old, {**new, **missing}))
+        elif old != new:
+            yield key, old, new
 
 
 def _has_results(folder: Path) -> bool:
     """Return whether the folder holds more than its description and lock. Temporary files do not count."""
-    return any(each.name not in (ABOUT, LOCK) and not each.name.startswith(".") for each in folder.iterdir())
+    names = (RunFiles(folder).about.name, LOCK)
+    return any(each.name not in names and not each.name.startswith(".") for each in folder.iterdir())
