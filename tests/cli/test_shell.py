@@ -13,6 +13,7 @@ import pytest
 
 from children import HELD, running, wait_for
 from triptych.cli.app import run
+from triptych.cli.signals import stop_requests
 from triptych.models.registry import MODELS
 from worlds import random_dataset
 
@@ -170,15 +171,13 @@ def test_a_training_whose_parent_ends_stops_even_if_sigint_is_ignored(
     model: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A comparison in the background ignores SIGINT, and so do the trainings it starts. They stop when it is killed."""
-    from triptych.cli.train import _handle_stop_requests
-
     read_end, write_end = os.pipe()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     with os.fdopen(read_end) as stdin:
         monkeypatch.setattr("sys.stdin", stdin)
         stopped = False
         try:
-            with _handle_stop_requests(model, until_stdin_closes=True) as should_stop:
+            with stop_requests(at_step_ends=model == "lightgcn", until_stdin_closes=True) as should_stop:
                 os.close(write_end)
                 deadline = time.monotonic() + 60  # it stops at once; without the handler it never would
                 while not should_stop() and time.monotonic() < deadline:

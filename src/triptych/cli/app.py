@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Annotated
 
 import typer
@@ -28,9 +29,10 @@ from triptych.cli import (
 from triptych.cli.help import Command, Group
 from triptych.cli.options import Quiet
 from triptych.cli.printing import print_json, print_message, print_result, silence_progress
+from triptych.cli.signals import exit_code, raise_when_stopped
 from triptych.errors import SettingsError, TriptychError
 
-SUCCESS, FAILURE, USAGE_ERROR, INTERRUPTED = 0, 1, 2, 130
+SUCCESS, FAILURE, USAGE_ERROR = 0, 1, 2
 OUT_OF_MEMORY = ("can't allocate memory", "out of memory")  # in torch's errors, for processors and accelerators
 
 PANELS: dict[str, dict[str, Callable[..., None]]] = {
@@ -108,7 +110,7 @@ _add_commands()
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run the command line and exit: 0 success, 1 failure, 2 wrong usage, 130 interrupted."""
+    """Run the command line and exit: 0 success, 1 failure, 2 wrong usage; see `cli/signals.py`."""
     sys.exit(run(sys.argv[1:] if arguments is None else arguments))
 
 
@@ -118,14 +120,18 @@ def run(arguments: list[str]) -> int:
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `triptych ... | head` ends without an error
     silence_progress(False)
     try:
-        app(arguments, prog_name="triptych")
+        with raise_when_stopped():
+            app(arguments, prog_name="triptych")
     except SystemExit as exit_:
+        if exit_.code == exit_code(KeyboardInterrupt()):  # typer's, for any interrupt
+            return exit_code(exit_)
         return exit_.code if isinstance(exit_.code, int) else SUCCESS
     except TriptychError as error:
         return _report_error(error, arguments, USAGE_ERROR if isinstance(error, SettingsError) else FAILURE)
-    except KeyboardInterrupt:
-        print_message("interrupted")
-        return INTERRUPTED
+    except KeyboardInterrupt as interrupt:
+        with suppress(OSError):  # the terminal may be gone
+            print_message("interrupted")
+        return exit_code(interrupt)
     except (OSError, MemoryError) as error:
         return _report_error(TriptychError(str(error) or type(error).__name__), arguments, FAILURE)
     except RuntimeError as error:

@@ -7,7 +7,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -110,7 +110,8 @@ def print_message(text: str) -> None:
 
 def print_message_from_signal_handler(text: str) -> None:
     """Print a line on stderr without its stream: the code that was interrupted may hold the stream's lock."""
-    os.write(2, f"{text}\n".encode())
+    with suppress(OSError):  # the terminal may be gone
+        os.write(2, f"{text}\n".encode())
 
 
 def print_result(text: str) -> None:

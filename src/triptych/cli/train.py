@@ -2,14 +2,8 @@
 
 from __future__ import annotations
 
-import _thread
-import os
-import signal
-import sys
 import textwrap
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,13 +11,9 @@ import typer
 
 from triptych.cli.help import Command
 from triptych.cli.options import MODEL, OUTPUT, Data, Json, Modalities, Model, Quiet, Settings, Threads
-from triptych.cli.printing import (
-    open_with_progress,
-    print_json,
-    print_message_from_signal_handler,
-    print_result,
-    show_progress,
-)
+from triptych.cli.printing import open_with_progress, print_json, print_result, show_progress
+from triptych.cli.signals import TERMINAL_IS_GONE, stop_requests
+from triptych.progress import Listener, Progress
 
 if TYPE_CHECKING:
     from triptych.ranking.recommender import Recommender
@@ -92,13 +82,15 @@ def command(
 
     Training stops early by a validation metric. The run folder gets checkpoints, metrics.jsonl with one line per epoch,
     and the model for `evaluate` and `recommend`. After an interruption, even a killed process, run the same command
-    again: it resumes from the last checkpoint, and the result has the same bytes.
+    again: it resumes from the last checkpoint, and the result has the same bytes. With more epochs or another patience,
+    a run goes on, also a finished one.
 
     Example:
         triptych train shop/ --model bm3 --set n_layers=1 \\
             --set patience=10 --seed 1
     """
     from triptych.data.dataset import open_dataset, parse_modalities
+    from triptych.models.model import TrainedModel
     from triptych.models.registry import model_class
     from triptych.settings import parse, parse_assignments, read_toml, split_settings
     from triptych.training.loggers import open_loggers
@@ -115,9 +107,10 @@ def command(
         values, TrainingSettings, model_class(model).Settings, of=f"{model} or training"
     )
     training = parse(TrainingSettings, training_settings, of="training")
+    is_trained = issubclass(model_class(model), TrainedModel)
     folder = run or Path("runs") / f"{model}-{data.resolve().name}-seed{training.seed}"
     with (
-        _handle_stop_requests(model, until_stdin_closes) as should_stop,
+        stop_requests(at_step_ends=is_trained, until_stdin_closes=until_stdin_closes) as should_stop,
         open_loggers(log_to or [], folder, {"model": model, "data": str(data), **values}) as loggers,
     ):
         recommender = _fit(model, dataset, model_settings, training, folder, threads, should_stop, loggers)
@@ -147,46 +140,20 @@ def _fit(
     if threads is not None:
         torch.set_num_threads(threads)
     with show_progress() as listener:
+        tolerant = _tolerant(listener)
         return fit(
-            model, dataset, settings, training, run=folder, listener=listener, should_stop=should_stop, loggers=loggers
+            model, dataset, settings, training, run=folder, listener=tolerant, should_stop=should_stop, loggers=loggers
         )
 
 
-@contextmanager
-def _handle_stop_requests(model: str, until_stdin_closes: bool) -> Iterator[Callable[[], bool]]:
-    """Yield a function that returns whether to stop after this step.
+def _tolerant(listener: Listener) -> Listener:
+    """Return a listener that does not mind if the terminal is gone: training then still writes its checkpoint."""
 
-    The first Ctrl-C requests a stop, the second one stops at once. A closed-form model stops at the first one.
-    """
-    from triptych.models.model import TrainedModel
-    from triptych.models.registry import model_class
+    def tolerant(progress: Progress) -> None:
+        try:
+            listener(progress)
+        except OSError as error:
+            if error.errno not in TERMINAL_IS_GONE:
+                raise
 
-    requested, is_trained = threading.Event(), issubclass(model_class(model), TrainedModel)
-
-    def request_stop(number: int, frame: object) -> None:
-        if requested.is_set():
-            raise KeyboardInterrupt
-        requested.set()
-        print_message_from_signal_handler(
-            "stopping after this step (press Ctrl-C again to stop at once); run the same command again to resume"
-        )
-
-    def stop_when_stdin_closes() -> None:
-        while os.read(sys.stdin.fileno(), 1024):
-            pass
-        if is_trained:
-            requested.set()
-        else:
-            _thread.interrupt_main()
-
-    previous = signal.getsignal(signal.SIGINT)
-    if is_trained:
-        signal.signal(signal.SIGINT, request_stop)
-    elif until_stdin_closes:  # a background job ignores SIGINT, and interrupt_main would do nothing
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-    if until_stdin_closes:
-        threading.Thread(target=stop_when_stdin_closes, daemon=True).start()
-    try:
-        yield requested.is_set
-    finally:
-        signal.signal(signal.SIGINT, previous)
+    return tolerant
