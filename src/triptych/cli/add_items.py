@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -9,7 +11,10 @@ import typer
 
 from triptych.cli.options import FILES, ItemIdColumn, Json, Overwrite, Quiet, Run
 from triptych.cli.printing import count_text, lacking_text, open_with_progress, print_json, print_result, show_progress
-from triptych.errors import SettingsError
+from triptych.errors import SettingsError, TriptychError
+
+UNFINISHED = ".add-items.unfinished"  # in the output folder, while its two outputs are written
+NEW, REPLACED = b"new\n", b"replaced\n"  # its content: whether both outputs are of this command
 
 
 def command(
@@ -48,7 +53,7 @@ def command(
     The model places new items by their pictures, texts and metadata. FOLDER/data is the data set with the new items,
     FOLDER/model is the extended model. Use it with `recommend`, `evaluate` or another `add-items`. The scores of known
     items do not change. Metadata are encoded like those of the data set. Models that do not use item content cannot
-    be extended.
+    be extended. After an interruption, run the same command again.
 
     Example:
         triptych add-items runs/bm3 shop/ new_items.csv \\
@@ -64,20 +69,18 @@ def command(
         raise SettingsError(f"{output} is a data set or a run", hint="choose another --output")
     recommender, dataset = open_with_progress(open_recommender, run), open_with_progress(open_dataset, data)
     require_extendable(recommender, dataset)
-    if (output / "model").exists() and not overwrite:
-        raise SettingsError(f"{output / 'model'} exists", hint="choose another --output, or pass --overwrite")
     sources = [parse_feature_source(each) for each in features or ()]
-    with show_progress() as listener:
+    with show_progress() as listener, _both_outputs(output, overwrite=overwrite) as may_replace:
         extended = extend_dataset(
             dataset,
             items,
             output / "data",
             features=sources,
             item_id_column=item_id_column,
-            overwrite=overwrite,
+            overwrite=may_replace,
             listener=listener,
         )
-        add_items(recommender, extended).save(output / "model", overwrite=overwrite)
+        add_items(recommender, extended).save(output / "model", overwrite=may_replace)
     added = extended.n_items - dataset.n_items
     missing = {name: int((~each.present[dataset.n_items :]).sum()) for name, each in extended.features.items()}
     if json:
@@ -90,3 +93,29 @@ def command(
             print_result(f"{name}: {lacking_text(count, 'new item')}")
     print_result(f"data set: {output / 'data'}, model: {output / 'model'}")
     print_result(f"next: triptych recommend {output} --user USER -k 10")
+
+
+@contextmanager
+def _both_outputs(output: Path, *, overwrite: bool) -> Iterator[bool]:
+    """Yield whether outputs that exist may be replaced: with --overwrite, or if an interrupted call of this wrote them.
+
+    A mark in the folder says that the outputs are not complete. An interrupted call leaves it if there is an output.
+    The same command then does its work again. Raises SettingsError if an output exists.
+    """
+    from triptych.artefacts import write_file
+
+    mark, outputs = output / UNFINISHED, [output / "data", output / "model"]
+    interrupted = mark.exists() and mark.read_bytes() == NEW
+    present = [each for each in outputs if each.exists()]
+    if present and not (overwrite or interrupted):
+        raise SettingsError(f"{present[0]} exists", hint="choose another --output, or pass --overwrite")
+    write_file(mark, NEW if interrupted or not present else REPLACED)
+    try:
+        yield overwrite or interrupted
+        mark.unlink()
+    except (TriptychError, KeyboardInterrupt):
+        if not any(each.exists() for each in outputs):
+            mark.unlink(missing_ok=True)
+            with suppress(OSError):  # it may hold other files
+                output.rmdir()
+        raise
