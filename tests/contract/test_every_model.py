@@ -103,7 +103,8 @@ def test_a_reopened_recommender_gives_the_same_results_and_saves_the_same_bytes(
     reopened = open_recommender(tmp_path / "saved")
     assert reopened.recommend(k=5).to_polars().equals(recommender.recommend(k=5).to_polars())
     assert reopened.evaluate().means == recommender.evaluate().means
-    assert reopened.similar_items("i03", k=4).equals(recommender.similar_items("i03", k=4))
+    if name != "popularity":  # it does not know
+        assert reopened.similar_items("i03", k=4).equals(recommender.similar_items("i03", k=4))
     reopened.save(tmp_path / "twice")
     for file in (tmp_path / "saved").iterdir():
         assert file.read_bytes() == (tmp_path / "twice" / file.name).read_bytes(), file.name

@@ -20,11 +20,13 @@ from triptych.preparing.settings import PrepareSettings
 from triptych.ranking.protocol import EvaluationProtocol
 from triptych.settings import checked, describe, parse
 from triptych.studies.experiment import Entry, Experiment, Source
+from triptych.training.computed_with import ComputedWith
 from triptych.training.settings import TrainingSettings
 
 NAMELESS = object()  # a value that no setting has
 REQUIRED: dict[type[Any], dict[str, Any]] = {
     Source: {"folder": "x"},
+    ComputedWith: {"device": "cpu", "precision": "float32", "threads": 1},
     Experiment: {"data": {"x": Source("x")}, "models": {"ease": Entry()}},
 }
 

@@ -10,6 +10,7 @@ import typer
 
 from triptych.cli.options import MODEL, OUTPUT, Data, Json, Model, Quiet, Settings, Threads
 from triptych.cli.printing import print_json, print_result, print_table, show_progress
+from triptych.cli.signals import stop_requests
 
 HELD_OUT = "Held-out users"
 
@@ -59,6 +60,7 @@ def command(
     import torch
 
     from triptych.data.dataset import open_dataset
+    from triptych.models.model import TrainedModel
     from triptych.models.registry import model_class
     from triptych.settings import parse, parse_assignments, split_settings
     from triptych.studies.new_users import evaluate_new_users
@@ -73,7 +75,11 @@ def command(
         of=f"{model} or training",
     )
     folder = output or Path("runs") / f"new-users-{model}-{data.resolve().name}-{share:g}-{clicks}-seed{seed}"
-    with show_progress() as listener:
+    is_trained = issubclass(model_class(model), TrainedModel)
+    with (
+        stop_requests(at_step_ends=is_trained, until_stdin_closes=False) as should_stop,
+        show_progress() as listener,
+    ):
         result = evaluate_new_users(
             model,
             open_dataset(data, listener),
@@ -84,6 +90,7 @@ def command(
             clicks=clicks,
             seed=seed,
             listener=listener,
+            should_stop=should_stop,
         )
     if json:
         print_json(asdict(result))

@@ -173,11 +173,19 @@ class Recommender:
     def similar_items(self, item: str, k: int = 10) -> pl.DataFrame:
         """Return the k items most similar to one: item_id, rank, similarity (see the scorer's `similarity`).
 
-        Raises UnknownIdError, SettingsError.
+        The similarities of a random order are as random as its lists. Raises UnknownIdError, SettingsError; InputError
+        if the model finds all items equally similar, as popularity does: their order would say nothing.
         """
         check_k(k)
         row = int(self.dataset.items.rows([item])[0])
         similarity = self.scorer.similarity(row).cpu()
+        others = torch.cat([similarity[:row], similarity[row + 1 :]])
+        one_number = isinstance(self.scorer, Factors) and self.scorer.items.shape[1] == 1  # cosines of 1, or 0
+        if one_number or (len(others) > 1 and others.max() == others.min()):
+            raise InputError(
+                f'{self.about.get("model", "this model")} does not know which items are similar to "{item}"',
+                hint="ask a model that knows more about this item, for example content-ease, lightgcn or bm3",
+            )
         similarity[row] = -torch.inf
         best = torch.sort(similarity, descending=True, stable=True).indices[: min(k, self.scorer.n_items - 1)]
         return pl.DataFrame(

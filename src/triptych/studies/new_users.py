@@ -8,7 +8,7 @@ other items of these users.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -54,10 +54,11 @@ def evaluate_new_users(
     k: int = 50,
     seed: int = 0,
     listener: Listener = ignore_progress,
+    should_stop: Callable[[], bool] | None = None,
 ) -> NewUsersResult:
     """Hold out a share of the users, all with more than `clicks` training items, and compare lists; see the module.
 
-    folder: for the run folders of the two trainings, which are resumed after an interruption.
+    folder: for the run folders of the two trainings, which are resumed after an interruption. should_stop: see `fit`.
     Raises InputError if no user has enough items, or if no user would be held out or left to train on.
     """
     split = Split.from_dataset(dataset)
@@ -73,7 +74,15 @@ def evaluate_new_users(
     without = _training_split(split, others, held_out, f"{setup}: without")
     with_clicks = _training_split(split, others.union(clicked), held_out, f"{setup}: with clicks")
     model, retrained = (
-        fit(name, each, settings, training, run=folder / run if folder else None, listener=listener)
+        fit(
+            name,
+            each,
+            settings,
+            training,
+            run=folder / run if folder else None,
+            listener=listener,
+            should_stop=should_stop,
+        )
         for run, each in (("without", without), ("with-clicks", with_clicks))
     )
     histories = _renumber_users(clicked, held_out)

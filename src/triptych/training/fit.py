@@ -21,7 +21,7 @@ from triptych.errors import TrainingError
 from triptych.memory import peak_resident_megabytes
 from triptych.models.model import ClosedFormModel, TrainedModel
 from triptych.models.registry import model_class
-from triptych.progress import Listener, ignore_progress
+from triptych.progress import Listener, Progress, ignore_progress
 from triptych.ranking.recommender import Recommender, open_recommender
 from triptych.ranking.scorer import Factors, ItemWeights
 from triptych.seeds import Purpose
@@ -78,6 +78,8 @@ def fit(
     with locked_run_folder(Path(run), listener) as files:
         before = read_about(files)
         computed_with = choose_computed_with(training, before and before.get(KEY), is_trained=is_trained)
+        if (threads := computed_with.threads) != torch.get_num_threads():
+            listener(Progress("resuming", 0, 1, f"{threads} threads, as this run began"))
         now = json.loads(json.dumps({**about, KEY: asdict(computed_with)}))
         if before is None:
             write_about(files, now)

@@ -111,7 +111,7 @@ def _gain_here(machine: str) -> float:
     """
     path = user_cache_path("triptych") / "precision.json"
     known: dict[str, float] = {}
-    with suppress(OSError, ValueError, RecursionError):
+    with suppress(OSError, ValueError, TypeError, RecursionError):
         read = json.loads(path.read_bytes())
         known = {key: float(value) for key, value in read.items()} if isinstance(read, dict) else {}
     if machine not in known:

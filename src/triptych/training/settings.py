@@ -34,7 +34,5 @@ class TrainingSettings:
     )
     precision: Annotated[
         Literal["auto", "float32", "bfloat16"],
-        Doc(
-            "of products with features and sums over neighbours; auto: bfloat16 if the processor multiplies it natively"
-        ),
+        Doc("of products with features and sums over neighbours; auto: bfloat16 if it is clearly faster here"),
     ] = "auto"
