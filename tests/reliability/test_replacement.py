@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -77,6 +78,25 @@ def test_an_interrupted_replacement_is_undone_by_the_next_reader_whatever_proces
         write(tmp_path / "out", suffix)
         (tmp_path / "out").rename(tmp_path / f".out.replaced-{suffix}")
         assert content(tmp_path / "out") == suffix
+
+
+@pytest.mark.skipif(shutil.which("unshare") is None, reason="no process namespaces here")
+def test_writers_that_all_have_the_process_id_1_can_be_killed_again_and_again(tmp_path: Path) -> None:
+    """As in containers: the process id of a dead writer is always that of a living one."""
+    container = ["unshare", "--pid", "--fork", sys.executable]
+    if subprocess.run(
+        [*container, "-c", "import os; assert os.getpid() == 1"], check=False, capture_output=True
+    ).returncode:
+        pytest.skip("process namespaces need rights")
+    write(tmp_path / "out", "old")
+    for call in ("rename 2", "rename 1", "fsync 1"):
+        command = [*container, str(HERE / "killed_writer.py"), str(tmp_path / "out"), *call.split()]
+        assert subprocess.run(command, check=False, timeout=120).returncode == 137
+        assert content(tmp_path / "out") == "old"
+    done = [*container, str(HERE / "killed_writer.py"), str(tmp_path / "out"), "fsync", "0"]
+    assert subprocess.run(done, check=False, timeout=120).returncode == 0
+    assert content(tmp_path / "out") == "new"
+    assert names(tmp_path) == ["out"]
 
 
 def test_left_overs_of_dead_writers_are_removed_by_the_next_writer(tmp_path: Path) -> None:
