@@ -11,7 +11,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from triptych.artefacts.replacing import Lock, output_lock, replace_file, resolve_link, sweep, temporary_path
+from triptych.artefacts.replacing import (
+    Lock,
+    output_lock,
+    replace_file,
+    require_not_busy,
+    resolve_link,
+    sweep,
+    temporary_path,
+)
 from triptych.errors import ArtefactError, TriptychError, location
 
 NO_SPACE = {
@@ -35,7 +43,9 @@ def writing_file(path: Path, *, overwrite: bool = True) -> Iterator[Path]:
     """
     make_folder(path.parent)
     target = resolve_link(path)
-    with output_lock(target, required=not overwrite) as lock:
+    with output_lock(target) as lock:
+        if not overwrite:
+            require_not_busy(lock, path)
         if not overwrite and target.exists():
             raise ArtefactError("already exists", where=location(path), hint="choose another name, or pass overwrite")
         if lock is Lock.HELD:

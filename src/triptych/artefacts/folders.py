@@ -20,6 +20,7 @@ from triptych.artefacts.replacing import (
     Lock,
     output_lock,
     replace_folder,
+    require_not_busy,
     resolve_link,
     restore,
     restore_if_interrupted,
@@ -69,6 +70,7 @@ def writing_folder(path: Path, kind: str, about: dict[str, Any], *, overwrite: b
     target = resolve_link(path)
     make_folder(target.parent)
     with output_lock(target) as lock:
+        require_not_busy(lock, path)
         restore(target)
         if lock is Lock.HELD:
             sweep(target)
@@ -77,7 +79,7 @@ def writing_folder(path: Path, kind: str, about: dict[str, Any], *, overwrite: b
         temporary = temporary_path(target)
         try:
             with no_space_errors(path):
-                temporary.mkdir()
+                make_folder(temporary)
                 yield temporary
                 with ThreadPoolExecutor(1) as executor:  # flush files to disk while their checksums are computed
                     flushed = executor.submit(_sync_tree, temporary)

@@ -46,11 +46,8 @@ def temporary_path(path: Path, purpose: str = "writing") -> Path:
 
 
 @contextmanager
-def output_lock(path: Path, *, required: bool = True) -> Iterator[Lock]:
-    """Hold the lock of an output, if that is possible: not every file system has locks.
-
-    Raises ArtefactError if it is `required` and another process holds it.
-    """
+def output_lock(path: Path) -> Iterator[Lock]:
+    """Hold the lock of an output, if that is possible: another process may have it, or the file system has no locks."""
     file = path.parent / f".{path.name}.lock"
     with ExitStack() as stack:
         lock = Lock.HELD
@@ -61,11 +58,13 @@ def output_lock(path: Path, *, required: bool = True) -> Iterator[Lock]:
             lock = Lock.BUSY
         except (OSError, NotImplementedError):  # if this is for lack of rights, the writer reports that
             lock = Lock.IMPOSSIBLE
-        if required and lock is Lock.BUSY:
-            raise ArtefactError(
-                "is being written by another process", where=location(path), hint="wait for it, or end it"
-            )
         yield lock
+
+
+def require_not_busy(lock: Lock, path: Path) -> None:
+    """Raise ArtefactError if another process is writing the output. path: as the user knows it."""
+    if lock is Lock.BUSY:
+        raise ArtefactError("is being written by another process", where=location(path), hint="wait for it, or end it")
 
 
 def sweep(path: Path) -> None:
@@ -99,7 +98,7 @@ def restore_if_interrupted(path: Path) -> None:
     for _ in range(500):  # the gap between two renames is far shorter than these five seconds
         if os.path.lexists(path) or not _beside(path, "replaced"):
             return
-        with output_lock(path, required=False) as lock:
+        with output_lock(path) as lock:
             if lock is Lock.HELD:
                 restore(path)
             if lock is not Lock.BUSY:
