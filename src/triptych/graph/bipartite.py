@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from triptych import kernels
 from triptych.data.interactions import Interactions
 from triptych.graph.buffer_pool import BufferPool
+from triptych.graph.first_gradient import first_gradient_only
 from triptych.graph.neighbour_sums import int32, sum_of_neighbours
 from triptych.graph.sparse_rows import SparseRows, gather_rows, unique_rows
 
@@ -191,6 +192,7 @@ class _MeanOfLayersAt(torch.autograd.Function):
         return h_users[where_users], h_items[where_items], users[at_users], items[at_items]
 
     @staticmethod
+    @first_gradient_only
     def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Any, ...]:
         chosen_users, where_users, chosen_items, where_items, at_users, at_items = ctx.saved_tensors
         graph: BipartiteGraph = ctx.graph
@@ -235,6 +237,7 @@ class _MeanAndNorms(torch.autograd.Function):
         return h_users[at_users], h_items[at_items], *norms
 
     @staticmethod
+    @first_gradient_only
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Any, ...]:
         at_users, at_items, norm_users, norm_items = ctx.saved_tensors
         graph: BipartiteGraph = ctx.graph

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from triptych import kernels
+from triptych.graph.first_gradient import first_gradient_only
 from triptych.graph.neighbour_sums import neighbour_sum
 from triptych.kernels import Adjacency
 
@@ -65,6 +66,7 @@ class _WeightedSum(torch.autograd.Function):
         return neighbour_sum(edges, weights, x)
 
     @staticmethod
+    @first_gradient_only
     def backward(ctx: Any, *gradients: Tensor) -> tuple[None, None, Tensor | None, Tensor | None]:
         weights, x = ctx.saved_tensors
         g = gradients[0].contiguous()
@@ -84,6 +86,7 @@ class _Dots(torch.autograd.Function):
         return _compute_dots(edges, x, y)
 
     @staticmethod
+    @first_gradient_only
     def backward(ctx: Any, *gradients: Tensor) -> tuple[None, None, Tensor, Tensor]:
         x, y = ctx.saved_tensors
         g = gradients[0].contiguous()

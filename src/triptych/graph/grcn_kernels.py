@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from triptych import kernels
+from triptych.graph.first_gradient import first_gradient_only
 from triptych.graph.sparse_rows import SparseRows, unique_rows
 from triptych.kernels import Adjacency
 
@@ -30,6 +31,7 @@ class Route(torch.autograd.Function):
         return p, scores, p[at], preference[at], preference.norm().square()
 
     @staticmethod
+    @first_gradient_only
     def backward(ctx: Any, *gradients: Tensor | None) -> tuple[None, Tensor, Tensor, None, None]:
         preference, y, at, alphas = ctx.saved_tensors
         d_out, d_scores, d_out_at, d_preference_at, d_square = gradients
@@ -60,6 +62,7 @@ class Softmax(torch.autograd.Function):
         return alpha
 
     @staticmethod
+    @first_gradient_only
     def backward(ctx: Any, *gradients: Tensor) -> tuple[None, Tensor]:
         (alpha,) = ctx.saved_tensors
         return None, kernels.softmax_back(ctx.edges, alpha, gradients[0])
@@ -74,6 +77,7 @@ class UnitRows(torch.autograd.Function):
         return kernels.unit_rows(x)
 
     @staticmethod
+    @first_gradient_only
     def backward(ctx: Any, *gradients: Tensor) -> Tensor:
         (x,) = ctx.saved_tensors
         return kernels.unit_rows_back(x, gradients[0])
@@ -93,6 +97,7 @@ class MaxOverModalities(torch.autograd.Function):
         return weights
 
     @staticmethod
+    @first_gradient_only
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None, None]:
         alpha, confidence, sources, winners = ctx.saved_tensors
         d_alpha, d_confidence = kernels.max_over_modalities_back(
@@ -112,6 +117,7 @@ class WeightedSumAt(torch.autograd.Function):
         return kernels.product(edges, weights, x, rows=chosen.int())[where]
 
     @staticmethod
+    @first_gradient_only
     def backward(ctx: Any, *gradients: Tensor) -> tuple[None, None, Tensor, Tensor, None]:
         weights, x, chosen, where = ctx.saved_tensors
         g = SparseRows.from_values(gradients[0], chosen, where, ctx.edges.n_rows)
@@ -150,6 +156,7 @@ class TwoLayersAt(torch.autograd.Function):
         return h_users[where_users], h_items[where_items], E[at_users], E[n_users + at_items]
 
     @staticmethod
+    @first_gradient_only
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Any, ...]:
         to_users, to_items, E, at_users, at_items, *chosen = ctx.saved_tensors
         users, where_users, items, where_items = chosen

@@ -14,6 +14,7 @@ from torch.nn.functional import leaky_relu
 from triptych import kernels
 from triptych.graph.buffer_pool import BufferPool
 from triptych.graph.edges import Edges
+from triptych.graph.first_gradient import first_gradient_only
 from triptych.graph.mmgcn_tables import (
     LayerInput,
     LayerWeights,
@@ -62,6 +63,7 @@ class Layers(torch.autograd.Function):
         return _requested(last_sides[0], x[0].table), _requested(last_sides[1], x[1].table), users.norm().square()
 
     @staticmethod
+    @first_gradient_only
     def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Any, ...]:
         _ = ctx.saved_tensors
         if not ctx.saved:

@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from triptych import kernels
 from triptych.errors import InputError
+from triptych.graph.first_gradient import first_gradient_only
 from triptych.kernels import Adjacency
 
 
@@ -57,5 +58,6 @@ class _Sum(torch.autograd.Function):
         return neighbour_sum(edges, weights, x)
 
     @staticmethod
+    @first_gradient_only
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Any, ...]:
         return None, None, None, None, neighbour_sum(ctx.reverse, ctx.reverse_weights, gradients[0].contiguous())

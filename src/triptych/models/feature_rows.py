@@ -17,6 +17,7 @@ from torch.nn import functional
 
 from triptych import kernels
 from triptych.data.features import Features, FeatureStream
+from triptych.graph.first_gradient import first_gradient_only
 from triptych.graph.sparse_rows import gather_rows, unique_rows
 
 CHUNK = 1 << 21  # numbers that are projected or converted at a time, so that the result stays in the cache
@@ -137,6 +138,7 @@ class _Projection(torch.autograd.Function):
         return out
 
     @staticmethod
+    @first_gradient_only
     def backward(ctx: Any, *gradients: Tensor) -> tuple[None, None, Tensor, Tensor, None]:
         g = gradients[0]
         d_bias, g = g.sum(dim=0), g.to(ctx.compute_dtype)
