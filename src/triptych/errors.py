@@ -39,6 +39,10 @@ class TrainingError(TriptychError):
     """Training cannot continue: the loss is not finite, or the run folder has other settings."""
 
 
+class ForkError(TriptychError):
+    """Something cannot be done in a forked process, because the threads that it needs did not survive the fork."""
+
+
 def location(path: Path | str, *, row: int | None = None, column: str | None = None) -> str:
     """Return a location for an error: `log.csv, row 17, column "rating"`. Rows count from 1, header included."""
     parts = [str(path)]

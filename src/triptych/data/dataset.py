@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from triptych import forks
 from triptych.artefacts import OpenFolder, json_bytes, read_folder, write_tensor_stream, write_tensors, writing_folder
 from triptych.data.features import Features, FeatureStream
 from triptych.data.interactions import Interactions
@@ -161,6 +162,7 @@ def open_dataset(path: Path | str, listener: Listener = ignore_progress) -> Data
 
 def save_tables(dataset: Dataset, folder: Path) -> None:
     """Write users, items and interactions (with times and split) as Parquet files into a folder; no features."""
+    forks.require_polars("writing a data set or a model")
     pl.DataFrame({"user_id": dataset.users.ids}).write_parquet(folder / "users.parquet")
     table = dataset.items.ids.alias("item_id").to_frame()
     if dataset.item_table is not None:
@@ -189,6 +191,7 @@ def _read_dataset(folder: OpenFolder) -> Dataset:
 
 def read_tables(folder: OpenFolder) -> Dataset:
     """Read the files of `save_tables` into a data set without features. Raises ArtefactError if one is damaged."""
+    forks.require_polars("reading a data set or a model")
     users, _ = read_ids(folder, "users.parquet", "user")
     items, item_table = read_ids(folder, "items.parquet", "item")
     log = read_log(folder, len(users), len(items))

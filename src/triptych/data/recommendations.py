@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from triptych import forks
 from triptych.artefacts import writing_file
 from triptych.data.vocabulary import Vocabulary
 from triptych.errors import ArtefactError, SettingsError, location
@@ -45,11 +46,14 @@ class Recommendations:
 
     def to_pandas(self) -> Any:
         """Return the same rows as a pandas DataFrame."""
-        return self.to_polars().to_pandas()
+        return self.to_arrow().to_pandas()
 
     def to_arrow(self) -> Any:
         """Return the same rows as an Arrow table."""
-        return self.to_polars().to_arrow()
+        import pyarrow as pa
+
+        # column by column: this way polars needs none of its threads, which a forked process lacks
+        return pa.table({column.name: column.to_arrow() for column in self.to_polars()})
 
 
 def write_recommendations(chunks: Iterable[Recommendations], path: Path, *, overwrite: bool = True) -> int:
@@ -61,6 +65,8 @@ def write_recommendations(chunks: Iterable[Recommendations], path: Path, *, over
         raise SettingsError(f'cannot write "{path.name}"', hint="end the name in .parquet or .csv")
     if path.exists() and not overwrite:
         raise ArtefactError("already exists", where=location(path), hint="choose another name, or pass overwrite")
+    if path.suffix == ".csv":
+        forks.require_polars("writing CSV")
     with writing_file(path, overwrite=overwrite) as temporary:
         return _stream_csv(chunks, temporary) if path.suffix == ".csv" else _stream_parquet(chunks, temporary)
 

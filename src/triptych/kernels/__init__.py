@@ -2,7 +2,7 @@
 
 The kernels work on float32 tensors on a CPU, if the package was built with a compiler. `TRIPTYCH_KERNELS=torch` in the
 environment switches them off. One thread computes each row of a result, in one fixed order. So the bytes are the same
-for any number of threads (`torch.set_num_threads`).
+for any number of threads (`torch.set_num_threads`). A forked process has one thread (forks.py).
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from triptych import forks
 from triptych.errors import SettingsError
 
 try:
@@ -146,7 +147,7 @@ def product(
         out = x.new_empty(edges.n_rows if rows is None else len(rows), x.shape[1], dtype=dtype)
     given = (_plain(x_at), _plain(base), _plain(base_at), _plain(rows), _plain(row_scale), _plain(column_scale))
     own = (*_parts(edges), _plain(weights), _in_bits(x.detach().contiguous()))
-    _native.product(*own, *given, a, b, slope, _in_bits(out), torch.get_num_threads())
+    _native.product(*own, *given, a, b, slope, _in_bits(out), _threads())
     return out
 
 
@@ -163,7 +164,7 @@ def route(edges: Adjacency, preference: Tensor, y: Tensor, n_iterations: int) ->
         y.new_empty(n_iterations * n_edges),
     )
     own = (edges.starts, edges.neighbours, _plain(preference), _plain(y), n_iterations)
-    _native.route(*own, out, scores, alphas, torch.get_num_threads())
+    _native.route(*own, out, scores, alphas, _threads())
     return out, scores, alphas
 
 
@@ -189,21 +190,21 @@ def route_back(
     d_preference, d_y = preference.new_empty(preference.shape), y.new_empty(y.shape)
     own = (edges.starts, edges.neighbours, _plain(preference), _plain(y), n_iterations, alphas, residual)
     given = (_plain(d_out), _plain(d_scores), at, _plain(d_out_at), _plain(d_preference_at))
-    _native.route_back(*own, *given, d_preference, d_y, torch.get_num_threads())
+    _native.route_back(*own, *given, d_preference, d_y, _threads())
     return d_preference, d_y
 
 
 def softmax(edges: Adjacency, values: Tensor) -> Tensor:
     """Softmax over the edges of every row: float32 [n_edges], each value at the position of its edge."""
     out = values.new_empty(values.shape)
-    _native.softmax(*_parts(edges), _plain(values), None, out, torch.get_num_threads())
+    _native.softmax(*_parts(edges), _plain(values), None, out, _threads())
     return out
 
 
 def softmax_back(edges: Adjacency, alpha: Tensor, d_alpha: Tensor) -> Tensor:
     """The gradient of `softmax`. alpha: the result of `softmax`."""
     out = alpha.new_empty(alpha.shape)
-    _native.softmax(*_parts(edges), _plain(alpha), _plain(d_alpha), out, torch.get_num_threads())
+    _native.softmax(*_parts(edges), _plain(alpha), _plain(d_alpha), out, _threads())
     return out
 
 
@@ -214,7 +215,7 @@ def unit_rows(x: Tensor, *, dtype: torch.dtype | None = None, out: Tensor | None
     """
     if out is None:
         out = x.new_empty(x.shape, dtype=dtype)
-    _native.unit_rows(_plain(x), _in_bits(out), torch.get_num_threads())
+    _native.unit_rows(_plain(x), _in_bits(out), _threads())
     return out
 
 
@@ -222,7 +223,7 @@ def unit_rows_back(x: Tensor, d_out: Tensor, *, residual: float = 0.0, out: Tens
     """The gradient of `unit_rows` plus residual · x: float32 [n, d]. d_out: float32 or bfloat16 [n, d]."""
     if out is None:
         out = x.new_empty(x.shape)
-    _native.unit_rows_back(_plain(x), _in_bits(d_out.detach().contiguous()), residual, out, torch.get_num_threads())
+    _native.unit_rows_back(_plain(x), _in_bits(d_out.detach().contiguous()), residual, out, _threads())
     return out
 
 
@@ -232,7 +233,7 @@ def bfloat16(table: Tensor) -> Tensor:
         return table.to(torch.bfloat16)
     out = table.new_empty(table.shape, dtype=torch.bfloat16)
     bits = table.detach().contiguous().view(torch.int16)
-    _native.bfloat16_of_float16(bits, _in_bits(out), torch.get_num_threads())
+    _native.bfloat16_of_float16(bits, _in_bits(out), _threads())
     return out
 
 
@@ -242,7 +243,7 @@ def dots(edges: Adjacency, x: Tensor, y: Tensor, x_at: Tensor | None = None) -> 
     x_at: int32, row -> its row in x, or -1 for zeros. None: the row itself.
     """
     out = y.new_empty(len(edges.neighbours))
-    _native.dots(*_parts(edges), _plain(x), _plain(x_at), _plain(y), out, torch.get_num_threads())
+    _native.dots(*_parts(edges), _plain(x), _plain(x_at), _plain(y), out, _threads())
     return out
 
 
@@ -254,7 +255,7 @@ def max_over_modalities(alpha: Tensor, confidence: Tensor, sources: Tensor) -> t
     weights = alpha.new_empty(alpha.shape[1])
     winners = torch.empty(alpha.shape[1], dtype=torch.int8)
     own = (_plain(alpha), _plain(confidence), sources)
-    _native.max_over_modalities(*own, weights, winners, torch.get_num_threads())
+    _native.max_over_modalities(*own, weights, winners, _threads())
     return weights, winners
 
 
@@ -264,7 +265,7 @@ def max_over_modalities_back(
     """The gradients of `max_over_modalities` for alpha and confidence. edges: from the sources' side."""
     d_alpha, d_confidence = alpha.new_empty(alpha.shape), confidence.new_empty(confidence.shape)
     own = (_plain(alpha), _plain(confidence), sources, winners, _plain(d_weights), d_alpha, d_confidence)
-    _native.max_over_modalities_back(*_parts(edges), *own, torch.get_num_threads())
+    _native.max_over_modalities_back(*_parts(edges), *own, _threads())
     return d_alpha, d_confidence
 
 
@@ -281,8 +282,20 @@ def top_k(
     best_items = np.empty((len(users), k), dtype=np.int64)
     best_scores = np.empty((len(users), k), dtype=np.float32)
     starts, seen_items = seen if seen is not None else (None, None)
-    _native.top_k(_plain(users), _plain(items), starts, seen_items, best_items, best_scores, torch.get_num_threads())
+    _native.top_k(_plain(users), _plain(items), starts, seen_items, best_items, best_scores, _threads())
     return best_items, best_scores
+
+
+def _threads() -> int:
+    return 1 if forks.is_forked() else torch.get_num_threads()
+
+
+def _one_thread_for_torch() -> None:
+    torch.set_num_threads(1)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_one_thread_for_torch)  # OpenMP would wait for threads that a fork does not copy
 
 
 def _parts(edges: Adjacency) -> tuple[Any, ...]:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from triptych import forks
 from triptych.artefacts import json_bytes, write_file
 from triptych.data.dataset import Dataset
 from triptych.data.interactions import Interactions
@@ -60,6 +61,8 @@ def fit(
     loggers: each gets the lines of metrics.jsonl; see `open_loggers`.
     Raises SettingsError, InputError, TrainingError, ArtefactError.
     """
+    if run is not None:
+        forks.require_polars("training into a run folder")
     split = data if isinstance(data, Split) else Split.from_dataset(data)
     training, kind = training or TrainingSettings(), model_class(name)
     values = parse(kind.Settings, settings or {}, of=name)
