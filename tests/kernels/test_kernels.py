@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -36,9 +36,10 @@ def backwards(edges: Adjacency, matrix: Tensor) -> Adjacency:
     """The same edges from the nodes' side, with positions in the order of the rows' side."""
     rows, nodes = matrix.numpy().nonzero()
     order = np.lexsort((rows, nodes))
-    starts = np.searchsorted(nodes[order], np.arange(matrix.shape[1] + 1)).astype(np.int32)
-    parts = (starts, rows[order].astype(np.int32), order.astype(np.int32))
-    return Adjacency(*(torch.from_numpy(part) for part in parts))
+    begins = np.searchsorted(nodes[order], np.arange(matrix.shape[1] + 1)).astype(np.int32)
+    parts = (begins, rows[order].astype(np.int32), order.astype(np.int32))
+    starts, neighbours, positions = (torch.from_numpy(part) for part in parts)
+    return Adjacency(starts, neighbours, positions)
 
 
 def drawn(seed: int, *shape: int) -> Tensor:
@@ -166,31 +167,47 @@ def test_softmax_and_unit_rows_have_the_values_and_gradients_of_torch(instructio
     assert torch.allclose(kernels.unit_rows_back(x, d)[kept], expected[kept], atol=1e-5)
 
 
-@pytest.mark.parametrize(
-    "what",
-    [
-        lambda edges, x, y: kernels.product(edges, None, y),
-        lambda edges, x, y: kernels.route(edges, x, y, 2)[0],
-        lambda edges, x, y: kernels.route_back(
-            edges, x, y, 2, kernels.route(edges, x, y, 2)[2], None, kernels.dots(edges, x, y)
-        )[1],
-        lambda edges, x, y: kernels.product(edges, None, y.bfloat16()),
-        lambda edges, x, y: torch.from_numpy(kernels.top_k(x, y, 5, None)[1]),
-    ],
-    ids=["product", "routing", "its gradient", "bfloat16", "top k"],
-)
-def test_any_number_of_threads_gives_the_same_bytes(what: Callable[[Adjacency, Tensor, Tensor], Tensor]) -> None:
-    edges, _ = random_edges(26, n_rows=3000, n_nodes=500, density=0.02)
-    x, y, before = drawn(27, 3000, 64), drawn(28, 500, 64), torch.get_num_threads()
+def every_kernel(edges: Adjacency, back: Adjacency, x: Tensor, y: Tensor) -> dict[str, Tensor]:
+    """Results of every kernel, for x [n_rows, d] and y [n_nodes, d]. back: the same edges from the nodes' side."""
+    p, scores, alphas = kernels.route(edges, x, y, 2)
+    d_preference, d_y = kernels.route_back(edges, x, y, 2, alphas, p, scores, residual=0.5)
+    alpha = kernels.softmax(edges, scores)
+    stacked, confidence, sources = torch.stack([scores, -scores, alpha]), y[:, :3].contiguous(), edges.neighbours
+    weights, winners = kernels.max_over_modalities(stacked, confidence, sources)
+    d_alpha, d_confidence = kernels.max_over_modalities_back(back, stacked, confidence, sources, winners, scores)
+    best_items, best_scores = kernels.top_k(x, y, 5, None)
+    return {
+        "product": kernels.product(edges, alpha, y),
+        "product from the other side": kernels.product(back, alpha, x, base=y, slope=0.1),
+        "product in bfloat16": kernels.product(edges, None, y.bfloat16()),
+        "routing": torch.cat([p.flatten(), scores, alphas]),
+        "its gradient": torch.cat([d_preference, d_y]),
+        "softmax": alpha,
+        "softmax from the other side": kernels.softmax(back, scores),
+        "its gradient from the other side": kernels.softmax_back(back, alpha, scores),
+        "unit rows": kernels.unit_rows(x),
+        "gradient of unit rows": kernels.unit_rows_back(x, p),
+        "float16 to bfloat16": kernels.bfloat16(x.half()),
+        "dots": kernels.dots(edges, x, y),
+        "dots from the other side": kernels.dots(back, y, x),
+        "max over modalities": torch.stack([weights, winners.float()]),
+        "gradient of max over modalities": torch.cat([d_alpha.flatten(), d_confidence.flatten()]),
+        "top k": torch.from_numpy(np.stack([best_items, best_scores])),
+    }
+
+
+def test_any_number_of_threads_gives_the_same_bytes(instructions: str) -> None:
+    edges, matrix = random_edges(26, n_rows=3000, n_nodes=500, density=0.02)
+    back, x, y, before = backwards(edges, matrix), drawn(27, 3000, 64), drawn(28, 500, 64), torch.get_num_threads()
     try:
         results = []
         for threads in (1, 2, 5):
             torch.set_num_threads(threads)
-            results.append(what(edges, x, y))
+            results.append(every_kernel(edges, back, x, y))
     finally:
         torch.set_num_threads(before)
-    assert torch.equal(results[0], results[1])
-    assert torch.equal(results[0], results[2])
+    for name, one in results[0].items():
+        assert all(torch.equal(one, other[name]) for other in results[1:]), name
 
 
 @settings(deadline=None, max_examples=60)

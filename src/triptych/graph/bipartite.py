@@ -49,7 +49,8 @@ class BipartiteGraph(nn.Module):
             starts = np.concatenate([[0], np.cumsum(degrees)])
             self.register_buffer(f"{side}_{other}", int32(neighbours), persistent=False)
             self.register_buffer(f"{side}_starts", int32(starts), persistent=False)
-        for side in ("users", "items"):
+        for side, n_others in (("users", self.n_items), ("items", self.n_users)):
+            kernels.check_edges(kernels.Adjacency(getattr(self, f"{side}_starts"), self._neighbours(side)), n_others)
             self.register_buffer(f"{side}_weights", self._exact_weights(side).float(), persistent=False)
 
     def propagate(self, users: Tensor, items: Tensor) -> tuple[Tensor, Tensor]:
@@ -111,14 +112,19 @@ class BipartiteGraph(nn.Module):
 
     def _half(self, side: str, dtype: torch.dtype) -> tuple[kernels.Adjacency, Tensor]:
         """Return the neighbours of every node of a side, "users" or "items", and the weights of the edges."""
-        other = "items" if side == "users" else "users"
+        n_others = self.n_items if side == "users" else self.n_users
         # weights in float64, which tests and studies use, are computed on request
         weights = self._exact_weights(side) if dtype == torch.float64 else getattr(self, f"{side}_weights")
-        return kernels.Adjacency(getattr(self, f"{side}_starts"), getattr(self, f"{side}_{other}")), weights
+        starts, neighbours = getattr(self, f"{side}_starts"), self._neighbours(side)
+        return kernels.Adjacency(starts, neighbours, checked_nodes=n_others), weights
+
+    def _neighbours(self, side: str) -> Tensor:
+        """Return the neighbours of all nodes of a side."""
+        return self.users_items if side == "users" else self.items_users
 
     def _exact_weights(self, side: str) -> Tensor:
         """Return 1 / √(degree of the user · degree of the item) of every edge, float64 [n_edges]."""
-        other, neighbours = ("items", self.users_items) if side == "users" else ("users", self.items_users)
+        other, neighbours = "items" if side == "users" else "users", self._neighbours(side)
         degrees = {name: getattr(self, f"{name}_starts").diff().double() + DEGREE_OFFSET for name in ("users", "items")}
         scale = {name: 1.0 / degree.sqrt() for name, degree in degrees.items()}
         counts = getattr(self, f"{side}_starts").diff()

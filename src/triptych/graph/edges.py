@@ -47,6 +47,8 @@ class Edges(nn.Module):
             ("users_by_item", interactions.users[by_item]),
         ):
             self.register_buffer(name, int32(rows), persistent=False)
+        kernels.check_edges(self.user_adjacency, self.n_items)
+        kernels.check_edges(self.item_adjacency, self.n_users)
 
     def __len__(self) -> int:
         return len(self.users)
@@ -54,12 +56,12 @@ class Edges(nn.Module):
     @property
     def user_adjacency(self) -> Adjacency:
         """The items of every user."""
-        return Adjacency(self.user_starts, self.items)
+        return Adjacency(self.user_starts, self.items, checked_nodes=self.n_items)
 
     @property
     def item_adjacency(self) -> Adjacency:
         """The users of every item."""
-        return Adjacency(self.item_starts, self.users_by_item, self.by_item)
+        return Adjacency(self.item_starts, self.users_by_item, self.by_item, checked_nodes=self.n_users)
 
     def route(
         self, preference: Tensor, y_items: Tensor, n_iterations: int, at_users: Tensor

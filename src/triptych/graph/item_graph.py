@@ -12,7 +12,7 @@ from scipy import sparse
 from torch import Tensor, nn
 
 from triptych.graph.neighbour_sums import int32, sum_of_neighbours
-from triptych.kernels import Adjacency
+from triptych.kernels import Adjacency, check_edges
 
 
 class ItemGraph(nn.Module):
@@ -27,6 +27,7 @@ class ItemGraph(nn.Module):
             self.register_buffer(f"{name}_neighbours", int32(csr.indices), persistent=False)
             self.register_buffer(f"{name}_starts", int32(csr.indptr), persistent=False)
             self.register_buffer(f"{name}_weights", torch.from_numpy(csr.data).float(), persistent=False)
+            check_edges(self._direction(name, torch.float32)[0], csr.shape[1])
 
     def propagate(self, embeddings: Tensor) -> Tensor:
         """Return S E for `embeddings` E [n_items, d], the same shape."""
@@ -38,7 +39,8 @@ class ItemGraph(nn.Module):
         weights: Tensor = getattr(self, f"{name}_weights")
         if dtype == torch.float64:
             weights = torch.from_numpy(self.exact[name]).to(weights.device, dtype)
-        return Adjacency(getattr(self, f"{name}_starts"), getattr(self, f"{name}_neighbours")), weights
+        starts, neighbours = getattr(self, f"{name}_starts"), getattr(self, f"{name}_neighbours")
+        return Adjacency(starts, neighbours, checked_nodes=len(starts) - 1), weights  # S is square
 
 
 def modality_weights(modalities: Sequence[str], image_weight: float) -> dict[str, float]:

@@ -145,7 +145,7 @@ def smaller_and_larger(sides: tuple[NodeSide, NodeSide]) -> tuple[int, int]:
 def _adjacency_rows(edges: Adjacency, rows: slice) -> Adjacency:
     """Return some rows of an adjacency, without a copy."""
     starts = edges.starts[rows.start : rows.stop + 1]
-    return Adjacency(starts, edges.neighbours[: int(starts[-1])])
+    return Adjacency(starts, edges.neighbours[: int(starts[-1])], checked_nodes=edges.checked_nodes)
 
 
 def row_slices(n: int) -> Iterator[slice]:

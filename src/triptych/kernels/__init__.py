@@ -3,6 +3,9 @@
 The kernels work on float32 tensors on a CPU, if the package was built with a compiler. `TRIPTYCH_KERNELS=torch` in the
 environment switches them off. One thread computes each row of a result, in one fixed order. So the bytes are the same
 for any number of threads (`torch.set_num_threads`). A forked process has one thread (forks.py).
+
+Every kernel checks its arguments: it raises ValueError for shapes and for an output in the memory of an input,
+IndexError for indices outside a table, TypeError for other dtypes.
 """
 
 from __future__ import annotations
@@ -12,7 +15,6 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
@@ -23,6 +25,8 @@ from torch import Tensor
 
 from triptych import forks
 from triptych.errors import SettingsError
+from triptych.kernels.adjacency import Adjacency as Adjacency
+from triptych.kernels.adjacency import check_edges as check_edges
 
 try:
     _native: Any = import_module("triptych.kernels._native")  # compiled: mypy cannot read it
@@ -32,24 +36,6 @@ except ModuleNotFoundError:  # built without a compiler. A module that exists bu
 SWITCH = "TRIPTYCH_KERNELS"
 RESERVE = 4 << 30  # bytes of address space for what a step makes and frees; only what is used takes memory
 LARGEST_K = 512  # above this, a full sort is faster
-
-
-@dataclass(frozen=True)
-class Adjacency:
-    """Rows and their neighbours. The neighbours of row r are neighbours[starts[r] : starts[r + 1]].
-
-    starts: int32 [n_rows + 1]. neighbours: int32 [n_edges].
-    positions: int32 [n_edges], the index of each edge in arrays that have one value per edge. None: the order of
-    `neighbours`.
-    """
-
-    starts: Tensor
-    neighbours: Tensor
-    positions: Tensor | None = None
-
-    @property
-    def n_rows(self) -> int:
-        return len(self.starts) - 1
 
 
 def available() -> bool:
@@ -147,7 +133,7 @@ def product(
         out = x.new_empty(edges.n_rows if rows is None else len(rows), x.shape[1], dtype=dtype)
     given = (_plain(x_at), _plain(base), _plain(base_at), _plain(rows), _plain(row_scale), _plain(column_scale))
     own = (*_parts(edges), _plain(weights), _in_bits(x.detach().contiguous()))
-    _native.product(*own, *given, a, b, slope, _in_bits(out), _threads())
+    _native.product(*own, *given, a, b, slope, _in_bits(out), _checked(edges), _threads())
     return out
 
 
@@ -157,14 +143,12 @@ def route(edges: Adjacency, preference: Tensor, y: Tensor, n_iterations: int) ->
     preference: float32 [n_rows, d]. y: float32 [n_nodes, d]. `edges.positions` is not used.
     Returns p, then p · y_j for every edge [n_edges], then all softmaxes [n · n_edges], which `route_back` needs.
     """
-    n_edges = len(edges.neighbours)
-    out, scores, alphas = (
-        preference.new_empty(preference.shape),
-        y.new_empty(n_edges),
-        y.new_empty(n_iterations * n_edges),
-    )
+    if n_iterations < 0:
+        raise ValueError("the number of iterations must be 0 or more")
+    out, scores = preference.new_empty(preference.shape), y.new_empty(len(edges.neighbours))
+    alphas = y.new_empty(n_iterations * len(edges.neighbours))
     own = (edges.starts, edges.neighbours, _plain(preference), _plain(y), n_iterations)
-    _native.route(*own, out, scores, alphas, _threads())
+    _native.route(*own, out, scores, alphas, _checked(edges), _threads())
     return out, scores, alphas
 
 
@@ -190,21 +174,21 @@ def route_back(
     d_preference, d_y = preference.new_empty(preference.shape), y.new_empty(y.shape)
     own = (edges.starts, edges.neighbours, _plain(preference), _plain(y), n_iterations, alphas, residual)
     given = (_plain(d_out), _plain(d_scores), at, _plain(d_out_at), _plain(d_preference_at))
-    _native.route_back(*own, *given, d_preference, d_y, _threads())
+    _native.route_back(*own, *given, d_preference, d_y, _checked(edges), _threads())
     return d_preference, d_y
 
 
 def softmax(edges: Adjacency, values: Tensor) -> Tensor:
     """Softmax over the edges of every row: float32 [n_edges], each value at the position of its edge."""
     out = values.new_empty(values.shape)
-    _native.softmax(*_parts(edges), _plain(values), None, out, _threads())
+    _native.softmax(*_parts(edges), _plain(values), None, out, _checked(edges), _threads())
     return out
 
 
 def softmax_back(edges: Adjacency, alpha: Tensor, d_alpha: Tensor) -> Tensor:
     """The gradient of `softmax`. alpha: the result of `softmax`."""
     out = alpha.new_empty(alpha.shape)
-    _native.softmax(*_parts(edges), _plain(alpha), _plain(d_alpha), out, _threads())
+    _native.softmax(*_parts(edges), _plain(alpha), _plain(d_alpha), out, _checked(edges), _threads())
     return out
 
 
@@ -243,7 +227,7 @@ def dots(edges: Adjacency, x: Tensor, y: Tensor, x_at: Tensor | None = None) -> 
     x_at: int32, row -> its row in x, or -1 for zeros. None: the row itself.
     """
     out = y.new_empty(len(edges.neighbours))
-    _native.dots(*_parts(edges), _plain(x), _plain(x_at), _plain(y), out, _threads())
+    _native.dots(*_parts(edges), _plain(x), _plain(x_at), _plain(y), out, _checked(edges), _threads())
     return out
 
 
@@ -265,7 +249,7 @@ def max_over_modalities_back(
     """The gradients of `max_over_modalities` for alpha and confidence. edges: from the sources' side."""
     d_alpha, d_confidence = alpha.new_empty(alpha.shape), confidence.new_empty(confidence.shape)
     own = (_plain(alpha), _plain(confidence), sources, winners, _plain(d_weights), d_alpha, d_confidence)
-    _native.max_over_modalities_back(*_parts(edges), *own, _threads())
+    _native.max_over_modalities_back(*_parts(edges), *own, _checked(edges), _threads())
     return d_alpha, d_confidence
 
 
@@ -284,6 +268,10 @@ def top_k(
     starts, seen_items = seen if seen is not None else (None, None)
     _native.top_k(_plain(users), _plain(items), starts, seen_items, best_items, best_scores, _threads())
     return best_items, best_scores
+
+
+def _checked(edges: Adjacency) -> int:
+    return -1 if edges.checked_nodes is None else edges.checked_nodes
 
 
 def _threads() -> int:

@@ -26,6 +26,10 @@ template <typename A> auto* data_of(const std::optional<A>& array) {
     return array ? array->data() : static_cast<Pointer>(nullptr);
 }
 
+// Names of arguments that are arrays: they must have the right type and layout, and are never converted.
+inline auto array(const char* name) { return nb::arg(name).noconvert(); }
+inline auto maybe(const char* name) { return nb::arg(name).noconvert().none(); }
+
 inline void require(bool holds, const char* what) {
     if (!holds) throw std::invalid_argument(what);
 }

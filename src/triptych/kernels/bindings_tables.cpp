@@ -1,6 +1,5 @@
 // Kernels that work row by row, and the top k, for Python.
-#include "arguments.h"
-#include "bindings.h"
+#include "checks.h"
 
 using namespace nb::literals;
 
@@ -14,6 +13,8 @@ void unit_rows(Table<const float> values, AnyTable out, int threads) {
     task.values = values.data();
     task.out = either<float, uint16_t>(out);
     require_shape(out, task.n_rows, task.width, "out has another shape");
+    require_apart(out, values);
+    check_threads(threads);
     nb::gil_scoped_release released;
     chosen->unit_rows(task, threads);
 }
@@ -28,6 +29,9 @@ void unit_rows_back(Table<const float> values, AnyTable d_out, float residual, T
     task.out = out.data();
     require_shape(d_out, task.n_rows, task.width, "d_out has another shape");
     require_shape(out, task.n_rows, task.width, "out has another shape");
+    require_apart(out, values);
+    require_apart(out, d_out);
+    check_threads(threads);
     nb::gil_scoped_release released;
     chosen->unit_rows_back(task, threads);
 }
@@ -38,6 +42,8 @@ void bfloat16_of_float16(Table<const int16_t> values, Table<int16_t> out, int th
     task.n = static_cast<int64_t>(values.size());
     task.values = reinterpret_cast<const uint16_t*>(values.data());
     task.out = reinterpret_cast<uint16_t*>(out.data());
+    require_apart(out, values);
+    check_threads(threads);
     nb::gil_scoped_release released;
     chosen->bfloat16_of_float16(task, threads);
 }
@@ -61,18 +67,24 @@ void top_k(Table<const float> users, Table<const float> items, MaybeRows<const i
     task.seen_items = data_of(seen_items);
     task.best_items = best_items.data();
     task.best_scores = best_scores.data();
+    require(task.n_items < INT32_MAX, "too many items");
+    check_threads(threads);
     nb::gil_scoped_release released;
+    if (task.seen_starts)
+        require_index(chosen->are_seen_items(task, seen_items->shape(0)),
+                      "seen items must be items, in ascending order per user, and their starts must ascend");
     chosen->top_k(task, threads);
 }
 
 }  // namespace
 
 void bind_tables(nb::module_& m) {
-    m.def("unit_rows", &unit_rows, "values"_a, "out"_a.noconvert(), "threads"_a);
-    m.def("unit_rows_back", &unit_rows_back, "values"_a, "d_out"_a, "residual"_a, "out"_a.noconvert(), "threads"_a);
-    m.def("bfloat16_of_float16", &bfloat16_of_float16, "values"_a, "out"_a.noconvert(), "threads"_a);
-    m.def("top_k", &top_k, "users"_a, "items"_a, "seen_starts"_a.none(), "seen_items"_a.none(),
-          "best_items"_a.noconvert(), "best_scores"_a.noconvert(), "threads"_a);
+    m.def("unit_rows", &unit_rows, array("values"), array("out"), "threads"_a);
+    m.def("unit_rows_back", &unit_rows_back, array("values"), array("d_out"), "residual"_a, array("out"),
+          "threads"_a);
+    m.def("bfloat16_of_float16", &bfloat16_of_float16, array("values"), array("out"), "threads"_a);
+    m.def("top_k", &top_k, array("users"), array("items"), maybe("seen_starts"), maybe("seen_items"),
+          array("best_items"), array("best_scores"), "threads"_a);
 }
 
 }  // namespace triptych

@@ -19,6 +19,7 @@
 namespace triptych {
 namespace TRIPTYCH_ISA {
 
+#include "ranges.inc"
 #include "buffers.inc"
 #include "vectors.inc"
 #include "lanes.inc"
@@ -35,6 +36,10 @@ namespace TRIPTYCH_ISA {
 constexpr Kernels all_kernels() {
     Kernels made{};
     made.name = TRIPTYCH_NAME;
+    made.all_within = all_within;
+    made.are_starts = are_starts;
+    made.neighbours_within = neighbours_within;
+    made.are_seen_items = are_seen_items;
     made.product = product;
     made.route = route;
     made.route_back = route_back;

@@ -2,7 +2,8 @@
 // tables is chosen at run time.
 //
 // All arrays are row-major and contiguous. A pointer may be null only if its comment says so. One thread computes each
-// row of an output, in one fixed order. So the bytes are the same for any number of threads.
+// row of an output, in one fixed order. So the bytes are the same for any number of threads. Kernels trust their
+// arguments: the bindings check shapes, indices and overlaps (arguments.h, checks.h, ranges.inc).
 #pragma once
 
 #include <cstdint>
@@ -152,6 +153,10 @@ struct TopK {
 
 struct Kernels {
     const char* name;
+    bool (*all_within)(const int32_t* values, int64_t n, int64_t low, int64_t limit);
+    bool (*are_starts)(const int32_t* starts, int64_t n, int64_t limit);
+    bool (*neighbours_within)(const Adjacency&, const int32_t* rows, int64_t n, int64_t n_nodes);
+    bool (*are_seen_items)(const TopK&, int64_t n_seen);
     void (*product)(const Product&, int threads);
     void (*route)(const Routing&, int threads);
     void (*route_back)(const RoutingGradient&, int threads);
