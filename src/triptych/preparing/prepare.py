@@ -43,12 +43,8 @@ def prepare(
     Feature tables are streamed from file to file, so they need not fit in memory. Returns the data set, opened from
     `output`. Raises InputError (with file, row and hint), SettingsError, ArtefactError.
     """
-<<<<<<< HEAD
-    settings = settings or PrepareSettings()
-=======
     forks.require_polars("preparing data")
-    settings = parse(PrepareSettings, vars(settings or PrepareSettings()), of="prepare")
->>>>>>> 055faee (Forked processes recommend, with one thread and without polars' threads; what cannot work there is refused at once)
+    settings = settings or PrepareSettings()
     contents = read_source(Path(source), settings.columns, settings.format)
     table = read_table(Path(items)) if items is not None else contents.items
     sources = {each.modality: each for each in (*contents.features, *features)}
@@ -73,12 +69,8 @@ def dataset_from_frames(
     items: the item table. features: modality -> matrix [n_items, width] in the order of the item table, or
     (item ids, matrix). Raises InputError, SettingsError.
     """
-<<<<<<< HEAD
-    settings = settings or PrepareSettings()
-=======
     forks.require_polars("preparing data")
-    settings = parse(PrepareSettings, vars(settings or PrepareSettings()), of="prepare")
->>>>>>> 055faee (Forked processes recommend, with one thread and without polars' threads; what cannot work there is refused at once)
+    settings = settings or PrepareSettings()
     log = log_from_table(_table_from_frame(interactions, "interactions"), settings.columns)
     table = _table_from_frame(items, "items") if items is not None else None
     files = [_file_from_array(modality, values) for modality, values in (features or {}).items()]
