@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -71,6 +72,15 @@ def test_a_killed_replacement_leaves_the_old_output_or_the_new_one(tmp_path: Pat
     write(tmp_path / "out", "newer")
     assert content(tmp_path / "out") == "newer"
     assert names(tmp_path) == ["out"]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="writers are forked")
+def test_a_writer_may_be_killed_at_any_call(tmp_path: Path) -> None:
+    command = [sys.executable, str(HERE / "killed_everywhere.py"), "29"]  # at every call: 1
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    ended = subprocess.run(command, check=False, capture_output=True, text=True, timeout=600, env=environment)
+    assert ended.returncode == 0, ended.stderr
+    assert min(json.loads(ended.stdout).values()) >= 5
 
 
 def test_an_interrupted_replacement_is_undone_by_the_next_reader_whatever_process_id_it_had(tmp_path: Path) -> None:
