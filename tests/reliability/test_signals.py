@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import pty
 import signal
 import subprocess
 import sys
@@ -23,7 +22,9 @@ from triptych.cli.signals import STOPS, Stopped, raise_when_stopped, stop_reques
 from triptych.ranking.recommender import Recommender
 from worlds import random_dataset
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="no such signals there")
+if sys.platform == "win32":
+    pytest.skip("no such signals there", allow_module_level=True)
+
 CODES = [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
 LIGHTGCN = ["--model", "lightgcn", "--set", "batch_size=4", "--set", "epochs=5", "--set", "embedding_size=4"]
 
@@ -113,7 +114,7 @@ def test_a_stopped_training_writes_a_checkpoint_and_is_resumed(data: Path, numbe
 
 def test_a_training_whose_terminal_is_gone_writes_a_checkpoint(data: Path) -> None:
     folder = data.parent / "run"
-    control, terminal = pty.openpty()
+    control, terminal = os.openpty()
     command = [sys.executable, "-m", "triptych", "train", str(data), *LIGHTGCN, "--run", str(folder)]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(HELD), os.environ.get("PYTHONPATH", "")])}
     process = subprocess.Popen(command, env=environment, stderr=terminal, stdout=terminal)

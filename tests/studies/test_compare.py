@@ -228,7 +228,7 @@ def test_a_run_with_other_settings_is_not_reused(
     arguments = ["compare", str(data), "--models", "ease", "-o", str(tmp_path / "c"), *COMMON]
     assert run(arguments) == 0
     assert run([*arguments, "--set", "ease.reg_weight=7"]) == 1
-    assert "another settings" in capsys.readouterr().err
+    assert "settings.reg_weight was 300.0, now 7.0" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import os
 import platform
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from functools import cache
 from pathlib import Path
 from typing import Literal
@@ -21,8 +21,9 @@ import torch
 from platformdirs import user_cache_path
 
 from triptych import kernels
-from triptych.artefacts import json_bytes, write_file
+from triptych.artefacts import json_bytes, make_folder, write_file
 from triptych.errors import SettingsError, TriptychError
+from triptych.locks import file_lock
 
 Precision = Literal["float32", "bfloat16"]
 
@@ -110,15 +111,19 @@ def _gain_here(machine: str) -> float:
     machine: all that the result depends on. A cache that cannot be read or written is as good as none.
     """
     path = user_cache_path("triptych") / "precision.json"
-    known: dict[str, float] = {}
-    with suppress(OSError, ValueError, TypeError, RecursionError):
-        read = json.loads(path.read_bytes())
-        known = {key: float(value) for key, value in read.items()} if isinstance(read, dict) else {}
-    if machine not in known:
-        known[machine] = round(measure_gain(), 3)
-        with suppress(OSError, TriptychError):
-            write_file(path, json_bytes(known))
-    return known[machine]
+    with ExitStack() as stack:
+        with suppress(OSError, NotImplementedError, TriptychError):  # TimeoutError is an OSError
+            make_folder(path.parent)
+            stack.enter_context(file_lock(path.with_suffix(".lock"), wait_seconds=5.0))  # all processes use one result
+        known: dict[str, float] = {}
+        with suppress(OSError, ValueError, TypeError, RecursionError):
+            read = json.loads(path.read_bytes())
+            known = {key: float(value) for key, value in read.items()} if isinstance(read, dict) else {}
+        if machine not in known:
+            known[machine] = round(measure_gain(), 3)
+            with suppress(OSError, TriptychError):
+                write_file(path, json_bytes(known))
+        return known[machine]
 
 
 def _machine() -> str:
