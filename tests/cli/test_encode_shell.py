@@ -8,7 +8,6 @@ from typing import Any
 
 import polars as pl
 import pytest
-from rich.console import Console
 
 from encoding.encoders import draw, picture_encoder, text_encoder
 from triptych.cli import encode as encode_command
@@ -151,8 +150,6 @@ def test_another_encoder_is_refused_without_overwrite(shop: Path, capsys: pytest
 def test_progress_without_a_terminal_estimates_the_remaining_time(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plain = Console(stderr=True, soft_wrap=True, force_terminal=False)  # also if FORCE_COLOR is set
-    monkeypatch.setattr("triptych.cli.printing.err", plain)
     clock = iter([0.0, 0.0, 100.0, 200.0])
     monkeypatch.setattr("triptych.cli.printing.time.monotonic", lambda: next(clock, 200.0))
     with show_progress() as listener:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import signal
+import os
 import sys
 from collections.abc import Callable
 from contextlib import suppress
@@ -28,8 +28,9 @@ from triptych.cli import (
 )
 from triptych.cli.help import Command, Group
 from triptych.cli.options import Quiet
-from triptych.cli.printing import print_json, print_message, print_result, silence_progress
+from triptych.cli.printing import print_error, print_json, print_message, print_result, silence_progress
 from triptych.cli.signals import exit_code, raise_when_stopped
+from triptych.cli.streams import BROKEN_PIPE, OutputError, end_output, finish_output, standard_streams
 from triptych.errors import SettingsError, TriptychError
 
 SUCCESS, FAILURE, USAGE_ERROR = 0, 1, 2
@@ -116,9 +117,17 @@ def main(arguments: list[str] | None = None) -> None:
 
 def run(arguments: list[str]) -> int:
     """Run the command line and return the exit code."""
-    if sys.platform != "win32":
-        signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `triptych ... | head` ends without an error
     silence_progress(False)
+    with standard_streams(lambda text: print_message(f"warning: {text}")):
+        streams = sys.stdout, sys.stderr
+        code = _run(arguments)
+        if sys.stdout is not streams[0]:  # typer replaces them if a pipe breaks while it prints a help page
+            sys.stdout, sys.stderr = streams
+            code = BROKEN_PIPE
+        return finish_output(code, print_error)
+
+
+def _run(arguments: list[str]) -> int:
     try:
         with raise_when_stopped():
             app(arguments, prog_name="triptych")
@@ -129,11 +138,12 @@ def run(arguments: list[str]) -> int:
     except TriptychError as error:
         return _report_error(error, arguments, USAGE_ERROR if isinstance(error, SettingsError) else FAILURE)
     except KeyboardInterrupt as interrupt:
-        with suppress(OSError):  # the terminal may be gone
-            print_message("interrupted")
+        print_message("interrupted")
         return exit_code(interrupt)
+    except OutputError as error:
+        return end_output(error.cause, SUCCESS, print_error)
     except (OSError, MemoryError) as error:
-        return _report_error(TriptychError(str(error) or type(error).__name__), arguments, FAILURE)
+        return _report_error(TriptychError(_reason(error), where=_file_of(error)), arguments, FAILURE)
     except RuntimeError as error:
         if not any(text in str(error) for text in OUT_OF_MEMORY):
             raise
@@ -143,8 +153,18 @@ def run(arguments: list[str]) -> int:
     return SUCCESS
 
 
+def _reason(error: Exception) -> str:
+    return str(getattr(error, "strerror", None) or error) or type(error).__name__
+
+
+def _file_of(error: Exception) -> str | None:
+    name = getattr(error, "filename", None)
+    return None if name is None else os.fsdecode(name) if isinstance(name, str | bytes) else str(name)
+
+
 def _report_error(error: TriptychError, arguments: list[str], code: int) -> int:
     if "--json" in arguments:
-        print_json({"error": {"what": error.what, "where": error.where, "hint": error.hint}})
-    print_message(f"error: {error}")
+        with suppress(OutputError):
+            print_json({"error": {"what": error.what, "where": error.where, "hint": error.hint}})
+    print_error(error)
     return code

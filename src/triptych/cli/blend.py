@@ -78,4 +78,4 @@ def command(
         return
     rows = [[each["run"], each["weight"], each["alone"]] for each in candidates]
     print_table(f"the blend: {blended.about['weights_chosen']}", ["", "weight", f"{metric} alone"], rows)
-    print_result(f"blend: {output}\nnext: triptych evaluate {output}")
+    print_result(f"blend: {output}", f"next: triptych evaluate {output}")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from triptych.cli.options import COMPUTING, EVALUATION, MODEL, OUTPUT, Json, Modalities, Quiet
+from triptych.cli.options import COMPUTING, EVALUATION, MODEL, OUTPUT, EscapeFormulas, Json, Modalities, Quiet
 from triptych.cli.printing import (
     open_with_progress,
     print_json,
@@ -128,6 +128,7 @@ def command(
             min=1, metavar="N", rich_help_panel=COMPUTING, help="Processor threads per process [default: all]."
         ),
     ] = None,
+    escape_formulas: EscapeFormulas = False,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -172,7 +173,7 @@ def command(
         base_folder = data.parent if in_file else None
         rows = compare(experiment, folder, jobs=jobs, threads=threads, base_folder=base_folder, listener=listener)
     write_comparison(rows, experiment, folder)
-    write_tables(rows, folder)
+    write_tables(rows, folder, escape_formulas=escape_formulas)
     if json:
         print_json(rows_to_json(rows))
     else:

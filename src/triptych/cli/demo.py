@@ -54,7 +54,8 @@ def _print_demo(demo: DemoResult, output: Path, sparse: int) -> None:
     print_table("test items, full ranking without training and validation items", header, rows)
     print_result(
         f"{demo.n_users:,} users are measured; sparse: {demo.n_sparse:,} of them with at most {sparse} training "
-        "interactions\n"
+        "interactions",
+        "",
     )
     for user, reasons in demo.reasons.items():
         print_result(f"recommended to customer {user}:")
@@ -62,7 +63,7 @@ def _print_demo(demo: DemoResult, output: Path, sparse: int) -> None:
             print_result(f"  «{reason.recommended}» because of «{reason.because_of}»")
             print_result(f"    {'; '.join(text for text in (reason.components, reason.evidence) if text)}")
     runs, shop = output / "runs", output / "shop"
-    print_result(f"\ntop 50 items of every customer: {demo.recommendations}")
+    print_result("", f"top 50 items of every customer: {demo.recommendations}")
     print_result(f"graph around the first customer: {demo.drawing}")
     print_result(f"pictures: {output / 'raw' / 'pictures'}   data set: {shop}   runs: {runs}")
     print_result(f"next: triptych recommend {runs / 'bm3'} --user c0003 -k 5")

@@ -6,10 +6,13 @@ A panel is the `rich_help_panel` of a parameter or command. The text has no mark
 from __future__ import annotations
 
 import inspect
+import sys
 import textwrap
 from typing import Any
 
 from typer.core import TyperCommand, TyperGroup
+
+from triptych.texts import encodable
 
 NAME_WIDTH = 30  # longest option or argument that has its text on the same line
 SUMMARY_WIDTH = 1000  # no summary of a command is cut
@@ -17,6 +20,9 @@ SUMMARY_WIDTH = 1000  # no summary of a command is cut
 
 class Command(TyperCommand):
     """A command whose help lists arguments, then the options of each panel, then general options."""
+
+    def get_help(self, ctx: Any) -> str:
+        return _encodable(super().get_help(ctx))
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
         return [*([self.options_metavar] if self.options_metavar else []), *_argument_usages(self, ctx)]
@@ -30,6 +36,9 @@ class Command(TyperCommand):
 
 class Group(TyperGroup):
     """A command group whose help lists the commands of each panel, then the options."""
+
+    def get_help(self, ctx: Any) -> str:
+        return _encodable(super().get_help(ctx))
 
     def format_help_text(self, ctx: Any, formatter: Any) -> None:
         _write_help_text(self, formatter)
@@ -46,6 +55,11 @@ class Group(TyperGroup):
                 row = (name, command.get_short_help_str(SUMMARY_WIDTH))
                 panels.setdefault(command.rich_help_panel or "Commands", []).append(row)
         _write_panels(panels, formatter)
+
+
+def _encodable(text: str) -> str:
+    """The text in characters that standard output has: typer would write UTF-8 where the encoding is ASCII."""
+    return encodable(text, getattr(sys.stdout, "encoding", None) or "utf-8")
 
 
 def _argument_usages(command: Any, ctx: Any) -> list[str]:

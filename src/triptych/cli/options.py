@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from triptych.cli.printing import silence_progress
+from triptych.errors import SettingsError, did_you_mean
 
 FILES, COLUMNS, OUTPUT, COMPUTING = "Files", "Columns", "Output", "Computing"
 MODEL, EVALUATION = "Model and settings", "Evaluation"
@@ -24,6 +26,14 @@ Quiet = Annotated[  # its callback does all the work: commands declare it and do
 Json = Annotated[bool, typer.Option("--json", help="Print the result, or the error, as JSON.")]
 Overwrite = Annotated[
     bool, typer.Option("--overwrite", rich_help_panel=OUTPUT, help="Replace what is at the output path.")
+]
+EscapeFormulas = Annotated[
+    bool,
+    typer.Option(
+        "--escape-formulas",
+        rich_help_panel=OUTPUT,
+        help="In .csv files, write ' before texts that a spreadsheet would compute (they begin with =, +, - or @).",
+    ),
 ]
 Data = Annotated[Path, typer.Argument(metavar="DATA", help="Data set folder written by `triptych prepare`.")]
 Run = Annotated[
@@ -76,3 +86,10 @@ Pictures = Annotated[
     Path | None,
     typer.Option(metavar="FOLDER", rich_help_panel=COLUMNS, help="Folder of the picture files."),
 ]
+
+
+def check_choice(option: str, value: str, choices: Sequence[str]) -> None:
+    """Raise SettingsError unless the value of an option is one of its choices."""
+    if value not in choices:
+        near = did_you_mean(value, choices)
+        raise SettingsError(f'unknown choice "{value}" of {option}', hint=near)

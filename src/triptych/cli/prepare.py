@@ -288,4 +288,4 @@ def _print_summary(result: dict[str, Any]) -> None:
     for name, each in result["modalities"].items():
         lacking = f", {lacking_text(each['missing'])}" if each["missing"] else ""
         print_result(f"{name}: {each['width']}-d {each['dtype']}{lacking}")
-    print_result(f"data set: {result['output']}\nnext: triptych train {result['output']} --model bm3")
+    print_result(f"data set: {result['output']}", f"next: triptych train {result['output']} --model bm3")

@@ -9,21 +9,22 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TypeVar
+from typing import Literal, TextIO, TypeVar
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
 from rich.table import Table
+from rich.text import Text
 
+from triptych.cli.streams import write_line
+from triptych.errors import TriptychError
 from triptych.progress import Listener, Progress, ignore_progress
+from triptych.texts import encodable, printable, printable_json
 
 SECONDS_BEFORE_BAR = 2.0  # shorter work gets no progress bar
 SECONDS_BETWEEN_LINES = 15.0  # between lines of progress if stderr is not a terminal
 WIDTH_WITHOUT_TERMINAL = 120  # characters per line of a result
-
-out = Console(soft_wrap=True, highlight=False, width=None if sys.stdout.isatty() else WIDTH_WITHOUT_TERMINAL)
-err = Console(stderr=True, soft_wrap=True, highlight=False)
 
 T = TypeVar("T")
 
@@ -41,9 +42,10 @@ def show_progress() -> Iterator[Listener]:
     """Yield a listener that prints progress: bars on a terminal, otherwise a line now and then."""
     if _silenced:
         yield ignore_progress
-    elif err.is_terminal:
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        with Bars(*columns, console=err, transient=True) as bars:
+    elif sys.stderr.isatty():
+        description = TextColumn("{task.description}", markup=False)
+        columns = (description, BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        with Bars(*columns, console=_console(sys.stderr), transient=True) as bars:
             yield _bar_listener(bars)
     else:
         yield _line_listener()
@@ -61,7 +63,8 @@ def _bar_listener(bars: Bars) -> Listener:
 
     def listener(progress: Progress) -> None:
         if progress.note:
-            err.print(f"{progress.stage} {progress.done}/{progress.total}: {progress.note}", markup=False)
+            line = f"{progress.stage} {progress.done}/{progress.total}: {progress.note}"
+            bars.console.print(_text(line, sys.stderr))
             return
         started.setdefault(progress.stage, time.monotonic())
         if progress.done >= progress.total:
@@ -71,7 +74,8 @@ def _bar_listener(bars: Bars) -> Listener:
         elif progress.stage in tasks:
             bars.update(tasks[progress.stage], completed=progress.done, total=progress.total)
         elif time.monotonic() - started[progress.stage] > SECONDS_BEFORE_BAR:
-            tasks[progress.stage] = bars.add_task(progress.stage, total=progress.total, completed=progress.done)
+            stage = _shown(progress.stage, sys.stderr)
+            tasks[progress.stage] = bars.add_task(stage, total=progress.total, completed=progress.done)
 
     return listener
 
@@ -90,7 +94,7 @@ def _line_listener() -> Listener:
             seconds = (now - start) / done * left if done > 0 else 0.0
             suffix = f", about {_duration_text(seconds)} left" if seconds else ""
             text = f": {progress.note}" if progress.note else suffix
-            err.print(f"{progress.stage} {progress.done}/{progress.total}{text}", markup=False)
+            print_message(f"{progress.stage} {progress.done}/{progress.total}{text}")
         if progress.done >= progress.total:
             started.pop(progress.stage, None)
 
@@ -103,9 +107,17 @@ def _duration_text(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
-def print_message(text: str) -> None:
-    """Print a line on stderr."""
-    err.print(text, markup=False)
+def print_message(*lines: str) -> None:
+    """Print lines on stderr. Control characters in them are written out, line breaks as well."""
+    with suppress(OSError):  # the output is lost, the work goes on
+        for line in lines:
+            print(_shown(line, sys.stderr), file=sys.stderr, flush=True)
+
+
+def print_error(error: TriptychError, prefix: str = "error: ") -> None:
+    """Print an error on stderr, with its hint on a line of its own."""
+    sentence = f"{error.where}: {error.what}" if error.where else error.what
+    print_message(f"{prefix}{sentence}", *([f"  hint: {error.hint}"] if error.hint else []))
 
 
 def print_message_from_signal_handler(text: str) -> None:
@@ -114,24 +126,31 @@ def print_message_from_signal_handler(text: str) -> None:
         os.write(2, f"{text}\n".encode())
 
 
-def print_result(text: str) -> None:
-    """Print a line of the result on stdout."""
-    out.print(text, markup=False)
+def print_result(*lines: str) -> None:
+    """Print lines of the result on stdout. Control characters in them are written out, line breaks as well."""
+    for line in lines:
+        write_line(_shown(line, sys.stdout))
 
 
 def print_json(value: object) -> None:
-    """Print the result on stdout as one JSON value."""
-    print(json.dumps(value, ensure_ascii=False, indent=2))
+    """Print the result on stdout as one JSON value. Characters that act on a terminal are written as \\u escapes."""
+    is_unicode = _encoding(sys.stdout).startswith("utf")
+    write_line(printable_json(json.dumps(value, ensure_ascii=not is_unicode, indent=2)))
 
 
 def print_table(title: str, header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """Print a table on stdout: the first column is aligned to the left, the others to the right."""
-    table = Table(title=title, title_justify="left")
+    stream = sys.stdout
+    table = Table(title=_text(title, stream), title_justify="left")
     for position, name in enumerate(header):
-        table.add_column(name, justify="left" if position == 0 else "right", no_wrap=position == 0, overflow="fold")
+        justify: Literal["left", "right"] = "left" if position == 0 else "right"
+        table.add_column(_text(name, stream), justify=justify, no_wrap=position == 0, overflow="fold")
     for row in rows:
-        table.add_row(*(_format_cell(value) for value in row))
-    out.print(table)
+        table.add_row(*(_text(_format_cell(value), stream) for value in row))
+    console = _console(stream)
+    with console.capture() as captured:
+        console.print(table)
+    write_line(captured.get().removesuffix("\n"))
 
 
 def print_metrics(title: str, means: Mapping[str, float]) -> None:
@@ -156,3 +175,22 @@ def _format_cell(value: object) -> str:
     if isinstance(value, float):
         return f"{value:.4f}"
     return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def _console(stream: TextIO) -> Console:
+    """Return a console that prints texts as they are: no markup, no emoji codes, no colours of numbers."""
+    width = None if stream.isatty() else WIDTH_WITHOUT_TERMINAL
+    return Console(file=stream, soft_wrap=True, highlight=False, markup=False, emoji=False, width=width)
+
+
+def _text(text: str, stream: TextIO) -> Text:
+    return Text(_shown(text, stream))
+
+
+def _shown(text: str, stream: TextIO) -> str:
+    """The text as it is shown: nothing in it acts on a terminal, and the encoding of the stream has its characters."""
+    return encodable(printable(text), _encoding(stream))
+
+
+def _encoding(stream: TextIO) -> str:
+    return (getattr(stream, "encoding", None) or "utf-8").lower()

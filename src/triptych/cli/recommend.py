@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
-from triptych.cli.options import OUTPUT, Json, Overwrite, Quiet, Run
+from triptych.cli.options import OUTPUT, EscapeFormulas, Json, Overwrite, Quiet, Run, check_choice
 from triptych.cli.printing import open_with_progress, print_json, print_result, print_table, show_progress
 from triptych.errors import InputError, SettingsError, UnknownIdError, location
 
@@ -86,6 +86,7 @@ def command(
         bool,
         typer.Option("--include-seen", rich_help_panel=OUTPUT, help="Also recommend items of the user's history."),
     ] = False,
+    escape_formulas: EscapeFormulas = False,
     overwrite: Overwrite = False,
     json: Json = False,
     quiet: Quiet = False,
@@ -104,12 +105,18 @@ def command(
         # a new user, without training:
         triptych recommend runs/bm3 --history i4 --history i17 -k 10
     """
-    from triptych.data.recommendations import write_recommendations
+    from triptych.data.recommendations import check_output, write_recommendations
     from triptych.ranking.recommender import open_recommender
 
-    requested, new = _read_users(user, users), _read_histories(history, histories)
+    check_choice("--unknown", unknown, ("raise", "warn", "popular"))
+    check_choice("--unknown-items", unknown_items, ("raise", "ignore"))
+    if output is not None:
+        check_output(output, overwrite=overwrite, escape_formulas=escape_formulas)
+    elif escape_formulas:
+        raise SettingsError("--escape-formulas needs an --output file", hint="name a .csv file")
     if history and histories is not None:
         raise SettingsError("--history and --histories are both given", hint="give one of them")
+    requested, new = _read_users(user, users), _read_histories(history, histories)
     if requested is not None and new is not None:
         raise SettingsError("known and new users are both requested", hint="run the command once for each")
     if output is None and requested is None and new is None:
@@ -125,7 +132,7 @@ def command(
             where = location(histories) if histories else "--history"
             chunks = [_recommend_from_history(recommender, new, where, k, unknown_items, include_seen, listener)]
         if output is not None:
-            lines = write_recommendations(chunks, output, overwrite=overwrite)
+            lines = write_recommendations(chunks, output, overwrite=overwrite, escape_formulas=escape_formulas)
             result: Any = {"output": str(output), "lines": lines, "k": k}
         else:
             result = [row for chunk in chunks for row in chunk.to_polars().to_dicts()]

@@ -120,7 +120,7 @@ def command(
         return
     for key in sorted(key for key in result if key.startswith("validation/")):
         print_result(f"{key} {result[key]:.4f} at epoch {result['best_epoch']} of {result['epochs']}")
-    print_result(f"run folder: {folder}\nnext: triptych evaluate {folder}")
+    print_result(f"run folder: {folder}", f"next: triptych evaluate {folder}")
 
 
 def _fit(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,11 @@ from numpy.typing import NDArray
 from triptych import forks
 from triptych.artefacts import writing_file
 from triptych.data.vocabulary import Vocabulary
-from triptych.errors import ArtefactError, SettingsError, location
+from triptych.errors import SettingsError
+from triptych.outputs import check_file
+from triptych.texts import FORMULA_STARTS
+
+FORMULA = f"^([{re.escape(''.join(FORMULA_STARTS))}])"  # a cell that a spreadsheet computes
 
 
 @dataclass(frozen=True)
@@ -56,27 +61,42 @@ class Recommendations:
         return pa.table({column.name: column.to_arrow() for column in self.to_polars()})
 
 
-def write_recommendations(chunks: Iterable[Recommendations], path: Path, *, overwrite: bool = True) -> int:
+def check_output(path: Path, *, overwrite: bool = True, escape_formulas: bool = False) -> None:
+    """Raise the error that `write_recommendations` would raise for this file, before there is anything to write.
+
+    Raises SettingsError for another file extension, ArtefactError if the file exists and `overwrite` is false, or if it
+    cannot be written there.
+    """
+    check_file(path, (".parquet", ".csv"), overwrite=overwrite)
+    if escape_formulas and path.suffix != ".csv":
+        raise SettingsError("only .csv files are read as formulas", hint="leave out the escaping of formulas")
+
+
+def write_recommendations(
+    chunks: Iterable[Recommendations], path: Path, *, overwrite: bool = True, escape_formulas: bool = False
+) -> int:
     """Stream recommendations to a .parquet or .csv file, atomically. Returns the number of rows.
 
-    Raises SettingsError for another file extension, ArtefactError if the file exists and `overwrite` is false.
+    escape_formulas: write ' before ids in a .csv file that a spreadsheet would compute: those that begin with =, +, -,
+    @, a tab or a carriage return. Raises SettingsError and ArtefactError; see `check_output`.
     """
-    if path.suffix not in (".parquet", ".csv"):
-        raise SettingsError(f'cannot write "{path.name}"', hint="end the name in .parquet or .csv")
-    if path.exists() and not overwrite:
-        raise ArtefactError("already exists", where=location(path), hint="choose another name, or pass overwrite")
+    check_output(path, overwrite=overwrite, escape_formulas=escape_formulas)
     if path.suffix == ".csv":
         forks.require_polars("writing CSV")
     with writing_file(path, overwrite=overwrite) as temporary:
-        return _stream_csv(chunks, temporary) if path.suffix == ".csv" else _stream_parquet(chunks, temporary)
+        if path.suffix == ".csv":
+            return _stream_csv(chunks, temporary, escape_formulas=escape_formulas)
+        return _stream_parquet(chunks, temporary)
 
 
-def _stream_csv(chunks: Iterable[Recommendations], path: Path) -> int:
+def _stream_csv(chunks: Iterable[Recommendations], path: Path, *, escape_formulas: bool) -> int:
     lines = 0
     with path.open("wb") as file:
         file.write(b"user_id,item_id,rank,score\n")
         for chunk in chunks:
             frame = chunk.to_polars()
+            if escape_formulas:
+                frame = frame.with_columns(pl.col("user_id", "item_id").str.replace(FORMULA, "'$1"))
             file.write(frame.write_csv(include_header=False).encode())
             lines += len(frame)
     return lines

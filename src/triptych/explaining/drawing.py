@@ -7,11 +7,11 @@ dashed, and every number is written out. Equal neighbourhoods give equal bytes.
 from __future__ import annotations
 
 import textwrap
-from html import escape
 
 from triptych.explaining.explanation import Reason, display_name, positive_shares
 from triptych.explaining.neighbourhood import Neighbourhood
 from triptych.models.decomposition import COLLABORATIVE
+from triptych.texts import escape_xml, printable
 
 BLUE, ORANGE, GREEN, GREY, INK, SOFT = "#0072B2", "#D55E00", "#009E73", "#8a8a94", "#1b1b1f", "#4d4d57"
 WIDTH, TOP, ROW_HEIGHT = 1180, 50, 92
@@ -68,7 +68,7 @@ def _svg_head(title: str, height: float) -> list[str]:
     return [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" role="img" '
         'font-family="system-ui, sans-serif" font-size="14">',
-        f"<title>{escape(title)}</title>",
+        f"<title>{escape_xml(title)}</title>",
         f'<rect width="{WIDTH}" height="{height}" fill="#ffffff"/>',
     ]
 
@@ -159,7 +159,7 @@ def _card(x: float, y: float, title: str, text: str, picture: str | None, kind: 
     recommended = kind == "recommended"
     width, left = (RECOMMENDED_WIDTH if recommended else CARD_WIDTH), x + 8
     n_characters = (width - 16 - (PICTURE[0] + 8 if picture else 0)) / 8.6  # per line
-    lines = textwrap.wrap(title, int(n_characters), max_lines=2, placeholder=" …")
+    lines = textwrap.wrap(printable(title), int(n_characters), max_lines=2, placeholder=" …")
     stroke = BLUE if recommended else "#c9c9d1"
     elements = [
         f'<g class="{kind}"><rect x="{x}" y="{y - 42:.1f}" width="{width}" height="84" rx="7" fill="#ffffff" '
@@ -178,6 +178,7 @@ def _card(x: float, y: float, title: str, text: str, picture: str | None, kind: 
 
 
 def _user_node(x: float, y: float, name: str, colour: str, kind: str) -> str:
+    name = printable(name)
     short = name if len(name) <= 12 else f"{name[:11]}…"
     return (
         f'<g class="{kind}"><circle cx="{x}" cy="{y + 4:.1f}" r="19" fill="#ffffff"/>'
@@ -192,5 +193,5 @@ def _text(
 ) -> str:
     return (
         f'<text x="{x:.1f}" y="{y:.1f}" fill="{colour}" font-size="{size}" font-weight="{weight}" '
-        f'text-anchor="{anchor}">{escape(text)}</text>'
+        f'text-anchor="{anchor}">{escape_xml(text)}</text>'
     )

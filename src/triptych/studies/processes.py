@@ -100,7 +100,10 @@ def train_arguments(
 
 def _start(arguments: list[str], folder: Path | None, *, show_progress: bool) -> Running:
     command = [sys.executable, "-P", "-m", "triptych", *arguments, "--json"]  # -P: import nothing from the directory
-    stdout, stderr = TemporaryFile("w+"), TemporaryFile("w+")  # noqa: SIM115 - closed when they have been read
+    stdout, stderr = (
+        TemporaryFile("w+", encoding="utf-8", errors="replace")  # noqa: SIM115 - closed when they have been read
+        for _ in range(2)
+    )
     process = subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=stdout, stderr=None if show_progress else stderr, cwd=folder
     )

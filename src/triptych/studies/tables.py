@@ -11,12 +11,21 @@ from typing import Any
 
 from triptych.artefacts import write_file
 from triptych.studies.rows import Row
+from triptych.texts import printable, without_formula
 
 LIST_COLUMNS = ("coverage", "novelty", "long tail")
 COST_COLUMNS = ("s/epoch", "s to best", "peak MB", "parameters")
 COLUMNS = (*LIST_COLUMNS, *COST_COLUMNS)  # after the metrics
 SIGNIFICANCE_LEVEL = 0.05  # of corrected p values
-ESCAPED = str.maketrans({"_": r"\_", "%": r"\%", "&": r"\&", "#": r"\#"})
+LATEX = str.maketrans(
+    {
+        **{mark: f"\\{mark}" for mark in "_%&#${}"},
+        "\\": r"\textbackslash{}",
+        "^": r"\textasciicircum{}",
+        "~": r"\textasciitilde{}",
+    }
+)
+MARKDOWN = str.maketrans({mark: f"\\{mark}" for mark in r"\`*_[]<>|"})
 
 
 def cells(row: Row) -> dict[str, str]:
@@ -40,16 +49,24 @@ def best_mark(row: Row) -> str:
     return " ●" if not row.failed and (row.p is None or row.p >= SIGNIFICANCE_LEVEL) else ""
 
 
-def write_tables(rows: Sequence[Row], folder: Path) -> None:
-    """Write comparison.csv, .md and .tex, each completely or not at all."""
-    write_file(folder / "comparison.csv", _csv(rows).encode())
+def write_tables(rows: Sequence[Row], folder: Path, *, escape_formulas: bool = False) -> None:
+    """Write comparison.csv, .md and .tex, each completely or not at all.
+
+    escape_formulas: write ' before texts in comparison.csv that a spreadsheet would compute.
+    """
+    write_file(folder / "comparison.csv", _csv(rows, escape_formulas=escape_formulas).encode())
     write_file(folder / "comparison.md", _markdown(rows).encode())
     write_file(folder / "comparison.tex", _latex(rows).encode())
 
 
-def _csv(rows: Sequence[Row]) -> str:
+def _csv(rows: Sequence[Row], *, escape_formulas: bool) -> str:
     """One line per row: data set, entry, metrics with intervals, cost, groups of users and items, run folders."""
     records = [_record(row) for row in rows]
+    if escape_formulas:
+        records = [
+            {name: without_formula(value) if isinstance(value, str) else value for name, value in record.items()}
+            for record in records
+        ]
     columns = list(dict.fromkeys(name for record in records for name in record))
     text = io.StringIO()
     writer = csv.DictWriter(text, columns, lineterminator="\n")
@@ -79,11 +96,11 @@ def _markdown(rows: Sequence[Row]) -> str:
     return "\n".join(
         "\n".join(
             [
-                f"## {data}",
+                f"## {_markdown_text(data)}",
                 "",
-                "| " + " | ".join(["", *columns]) + " |",
+                "| " + " | ".join(map(_markdown_text, ["", *columns])) + " |",
                 "| --- |" + " ---: |" * len(columns),
-                *("| " + " | ".join(_table_row(row, columns)) + " |" for row in of_data),
+                *("| " + " | ".join(map(_markdown_text, _table_row(row, columns))) + " |" for row in of_data),
                 "",
             ]
         )
@@ -94,14 +111,14 @@ def _markdown(rows: Sequence[Row]) -> str:
 def _latex(rows: Sequence[Row]) -> str:
     tables = []
     for data, columns, of_data in _by_data(rows):
-        body = [" & ".join(cell.translate(ESCAPED) for cell in _table_row(row, columns)) + r" \\" for row in of_data]
+        body = [" & ".join(_latex_text(cell) for cell in _table_row(row, columns)) + r" \\" for row in of_data]
         tables.append(
             "\n".join(
                 [
-                    f"% {data}",
+                    f"% {printable(data)}",
                     r"\begin{tabular}{l" + "r" * len(columns) + "}",
                     r"\toprule",
-                    " & ".join(column.translate(ESCAPED) for column in ["", *columns]) + r" \\",
+                    " & ".join(_latex_text(column) for column in ["", *columns]) + r" \\",
                     r"\midrule",
                     *body,
                     r"\bottomrule",
@@ -111,6 +128,14 @@ def _latex(rows: Sequence[Row]) -> str:
             )
         )
     return "\n".join(tables)
+
+
+def _markdown_text(text: str) -> str:
+    return printable(text).translate(MARKDOWN)
+
+
+def _latex_text(text: str) -> str:
+    return printable(text).translate(LATEX)
 
 
 def _by_data(rows: Sequence[Row]) -> list[tuple[str, list[str], list[Row]]]:

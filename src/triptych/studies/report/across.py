@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from triptych.studies.report.plots import new_figure, to_svg
+from triptych.studies.report.plots import new_figure, plain, to_svg
 from triptych.studies.rows import Row
 
 
@@ -32,11 +32,12 @@ def across(rows: Sequence[Row], metric: str, styles: Mapping[str, tuple[str, str
                 x, intervals = [position for position, _ in points], [each for _, each in points]
                 error = [[each.mean - each.low for each in intervals], [each.high - each.mean for each in intervals]]
                 y = [each.mean for each in intervals]
-                axes.errorbar(x, y, yerr=error, color=colour, marker=marker, capsize=2, linewidth=1.4, label=name)
+                line = {"color": colour, "marker": marker, "capsize": 2, "linewidth": 1.4, "label": plain(name)}
+                axes.errorbar(x, y, yerr=error, **line)
             if panel:
-                axes.set_xlabel(panel)
+                axes.set_xlabel(plain(panel))
             else:
-                axes.set_xticks(list(positions.values()), list(positions), rotation=20, ha="right")
+                axes.set_xticks(list(positions.values()), list(map(plain, positions)), rotation=20, ha="right")
         all_axes[0].set_ylabel(metric)
         figure.legend(*all_axes[0].get_legend_handles_labels(), loc="upper center", ncols=5, frameon=False, fontsize=9)
         figure.subplots_adjust(top=0.99 - 0.075 * -(-len(entries) // 5), bottom=0.2, wspace=0.3)

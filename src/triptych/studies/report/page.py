@@ -18,6 +18,7 @@ from triptych.studies.report.across import across
 from triptych.studies.report.example_users import ExampleUsers, example_users, open_reported_model
 from triptych.studies.rows import Row
 from triptych.studies.tables import COLUMNS, SIGNIFICANCE_LEVEL, best_mark, cells
+from triptych.texts import printable
 
 Curves = Mapping[str, Sequence[Mapping[str, float]]]
 
@@ -55,13 +56,19 @@ def write_report(
     Raises ArtefactError, SettingsError, and TriptychError if no model has a result.
     """
     from jinja2 import Environment
+    from markupsafe import Markup
+
+    def shown(value: object) -> object:
+        """Write out control characters in everything but our own SVG."""
+        return printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
     comparison, display = read_comparison(folder), display or ItemDisplay()
     names = list(dict.fromkeys(row.data for row in comparison.rows if not row.failed))
     if not names:
         raise TriptychError("no model has a result", where=location(folder), hint="run the comparison again")
     sections = [_section(name, comparison, n_users, display) for name in track("drawing", names, listener)]
-    template = Environment(autoescape=True).from_string(files(__package__).joinpath("page.html").read_text("utf-8"))
+    environment = Environment(autoescape=True, finalize=shown)
+    template = environment.from_string(files(__package__).joinpath("page.html").read_text("utf-8"))
     complete = [row for row in comparison.rows if not row.failed and row.modalities == comparison.modalities]
     page = template.render(
         title=title or f"Comparison: {', '.join(names) if len(names) < 5 else f'{len(names)} data sets'}",

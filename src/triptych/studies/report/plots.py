@@ -7,6 +7,7 @@ own marker and a name.
 from __future__ import annotations
 
 import io
+import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 from triptych.errors import SettingsError
 from triptych.studies.report.style import STYLE
 from triptych.studies.rows import Row
+from triptych.texts import escape_xml, printable
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#999999")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*", "<", ">", "h", "p")
@@ -39,7 +41,7 @@ def quality(rows: Sequence[Row], metric: str, styles: Styles) -> str:
             axes.annotate(
                 f"{each.mean:.4f}", (each.high, position), (6, -4), textcoords="offset points", color="#444444"
             )
-        axes.set_yticks(range(len(rows)), [row.label for row in rows])
+        axes.set_yticks(range(len(rows)), [plain(row.label) for row in rows])
         axes.invert_yaxis()
         axes.set_xlabel(f"{metric}, 95 % interval over users")
         axes.margins(x=0.12)
@@ -54,7 +56,7 @@ def against_cost(rows: Sequence[Row], metric: str, styles: Styles) -> str:
         ):
             for row in rows:
                 cost, (colour, marker) = max(getattr(row.cost, name), 0.01), styles[row.label]
-                axes.scatter(cost, row.metrics[metric].mean, color=colour, marker=marker, s=48, label=row.label)
+                axes.scatter(cost, row.metrics[metric].mean, color=colour, marker=marker, s=48, label=plain(row.label))
             axes.set_xlabel(label)
         panels[0].set_xscale("log")
         panels[0].xaxis.set_major_formatter(lambda value, _: f"{value:g}")
@@ -75,7 +77,7 @@ def learning(curves: Mapping[str, Sequence[Mapping[str, float]]], metric: str, s
                 continue
             colour, marker = styles[label]
             every = max(1, len(points) // 8)
-            axes.plot(*zip(*points, strict=True), color=colour, marker=marker, markevery=every, label=label)
+            axes.plot(*zip(*points, strict=True), color=colour, marker=marker, markevery=every, label=plain(label))
         axes.set_xlabel("epoch")
         axes.set_ylabel(f"{key.removeprefix('validation/')} on validation")
         axes.legend(frameon=False, fontsize=9)
@@ -96,9 +98,9 @@ def loss_terms(curves: Mapping[str, Sequence[Mapping[str, float]]]) -> str:
                     [value / (abs(values[0]) or 1) for value in values],
                     color=COLOURS[n % len(COLOURS)],
                     linestyle=("-", "--", ":", "-.")[n % 4],
-                    label=name.removeprefix("loss/"),
+                    label=plain(name.removeprefix("loss/")),
                 )
-            axes.set_title(label, fontsize=10)
+            axes.set_title(plain(label), fontsize=10)
             axes.legend(frameon=False, fontsize=8)
             axes.set_xlabel("epoch")
         for axes in panels[len(shown) :]:
@@ -118,7 +120,7 @@ def groups(rows: Sequence[Row], metric: str, styles: Styles) -> str:
                 means = {group.label: group.metric.mean for group in row.groups}
                 colour, marker = styles[row.label]
                 values = [means[label] for label in kind]
-                axes.plot(range(len(kind)), values, color=colour, marker=marker, label=row.label)
+                axes.plot(range(len(kind)), values, color=colour, marker=marker, label=plain(row.label))
             ticks = [f"{each.removeprefix('users with ').removesuffix(' items')}\n({counts[each]:,})" for each in kind]
             axes.set_xticks(range(len(kind)), ticks, fontsize=9)
         panels[0].set_xlabel("training interactions per user (number of users)")
@@ -142,13 +144,19 @@ def subsets(rows: Sequence[Row], metric: str) -> str:
                 error = [[each.mean - each.low], [each.high - each.mean]]
                 axes.errorbar(each.mean, position, xerr=error, color=COLOURS[n % 8], marker=MARKERS[n % 12], capsize=3)
                 ticks.append(position)
-                labels.append(f"{entry}: {name.replace(',', ' + ')}")
+                labels.append(plain(f"{entry}: {name.replace(',', ' + ')}"))
                 position += 1
             position += 0.6
         axes.set_yticks(ticks, labels, fontsize=9)
         axes.invert_yaxis()
         axes.set_xlabel(f"{metric}, 95 % interval over users")
         return to_svg(figure, f"{metric} with every subset of the modalities")
+
+
+def plain(label: str) -> str:
+    """Return a label that matplotlib draws as it is: a $ begins no formula, and a _ does not hide it in the legend."""
+    text = printable(label).replace("$", r"\$")
+    return f" {text}" if text.startswith("_") else text
 
 
 @contextmanager
@@ -171,7 +179,9 @@ def new_figure(columns: int, size: tuple[float, float], n_rows: int = 1) -> Any:
 def to_svg(figure: Any, description: str) -> str:
     """The figure as an SVG element. description: what it shows, for readers who cannot see it."""
     text = io.StringIO()
-    figure.savefig(text, format="svg", metadata={"Date": None}, bbox_inches="tight")
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph")  # the browser draws the letters with its own fonts
+        figure.savefig(text, format="svg", metadata={"Date": None}, bbox_inches="tight")
     svg = text.getvalue()
     svg = svg[svg.index("<svg") :]
-    return svg.replace("<svg", f'<svg role="img" aria-label="{description}"', 1)
+    return svg.replace("<svg", f'<svg role="img" aria-label="{escape_xml(description)}"', 1)
