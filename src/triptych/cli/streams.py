@@ -31,8 +31,8 @@ class OutputError(Exception):
 def standard_streams(show_warning: Callable[[str], None]) -> Iterator[None]:
     """Prepare standard output and standard error, and print warnings by `show_warning`, until the block ends.
 
-    A closed stream is replaced by one that drops its text: its text is not wanted. So no
-    file that is opened later gets its number. Characters that the encoding lacks are written in plain letters.
+    A closed stream is replaced by one that drops its text, so no file that is opened later gets its number.
+    Characters that the encoding lacks are written in plain letters.
     A broken pipe raises BrokenPipeError here, not a signal: the connection of a logger may break as well.
     """
     _open_closed_streams()

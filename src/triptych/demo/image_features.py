@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from triptych.content.pictures import open_picture
+from triptych.content.pictures import decode_picture, read_picture
 from triptych.data.features import Features
 from triptych.progress import Listener, ignore_progress, track
 
@@ -52,8 +52,7 @@ def image_features(paths: Sequence[Path | None], *, width: int = 192, listener: 
 
 def describe_picture(path: Path) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
     """Return (colours, shapes, patterns) of one picture before standardising, float32 vectors. Raises InputError."""
-    with open_picture(path) as original:
-        picture = original.convert("RGB").resize((SIDE, SIDE), Image.Resampling.BOX)
+    picture = decode_picture(read_picture(path), path).resize((SIDE, SIDE), Image.Resampling.BOX)
     grey = np.asarray(picture.convert("L"), dtype=np.float32) / np.float32(255)
     weight = _foreground(np.asarray(picture, dtype=np.float32) / np.float32(255))
     colours = _colours(np.asarray(picture.convert("HSV"), dtype=np.float32) / np.float32(256), weight)

@@ -8,13 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from triptych.artefacts import sha256_of
-from triptych.content.pictures import decode_picture
+from triptych.content.pictures import decode_picture, read_picture
 from triptych.encoding.inputs import EncodingInputs
 from triptych.errors import InputError, location
 from triptych.progress import Listener, track
-
-MAX_BYTES = 1 << 28  # of one picture file
 
 
 @dataclass(frozen=True)
@@ -31,12 +28,13 @@ def hash_contents(inputs: EncodingInputs, workers: int, listener: Listener) -> S
         return [_hash_text(text) for text in inputs.contents]
     with ThreadPoolExecutor(workers) as pool:
         hashes = pool.map(_hash_picture, inputs.contents)
-        return list(track("reading pictures", hashes, listener, len(inputs.contents)))
+        read = list(track("reading pictures", hashes, listener, len(inputs.contents)))
+    return [ContentHash(None, inputs.refused[n]) if n in inputs.refused else each for n, each in enumerate(read)]
 
 
-def read_picture(path: Path, sha256: bytes, max_pixels: int) -> object:
+def open_picture(path: Path, sha256: bytes, max_pixels: int) -> object:
     """Return the decoded picture. Raises InputError if its checksum is not `sha256`, or if it cannot be decoded."""
-    content = path.read_bytes()
+    content = read_picture(path)
     if hashlib.sha256(content).digest() != sha256:
         raise InputError("changed while it was being encoded", where=location(path), hint="run the same command again")
     return decode_picture(content, path, max_pixels=max_pixels)
@@ -49,15 +47,7 @@ def _hash_text(text: Path | str | None) -> ContentHash:
 def _hash_picture(path: Path | str | None) -> ContentHash:
     if path is None:
         return ContentHash(None, "no picture")
-    path = Path(path)
     try:
-        size = path.stat().st_size
-        if not path.is_file():
-            return ContentHash(None, "is not a file")
-        if size > MAX_BYTES:
-            return ContentHash(None, f"is too large: {size:,} bytes are more than {MAX_BYTES:,}")
-        return ContentHash(bytes.fromhex(sha256_of(path)))
-    except (FileNotFoundError, NotADirectoryError):
-        return ContentHash(None, "no such file")
-    except (OSError, ValueError) as error:  # no permission to read it, or a name that no file can have
-        return ContentHash(None, f"cannot be read: {getattr(error, 'strerror', None) or error}")
+        return ContentHash(hashlib.sha256(read_picture(Path(path))).digest())
+    except InputError as error:
+        return ContentHash(None, error.what)

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from triptych.encoding.content_hash import ContentHash, hash_contents, read_picture
+from triptych.encoding.content_hash import ContentHash, hash_contents, open_picture
 from triptych.encoding.encoder import Encoder
 from triptych.encoding.folder import EncodingResult, MissingItem, open_previous, present_rows, save_encoded
 from triptych.encoding.inputs import EncodingInputs
@@ -137,7 +137,7 @@ def _prepare(job: Job, encoder: Encoder, max_pixels: int) -> Prepared:
     try:
         content: object = job.content
         if isinstance(job.content, Path):
-            content = read_picture(job.content, job.sha256, max_pixels)
+            content = open_picture(job.content, job.sha256, max_pixels)
         return encoder.prepare(content), ""
     except TriptychError as error:
         return None, error.what

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import string
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,9 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from triptych.artefacts import sha256_of
+from triptych.content.pictures import picture_path
 from triptych.data.formats.tables import Table, path_not_found, read_item_ids
 from triptych.encoding.encoder import InputKind
 from triptych.errors import InputError, SettingsError, did_you_mean, location
+from triptych.texts import printable
 
 ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif", ".jp2")
 
@@ -22,6 +25,7 @@ class EncodingInputs:
 
     ids: the items. contents: a path or a text per item, None if it has none. sources: the name of each in reports, or
     "". about: where the inputs come from. first_row: the row of the first item in the input table; 0 without a table.
+    refused: position -> why its content is not read.
     """
 
     input_kind: InputKind
@@ -30,6 +34,7 @@ class EncodingInputs:
     sources: Sequence[str]
     about: Mapping[str, Any]
     first_row: int = 0
+    refused: Mapping[int, str] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not len(self.ids) == len(self.contents) == len(self.sources):
@@ -44,23 +49,38 @@ def folder_pictures(folder: Path) -> EncodingInputs:
             "holds no pictures", where=location(folder), hint=f"check the path; pictures end in {', '.join(ENDINGS)}"
         )
     sources = [path.relative_to(folder).as_posix() for path in pictures.values()]
-    return EncodingInputs("pictures", list(pictures), list(pictures.values()), sources, {"folder": folder.name})
+    refused = {n: "has a name that is not UTF-8: rename it" for n, name in enumerate(pictures) if not _is_text(name)}
+    contents = [None if n in refused else path for n, path in enumerate(pictures.values())]
+    ids, sources = list(map(printable, pictures)), list(map(printable, sources))
+    return EncodingInputs("pictures", ids, contents, sources, {"folder": printable(folder.name)}, refused=refused)
 
 
 def table_pictures(table: Table, folder: Path | None, column: str = "", id_column: str = "") -> EncodingInputs:
     """The pictures of an item table: paths in a column, or pictures in `folder` named by item id.
 
-    folder: relative paths begin there; None means the folder of the table. Raises InputError, SettingsError.
+    folder: relative paths begin there, and no path may lead out of it; None means the folder of the table. Raises
+    InputError, SettingsError.
     """
     ids = read_item_ids(table, id_column).to_list()
-    about = {**_about(table), **({"folder": folder.name} if folder else {}), **({"column": column} if column else {})}
+    about = {
+        **_about(table),
+        **({"folder": printable(folder.name)} if folder else {}),
+        **({"column": column} if column else {}),
+    }
     if folder is not None and not folder.is_dir():
         raise path_not_found(folder, "folder")
     if column:
         names = table.labels(column).to_list()
         base = folder if folder is not None else table.path.parent
-        paths = [None if name is None else base / name.strip() for name in names]
-        return EncodingInputs("pictures", ids, paths, [name or "" for name in names], about, table.first_row)
+        paths: list[Path | None] = []
+        refused: dict[int, str] = {}
+        for n, name in enumerate(names):
+            try:
+                paths.append(None if name is None else picture_path(base, name.strip()))
+            except InputError as error:
+                paths.append(None)
+                refused[n] = error.what
+        return EncodingInputs("pictures", ids, paths, [name or "" for name in names], about, table.first_row, refused)
     if folder is None:
         raise SettingsError("the pictures are not named", hint="name a column of paths, or the folder of the pictures")
     pictures = _list_pictures(folder)
@@ -124,6 +144,11 @@ def _list_pictures(folder: Path) -> dict[str, Path]:
     return pictures
 
 
+def _is_text(name: str) -> bool:
+    """Return whether a name is UTF-8: other bytes of a file name are surrogates in Python."""
+    return not any("\ud800" <= character <= "\udfff" for character in name)
+
+
 def _template_fields(template: str, table: Table) -> list[str]:
     """Return the columns that a template names. Raises SettingsError."""
     hint = 'write for example "{title}. {overview}"; {{ gives a brace'
@@ -153,4 +178,4 @@ def _field_texts(table: Table, column: str, separator: str) -> list[str]:
 
 
 def _about(table: Table) -> dict[str, Any]:
-    return {"table": table.path.name, "table_sha256": sha256_of(table.path)}
+    return {"table": printable(table.path.name), "table_sha256": sha256_of(table.path)}

@@ -6,7 +6,7 @@ import base64
 from dataclasses import dataclass
 from pathlib import Path
 
-from triptych.content.pictures import thumbnail
+from triptych.content.pictures import picture_path, thumbnail
 from triptych.data.dataset import Dataset
 from triptych.errors import InputError, SettingsError, did_you_mean, location
 
@@ -19,7 +19,8 @@ class ItemDisplay:
     """Where titles and pictures come from.
 
     title_column: None for the first of `TITLE_COLUMNS`; items without a title are shown by id. picture_column: the
-    column with picture files. picture_folder: the folder of these files.
+    column with picture files. picture_folder: the folder of these files, None for the working directory. Pictures
+    outside of it are not read.
     Raises SettingsError if the folder does not exist, or if it is given without a column.
     """
 
@@ -65,6 +66,7 @@ class ItemDisplay:
         if not path:
             return None
         try:
-            return base64.b64encode(thumbnail((self.picture_folder or Path()) / str(path), *THUMBNAIL_SIZE)).decode()
+            picture = picture_path(self.picture_folder or Path(), str(path).strip())
+            return base64.b64encode(thumbnail(picture, *THUMBNAIL_SIZE)).decode()
         except InputError:
             return None
