@@ -6,6 +6,8 @@ import difflib
 from collections.abc import Iterable
 from pathlib import Path
 
+MAX_COMPARED = 20_000  # names for a "did you mean"
+
 
 class TriptychError(Exception):
     """Base class of all errors of this package.
@@ -56,7 +58,8 @@ def location(path: Path | str, *, row: int | None = None, column: str | None = N
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """Return `did you mean "x"?` if a known name is close, else the list of known names."""
     choices = sorted(set(known))
-    close = difflib.get_close_matches(name, choices, n=1, cutoff=0.6)
+    few = choices if len(choices) <= MAX_COMPARED else []  # comparing a name with more would take seconds
+    close = difflib.get_close_matches(name, few, n=1, cutoff=0.6)
     if close:
         return f'did you mean "{close[0]}"?'
     listed = ", ".join(choices[:20]) + (", …" if len(choices) > 20 else "")

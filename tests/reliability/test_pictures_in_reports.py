@@ -1,4 +1,4 @@
-"""Pictures that a table names: `encode`, `report` and `explain` read the same files and no others, in bounded memory."""
+"""Pictures that a table names: `encode`, `report` and `explain` read the same files, in bounded memory."""
 
 from __future__ import annotations
 

@@ -181,6 +181,16 @@ def _read_separated(path: Path, header: Sequence[str] | None, separator: str | N
     return Table(frame.rename(plain), path, first_row)
 
 
+def first_repeated(names: Sequence[str]) -> str | None:
+    """Return the first name that appeared before, or None. The time grows with the number of names, not its square."""
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            return name
+        seen.add(name)
+    return None
+
+
 @dataclass(frozen=True)
 class _Text:
     """A text file. content: its bytes if the file is compressed, otherwise None."""
@@ -203,10 +213,10 @@ class _Text:
         """Raise InputError if two columns have the same name: the parser would rename the second one silently."""
         with self.lines(encoding="utf-8-sig", errors="replace") as text:
             names = [name.strip() for name in next(csv.reader(text, delimiter=separator), [])]
-        repeated = [name for position, name in enumerate(names) if name in names[:position]]
-        if repeated:
+        repeated = first_repeated(names)
+        if repeated is not None:
             raise InputError(
-                f'names a column twice: "{repeated[0]}"',
+                f'names a column twice: "{repeated}"',
                 where=location(self.path, row=1),
                 hint="give each column its own name",
             )
