@@ -12,6 +12,7 @@ import pytest
 import torch
 from threadpoolctl import threadpool_info
 
+from triptych.artefacts import read_json, write_json
 from triptych.errors import TrainingError
 from triptych.models.ease import EASE
 from triptych.ranking.recommender import open_recommender
@@ -87,9 +88,9 @@ def test_a_resumed_run_keeps_its_number_of_threads(tmp_path: Path, name: str, mo
 def test_a_run_of_an_earlier_version_is_resumed(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         fit("bm3", random_split(), SMALL, TRAINING, run=tmp_path, should_stop=stop_after(10))
-    about = json.loads((tmp_path / "run.json").read_text(encoding="utf-8"))
+    about = read_json(tmp_path / "run.json")
     del about["computed_with"]
-    (tmp_path / "run.json").write_text(json.dumps(about))
+    write_json(tmp_path / "run.json", about)
     assert "computed_with" in fit("bm3", random_split(), SMALL, TRAINING, run=tmp_path).about
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from children import HELD, running, wait_for
+from triptych.artefacts import read_json
 from triptych.cli.app import run
 from triptych.data.split import assign_split
 from triptych.models.ease import EASE
@@ -148,7 +149,7 @@ def test_tuned_entries_are_fitted_with_the_best_settings_on_validation(
     )
     assert run(["compare", str(tmp_path / "e.toml"), "-o", str(tmp_path / "c"), "--json"]) == 0
     rows = {row["entry"]: row for row in json.loads(capsys.readouterr().out)}
-    trials = json.loads((tmp_path / "c" / "small" / "ease" / "tune" / "trials.json").read_text(encoding="utf-8"))
+    trials = read_json(tmp_path / "c" / "small" / "ease" / "tune" / "trials.json")["trials"]
     best = max(trials, key=lambda each: each["value"])["settings"]
     assert len(trials) == 3
     assert trials[0]["settings"]["reg_weight"] == EASE.Settings().reg_weight  # the defaults come first
@@ -157,14 +158,12 @@ def test_tuned_entries_are_fitted_with_the_best_settings_on_validation(
         trial / "cost.json"
     ).read_bytes()  # not repeated
     assert open_recommender(rows["ease"]["runs"][0]).about["settings"]["reg_weight"] == best["reg_weight"]
-    trials = json.loads((tmp_path / "c" / "small" / "chosen" / "tune" / "trials.json").read_text(encoding="utf-8"))
+    trials = read_json(tmp_path / "c" / "small" / "chosen" / "tune" / "trials.json")["trials"]
     assert sorted(each["settings"]["reg_weight"] for each in trials) == [7.0, 70.0]  # its own search space, completely
     assert not (tmp_path / "c" / "small" / "popularity" / "tune").exists()  # it has no search space
     assert run(["compare", str(tmp_path / "e.toml"), "-o", str(tmp_path / "c"), "--seeds", "0,1", "--subsets"]) == 0
     assert run(["compare", str(tmp_path / "e.toml"), "-o", str(tmp_path / "c"), "--trials", "4"]) == 0
-    assert (
-        len(json.loads((tmp_path / "c" / "small" / "ease" / "tune" / "trials.json").read_text(encoding="utf-8"))) == 4
-    )
+    assert len(read_json(tmp_path / "c" / "small" / "ease" / "tune" / "trials.json")["trials"]) == 4
 
 
 def test_an_experiment_prepares_its_data_from_files_relative_to_it(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -12,6 +11,7 @@ import polars as pl
 import pytest
 from PIL import Image
 
+from triptych.artefacts import read_json, write_json
 from triptych.cli.app import run
 from triptych.data.dataset import Dataset
 from triptych.data.split import assign_split
@@ -79,10 +79,10 @@ def test_every_entry_and_every_subset_is_on_the_page(comparison: Path) -> None:
 
 def reported(comparison: Path, to: Path, model: str, **changed: object) -> str:
     """The text of the report of a comparison with the rows of one model only."""
-    table = json.loads((comparison / "comparison.json").read_text(encoding="utf-8"))
+    table = read_json(comparison / "comparison.json")
     rows = [{**row, "runs": [str(comparison / run) for run in row["runs"]]} for row in table["rows"]]
     of_model = [row for row in rows if row["model"] == model and row["modalities"] is None]
-    (to / "comparison.json").write_text(json.dumps({**table, "rows": of_model, **changed}))
+    write_json(to / "comparison.json", {**table, "rows": of_model, **changed})
     assert run(["report", str(to)]) == 0
     return " ".join(" ".join(parsed((to / "report.html").read_text(encoding="utf-8")).text).split())
 

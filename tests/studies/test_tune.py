@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from children import HELD, running, wait_for
+from triptych.artefacts import read_json, write_json
 from triptych.cli.app import run
 from triptych.data.split import assign_split
 from triptych.errors import SettingsError
@@ -143,10 +144,10 @@ def test_the_best_settings_include_the_fixed_ones_and_a_failed_trial_is_tried_ag
 ) -> None:
     tune = ["tune", str(data), "--model", "bpr", "--set", "epochs=2", "-o", str(tmp_path / "t"), "--json"]
     assert run([*tune, "--search", "reg_weight=0.1,0.2"]) == 0
-    trials = json.loads((tmp_path / "t" / "trials.json").read_text(encoding="utf-8"))
+    trials = read_json(tmp_path / "t" / "trials.json")
     assert 'epochs = "2"' in (tmp_path / "t" / "best.toml").read_text(encoding="utf-8")
-    trials[0] |= {"value": None, "failed": "the disk was full"}
-    (tmp_path / "t" / "trials.json").write_text(json.dumps(trials))
+    trials["trials"][0] |= {"value": None, "failed": "the disk was full"}
+    write_json(tmp_path / "t" / "trials.json", trials)
     (tmp_path / "t" / "best.toml").unlink()
     capsys.readouterr()
     assert run([*tune, "--search", "reg_weight=0.1,0.2"]) == 0
@@ -172,10 +173,10 @@ def test_a_search_with_the_texts_of_earlier_versions_is_resumed(
     ranges = ["--search", "reg_weight=1e-4..1e-1", "--search", "embedding_size=8,16"]
     assert run([*tune, *ranges, "--trials", "1"]) == 0
     before = json.loads(capsys.readouterr().out)
-    about = json.loads((tmp_path / "t" / "tune.json").read_text(encoding="utf-8"))
+    about = read_json(tmp_path / "t" / "tune.json")
     assert about["search"] == {"reg_weight": "0.0001..0.1", "embedding_size": "'8', '16'"}
     about["search"] = {"reg_weight": "Span(low=0.0001, high=0.1)", "embedding_size": "Choices(values=('8', '16'))"}
-    (tmp_path / "t" / "tune.json").write_text(json.dumps(about))
+    (tmp_path / "t" / "tune.json").write_text(json.dumps(about))  # earlier versions wrote no checksum
     assert run([*tune, *ranges, "--trials", "2"]) == 0
     trials = json.loads(capsys.readouterr().out)
     assert len(trials) == 2

@@ -1,18 +1,17 @@
 """Folders and files that are written completely or not at all, and checked before anything in them is used."""
 
-from triptych.artefacts.files import (
-    checked_content,
-    json_bytes,
-    make_folder,
-    no_space_errors,
-    parse_json,
-    read_json,
-    read_json_lines,
-    write_file,
-    writing_file,
-)
+from triptych.artefacts.files import make_folder, no_space_errors, write_file, writing_file
 from triptych.artefacts.folders import OpenFolder, open_folder, read_folder, writing_folder
 from triptych.artefacts.hashing import sha256_of
+from triptych.artefacts.json_files import (
+    checked_content,
+    checked_json_bytes,
+    damaged,
+    json_bytes,
+    parse_json,
+    read_json,
+    write_json,
+)
 from triptych.artefacts.manifest import MANIFEST, VERSION, FileEntry, Manifest
 from triptych.artefacts.tensors import (
     map_tensors,
@@ -28,6 +27,8 @@ __all__ = [
     "Manifest",
     "OpenFolder",
     "checked_content",
+    "checked_json_bytes",
+    "damaged",
     "json_bytes",
     "make_folder",
     "map_tensors",
@@ -36,10 +37,10 @@ __all__ = [
     "parse_json",
     "read_folder",
     "read_json",
-    "read_json_lines",
     "sha256_of",
     "tensor_metadata",
     "write_file",
+    "write_json",
     "write_tensor_stream",
     "write_tensors",
     "writing_file",

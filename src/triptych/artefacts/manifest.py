@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -11,10 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
-import xxhash
-
-from triptych.artefacts.files import json_bytes, parse_json
 from triptych.artefacts.hashing import checksums_of
+from triptych.artefacts.json_files import CHECKSUM, checked_json_bytes, parse_json, without_checksum
 
 MANIFEST = "manifest.json"
 VERSION = 3  # of the format; folders of formats 1 and 2 are still read
@@ -59,7 +56,7 @@ def write_manifest(folder: Path, kind: str, about: Mapping[str, Any]) -> None:
         for file, (sha256, xxh3) in zip(files, checksums, strict=True)
     }
     content = {"kind": kind, "version": VERSION, "about": dict(about), "files": entries}
-    (folder / MANIFEST).write_bytes(json_bytes({**content, "xxh3": _checksum(content)}))
+    (folder / MANIFEST).write_bytes(checked_json_bytes(content))
 
 
 def parse_manifest(content: bytes) -> Manifest:
@@ -72,19 +69,14 @@ def parse_manifest(content: bytes) -> Manifest:
     version, kind = _expect(raw.get("version"), int), _expect(raw.get("kind"), str)
     if version > VERSION:
         return Manifest(kind, {}, {}, version)
-    if version >= CHECKSUM_VERSION and raw.pop("xxh3", None) != _checksum(raw):
-        raise ValueError("differs from its checksum")
+    if version >= CHECKSUM_VERSION and CHECKSUM not in raw:
+        raise ValueError("has no checksum")
+    raw = without_checksum(raw)
     files = {
         _plain_name(name): _entry(_expect(entry, dict), version)
         for name, entry in _expect(raw.get("files"), dict).items()
     }
     return Manifest(kind, files, _expect(raw.get("about"), dict), version)
-
-
-def _checksum(content: Mapping[str, Any]) -> str:
-    """The fast checksum of a manifest without its checksum, whatever the order of its keys and its white space."""
-    plain = json.loads(json.dumps(content))
-    return xxhash.xxh3_128_hexdigest(json.dumps(plain, sort_keys=True, separators=(",", ":")).encode())
 
 
 def _entry(raw: dict[str, Any], version: int) -> FileEntry:

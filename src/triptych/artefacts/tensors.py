@@ -13,7 +13,8 @@ from typing import IO, Any, TypeGuard
 import numpy as np
 from numpy.typing import NDArray
 
-from triptych.artefacts.files import parse_json, writing_file
+from triptych.artefacts.files import writing_file
+from triptych.artefacts.json_files import parse_json
 from triptych.errors import ArtefactError, location
 
 DTYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "I64": "<i8", "I32": "<i4", "I8": "i1", "U8": "u1", "BOOL": "?"}

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from triptych.artefacts import checked_content, read_json, read_json_lines
+from triptych.artefacts import checked_content, read_json
 from triptych.data.dataset import open_dataset, parse_modalities
 from triptych.errors import TriptychError
 from triptych.models.registry import model_class
@@ -24,10 +24,9 @@ from triptych.studies.processes import error_text, run_each, train_arguments
 from triptych.studies.propose import default_point
 from triptych.studies.rows import Cost, Row, RunResult, rank_rows
 from triptych.studies.tune import BEST, tune
+from triptych.training.metrics_file import CHECKSUM, read_metrics
 from triptych.training.run_context import RunFiles
 from triptych.training.settings import TrainingSettings
-
-COST = "cost.json"
 
 
 @dataclass(frozen=True)
@@ -230,18 +229,20 @@ def _result(experiment: Experiment, task: Task, listener: Listener) -> RunResult
 
 
 def _cost(run: Path, recommender: Recommender) -> Cost:
-    cost, best_epoch = read_json(run / COST), recommender.about.get("best_epoch")
-    epochs = read_json_lines(run / "metrics.jsonl") if best_epoch is not None else []
-    with checked_content(run / COST):
+    files, best_epoch = RunFiles(run), recommender.about.get("best_epoch")
+    cost = read_json(files.cost)
+    epochs = read_metrics(files) if best_epoch is not None else []
+    cost.pop(CHECKSUM, None)
+    with checked_content(files.cost):
         to_best = cost["seconds"]
     if best_epoch is not None:
-        with checked_content(run / "metrics.jsonl"):
+        with checked_content(files.metrics):
             seconds = sum(epoch["seconds"] for epoch in epochs if epoch["epoch"] <= best_epoch)
             to_best = min(to_best, seconds)  # one of them is rounded
     arrays = recommender.scorer.arrays() if isinstance(recommender.scorer, ItemWeights) else {}
     n_parameters = sum(array.size for name, array in arrays.items() if name.endswith(("weights", "data")))
     n_parameters += sum(parameter.numel() for parameter in recommender.parameters.values())
-    with checked_content(run / COST):
+    with checked_content(files.cost):
         return parse(Cost, {**cost, "n_parameters": n_parameters, "seconds_to_best": to_best})
 
 

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from triptych.artefacts import checked_content, json_bytes, read_json, write_file
+from triptych.artefacts import checked_content, read_json, write_json
 from triptych.errors import ArtefactError, location
 from triptych.ranking.protocol import EvaluationProtocol, Exclude, HeldOut, Items
 from triptych.settings import parse
@@ -53,7 +53,7 @@ def write_comparison(rows: Sequence[Row], experiment: Experiment, folder: Path) 
         "seeds": list(experiment.seeds),
         "rows": [{**row, "runs": [os.path.relpath(run, folder) for run in row["runs"]]} for row in rows_to_json(rows)],
     }
-    write_file(folder / FILE, json_bytes(table))
+    write_json(folder / FILE, table)
 
 
 def read_comparison(folder: Path) -> Comparison:

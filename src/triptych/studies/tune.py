@@ -8,14 +8,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from triptych.artefacts import json_bytes, make_folder, write_file
+from triptych.artefacts import damaged, make_folder, read_json, write_file, write_json
 from triptych.errors import SettingsError, TrainingError, TriptychError, location
 from triptych.progress import Listener, Progress, ignore_progress
 from triptych.ranking.recommender import open_recommender
 from triptych.settings import Choices, LogRange, SearchSpace, parse
 from triptych.studies.processes import error_text, run_each
 from triptych.studies.propose import TrialResult, propose, size
-from triptych.training.json_files import damaged, read_record
 from triptych.training.run_folder import require_same_run
 
 ABOUT, TRIALS, BEST = "tune.json", "trials.json", "best.toml"
@@ -100,13 +99,13 @@ def _open_search(folder: Path, about: Mapping[str, Any], space: SearchSpace) -> 
     path = folder / ABOUT
     now = json.loads(json.dumps({**about, "search": {name: space_text(each) for name, each in space.items()}}))
     if path.is_file():
-        before = _with_current_texts(read_record(path, dict, DAMAGED), space)
+        before = _with_current_texts(read_json(path, dict, DAMAGED), space)
         require_same_run(folder, "search", before, now)
         return
     if folder.is_dir() and any(folder.iterdir()):
         raise TrainingError("exists and holds no search", where=location(folder), hint="choose another output folder")
     make_folder(folder)
-    write_file(path, json_bytes(now))
+    write_json(path, now)
 
 
 def space_text(values: Choices | LogRange) -> str:
@@ -140,13 +139,15 @@ def _read_trials(folder: Path) -> list[TrialResult]:
     if not path.is_file():
         return []
     try:
-        return [parse(TrialResult, each) for each in read_record(path, list, DAMAGED)]
-    except (SettingsError, AttributeError, TypeError):
+        content = read_json(path, object, DAMAGED)
+        results = content if isinstance(content, list) else content["trials"]  # a list: of an earlier version
+        return [parse(TrialResult, each) for each in results]
+    except (SettingsError, KeyError, AttributeError, TypeError):
         raise damaged(path, DAMAGED) from None
 
 
 def _write_trials(folder: Path, trials: Sequence[TrialResult]) -> None:
-    write_file(folder / TRIALS, json_bytes([asdict(each) for each in trials]))
+    write_json(folder / TRIALS, {"trials": [asdict(each) for each in trials]})
 
 
 def _write_best(

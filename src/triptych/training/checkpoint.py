@@ -15,12 +15,11 @@ import xxhash
 from numpy.typing import NDArray
 from torch import Tensor
 
-from triptych.artefacts import map_tensors, tensor_metadata, write_tensors
+from triptych.artefacts import damaged, map_tensors, tensor_metadata, write_tensors
 from triptych.errors import ArtefactError, SettingsError, TrainingError, location
 from triptych.models.model import TrainedModel
 from triptych.settings import parse
 from triptych.training.adam import Adam, Moments
-from triptych.training.json_files import damaged
 
 ADAM = tuple(each.name for each in fields(Moments))  # what Adam keeps per parameter
 CHECKSUM = "xxh3_128"  # of all content, in the metadata; earlier checkpoints have none and are read without it

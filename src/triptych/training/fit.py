@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from triptych import forks
-from triptych.artefacts import json_bytes, write_file
+from triptych.artefacts import write_json
 from triptych.data.dataset import Dataset
 from triptych.data.interactions import Interactions
 from triptych.data.split import Split
@@ -32,7 +32,7 @@ from triptych.training.checkpoint import is_finite
 from triptych.training.computed_with import KEY, ComputedWith, choose_computed_with, use_threads
 from triptych.training.going_on import differs, require_same_past
 from triptych.training.loop import train
-from triptych.training.metrics_file import read_lines
+from triptych.training.metrics_file import CHECKSUM, checksum_of_lines, read_lines
 from triptych.training.precision import dtype_of
 from triptych.training.run_context import MetricsLogger, RunContext, RunFiles
 from triptych.training.run_folder import locked_run_folder, read_about, write_about
@@ -121,7 +121,7 @@ def _fit(
     recommender = Recommender(scorer, _known_interactions(split), parameters, about)
     if context.files is not None:
         recommender.save(context.files.model, overwrite=True)
-        write_file(context.files.cost, json_bytes(_cost(context.files, seconds)))
+        write_json(context.files.cost, _cost(context.files, seconds))
     return recommender
 
 
@@ -146,7 +146,7 @@ def _train(
     return Factors(factors.users.float().cpu(), factors.items.float().cpu()), outcome
 
 
-def _cost(files: RunFiles, seconds: float) -> dict[str, float | int | None]:
+def _cost(files: RunFiles, seconds: float) -> dict[str, Any]:
     """Return what fitting cost: from the recorded epochs, without evaluation; for a closed form, all of `seconds`."""
     if not files.metrics.exists():
         peak = peak_resident_megabytes()
@@ -158,6 +158,7 @@ def _cost(files: RunFiles, seconds: float) -> dict[str, float | int | None]:
         "seconds_per_epoch": round(float(np.median(epochs)), 4),
         "seconds": round(sum(epochs), 3),
         "peak_megabytes": max(line["peak_megabytes"] for line in lines),
+        CHECKSUM: checksum_of_lines(files.metrics),
     }
 
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from triptych import kernels
+from triptych.artefacts import damaged
 from triptych.data.split import Split
 from triptych.errors import SettingsError, TrainingError, location
 from triptych.memory import peak_resident_megabytes
@@ -23,7 +24,6 @@ from triptych.seeds import Purpose
 from triptych.training.adam import Adam
 from triptych.training.batches import Batches, torch_generator
 from triptych.training.checkpoint import DAMAGED, TrainingState, is_finite, load_checkpoint, save_checkpoint
-from triptych.training.json_files import damaged
 from triptych.training.metrics_file import append_line, sync_lines, truncate_lines
 from triptych.training.run_context import RunContext
 from triptych.training.settings import TrainingSettings

@@ -10,10 +10,11 @@ from typing import Any
 
 import xxhash
 
-from triptych.artefacts import parse_json, write_file
+from triptych.artefacts import damaged, parse_json, read_json, write_file
 from triptych.errors import TrainingError, location
-from triptych.training.json_files import damaged
+from triptych.training.run_context import RunFiles
 
+CHECKSUM = "metrics_xxh3"  # in cost.json: the checksum of metrics.jsonl
 DAMAGED = "delete it with the checkpoint beside it and run the same command again: training then starts again"
 
 
@@ -52,10 +53,6 @@ def truncate_lines(path: Path, n: int, checksum: str) -> None:
         write_file(path, b"".join(kept))
 
 
-def _checksum(lines: Sequence[bytes]) -> str:
-    return str(xxhash.xxh3_128(b"".join(lines)).hexdigest())
-
-
 def read_lines(path: Path, n: int | None = None) -> list[dict[str, Any]]:
     """Return the first n lines (None: all). Raises ArtefactError if one is missing or is not the JSON of an epoch."""
     try:
@@ -73,3 +70,20 @@ def read_lines(path: Path, n: int | None = None) -> list[dict[str, Any]]:
     if n is not None and len(lines) < n:
         raise damaged(path, DAMAGED)
     return lines
+
+
+def read_metrics(files: RunFiles) -> list[dict[str, Any]]:
+    """Return the lines of a finished run. Raises ArtefactError if they are not those that it ended with."""
+    expected = read_json(files.cost).get(CHECKSUM)  # runs of earlier versions have none
+    if expected is not None and expected != checksum_of_lines(files.metrics):
+        raise damaged(files.metrics, "train again in another run folder", "it differs from the checksum in cost.json")
+    return read_lines(files.metrics)
+
+
+def checksum_of_lines(path: Path) -> str:
+    """Return the checksum of all lines; "" if there is no file."""
+    return _checksum([path.read_bytes()]) if path.is_file() else ""
+
+
+def _checksum(lines: Sequence[bytes]) -> str:
+    return str(xxhash.xxh3_128_hexdigest(b"".join(lines)))

@@ -8,13 +8,12 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from triptych.artefacts import json_bytes, make_folder, write_file
+from triptych.artefacts import damaged, make_folder, read_json, write_json
 from triptych.errors import SettingsError, TrainingError, location
 from triptych.locks import file_lock
 from triptych.progress import Listener, Progress, ignore_progress
 from triptych.settings import parse
 from triptych.training.computed_with import KEY, ComputedWith
-from triptych.training.json_files import damaged, read_record
 from triptych.training.run_context import RunFiles
 
 LOCK = "lock"
@@ -59,7 +58,7 @@ def read_about(files: RunFiles) -> dict[str, Any] | None:
     """
     if not (files.about.exists() and _has_results(files.folder)):
         return None
-    about: dict[str, Any] = read_record(files.about, dict, DAMAGED)
+    about: dict[str, Any] = read_json(files.about, dict, DAMAGED)
     if not all(isinstance(about.get(name, {}), dict) for name in ("training", "settings", KEY)):
         raise damaged(files.about, DAMAGED)
     if KEY in about:
@@ -73,7 +72,7 @@ def read_about(files: RunFiles) -> dict[str, Any] | None:
 def write_about(files: RunFiles, about: Mapping[str, Any]) -> None:
     """Write the description of a run that begins or goes on. What an earlier run ended with no longer counts."""
     files.cost.unlink(missing_ok=True)
-    write_file(files.about, json_bytes(about))
+    write_json(files.about, about)
 
 
 def require_same_run(folder: Path, what: str, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:

@@ -8,7 +8,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from triptych.artefacts import checked_content, read_json_lines, write_file
+from triptych.artefacts import checked_content, write_file
 from triptych.errors import TriptychError, location
 from triptych.explaining.item_display import ItemDisplay
 from triptych.progress import Listener, ignore_progress, track
@@ -19,6 +19,8 @@ from triptych.studies.report.example_users import ExampleUsers, example_users, o
 from triptych.studies.rows import Row
 from triptych.studies.tables import COLUMNS, SIGNIFICANCE_LEVEL, best_mark, cells
 from triptych.texts import printable
+from triptych.training.metrics_file import read_metrics
+from triptych.training.run_context import RunFiles
 
 Curves = Mapping[str, Sequence[Mapping[str, float]]]
 
@@ -132,9 +134,9 @@ def _curves(rows: Sequence[Row]) -> Curves:
     """Label -> the values per epoch of the first run, for every trained model."""
     curves: dict[str, Any] = {}
     for row in rows:
-        path = row.runs[0] / "metrics.jsonl"
-        if path.is_file():
-            epochs = read_json_lines(path)
-            with checked_content(path):
+        files = RunFiles(row.runs[0])
+        if files.metrics.is_file():
+            epochs = read_metrics(files)
+            with checked_content(files.metrics):
                 curves[row.label] = [{name: float(each[name]) for name in ("epoch", *each)} for each in epochs]
     return curves
