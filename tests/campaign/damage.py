@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
@@ -49,7 +50,18 @@ DAMAGES: tuple[Callable[[bytes, Random], bytes], ...] = (flip_a_bit, cut, zero_a
 WEIGHTS = (12, 2, 2, 2, 2)
 
 
-def damage_a_file(files: list[Path], root: Path, generator: Random) -> str | None:
+@dataclass(frozen=True)
+class Damage:
+    """What was done to a file. path: below the folder of the scenario."""
+
+    how: str
+    path: str
+
+    def __str__(self) -> str:
+        return f"{self.how}: {self.path}"
+
+
+def damage_a_file(files: list[Path], root: Path, generator: Random) -> Damage | None:
     """Damage one of the files. Returns how, or None if its bytes are the same as before."""
     path = generator.choice(files)
     content = path.read_bytes()
@@ -58,7 +70,7 @@ def damage_a_file(files: list[Path], root: Path, generator: Random) -> str | Non
     (how,) = generator.choices(DAMAGES, WEIGHTS)
     damaged = how(content, generator)
     path.write_bytes(damaged)
-    return None if damaged == content else f"{how.__name__}: {path.relative_to(root)}"
+    return None if damaged == content else Damage(how.__name__, path.relative_to(root).as_posix())
 
 
 def try_flip(place: Place, generator: Random) -> Try | None:
@@ -67,7 +79,7 @@ def try_flip(place: Place, generator: Random) -> Try | None:
     how = damage_a_file(output_files(place), place.folder, generator)
     if how is None:
         return None
-    verdicts, details = list[Verdict](), [how]
+    verdicts, details = list[Verdict](), [str(how)]
     for read, right in zip(place.scenario.reads, place.answers, strict=True):
         outcome = in_child(read, place.folder)
         verdicts.append(judge_read(outcome, (right,), answer(outcome)))
@@ -86,7 +98,7 @@ def try_flip_and_resume(shim: Shim, place: Place, generator: Random) -> Try | No
     how = damage_a_file(files, place.folder, generator) if files else None
     if how is None:
         return None
-    verdict, detail = run_again(place, first_process=False)
+    verdict, detail = run_again(place, damaged=how.path)
     return Try("flip and resume", place.scenario.name, verdict, f"killed at {at}, {how}\n{detail}")
 
 

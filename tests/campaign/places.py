@@ -14,6 +14,7 @@ from typing import Any
 from campaign.processes import Outcome, in_child
 from campaign.scenarios import SCENARIOS, VOLATILE, Scenario, write_raw_files
 from campaign.shim import Call, Mode, Shim
+from triptych.artefacts import map_tensors, tensor_metadata
 
 Snapshot = Mapping[str, str]  # path -> the checksum of what must be equal
 
@@ -127,6 +128,10 @@ def _comparable(file: Path) -> bytes:
     """Return the bytes of a file, or of the stable values if it is JSON."""
     if file.suffix in (".html", ".md", ".tex", ".csv"):
         return b""  # they show seconds and megabytes; the same numbers are in a JSON file
+    if file.name == "checkpoint.safetensors":
+        state = json.loads(tensor_metadata(file)["state"])
+        tensors = {name: array.tobytes().hex() for name, array in sorted(map_tensors(file).items())}
+        return json.dumps([_stable(state), tensors]).encode()
     content = file.read_bytes()
     if file.suffix in (".json", ".jsonl"):
         try:

@@ -64,6 +64,7 @@ def in_child(work: Callable[[], int], folder: Path, *, first_process: bool = Fal
         os.dup2(writer, 1)
         os.dup2(writer, 2)
         os.close(writer)
+        sys.stdout, sys.stderr = (open(each, "w", encoding="utf-8", closefd=False) for each in (1, 2))  # noqa: SIM115
         os.chdir(folder)
         _work_as_first(work) if first_process else _work(work)
     os.close(writer)

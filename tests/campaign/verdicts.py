@@ -22,6 +22,7 @@ class Verdict(StrEnum):
     CRASH = "signal or traceback"
 
 
+FILE = "tries.jsonl"  # of one process
 GOOD = (Verdict.SAME, Verdict.NAMED)
 
 
@@ -67,6 +68,19 @@ def table(tries: Iterable[Try]) -> str:
             cells = [sum(counts[kind, scenario, verdict] for scenario in scenarios) for verdict in Verdict]
             lines.append(f"| {name} | {sum(cells)} | " + " | ".join(str(cell or "") for cell in cells) + " |")
     return "\n".join(lines)
+
+
+def append_try(folder: Path, found: Try) -> None:
+    """Add a try to the file of a process."""
+    with (folder / FILE).open("a", encoding="utf-8") as file:
+        file.write(json.dumps(asdict(found)) + "\n")
+
+
+def read_tries(folder: Path) -> list[Try]:
+    """Return the tries of a process."""
+    lines = (folder / FILE).read_text(encoding="utf-8").splitlines() if (folder / FILE).exists() else []
+    values = [json.loads(line) for line in lines]
+    return [Try(**{**each, "verdict": Verdict(each["verdict"])}) for each in values]
 
 
 def write_results(path: Path, tries: list[Try], about: dict[str, object]) -> None:
