@@ -12,6 +12,7 @@ import typer
 from triptych.cli.options import FILES, ItemIdColumn, Json, Overwrite, Quiet, Run
 from triptych.cli.printing import count_text, lacking_text, open_with_progress, print_json, print_result, show_progress
 from triptych.errors import SettingsError, TriptychError
+from triptych.outputs import check_folder
 
 UNFINISHED = ".add-items.unfinished"  # in the output folder, while its two outputs are written
 NEW, REPLACED = b"new\n", b"replaced\n"  # its content: whether both outputs are of this command
@@ -67,9 +68,11 @@ def command(
 
     if any((output / name).exists() for name in ("manifest.json", "run.json")):
         raise SettingsError(f"{output} is a data set or a run", hint="choose another --output")
+    check_folder(output)
+    _present(output, overwrite=overwrite)
+    sources = [parse_feature_source(each) for each in features or ()]
     recommender, dataset = open_with_progress(open_recommender, run), open_with_progress(open_dataset, data)
     require_extendable(recommender, dataset)
-    sources = [parse_feature_source(each) for each in features or ()]
     with show_progress() as listener, _both_outputs(output, overwrite=overwrite) as may_replace:
         extended = extend_dataset(
             dataset,
@@ -105,10 +108,7 @@ def _both_outputs(output: Path, *, overwrite: bool) -> Iterator[bool]:
     from triptych.artefacts import write_file
 
     mark, outputs = output / UNFINISHED, [output / "data", output / "model"]
-    interrupted = mark.exists() and mark.read_bytes() == NEW
-    present = [each for each in outputs if each.exists()]
-    if present and not (overwrite or interrupted):
-        raise SettingsError(f"{present[0]} exists", hint="choose another --output, or pass --overwrite")
+    interrupted, present = _present(output, overwrite=overwrite)
     write_file(mark, NEW if interrupted or not present else REPLACED)
     try:
         yield overwrite or interrupted
@@ -119,3 +119,13 @@ def _both_outputs(output: Path, *, overwrite: bool) -> Iterator[bool]:
             with suppress(OSError):  # it may hold other files
                 output.rmdir()
         raise
+
+
+def _present(output: Path, *, overwrite: bool) -> tuple[bool, list[Path]]:
+    """Return whether an interrupted call left new outputs, and what exists. Raises SettingsError for others."""
+    mark, outputs = output / UNFINISHED, [output / "data", output / "model"]
+    interrupted = mark.exists() and mark.read_bytes() == NEW
+    present = [each for each in outputs if each.exists()]
+    if present and not (overwrite or interrupted):
+        raise SettingsError(f"{present[0]} exists", hint="choose another --output, or pass --overwrite")
+    return interrupted, present

@@ -10,6 +10,7 @@ import typer
 from triptych.cli.options import OUTPUT, Json, Overwrite, Quiet
 from triptych.cli.printing import print_json, print_result, print_table, show_progress
 from triptych.errors import SettingsError
+from triptych.outputs import check_folder
 
 WEIGHTS = "Choice of the weights"
 
@@ -62,6 +63,7 @@ def command(
         raise SettingsError("a blend needs at least two models", hint="name another run folder")
     if output.exists() and not overwrite:
         raise SettingsError(f"{output} exists", hint="choose another --output, or pass --overwrite")
+    check_folder(output)
     with show_progress() as listener:
         blended = blend(
             [open_recommender(run, listener) for run in runs],

@@ -18,6 +18,7 @@ from triptych.cli.printing import (
     show_progress,
 )
 from triptych.errors import SettingsError, did_you_mean
+from triptych.outputs import check_folder
 
 if TYPE_CHECKING:
     from triptych.studies.experiment import Experiment
@@ -149,6 +150,7 @@ def command(
         # data, models, settings, seeds and tuning in one file:
         triptych compare experiment.toml
     """
+    from triptych.data.dataset import open_dataset
     from triptych.studies.compare import compare
     from triptych.studies.comparison import rows_to_json, write_comparison
     from triptych.studies.experiment import check_experiment
@@ -169,6 +171,9 @@ def command(
     experiment = replace(experiment, **{key: value for key, value in given.items() if value is not None})
     check_experiment(experiment)
     folder = output or Path("runs") / f"compare-{data.stem if in_file else data.resolve().name}"
+    check_folder(folder)
+    if not in_file:
+        open_with_progress(open_dataset, data)
     with show_progress() as listener:
         base_folder = data.parent if in_file else None
         rows = compare(experiment, folder, jobs=jobs, threads=threads, base_folder=base_folder, listener=listener)
@@ -230,12 +235,10 @@ def _read_experiment(path: Path, models: str | None, settings: list[str] | None)
 
 def _make_experiment(data: Path, models: str | None, settings: list[str] | None) -> Experiment:
     """Make an experiment on one data set from the command line's options."""
-    from triptych.data.dataset import open_dataset
     from triptych.models.registry import model_class
     from triptych.settings import parse_assignments
     from triptych.studies.experiment import Entry, Experiment, Source
 
-    open_with_progress(open_dataset, data)
     names = _parse_models(models or MODELS)
     for name in names:
         model_class(name)

@@ -9,6 +9,7 @@ import typer
 
 from triptych.cli.options import OUTPUT, Json, Overwrite, Quiet
 from triptych.cli.printing import print_json, print_result, print_table, show_progress
+from triptych.outputs import check_folder
 
 if TYPE_CHECKING:
     from triptych.demo.run import DemoResult
@@ -37,6 +38,7 @@ def command(
     """
     from triptych.demo.run import MAX_SPARSE, run_demo
 
+    check_folder(output)
     with show_progress() as listener:
         demo = run_demo(output, seed=seed, overwrite=overwrite, listener=listener)
     if json:

@@ -19,6 +19,7 @@ from triptych.cli.printing import (
     show_progress,
 )
 from triptych.errors import SettingsError
+from triptych.outputs import check_folder
 
 if TYPE_CHECKING:
     from triptych.encoding import EncodingInputs, EncodingResult
@@ -152,6 +153,8 @@ def command(
     """
     from triptych.content.metadata import MetadataColumns, parse_separators
     from triptych.data.formats.tables import read_table
+    from triptych.devices import choose_device
+    from triptych.encoding.inputs import text_columns
     from triptych.encoding.settings import EncodeSettings
     from triptych.settings import parse
 
@@ -163,11 +166,15 @@ def command(
     }
     settings = parse(EncodeSettings, values, of="encode")
     columns = MetadataColumns(tuple(categorical or ()), parse_separators(multi or ()), tuple(numeric or ()))
+    text_columns(text or [])
+    if source.is_dir() and columns:
+        raise SettingsError("a folder of pictures has no columns", hint="give an item table")
+    check_folder(output)
+    if device != "auto":
+        choose_device(device)
     table = None if source.is_dir() else read_table(source)
     inputs = dict(_inputs(source, table, image, pictures, text or [], template, item_id_column, bool(columns)))
-    if table is None and columns:
-        raise SettingsError("a folder of pictures has no columns", hint="give an item table")
-    from triptych.encoding import encode, encode_columns
+    from triptych.encoding import check_previous, encode, encode_columns
 
     results: dict[str, EncodingResult] = {}
     try:
@@ -175,6 +182,8 @@ def command(
             names = {"image": image_encoder, "text": text_encoder}
             # load all encoders before the first is used, so that a misspelt name is reported at once
             encoders = {modality: _encoder(modality, names[modality], device) for modality in inputs}
+            for modality, loaded in encoders.items():
+                check_previous(output / modality, loaded, settings, overwrite=overwrite)
             if table is not None and columns:
                 results["metadata"] = encode_columns(table, columns, output / "metadata", settings, item_id_column)
             for modality, each in inputs.items():

@@ -9,6 +9,7 @@ import typer
 
 from triptych.cli.options import EVALUATION, OUTPUT, Json, Quiet, Run
 from triptych.cli.printing import open_with_progress, print_json, print_metrics, print_result, show_progress
+from triptych.outputs import check_file
 
 
 def command(
@@ -66,10 +67,17 @@ def command(
             --exclude train+validation
     """
     from triptych.ranking.evaluate import STANDARD
+    from triptych.ranking.metrics import parse_metric
+    from triptych.ranking.protocol import EvaluationProtocol
     from triptych.ranking.recommender import open_recommender
 
+    EvaluationProtocol(cast(Any, split), cast(Any, exclude), cast(Any, items))
+    requested = STANDARD if metrics is None else tuple(metrics.split(","))
+    for metric in requested:
+        parse_metric(metric)
+    if per_user is not None:
+        check_file(per_user, (".parquet",))
     recommender = open_with_progress(open_recommender, run)
-    requested = tuple(metrics.split(",")) if metrics else STANDARD
     with show_progress() as listener:
         report = recommender.evaluate(
             cast(Any, split), exclude=cast(Any, exclude), items=cast(Any, items), metrics=requested, listener=listener

@@ -10,6 +10,7 @@ import typer
 from triptych.cli.options import OUTPUT, Json, PictureColumn, Pictures, Run, TitleColumn
 from triptych.cli.printing import count_text, open_with_progress, print_json, print_result
 from triptych.errors import SettingsError
+from triptych.outputs import check_file
 
 if TYPE_CHECKING:
     from triptych.explaining.explanation import Explanation
@@ -82,8 +83,10 @@ def command(
         raise SettingsError(f'cannot draw "{drawing.name}"', hint="choose a file name that ends in .svg")
     if drawing is not None and item is not None and len(item) > 1:
         raise SettingsError("a drawing shows one item", hint="name one --item")
-    recommender = open_with_progress(open_recommender, run)
+    if drawing is not None:
+        check_file(drawing)
     display = ItemDisplay(title_column, picture_column, pictures)
+    recommender = open_with_progress(open_recommender, run)
     explainer = Explainer(
         recommender, open_with_progress(open_dataset, data) if data is not None else None, display=display
     )

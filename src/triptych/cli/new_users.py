@@ -11,6 +11,7 @@ import typer
 from triptych.cli.options import MODEL, OUTPUT, Data, Json, Model, Quiet, Settings, Threads
 from triptych.cli.printing import print_json, print_result, print_table, show_progress
 from triptych.cli.signals import stop_requests
+from triptych.outputs import check_folder
 
 HELD_OUT = "Held-out users"
 
@@ -62,6 +63,7 @@ def command(
     from triptych.data.dataset import open_dataset
     from triptych.models.model import TrainedModel
     from triptych.models.registry import model_class
+    from triptych.ranking.metrics import parse_metric
     from triptych.settings import parse, parse_assignments, split_settings
     from triptych.studies.new_users import evaluate_new_users
     from triptych.training.settings import TrainingSettings
@@ -75,6 +77,10 @@ def command(
         of=f"{model} or training",
     )
     folder = output or Path("runs") / f"new-users-{model}-{data.resolve().name}-{share:g}-{clicks}-seed{seed}"
+    parse(model_class(model).Settings, model_settings, of=model)
+    training = parse(TrainingSettings, training_settings, of="training")
+    parse_metric(training.metric)
+    check_folder(folder)
     is_trained = issubclass(model_class(model), TrainedModel)
     with (
         stop_requests(at_step_ends=is_trained, until_stdin_closes=False) as should_stop,
@@ -84,7 +90,7 @@ def command(
             model,
             open_dataset(data, listener),
             model_settings,
-            parse(TrainingSettings, training_settings, of="training"),
+            training,
             folder=folder,
             share=share,
             clicks=clicks,

@@ -13,6 +13,7 @@ from triptych.cli.help import Command
 from triptych.cli.options import MODEL, OUTPUT, Data, Json, Modalities, Model, Quiet, Settings, Threads
 from triptych.cli.printing import open_with_progress, print_json, print_result, show_progress
 from triptych.cli.signals import TERMINAL_IS_GONE, stop_requests
+from triptych.outputs import check_folder
 from triptych.progress import Listener, Progress
 
 if TYPE_CHECKING:
@@ -92,13 +93,11 @@ def command(
     from triptych.data.dataset import open_dataset, parse_modalities
     from triptych.models.model import TrainedModel
     from triptych.models.registry import model_class
+    from triptych.ranking.metrics import parse_metric
     from triptych.settings import parse, parse_assignments, read_toml, split_settings
-    from triptych.training.loggers import open_loggers
+    from triptych.training.loggers import check_loggers, open_loggers
     from triptych.training.settings import TrainingSettings
 
-    dataset = open_with_progress(open_dataset, data)
-    if modalities is not None:
-        dataset = dataset.with_modalities(parse_modalities(modalities))
     values: dict[str, Any] = read_toml(settings_file) if settings_file else {}
     values |= parse_assignments(settings or [])
     if seed is not None:
@@ -107,8 +106,15 @@ def command(
         values, TrainingSettings, model_class(model).Settings, of=f"{model} or training"
     )
     training = parse(TrainingSettings, training_settings, of="training")
+    parse(model_class(model).Settings, model_settings, of=model)
+    parse_metric(training.metric)
+    check_loggers(log_to or [])
     is_trained = issubclass(model_class(model), TrainedModel)
     folder = run or Path("runs") / f"{model}-{data.resolve().name}-seed{training.seed}"
+    check_folder(folder)
+    dataset = open_with_progress(open_dataset, data)
+    if modalities is not None:
+        dataset = dataset.with_modalities(parse_modalities(modalities))
     with (
         stop_requests(at_step_ends=is_trained, until_stdin_closes=until_stdin_closes) as should_stop,
         open_loggers(log_to or [], folder, {"model": model, "data": str(data), **values}) as loggers,

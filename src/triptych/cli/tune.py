@@ -11,6 +11,7 @@ import typer
 
 from triptych.cli.options import COMPUTING, MODEL, OUTPUT, Data, Json, Modalities, Model, Quiet, Settings
 from triptych.cli.printing import open_with_progress, print_json, print_result, print_table, show_progress
+from triptych.outputs import check_folder
 
 TRIALS_SHOWN = 10  # in the table
 SEARCH = "Search"
@@ -86,17 +87,19 @@ def command(
     from triptych.ranking.metrics import parse_metric
     from triptych.settings import parse_assignments
     from triptych.studies.processes import train_arguments
-    from triptych.studies.propose import default_point, search_space
+    from triptych.studies.propose import default_point, require_proposals, search_space
     from triptych.studies.tune import BEST, settings_text, tune
     from triptych.training.settings import TrainingSettings
 
-    dataset = open_with_progress(open_dataset, data)
-    if modalities is not None:
-        dataset.with_modalities(parse_modalities(modalities))  # raises an error for an unknown modality
     fixed = parse_assignments(settings or [])
     space = search_space(model, fixed, parse_assignments(search or []))
     metric = str(parse_metric(str(fixed.get("metric", TrainingSettings().metric))))
+    require_proposals(space, trials)
     folder = output or Path("runs") / f"tune-{model}-{data.resolve().name}-seed{seed}"
+    check_folder(folder)
+    dataset = open_with_progress(open_dataset, data)
+    if modalities is not None:
+        dataset.with_modalities(parse_modalities(modalities))  # raises an error for an unknown modality
     threads_per_trial = threads or max(1, (os.cpu_count() or 1) // jobs)
 
     def train(chosen: Any, run: Path) -> list[str]:

@@ -1,6 +1,6 @@
 """Encode pictures, texts and table columns into folders of features for `prepare`. Equal content is encoded once."""
 
-from triptych.encoding.encode import encode
+from triptych.encoding.encode import check_previous, encode
 from triptych.encoding.encoder import Encoder
 from triptych.encoding.folder import EncodingResult, MissingItem
 from triptych.encoding.inputs import EncodingInputs, folder_pictures, table_pictures, table_texts, text_columns
@@ -14,6 +14,7 @@ __all__ = [
     "EncodingInputs",
     "EncodingResult",
     "MissingItem",
+    "check_previous",
     "encode",
     "encode_columns",
     "folder_pictures",

@@ -40,6 +40,11 @@ class Job:
     content: Path | str
 
 
+def check_previous(output: Path, encoder: Encoder, settings: EncodeSettings, *, overwrite: bool = False) -> None:
+    """Raise the ArtefactError of `encode` for an output of another encoder, before there is anything to write."""
+    open_previous(output.absolute(), encoder, np.dtype(settings.precision), overwrite=overwrite)
+
+
 def encode(
     inputs: EncodingInputs,
     encoder: Encoder,

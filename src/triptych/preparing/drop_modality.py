@@ -44,21 +44,28 @@ def drop_modality(
     )
 
 
-def _parse_shares(entries: Sequence[str], modalities: Sequence[str]) -> dict[str, float]:
-    """Parse MODALITY=SHARE entries. Raises SettingsError."""
+def check_shares(entries: Sequence[str]) -> dict[str, float]:
+    """Parse MODALITY=SHARE entries, whatever the modalities are. Raises SettingsError."""
     shares: dict[str, float] = {}
     for entry in entries:
         name, _, value = entry.partition("=")
         if name in shares:
             raise SettingsError(f'modality "{name}" is dropped twice', hint="name it once")
-        if name not in modalities:
-            raise SettingsError(f'no modality "{name}" to drop', hint=did_you_mean(name, modalities))
         try:
             shares[name] = float(value)
         except ValueError:
             shares[name] = -1.0
         if not 0 <= shares[name] <= 1:
             raise SettingsError(f'"{entry}" is not MODALITY=SHARE', hint="write for example image=0.25")
+    return shares
+
+
+def _parse_shares(entries: Sequence[str], modalities: Sequence[str]) -> dict[str, float]:
+    """Parse MODALITY=SHARE entries of known modalities. Raises SettingsError."""
+    shares = check_shares(entries)
+    for name in shares:
+        if name not in modalities:
+            raise SettingsError(f'no modality "{name}" to drop', hint=did_you_mean(name, modalities))
     return shares
 
 

@@ -13,6 +13,7 @@ import polars as pl
 from numpy.typing import ArrayLike, NDArray
 
 from triptych import forks
+from triptych.content.metadata import parse_separators
 from triptych.data.dataset import Dataset, open_dataset, save_dataset
 from triptych.data.formats.features import FeatureFile, FeatureSource, open_features
 from triptych.data.formats.format import Source
@@ -21,7 +22,9 @@ from triptych.data.formats.neighbours import NeighbourSource
 from triptych.data.formats.registry import read_source
 from triptych.data.formats.tables import Table, check_item_ids, read_table
 from triptych.errors import InputError, SettingsError, location
+from triptych.outputs import check_folder
 from triptych.preparing.assemble import assemble
+from triptych.preparing.drop_modality import check_shares
 from triptych.preparing.settings import PrepareSettings
 from triptych.progress import Listener, ignore_progress
 
@@ -45,6 +48,11 @@ def prepare(
     """
     forks.require_polars("preparing data")
     settings = settings or PrepareSettings()
+    parse_separators(settings.multi)
+    check_shares(settings.drop_modality)
+    check_folder(Path(output), overwrite=overwrite)
+    if len({each.modality for each in features}) < len(features):
+        raise SettingsError("a modality is given twice", hint="give each modality once")
     contents = read_source(Path(source), settings.columns, settings.format)
     table = read_table(Path(items)) if items is not None else contents.items
     sources = {each.modality: each for each in (*contents.features, *features)}

@@ -32,7 +32,7 @@ from triptych.errors import SettingsError, location
 from triptych.ranking.metrics import parse_metric
 from triptych.ranking.protocol import EvaluationProtocol, Exclude, HeldOut, Items
 from triptych.settings import SearchSpace, checked, parse, read_toml
-from triptych.studies.propose import search_space
+from triptych.studies.propose import require_proposals, search_space
 
 METRICS = ("ndcg@50", "ndcg@20", "ndcg@10", "recall@50", "recall@20", "recall@10", "precision@50")
 RENAMED = {"part": "split", "mask": "exclude", "among": "items"}  # keys of earlier experiments and comparisons
@@ -164,7 +164,9 @@ def _check_entry(experiment: Experiment, name: str) -> None:
             "seeds belong to the experiment and cannot be set per model", hint="write seeds = [0, 1, 2]"
         )
     try:
-        experiment.search_space(name)
+        space = experiment.search_space(name)
+        if space and experiment.trials_of(name):
+            require_proposals(space, experiment.trials_of(name))
     except SettingsError as error:
         raise SettingsError(f"{name}: {error.what}", hint=error.hint) from None
     seeds, hint = experiment.seeds_of(name), "write for example seeds = [0, 1, 2]"

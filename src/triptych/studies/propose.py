@@ -5,6 +5,7 @@ TPE: S. Watanabe, "Tree-Structured Parzen Estimator: Understanding Its Algorithm
 
 from __future__ import annotations
 
+import importlib.util
 import itertools
 import math
 from collections.abc import Mapping, Sequence
@@ -85,6 +86,12 @@ def _equal(written: object, default: object) -> bool:
 def size(space: SearchSpace) -> float:
     """The number of points of a space; infinite if it has a range."""
     return math.prod(len(each.values) if isinstance(each, Choices) else math.inf for each in space.values())
+
+
+def require_proposals(space: SearchSpace, n_trials: int) -> None:
+    """Raise SettingsError if this search would need Optuna, and it is not installed."""
+    if size(space) > n_trials and importlib.util.find_spec("optuna") is None:
+        raise SettingsError("tuning needs Optuna, which is not installed", hint='pip install "triptych[search]"')
 
 
 def propose(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -20,8 +21,22 @@ def open_loggers(names: Sequence[str], run: Path, settings: Mapping[str, Any]) -
     during training, a warning is given and training continues. After an interruption some lines are logged twice.
     Raises SettingsError for an unknown kind, or if its package is not installed.
     """
+    check_loggers(names)
     with ExitStack() as stack:
         yield [_tolerant(name, stack.enter_context(_open(name, str(run), settings))) for name in names]
+
+
+def check_loggers(names: Sequence[str]) -> None:
+    """Raise SettingsError for a logger of unknown kind or without a target, or if its package is not installed."""
+    for name in names:
+        kind, _, target = name.partition(":")
+        if kind not in LOGGERS:
+            raise SettingsError(f'unknown logger "{name}"', hint=did_you_mean(kind, LOGGERS))
+        if not target:
+            raise SettingsError(f'logger "{name}" has no target', hint=f"write {kind}:{LOGGERS[kind][1]}")
+        title, package = PACKAGES[kind]
+        if importlib.util.find_spec(kind) is None:
+            raise _not_installed(title, package)
 
 
 def _tolerant(name: str, log: MetricsLogger) -> MetricsLogger:
@@ -36,12 +51,7 @@ def _tolerant(name: str, log: MetricsLogger) -> MetricsLogger:
 
 def _open(name: str, run: str, settings: Mapping[str, Any]) -> Any:
     kind, _, target = name.partition(":")
-    if kind not in LOGGERS:
-        raise SettingsError(f'unknown logger "{name}"', hint=did_you_mean(kind, LOGGERS))
-    opened, example = LOGGERS[kind]
-    if not target:
-        raise SettingsError(f'logger "{name}" has no target', hint=f"write {kind}:{example}")
-    return opened(target, run, settings)
+    return LOGGERS[kind][0](target, run, settings)
 
 
 @contextmanager
@@ -96,3 +106,4 @@ def _not_installed(what: str, package: str) -> SettingsError:
 
 
 LOGGERS = {"tensorboard": (_tensorboard, "runs/tensorboard"), "mlflow": (_mlflow, "sqlite:///mlflow.db")}
+PACKAGES = {"tensorboard": ("TensorBoard", "tensorboard"), "mlflow": ("MLflow", "mlflow")}

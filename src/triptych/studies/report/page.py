@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from triptych.artefacts import checked_content, write_file
-from triptych.errors import TriptychError, location
+from triptych.errors import SettingsError, TriptychError, location
 from triptych.explaining.item_display import ItemDisplay
+from triptych.outputs import check_file
 from triptych.progress import Listener, ignore_progress, track
 from triptych.studies.comparison import Comparison, read_comparison
 from triptych.studies.report import plots
@@ -57,6 +59,10 @@ def write_report(
     n_users: the number of example users per data set, with the lists of its best model.
     Raises ArtefactError, SettingsError, and TriptychError if no model has a result.
     """
+    for library in ("jinja2", "matplotlib"):
+        if find_spec(library) is None:
+            what = f"a report needs {library}, which is not installed"
+            raise SettingsError(what, hint='pip install "triptych[report]"')
     from jinja2 import Environment
     from markupsafe import Markup
 
@@ -64,6 +70,8 @@ def write_report(
         """Write out control characters in everything but our own SVG."""
         return printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
+    if folder.is_dir():
+        check_file(folder / "report.html")
     comparison, display = read_comparison(folder), display or ItemDisplay()
     names = list(dict.fromkeys(row.data for row in comparison.rows if not row.failed))
     if not names:
