@@ -7,24 +7,22 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import narwhals as nw
-import numpy as np
-import polars as pl
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from triptych import forks
 from triptych.content.metadata import parse_separators
 from triptych.data.dataset import Dataset, open_dataset, save_dataset
-from triptych.data.formats.features import FeatureFile, FeatureSource, open_features
+from triptych.data.formats.features import FeatureSource, open_features
 from triptych.data.formats.format import Source
 from triptych.data.formats.log import log_from_table
 from triptych.data.formats.neighbours import NeighbourSource
 from triptych.data.formats.registry import read_source
-from triptych.data.formats.tables import Table, check_item_ids, read_table
-from triptych.errors import InputError, SettingsError, location
+from triptych.data.formats.tables import read_table
+from triptych.errors import SettingsError
 from triptych.outputs import check_folder
 from triptych.preparing.assemble import assemble
 from triptych.preparing.drop_modality import check_shares
+from triptych.preparing.frames import features_from_memory, table_from_frame
 from triptych.preparing.settings import PrepareSettings
 from triptych.progress import Listener, ignore_progress
 
@@ -74,46 +72,15 @@ def dataset_from_frames(
 ) -> Dataset:
     """Prepare a data set from frames (pandas, polars or Arrow) and arrays, in memory.
 
-    items: the item table. features: modality -> matrix [n_items, width] in the order of the item table, or
-    (item ids, matrix). Raises InputError, SettingsError.
+    items: the item table. features: modality -> matrix [n_items, width] in the order of the item table, (item ids,
+    matrix), or a frame. Rows of a frame belong to the items of its index (pandas) or of its first column that is not of
+    floats; without them, or with the index that pandas makes itself, they are in the order of the item table. Items
+    without a row lack the modality. Raises InputError, SettingsError.
     """
     forks.require_polars("preparing data")
     settings = settings or PrepareSettings()
-    log = log_from_table(_table_from_frame(interactions, "interactions"), settings.columns)
-    table = _table_from_frame(items, "items") if items is not None else None
-    files = [_file_from_array(modality, values) for modality, values in (features or {}).items()]
+    log = log_from_table(table_from_frame(interactions, "interactions"), settings.columns)
+    table = table_from_frame(items, "items") if items is not None else None
+    files = [features_from_memory(modality, values) for modality, values in (features or {}).items()]
     dataset, streams, _ = assemble(Source(log), table, files, settings)
     return replace(dataset, features={stream.modality: stream.collect() for stream in streams})
-
-
-def _table_from_frame(native: Any, name: str) -> Table:
-    try:
-        frame = nw.from_native(native, eager_only=True).to_polars()
-    except TypeError:
-        raise InputError(
-            f"cannot read a {type(native).__name__}", where=name, hint="give a pandas, polars or Arrow frame"
-        ) from None
-    if not len(frame):
-        raise InputError("has no rows", where=name, hint="give at least one row")
-    return Table(frame, Path(name), 0)
-
-
-def _file_from_array(modality: str, features: ArrayLike | tuple[Sequence[str], ArrayLike]) -> FeatureFile:
-    ids, matrix = features if isinstance(features, tuple) else (None, features)
-    values: NDArray[Any] = np.asarray(matrix)
-    source = FeatureSource(modality, Path(f"features[{modality!r}]"))
-    if values.ndim != 2 or not np.issubdtype(values.dtype, np.floating):
-        raise InputError(
-            f"features must be a matrix of floats, got {values.dtype} {values.shape}",
-            where=str(source.path),
-            hint="give one row per item: float16, float32 or float64",
-        )
-    series = None
-    if ids is not None:
-        series = pl.Series("id", [str(each) for each in ids], dtype=pl.String)
-        if len(series) != len(values):
-            raise InputError(
-                f"{len(series)} ids for {len(values)} rows", where=str(source.path), hint="give one id per row"
-            )
-        series = check_item_ids(series, lambda row: location(source.path, row=row))
-    return FeatureFile(source, values, series, first_id=0)

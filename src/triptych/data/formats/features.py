@@ -73,7 +73,7 @@ def open_features(source: FeatureSource) -> FeatureFile:
     elif path.suffix == ".safetensors":
         values = _open_safetensors(path)
     elif path.suffix == ".parquet":
-        values, ids = _open_parquet(path)
+        values, ids = matrix_and_ids(read_table(path))
         first_row = 1
     else:
         raise InputError(
@@ -135,9 +135,11 @@ def _open_safetensors(path: Path) -> NDArray[Any]:
     )
 
 
-def _open_parquet(path: Path) -> tuple[NDArray[Any], pl.Series | None]:
-    """Return the matrix of a column of lists, or of all float columns; and the ids in the first other column."""
-    table = read_table(path)
+def matrix_and_ids(table: Table) -> tuple[NDArray[Any], pl.Series | None]:
+    """Return the matrix of a column of lists, or of all float columns; and the ids in the first other column.
+
+    Raises InputError if there is no matrix, or if ids are empty or repeated.
+    """
     frame = table.frame
     lists = [name for name, kind in frame.schema.items() if isinstance(kind, pl.List | pl.Array)]
     floats = [name for name, kind in frame.schema.items() if kind.is_float()]
@@ -150,7 +152,7 @@ def _open_parquet(path: Path) -> tuple[NDArray[Any], pl.Series | None]:
     if not floats or lists:
         raise InputError(
             "has no features",
-            where=location(path),
+            where=table.location(),
             hint="give an id column and one column of lists, or columns of floats",
         )
     return frame.select(floats).to_numpy(), ids

@@ -1,0 +1,146 @@
+"""Frames and arrays in memory as tables and feature files. Rows belong to the ids that come with them.
+
+The ids of features, in this order: those of (ids, matrix); the index of a pandas frame; the first column of a frame
+that is not of floats. Without any of these, rows are in the order of the item table. An index that pandas made itself
+(`RangeIndex` from 0) has no ids.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import narwhals as nw
+import numpy as np
+import polars as pl
+from numpy.typing import ArrayLike, NDArray
+
+from triptych.data.formats.features import FeatureFile, FeatureSource, matrix_and_ids
+from triptych.data.formats.tables import Table, check_item_ids
+from triptych.errors import InputError, location
+
+
+def table_from_frame(native: Any, name: str) -> Table:
+    """Return a pandas, polars or Arrow frame as a table.
+
+    name: for errors. A named index of a pandas frame is a column too. Raises InputError.
+    """
+    if nw.dependencies.is_pandas_dataframe(native):
+        names = [each for each in native.index.names if each is not None and each not in native.columns]
+        native = native.reset_index(names) if names else native
+    frame = _to_polars(native, name)
+    if frame is None:
+        raise InputError(
+            f"cannot read a {type(native).__name__}", where=name, hint="give a pandas, polars or Arrow frame"
+        )
+    if not len(frame):
+        raise InputError("has no rows", where=name, hint="give at least one row")
+    return Table(frame, Path(name), 0)
+
+
+def features_from_memory(modality: str, features: ArrayLike | tuple[Sequence[str], ArrayLike]) -> FeatureFile:
+    """Return features, given as a matrix, a frame or (item ids, matrix), as an open feature file.
+
+    A matrix is a NumPy array, a torch tensor, or a frame of pandas, polars or Arrow. Raises InputError if it is no
+    matrix of floats, if ids are empty, repeated or not as many as the rows, or if two sets of ids come with it.
+    """
+    source = FeatureSource(modality, Path(f"features[{modality!r}]"))
+    where = str(source.path)
+    given, matrix = features if isinstance(features, tuple) and len(features) == 2 else (None, features)
+    values, ids = _matrix_and_ids(matrix, where)
+    if values.ndim != 2 or not np.issubdtype(values.dtype, np.floating):
+        raise InputError(
+            f"features must be a matrix of floats, got {values.dtype} {values.shape}",
+            where=where,
+            hint="give one row per item: float16, float32 or float64",
+        )
+    if given is not None:
+        own, ids = ids, _ids(list(given), where)
+        if len(ids) != len(values):
+            raise InputError(f"{len(ids)} ids for {len(values)} rows", where=where, hint="give one id per row")
+        if own is not None and own.to_list() != ids.to_list():
+            raise InputError(
+                "the given ids are not those of the frame",
+                where=where,
+                hint="give the frame alone, or its values with the ids",
+            )
+    if ids is not None:
+        ids = check_item_ids(ids, lambda row: location(source.path, row=row))
+    return FeatureFile(source, values, ids, first_id=0)
+
+
+def _matrix_and_ids(matrix: Any, where: str) -> tuple[NDArray[Any], pl.Series | None]:
+    """Return the values, and the ids that come with them, if any."""
+    index = _index_ids(matrix, where) if nw.dependencies.is_pandas_dataframe(matrix) else None
+    frame = _to_polars(matrix, where)
+    if frame is None:
+        return _array(matrix, where), None
+    values, ids = matrix_and_ids(Table(frame, Path(where), 0))
+    if index is not None and ids is not None:
+        raise InputError(
+            "has an index and a column that may both be item ids",
+            where=where,
+            hint="drop the column, or the index by reset_index(drop=True)",
+        )
+    return values, ids if index is None else index
+
+
+def _to_polars(native: Any, where: str) -> pl.DataFrame | None:
+    """Return a frame of any library as a polars frame; None if it is no frame. Raises InputError."""
+    if nw.dependencies.is_pandas_dataframe(native):
+        native = native.set_axis([str(name) for name in native.columns], axis=1)
+        if not native.columns.is_unique:
+            repeated = native.columns[native.columns.duplicated()][0]
+            raise InputError(f'names a column twice: "{repeated}"', where=where, hint="give each column its own name")
+    try:
+        frame: nw.DataFrame[Any] = nw.from_native(native, eager_only=True)
+    except TypeError:
+        return None
+    except (ValueError, nw.exceptions.NarwhalsError) as error:
+        raise _unreadable(error, where) from None
+    try:
+        return frame.to_polars()
+    except (TypeError, ValueError, ArithmeticError, nw.exceptions.NarwhalsError, pl.exceptions.PolarsError) as error:
+        raise _unreadable(error, where) from None  # Arrow's errors are ValueError or TypeError
+
+
+def _index_ids(frame: Any, where: str) -> pl.Series | None:
+    """Return the index of a pandas frame as ids; None for the one that pandas made itself."""
+    index = frame.index
+    if index.nlevels > 1:
+        raise InputError("has an index of several levels", where=where, hint="make the item ids the index")
+    is_default = isinstance(index, type(frame.iloc[:0].reset_index(drop=True).index))
+    if is_default and (index.start, index.step) == (0, 1) and index.name is None:
+        return None
+    return _ids(index.tolist(), where)
+
+
+def _ids(values: Sequence[Any], where: str) -> pl.Series:
+    """Return ids as text: 7, 7.0 and "7" are "7". Raises InputError for what is no id."""
+    missing = [each is None or each != each for each in values]  # NaN differs from itself
+    if any(missing):
+        raise InputError("the item id is empty", where=location(where, row=missing.index(True)), hint="fill it in")
+    plain = [each.item() if isinstance(each, np.generic) else each for each in values]
+    if all(isinstance(each, int | float) for each in plain):
+        return Table(pl.Series("id", plain, strict=False).to_frame(), Path(where), 0).text("id")
+    return pl.Series("id", [str(each) for each in plain], dtype=pl.String)
+
+
+def _array(matrix: Any, where: str) -> NDArray[Any]:
+    """Return an array or a torch tensor as a NumPy array; torch itself is not needed."""
+    try:
+        if hasattr(matrix, "detach") and hasattr(matrix, "cpu"):
+            matrix = matrix.detach().cpu()
+            matrix = matrix.float() if str(matrix.dtype) == "torch.bfloat16" else matrix  # NumPy has no bfloat16
+            matrix = matrix.to_dense() if getattr(matrix, "is_sparse", False) else matrix
+        if isinstance(matrix, np.ma.MaskedArray) and np.ma.getmaskarray(matrix).any():
+            raise InputError("has masked values", where=where, hint="leave out the rows of items without features")
+        return np.asarray(matrix)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise _unreadable(error, where) from None
+
+
+def _unreadable(error: Exception, where: str) -> InputError:
+    reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+    return InputError(f"cannot be read: {reason}", where=where, hint="give a matrix of floats with one row per item")
