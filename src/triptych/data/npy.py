@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any
 
 import numpy as np
@@ -28,7 +29,7 @@ def map_npy(path: Path) -> NDArray[Any]:
             if 0 in shape:
                 return np.zeros(shape, dtype)
             return np.memmap(file, dtype, "r", begin, shape, "F" if is_fortran else "C")
-    except (EOFError, OverflowError, TypeError, SyntaxError, MemoryError, RecursionError) as error:
+    except (EOFError, OverflowError, TypeError, SyntaxError, TokenError, MemoryError, RecursionError) as error:
         raise ValueError(str(error)) from None
 
 

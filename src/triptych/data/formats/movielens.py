@@ -33,7 +33,7 @@ def read_movielens(path: Path, columns: Columns) -> Source:
 
 def _read_double_colon(path: Path, header: tuple[str, ...]) -> Table:
     """Read a file whose fields are separated by `::`, in Latin-1, without a header."""
-    lines = path.read_text(encoding="latin-1").splitlines()
+    lines = path.read_text(encoding="latin-1").split("\n")  # read_text makes every end of a line this one
     rows = [line.split("::") for line in lines if line]
     for number, fields in enumerate(rows, start=1):
         if len(fields) != len(header):
