@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import re
+from html.parser import HTMLParser
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -19,8 +20,11 @@ from triptych.cli.app import run
 from triptych.data.recommendations import write_recommendations
 from triptych.errors import SettingsError
 from triptych.progress import Progress
+from triptych.studies.comparison import write_comparison
+from triptych.studies.experiment import Entry, Experiment, Source
+from triptych.studies.report.page import write_report
 from triptych.studies.report.plots import new_figure, plain, to_svg
-from triptych.studies.rows import Row
+from triptych.studies.rows import Cost, GroupResult, Row
 from triptych.studies.statistics import Interval
 from triptych.studies.tables import write_tables
 from triptych.texts import encodable, printable, without_formula
@@ -146,3 +150,38 @@ def test_formulas_in_the_table_of_a_comparison_are_escaped_on_request(tmp_path: 
 def test_escaping_formulas_of_parquet_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"only \.csv"):
         write_recommendations([], tmp_path / "top.parquet", escape_formulas=True)
+
+
+class Page(HTMLParser):
+    """The tags of a page and the names and values of its attributes."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: set[str] = set()
+        self.attributes: list[tuple[str, str]] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        self.attributes += [(name, value or "") for name, value in attrs]
+
+
+def test_a_report_shows_titles_and_failures_without_acting_on_them(model: Path, tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib", reason="reports need matplotlib: pip install triptych[report]")
+    metrics = {"ndcg@50": Interval(0.1, 0.0, 0.2)}
+    groups = [GroupResult(label, 3, metrics["ndcg@50"]) for label in ("users of 1–5", "items of 1–5")]
+    cost = Cost(1.0, 1.0, 100.0, 10.0)
+    rows = [
+        Row("shop", "item-knn", "item-knn", None, [model], metrics=metrics, groups=groups, cost=cost),
+        *(Row("shop", title, "bm3", None, [], failed=title) for title in TITLES),
+    ]
+    experiment = Experiment(data={"shop": Source(str(tmp_path / "none"))}, models={"item-knn": Entry()})
+    write_comparison(rows, experiment, tmp_path)
+    page = Page(write_report(tmp_path, title=TITLES[8]).read_text("utf-8"))
+    text = (tmp_path / "report.html").read_text("utf-8")
+    assert "script" not in page.tags
+    assert not [name for name, _ in page.attributes if name.startswith("on")]
+    links = [value for name, value in page.attributes if name.endswith(("href", "src"))]
+    assert all(each.startswith(("#", "data:image/")) for each in links)
+    assert not re.search("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e]", text)
+    assert "[/stereo]" in text
