@@ -77,6 +77,18 @@ def test_explanations_and_errors_show_control_characters_written_out(
     assert not ACTS.search(error)
 
 
+@pytest.mark.parametrize(
+    "arguments", [["models", "--\x1b[31m"], ["\x1b[31m"], ["--\x1b"], ["evaluate", "run", "\x1b[31m"], ["tune", "\x1b"]]
+)
+def test_errors_about_arguments_show_control_characters_written_out(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(arguments) in (1, 2)
+    error = capsys.readouterr().err
+    assert "\\x1b" in error
+    assert not ACTS.search(error)
+
+
 def test_json_keeps_the_values_and_escapes_what_acts_on_a_terminal(
     model: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

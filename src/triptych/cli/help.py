@@ -8,11 +8,13 @@ from __future__ import annotations
 import inspect
 import sys
 import textwrap
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from typer.core import TyperCommand, TyperGroup
 
-from triptych.texts import encodable
+from triptych.texts import encodable, printable
 
 NAME_WIDTH = 30  # longest option or argument that has its text on the same line
 SUMMARY_WIDTH = 1000  # no summary of a command is cut
@@ -37,6 +39,14 @@ class Command(TyperCommand):
 class Group(TyperGroup):
     """A command group whose help lists the commands of each panel, then the options."""
 
+    def make_context(self, *arguments: Any, **options: Any) -> Any:
+        with _printable_errors():
+            return super().make_context(*arguments, **options)
+
+    def invoke(self, ctx: Any) -> Any:
+        with _printable_errors():
+            return super().invoke(ctx)
+
     def get_help(self, ctx: Any) -> str:
         return _encodable(super().get_help(ctx))
 
@@ -55,6 +65,18 @@ class Group(TyperGroup):
                 row = (name, command.get_short_help_str(SUMMARY_WIDTH))
                 panels.setdefault(command.rich_help_panel or "Commands", []).append(row)
         _write_panels(panels, formatter)
+
+
+@contextmanager
+def _printable_errors() -> Iterator[None]:
+    """Write out control characters in the errors of typer about arguments: an argument may be the name of a file."""
+    try:
+        yield
+    except Exception as error:
+        message = getattr(error, "message", None)
+        if hasattr(error, "format_message") and isinstance(message, str):
+            error.message = printable(message)  # type: ignore[attr-defined]
+        raise
 
 
 def _encodable(text: str) -> str:
