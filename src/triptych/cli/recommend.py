@@ -204,8 +204,8 @@ def _read_users(user: list[str] | None, users: Path | None) -> list[str] | None:
     requested = list(user or [])
     if users is not None:
         try:
-            lines = users.read_text(encoding="utf-8").splitlines()
-        except FileNotFoundError:
+            lines = users.read_text(encoding="utf-8").split("\n")  # an id may contain other line separators
+        except (FileNotFoundError, IsADirectoryError):
             raise InputError("no such file", where=location(users), hint="check the path") from None
         except UnicodeDecodeError:
             raise InputError("is not UTF-8 text", where=location(users), hint="write one user id per line") from None
