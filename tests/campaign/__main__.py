@@ -66,12 +66,12 @@ def _run_all(options: argparse.Namespace) -> int:
             command = [sys.executable, "-m", "tests.campaign", *sys.argv[1:], "--share", str(share)]
             processes.append(subprocess.Popen(command, env=environment))
             folders.append(folder)
-        failed = any([process.wait() for process in processes])
+        codes = [process.wait() for process in processes]
         tries = [each for folder in folders for each in read_tries(folder)]
     if options.output:
         write_results(options.output, tries, {"machine": platform.platform(), "arguments": sys.argv[1:]})
     print(table(tries))
-    return int(failed or any(each.verdict not in GOOD for each in tries))
+    return int(any(codes) or any(each.verdict not in GOOD for each in tries))
 
 
 if __name__ == "__main__":
