@@ -96,9 +96,10 @@ def check_options(words: Sequence[str]) -> None:
 
 
 def options_of_all_programs() -> set[str]:
-    """Every --name of triptych, of the benchmarks, and of pip as README uses it."""
+    """Every --name of triptych, of the benchmarks, of the campaign, and of pip as README uses it."""
     names = {name for command in commands().values() for name in options_of(command)}
-    source = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "benchmarks").glob("*.py"))
+    programs = [*(ROOT / "benchmarks").glob("*.py"), ROOT / "tests" / "campaign" / "__main__.py"]
+    source = "".join(path.read_text(encoding="utf-8") for path in programs)
     return names | set(re.findall(r'"(--[a-z-]+)"', source)) | {"--help", "--version", "--extra-index-url"}
 
 

@@ -17,11 +17,11 @@ from tempfile import TemporaryDirectory
 ROOT = Path(__file__).parents[2]
 FOLDER = "TRIPTYCH_CAMPAIGN"  # set in the processes that have the shim: their folder
 KINDS = {
-    "kills": "processes to kill at a call that changes files",
-    "failures": "full disks and other calls that fail",
-    "flips": "files of finished outputs to damage",
-    "resumed": "commands to kill, damage a file of and run again",
-    "hostile": "wrong artefacts with honest manifests",
+    "--kills": "processes to kill at a call that changes files",
+    "--failures": "full disks and other calls that fail",
+    "--flips": "files of finished outputs to damage",
+    "--resumed": "commands to kill, damage a file of and run again",
+    "--hostile": "wrong artefacts with honest manifests",
 }
 
 
@@ -39,7 +39,7 @@ def main() -> int:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser("python -m tests.campaign", description=(__doc__ or "").partition("\n\n")[2])
     for name, meaning in KINDS.items():
-        parser.add_argument(f"--{name}", type=int, default=50, metavar="N", help=f"{meaning} [default: 50]")
+        parser.add_argument(name, type=int, default=50, metavar="N", help=f"{meaning} [default: 50]")
     parser.add_argument("--scenarios", default="", metavar="NAMES", help="only these, separated by commas")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--jobs", type=int, default=1, metavar="N", help="processes that share the tries")

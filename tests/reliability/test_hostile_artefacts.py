@@ -83,7 +83,7 @@ HOSTILE_TENSORS = [
     *(("bpr", "factors.safetensors", what, change) for what, change in FACTORS.items()),
     ("bpr", "parameters.safetensors", "a parameter that is NaN", put("user_embedding", (0, 0), np.nan)),
     ("ease", "weights.safetensors", "another shape", replaced("weights", lambda weights: weights[:-1])),
-    ("ease", "weights.safetensors", "another dtype", replaced("weights", lambda weights: weights.astype(np.float64))),
+    ("ease", "weights.safetensors", "another dtype", replaced("weights", lambda weights: weights.astype(np.int64))),
     ("ease", "weights.safetensors", "NaN", put("weights", (3, 4), np.nan)),
     ("blend", "blend.safetensors", "no models", replaced("weights", lambda weights: weights[:0])),
     ("blend", "blend.safetensors", "a weight that is NaN", put("weights", 0, np.nan)),

@@ -20,6 +20,7 @@ from triptych.ranking.scorer import Blend, Factors, ItemWeights
 FACTORS, WEIGHTS = "factors.safetensors", "weights.safetensors"  # one or the other, by the kind of scorer
 BLEND = "blend.safetensors"  # the weights of a blend; its scorers are in numbered files
 PARAMETERS = "parameters.safetensors"
+FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 CHUNK = 32 << 20  # bytes of a dense matrix that are checked at a time
 LARGEST_BLEND = 1000
 
@@ -78,7 +79,7 @@ def _read_simple(folder: OpenFolder, train: Interactions, prefix: str = "") -> F
     with checked(folder, name):
         users, items = np.array(arrays["users"]), np.array(arrays["items"])
         for matrix, n_rows in ((users, train.n_users), (items, train.n_items)):
-            require(matrix.dtype == np.float32, f"factors are {matrix.dtype}, not float32")
+            require(matrix.dtype in FLOATS, f"factors are {matrix.dtype}, not float32 or float64")
             require(matrix.ndim == 2 and len(matrix) == n_rows, f"factors {matrix.shape} for {n_rows} rows")
             require(is_finite(matrix), "a factor is not finite")
         require(users.shape[1] == items.shape[1], f"factors of widths {users.shape[1]} and {items.shape[1]}")
@@ -88,14 +89,14 @@ def _read_simple(folder: OpenFolder, train: Interactions, prefix: str = "") -> F
 def _check_weights(arrays: Mapping[str, NDArray[Any]], n_items: int) -> None:
     if "weights" in arrays:
         weights = arrays["weights"]
-        require(weights.dtype == np.float32, f"weights are {weights.dtype}, not float32")
+        require(weights.dtype in FLOATS, f"weights are {weights.dtype}, not float32 or float64")
         require(weights.shape == (n_items, n_items), f"weights {weights.shape} for {n_items} items")
         require(_is_finite_in_chunks(weights), "a weight is not finite")
         return
     for prefix in ("", "spread_", "direct_"):
         if prefix == "" or f"{prefix}data" in arrays:
             data, indices, indptr = (arrays[f"{prefix}{each}"] for each in ("data", "indices", "indptr"))
-            require(data.dtype == np.float32, f"weights are {data.dtype}, not float32")
+            require(data.dtype in FLOATS, f"weights are {data.dtype}, not float32 or float64")
             check_sparse(data, indices, indptr, (n_items, n_items))
 
 
