@@ -56,6 +56,26 @@ def encodable(text: str, encoding: str) -> str:
     return text
 
 
+def is_utf8(text: str) -> bool:
+    """Return whether UTF-8 has all characters of a text. Names of files and arguments may contain other bytes."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def as_utf8(text: str) -> str:
+    """Return a text that UTF-8 has, for an id that may be an argument.
+
+    Bytes that the locale could not decode (surrogate escapes) are decoded as UTF-8; what is not UTF-8 becomes U+FFFD.
+    """
+    try:
+        return text if is_utf8(text) else text.encode(errors="surrogateescape").decode(errors="replace")
+    except UnicodeEncodeError:  # halves of other characters
+        return text.encode(errors="surrogatepass").decode(errors="replace")
+
+
 def escape_xml(text: str) -> str:
     """Return a text for an element or attribute of XML or HTML: control characters written out, marks escaped."""
     return escape(printable(text))

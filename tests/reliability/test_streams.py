@@ -56,6 +56,24 @@ def test_a_full_standard_output_is_an_error_with_its_name(log: Path, unbuffered:
     assert done.stderr.count(b"error") == 1
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+def test_a_full_output_of_a_help_page_is_an_error_with_its_name() -> None:
+    done = shell('"$@" > /dev/full', "recommend", "--help")
+    assert done.returncode == 1
+    assert b"standard output: cannot write: No space left" in done.stderr
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+def test_wrong_usage_has_its_exit_code_although_nobody_can_read_why() -> None:
+    assert shell('"$@" 2> /dev/full', "recommend", "--no-such-option").returncode == 2
+
+
+def test_the_help_page_without_arguments_has_lines(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run([]) == 2
+    shown = capsys.readouterr()
+    assert "\nStart:\n  demo " in shown.out + shown.err
+
+
 @pytest.mark.parametrize("unbuffered", ["", "1"])
 def test_a_reader_that_has_read_enough_ends_the_command_quietly(log: Path, unbuffered: str) -> None:
     # the reader has closed its end before the first byte is written

@@ -19,8 +19,12 @@ LIMIT = 1 << 28  # bytes of a file
 
 
 def json_bytes(value: object) -> bytes:
-    """Return a value as indented JSON in UTF-8. Raises ValueError for NaN and infinity, which JSON cannot represent."""
-    return (json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()
+    r"""Return a value as indented JSON in UTF-8. Raises ValueError for NaN and infinity, which JSON cannot represent.
+
+    Bytes of a name that are not UTF-8 (surrogate escapes) become the escapes of JSON, such as \udcff.
+    """
+    text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
+    return f"{text}\n".encode(errors="backslashreplace")
 
 
 def checked_json_bytes(values: Mapping[str, Any]) -> bytes:

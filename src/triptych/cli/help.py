@@ -8,12 +8,14 @@ from __future__ import annotations
 import inspect
 import sys
 import textwrap
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from functools import partial
 from typing import Any
 
 from typer.core import TyperCommand, TyperGroup
 
+from triptych.cli.streams import OutputError
 from triptych.texts import encodable, printable
 
 NAME_WIDTH = 30  # longest option or argument that has its text on the same line
@@ -22,6 +24,10 @@ SUMMARY_WIDTH = 1000  # no summary of a command is cut
 
 class Command(TyperCommand):
     """A command whose help lists arguments, then the options of each panel, then general options."""
+
+    def make_context(self, *arguments: Any, **options: Any) -> Any:
+        with _help_errors():
+            return super().make_context(*arguments, **options)
 
     def get_help(self, ctx: Any) -> str:
         return _encodable(super().get_help(ctx))
@@ -40,7 +46,7 @@ class Group(TyperGroup):
     """A command group whose help lists the commands of each panel, then the options."""
 
     def make_context(self, *arguments: Any, **options: Any) -> Any:
-        with _printable_errors():
+        with _printable_errors(), _help_errors():
             return super().make_context(*arguments, **options)
 
     def invoke(self, ctx: Any) -> Any:
@@ -69,14 +75,37 @@ class Group(TyperGroup):
 
 @contextmanager
 def _printable_errors() -> Iterator[None]:
-    """Write out control characters in the errors of typer about arguments: an argument may be the name of a file."""
+    """Write out control characters in the errors of typer about arguments: an argument may be the name of a file.
+
+    If an error cannot be printed, its exit code stays. The help page that answers a call without arguments is an error
+    to typer; its lines stay.
+    """
     try:
         yield
     except Exception as error:
-        message = getattr(error, "message", None)
-        if hasattr(error, "format_message") and isinstance(message, str):
-            error.message = printable(message)  # type: ignore[attr-defined]
+        message, show = getattr(error, "message", None), getattr(error, "show", None)
+        if show is not None and isinstance(message, str):
+            if type(error).__name__ != "NoArgsIsHelpError":
+                error.message = printable(message)  # type: ignore[attr-defined]
+            error.show = partial(_show, show)  # type: ignore[attr-defined]
         raise
+
+
+def _show(show: Callable[[], None]) -> None:
+    with suppress(OSError):
+        show()
+
+
+@contextmanager
+def _help_errors() -> Iterator[None]:
+    """Turn an error while a command reads its arguments into OutputError: it prints help pages then, and no more.
+
+    The errors of arguments are no OSError.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise OutputError(error) from None
 
 
 def _encodable(text: str) -> str:

@@ -17,7 +17,7 @@ from rich.progress import Progress as Bars
 from rich.table import Table
 from rich.text import Text
 
-from triptych.cli.streams import write_line
+from triptych.cli.streams import write_line, writing_output
 from triptych.errors import TriptychError
 from triptych.progress import Listener, Progress, ignore_progress
 from triptych.texts import encodable, printable, printable_json
@@ -148,7 +148,7 @@ def print_table(title: str, header: Sequence[str], rows: Sequence[Sequence[objec
     for row in rows:
         table.add_row(*(_text(_format_cell(value), stream) for value in row))
     console = _console(stream)
-    with console.capture() as captured:
+    with writing_output(), console.capture() as captured:  # the end of a capture writes what the stream still holds
         console.print(table)
     write_line(captured.get().removesuffix("\n"))
 

@@ -49,12 +49,19 @@ def standard_streams(show_warning: Callable[[str], None]) -> Iterator[None]:
         yield
 
 
-def write_line(text: str) -> None:
-    """Write a line to standard output. Raises OutputError."""
+@contextmanager
+def writing_output() -> Iterator[None]:
+    """Turn the errors of a block that does nothing but write to standard output into OutputError."""
     try:
-        print(text)
+        yield
     except (OSError, ValueError) as error:
         raise OutputError(error) from None
+
+
+def write_line(text: str) -> None:
+    """Write a line to standard output. Raises OutputError."""
+    with writing_output():
+        print(text)
 
 
 def finish_output(code: int, report: Callable[[TriptychError], None]) -> int:

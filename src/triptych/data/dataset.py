@@ -16,6 +16,7 @@ from triptych.artefacts import OpenFolder, json_bytes, read_folder, write_tensor
 from triptych.data.features import Features, FeatureStream
 from triptych.data.interactions import Interactions
 from triptych.data.neighbours import Neighbours
+from triptych.data.parquet import write_parquet
 from triptych.data.stored import check_modalities, read_features, read_ids, read_log, read_stored_neighbours
 from triptych.data.vocabulary import Vocabulary
 from triptych.errors import InputError, UnknownIdError, did_you_mean
@@ -163,17 +164,17 @@ def open_dataset(path: Path | str, listener: Listener = ignore_progress) -> Data
 def save_tables(dataset: Dataset, folder: Path) -> None:
     """Write users, items and interactions (with times and split) as Parquet files into a folder; no features."""
     forks.require_polars("writing a data set or a model")
-    pl.DataFrame({"user_id": dataset.users.ids}).write_parquet(folder / "users.parquet")
+    write_parquet(pl.DataFrame({"user_id": dataset.users.ids}), folder / "users.parquet")
     table = dataset.items.ids.alias("item_id").to_frame()
     if dataset.item_table is not None:
         table = table.hstack(dataset.item_table.drop("item_id", strict=False))
-    table.write_parquet(folder / "items.parquet")
+    write_parquet(table, folder / "items.parquet")
     columns: dict[str, Any] = {"user": dataset.interactions.users, "item": dataset.interactions.items}
     if dataset.times is not None:
         columns["time"] = dataset.times
     if dataset.split_codes is not None:
         columns["split"] = dataset.split_codes
-    pl.DataFrame(columns).write_parquet(folder / "interactions.parquet")
+    write_parquet(pl.DataFrame(columns), folder / "interactions.parquet")
 
 
 def _read_dataset(folder: OpenFolder) -> Dataset:

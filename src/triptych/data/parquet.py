@@ -1,7 +1,8 @@
-"""Read Parquet files: the path is a name and never a pattern, and the table fits in memory, or an error says so."""
+"""Parquet files: the path is a name and never a pattern, and the table fits in memory, or an error says so."""
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import polars as pl
@@ -9,6 +10,7 @@ from polars.exceptions import PanicException, PolarsError
 
 from triptych.errors import ArtefactError, InputError, location
 from triptych.memory import free_bytes
+from triptych.texts import is_utf8
 
 WIDTHS = {"BOOLEAN": 1, "INT32": 4, "INT64": 8, "INT96": 12, "FLOAT": 4, "DOUBLE": 8}  # bytes per value
 TEXT_WIDTH = 16  # bytes per text in memory, besides the texts themselves
@@ -39,7 +41,7 @@ def read_given_parquet(path: Path) -> pl.DataFrame:
 def read_stored_parquet(path: Path, kind: str) -> pl.DataFrame:
     """Read a Parquet file of a folder that this package wrote. kind: of the folder. Raises ArtefactError."""
     try:
-        n_rows = pl.scan_parquet(path.absolute(), glob=False).select(pl.len()).collect().item()
+        n_rows = pl.scan_parquet(polars_source(path), glob=False).select(pl.len()).collect().item()
         if n_rows * TEXT_WIDTH <= free_bytes():
             return _read(path)
         what = f"needs more memory for its {n_rows} rows than is free"
@@ -64,6 +66,24 @@ def decoded_bytes(path: Path) -> int:
     return total
 
 
+def polars_source(path: Path) -> Path | bytes:
+    """Return what polars reads a file from: an absolute path, or the bytes of a file whose name is not UTF-8.
+
+    To polars, "~" at the beginning of a relative path has a meaning, and every name is UTF-8.
+    """
+    absolute = path.absolute()
+    return absolute if is_utf8(str(absolute)) else path.read_bytes()
+
+
+def write_parquet(frame: pl.DataFrame, path: Path) -> None:
+    """Write a Parquet file, also one whose name is not UTF-8. Raises OSError."""
+    if is_utf8(str(path)):
+        frame.write_parquet(path)
+        return
+    content = io.BytesIO()
+    frame.write_parquet(content)
+    path.write_bytes(content.getbuffer())
+
+
 def _read(path: Path) -> pl.DataFrame:
-    # an absolute path: polars gives "~" at the beginning of a relative one a meaning
-    return pl.read_parquet(path.absolute(), glob=False)
+    return pl.read_parquet(polars_source(path), glob=False)

@@ -110,7 +110,7 @@ def _stream_parquet(chunks: Iterable[Recommendations], path: Path) -> int:
         [("user_id", pa.string()), ("item_id", pa.string()), ("rank", pa.int32()), ("score", pa.float32())]
     )
     lines = 0
-    with pq.ParquetWriter(path, schema, compression="zstd") as writer:
+    with path.open("wb") as file, pq.ParquetWriter(file, schema, compression="zstd") as writer:
         for chunk in chunks:
             table = chunk.to_arrow().cast(schema)
             writer.write_table(table)

@@ -11,6 +11,15 @@ from numpy.typing import NDArray
 
 from triptych import forks
 from triptych.errors import InputError, UnknownIdError, did_you_mean
+from triptych.texts import as_utf8
+
+
+def id_series(ids: pl.Series | Sequence[str]) -> pl.Series:
+    """Return String series [n] of ids. Bytes of an argument that are not UTF-8 become U+FFFD: such an id is unknown."""
+    try:
+        return pl.Series("id", ids, dtype=pl.String)
+    except UnicodeEncodeError:
+        return pl.Series("id", [as_utf8(each) for each in ids], dtype=pl.String)
 
 
 class Vocabulary:
@@ -21,7 +30,7 @@ class Vocabulary:
     """
 
     def __init__(self, ids: pl.Series | Sequence[str], *, noun: str = "item") -> None:
-        self.ids = pl.Series("id", ids, dtype=pl.String)
+        self.ids = id_series(ids)
         self.noun = noun
         if self.ids.null_count():
             row = int(self.ids.is_null().arg_true()[0])
@@ -39,7 +48,7 @@ class Vocabulary:
 
     def find(self, ids: pl.Series | Sequence[str]) -> NDArray[np.int64]:
         """Return int64 [n]: the row of each id, -1 if it is unknown."""
-        requested = pl.Series("id", ids, dtype=pl.String)
+        requested = id_series(ids)
         if len(requested) < 1000 or not forks.polars_works():
             return np.array([self._row_of.get(name, -1) for name in requested.to_list()], dtype=np.int64)
         known = pl.DataFrame({"id": self.ids, "row": np.arange(len(self.ids), dtype=np.int64)})
@@ -50,11 +59,12 @@ class Vocabulary:
         """Return int64 [n]: the row of each id. Raises UnknownIdError that names the first unknown id."""
         rows = self.find(ids)
         if (rows < 0).any():
-            first = str(pl.Series("id", ids, dtype=pl.String)[int(np.argmax(rows < 0))])
+            first = str(id_series(ids)[int(np.argmax(rows < 0))])
             count = int((rows < 0).sum())
             more = f" (and {count - 1} more)" if count > 1 else ""
             near = did_you_mean(first, self.ids.head(20_000).to_list()) if len(self.ids) <= 20_000 else ""
-            hint = near if near.startswith("did") else f"give a {self.noun} of the data set"
+            article = "an" if self.noun == "item" else "a"
+            hint = near if near.startswith("did") else f"give {article} {self.noun} of the data set"
             raise UnknownIdError(f'unknown {self.noun} "{first}"{more}', hint=hint)
         return rows
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from triptych.artefacts import write_file
 from triptych.data.dataset import Dataset
+from triptych.data.parquet import polars_source
 from triptych.data.recommendations import write_recommendations
 from triptych.data.split import Split
 from triptych.data.vocabulary import Vocabulary
@@ -123,7 +124,7 @@ def _make_demo_folder(folder: Path, *, overwrite: bool) -> None:
 def _prepare_dataset(folder: Path, listener: Listener) -> Dataset:
     """Turn the files of the shop into a data set, as a user would."""
     raw = folder / "raw"
-    items = pl.read_csv(raw / "items.csv", infer_schema=False, glob=False)
+    items = pl.read_csv(polars_source(raw / "items.csv"), infer_schema=False, glob=False)
     pictures = [raw / name if name else None for name in items["picture"].to_list()]
     texts = [
         f"{title}. {text or ''}" if text else None for title, text in items.select("title", "description").iter_rows()

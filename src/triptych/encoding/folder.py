@@ -161,10 +161,14 @@ def _write(
             for chunk in rows:
                 file.write(np.ascontiguousarray(chunk).data)
         (folder / IDS).write_text("\n".join(ids) + "\n", encoding="utf-8")
-        _rows_frame(ids, sources, sha256, result).write_csv(folder / ROWS)
+        _write_csv(_rows_frame(ids, sources, sha256, result), folder / ROWS)
         missing = [(each.item, each.source, each.row, each.reason) for each in result.missing]
         schema = {"item_id": pl.String, "source": pl.String, "row": pl.Int64, "missing": pl.String}
-        pl.DataFrame(missing, schema=schema, orient="row").write_csv(folder / MISSING)
+        _write_csv(pl.DataFrame(missing, schema=schema, orient="row"), folder / MISSING)
+
+
+def _write_csv(frame: pl.DataFrame, path: Path) -> None:
+    path.write_bytes(frame.write_csv().encode())  # not by polars: to it, every name is UTF-8
 
 
 def _rows_frame(

@@ -19,6 +19,7 @@ from triptych.data.interactions import Interactions
 from triptych.data.recommendations import Recommendations
 from triptych.data.split import Split
 from triptych.data.stored import checked, require
+from triptych.data.vocabulary import id_series
 from triptych.errors import ArtefactError, InputError, SettingsError, did_you_mean, location
 from triptych.progress import Listener, ignore_progress
 from triptych.ranking.evaluate import STANDARD, Report, evaluate
@@ -130,7 +131,7 @@ class Recommender:
         if unknown_ids and unknown == "popular":
             items, scores = _most_popular(self.dataset.interactions, k)
             yield Recommendations(
-                pl.Series("id", unknown_ids, dtype=pl.String),
+                id_series(unknown_ids),
                 np.repeat(items[None], len(unknown_ids), axis=0),
                 np.repeat(scores[None], len(unknown_ids), axis=0),
                 self.dataset.items,
@@ -168,7 +169,7 @@ class Recommender:
             items[chunk], scores[chunk] = best, values
         empty = known.user_degrees == 0
         items[empty], scores[empty] = _most_popular(self.dataset.interactions, k)
-        return Recommendations(pl.Series("id", names, dtype=pl.String), items, scores, self.dataset.items)
+        return Recommendations(id_series(names), items, scores, self.dataset.items)
 
     def similar_items(self, item: str, k: int = 10) -> pl.DataFrame:
         """Return the k items most similar to one: item_id, rank, similarity (see the scorer's `similarity`).

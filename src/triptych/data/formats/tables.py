@@ -13,7 +13,7 @@ import polars as pl
 from polars.exceptions import NoDataError, PanicException, PolarsError
 
 from triptych.data.formats.compressed import decompressed
-from triptych.data.parquet import read_given_parquet
+from triptych.data.parquet import polars_source, read_given_parquet
 from triptych.errors import InputError, did_you_mean, location
 
 SEPARATORS = {".csv": ",", ".tsv": "\t", ".txt": "\t", ".inter": "\t", ".item": "\t"}
@@ -200,8 +200,8 @@ class _Text:
 
     @property
     def source(self) -> Path | bytes:
-        """What polars reads; an absolute path, because "~" at the beginning of a relative one has a meaning to it."""
-        return self.path.absolute() if self.content is None else self.content
+        """What polars reads."""
+        return polars_source(self.path) if self.content is None else self.content
 
     def lines(self, *, errors: str = "strict", encoding: str = "utf-8") -> IO[str]:
         return io.TextIOWrapper(self.open(), encoding=encoding, errors=errors, newline="")
