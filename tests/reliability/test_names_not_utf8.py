@@ -6,6 +6,7 @@ import os
 import sys
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 from hypothesis import given
@@ -17,6 +18,7 @@ from triptych.artefacts import json_bytes
 from triptych.artefacts.json_files import parse_json
 from triptych.cli.app import run
 from triptych.data.vocabulary import Vocabulary
+from triptych.errors import InputError
 from triptych.texts import as_utf8, is_utf8
 from triptych.training.settings import TrainingSettings
 
@@ -77,6 +79,14 @@ def test_an_id_that_is_not_utf8_is_unknown(model: Path, option: str, capsys: pyt
 def test_an_id_is_found_although_the_locale_cannot_decode_it() -> None:
     undecoded = "日本 café".encode().decode("ascii", "surrogateescape")  # an argument in the locale C
     assert Vocabulary(["i1", "日本 café"]).find([undecoded]).tolist() == [1]
+
+
+def test_item_ids_in_memory_that_are_not_utf8_are_refused_with_their_row() -> None:
+    log = pl.DataFrame({"user_id": ["u", "v"] * 3, "item_id": ["a", "b", "c"] * 2})
+    matrix = np.ones((3, 2), np.float32)
+    with pytest.raises(InputError, match="not UTF-8") as error:
+        triptych.dataset_from_frames(log, features={"image": (["a", "b", "\udcff"], matrix)})
+    assert "row 2" in str(error.value.where)
 
 
 @given(st.text(st.characters(codec=None)))

@@ -19,6 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 from triptych.data.formats.features import FeatureFile, FeatureSource, matrix_and_ids
 from triptych.data.formats.tables import Table, check_item_ids
 from triptych.errors import InputError, location
+from triptych.texts import is_utf8
 
 
 def table_from_frame(native: Any, name: str) -> Table:
@@ -124,7 +125,12 @@ def _ids(values: Sequence[Any], where: str) -> pl.Series:
     plain = [each.item() if isinstance(each, np.generic) else each for each in values]
     if all(isinstance(each, int | float) for each in plain):
         return Table(pl.Series("id", plain, strict=False).to_frame(), Path(where), 0).text("id")
-    return pl.Series("id", [str(each) for each in plain], dtype=pl.String)
+    texts = [str(each) for each in plain]
+    try:
+        return pl.Series("id", texts, dtype=pl.String)
+    except UnicodeEncodeError:
+        row = [is_utf8(each) for each in texts].index(False)
+        raise InputError("the item id is not UTF-8", where=location(where, row=row), hint="decode it first") from None
 
 
 def _array(matrix: Any, where: str) -> NDArray[Any]:
