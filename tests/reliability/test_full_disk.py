@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from triptych.errors import TrainingError, TriptychError
+from triptych.artefacts import writing_folder
+from triptych.artefacts.files import WRITING_ERRORS
+from triptych.errors import ArtefactError, TrainingError, TriptychError
 from triptych.training.fit import fit
 from triptych.training.metrics_file import append_line
 from triptych.training.settings import TrainingSettings
@@ -75,3 +78,11 @@ def test_a_line_of_metrics_on_a_full_disk_is_an_error() -> None:
     with pytest.raises(TrainingError, match=r"/dev/full: cannot be written") as caught:
         append_line(Path("/dev/full"), {"epoch": 1})
     assert caught.value.hint
+
+
+@pytest.mark.parametrize("number", sorted(WRITING_ERRORS))
+def test_an_error_of_the_disk_names_the_output_and_leaves_nothing(tmp_path: Path, number: int) -> None:
+    with pytest.raises(ArtefactError, match="written") as caught, writing_folder(tmp_path / "shop", "data set", {}):
+        raise OSError(number, os.strerror(number), "somewhere")
+    assert caught.value.where == str(tmp_path / "shop")
+    assert not [each for each in tmp_path.iterdir() if not each.name.endswith(".lock")]

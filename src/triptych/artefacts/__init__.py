@@ -1,6 +1,6 @@
 """Folders and files that are written completely or not at all, and checked before anything in them is used."""
 
-from triptych.artefacts.files import make_folder, no_space_errors, write_file, writing_file
+from triptych.artefacts.files import make_folder, write_file, writing_errors, writing_file
 from triptych.artefacts.folders import OpenFolder, open_folder, read_folder, writing_folder
 from triptych.artefacts.hashing import sha256_of
 from triptych.artefacts.json_files import (
@@ -32,7 +32,6 @@ __all__ = [
     "json_bytes",
     "make_folder",
     "map_tensors",
-    "no_space_errors",
     "open_folder",
     "parse_json",
     "read_folder",
@@ -43,6 +42,7 @@ __all__ = [
     "write_json",
     "write_tensor_stream",
     "write_tensors",
+    "writing_errors",
     "writing_file",
     "writing_folder",
 ]

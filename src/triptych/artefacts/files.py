@@ -19,15 +19,16 @@ from triptych.artefacts.replacing import (
 )
 from triptych.errors import ArtefactError, location
 
-NO_SPACE = {
+WRITING_ERRORS = {
     errno.ENOSPC: ("cannot be written: the disk is full", "free some space, then run the same command again"),
     errno.EDQUOT: ("cannot be written: the disk quota is used up", "free some space, then run the same command again"),
     errno.EFBIG: (
         "cannot be written: the limit of the file size is reached",
         "raise the limit (ulimit -f), then run again",
     ),
+    errno.EIO: ("was not written: a device has an error", "check the disks, then run the same command again"),
     errno.EROFS: ("cannot be written: the file system is read-only", "choose another path"),
-}  # what only writing can raise
+}  # what writing can raise, or reading what is written
 
 
 @contextmanager
@@ -49,7 +50,7 @@ def writing_file(path: Path, *, overwrite: bool = True) -> Iterator[Path]:
             sweep(target)
         temporary = temporary_path(target)
         try:
-            with no_space_errors(path):
+            with writing_errors(path):
                 yield temporary
                 replace_file(temporary, target)
         finally:
@@ -65,7 +66,7 @@ def write_file(path: Path, content: bytes) -> None:
 def make_folder(path: Path) -> None:
     """Make a folder and its parents if they do not exist. Raises ArtefactError if that is impossible."""
     try:
-        with no_space_errors(path):
+        with writing_errors(path):
             path.mkdir(parents=True, exist_ok=True)
     except FileExistsError:
         raise ArtefactError("is a file, not a folder", where=location(path), hint="choose another path") from None
@@ -79,15 +80,18 @@ def make_folder(path: Path) -> None:
 
 
 @contextmanager
-def no_space_errors(path: Path) -> Iterator[None]:
-    """Turn the errors of a full disk, a quota and a limit of file sizes into ArtefactError. path: what is written."""
+def writing_errors(path: Path) -> Iterator[None]:
+    """Turn the errors of a full disk, a quota, a limit of file sizes and a device into ArtefactError.
+
+    path: what is written.
+    """
     try:
         yield
     except Exception as error:
         number = error.errno if isinstance(error, OSError) else None
         if number is None and (found := re.search(r"\(os error (\d+)\)", str(error))):  # in an error of polars
             number = int(found[1])
-        if number not in NO_SPACE:
+        if number not in WRITING_ERRORS:
             raise
-        what, hint = NO_SPACE[number]
+        what, hint = WRITING_ERRORS[number]
         raise ArtefactError(what, where=location(path), hint=hint) from None

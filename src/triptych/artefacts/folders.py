@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar
 
-from triptych.artefacts.files import make_folder, no_space_errors
+from triptych.artefacts.files import make_folder, writing_errors
 from triptych.artefacts.hashing import Expected, first_damaged
 from triptych.artefacts.manifest import MANIFEST, VERSION, Manifest, parse_manifest, write_manifest
 from triptych.artefacts.replacing import (
@@ -78,7 +78,7 @@ def writing_folder(path: Path, kind: str, about: dict[str, Any], *, overwrite: b
             _check_replaceable(target, path, overwrite=overwrite)
         temporary = temporary_path(target)
         try:
-            with no_space_errors(path):
+            with writing_errors(path):
                 make_folder(temporary)
                 yield temporary
                 with ThreadPoolExecutor(1) as executor:  # flush files to disk while their checksums are computed

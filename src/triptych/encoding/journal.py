@@ -20,7 +20,7 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from triptych.artefacts import make_folder, no_space_errors
+from triptych.artefacts import make_folder, writing_errors
 from triptych.encoding.encoder import Encoder
 from triptych.errors import ArtefactError, location
 from triptych.locks import file_lock
@@ -91,7 +91,7 @@ def open_journal(path: Path, encoder: Encoder, dtype: np.dtype[Any], *, overwrit
     """
     make_folder(path.parent)
     header = f"{encoder.fingerprint} {encoder.width} {dtype.name}\n".encode()
-    with no_space_errors(path), _locked(path), path.open("a+b") as file:
+    with writing_errors(path), _locked(path), path.open("a+b") as file:
         file.seek(0)
         found = file.read(len(MAGIC) + len(header))
         if not MAGIC.startswith(found[: len(MAGIC)]):
