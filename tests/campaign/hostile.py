@@ -114,7 +114,8 @@ def try_hostile(place: Place, generator: Random) -> Try | None:
         return None
     folder = generator.choice(sorted(roots)).parent
     made = in_child(partial(make_hostile, folder, generator), place.folder)  # polars' threads must not start here
-    assert made.code == 0, made.output
+    if made.code != 0:
+        return None  # polars cannot make such a column
     how = made.output.strip()
     verdicts, details = list[Verdict](), [how]
     for read in place.scenario.reads:

@@ -6,6 +6,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -15,6 +16,7 @@ from campaign.processes import Outcome, in_child
 from campaign.scenarios import SCENARIOS, VOLATILE, Scenario, write_raw_files
 from campaign.shim import Call, Mode, Shim
 from triptych.artefacts import map_tensors, tensor_metadata
+from triptych.errors import ArtefactError
 
 Snapshot = Mapping[str, str]  # path -> the checksum of what must be equal
 
@@ -129,9 +131,10 @@ def _comparable(file: Path) -> bytes:
     if file.suffix in (".html", ".md", ".tex", ".csv"):
         return b""  # they show seconds and megabytes; the same numbers are in a JSON file
     if file.name == "checkpoint.safetensors":
-        state = json.loads(tensor_metadata(file)["state"])
-        tensors = {name: array.tobytes().hex() for name, array in sorted(map_tensors(file).items())}
-        return json.dumps([_stable(state), tensors]).encode()
+        with suppress(ArtefactError, ValueError, KeyError):  # damaged: its bytes
+            state = json.loads(tensor_metadata(file)["state"])
+            tensors = {name: array.tobytes().hex() for name, array in sorted(map_tensors(file).items())}
+            return json.dumps([_stable(state), tensors]).encode()
     content = file.read_bytes()
     if file.suffix in (".json", ".jsonl"):
         try:
