@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from enum import Enum
 from pathlib import Path
 
 from filelock import FileLock
+
+
+class Lock(Enum):
+    """The state of a lock: held by this block, held by another process, or not possible here."""
+
+    HELD = "held"
+    BUSY = "busy"
+    IMPOSSIBLE = "impossible"
 
 
 def _do_nothing() -> None:
@@ -14,12 +23,26 @@ def _do_nothing() -> None:
 
 
 @contextmanager
-def file_lock(path: Path, *, wait_seconds: float = 0.0, on_wait: Callable[[], None] = _do_nothing) -> Iterator[None]:
-    """Hold an exclusive lock on the file at `path`, which is created if need be.
+def try_lock(path: Path, *, wait_seconds: float = 0.0, on_wait: Callable[[], None] = _do_nothing) -> Iterator[Lock]:
+    """Hold an exclusive lock on the file at `path`, if that is possible; the file is created if need be.
 
-    on_wait: called once if another process holds the lock. Raises TimeoutError if it still does after `wait_seconds`.
+    The lock is BUSY if another process still holds it after `wait_seconds`; on_wait is called once before that. It is
+    IMPOSSIBLE on a file system without locks, and where the file cannot be written: who writes there reports that.
     """
-    lock = FileLock(path)
+    with ExitStack() as stack:
+        try:
+            _acquire(path, wait_seconds, on_wait, stack)
+            state = Lock.HELD
+        except TimeoutError:
+            state = Lock.BUSY
+        except (OSError, NotImplementedError):
+            state = Lock.IMPOSSIBLE
+        yield state
+
+
+def _acquire(path: Path, wait_seconds: float, on_wait: Callable[[], None], stack: ExitStack) -> None:
+    # the soft lock of the library is a file with a process id, and process ids recur
+    lock = FileLock(path, fallback_to_soft=False)
     try:
         lock.acquire(timeout=0)
     except TimeoutError:
@@ -27,7 +50,4 @@ def file_lock(path: Path, *, wait_seconds: float = 0.0, on_wait: Callable[[], No
             raise
         on_wait()
         lock.acquire(timeout=wait_seconds)
-    try:
-        yield
-    finally:
-        lock.release()
+    stack.callback(lock.release)

@@ -24,17 +24,12 @@ def check_file(path: Path, endings: tuple[str, ...] = (), *, overwrite: bool = T
     _check_parent(path)
 
 
-def check_folder(path: Path, *, overwrite: bool = True) -> None:
-    """Check the path of a folder that will be written. overwrite: whether it may exist with files in it.
-
-    Raises ArtefactError if it exists, is a file, or cannot be written.
-    """
+def check_folder(path: Path) -> None:
+    """Check the path of a folder that will be written, or written to. Raises ArtefactError if that is impossible."""
     path = path.absolute()
     if path.exists() and not path.is_dir():
         raise ArtefactError("is a file, not a folder", where=location(path), hint="choose another path")
     if path.is_dir():
-        if not overwrite and any(path.iterdir()):
-            raise ArtefactError("already exists", where=location(path), hint="choose another folder, or pass overwrite")
         _require_access(path)
     _check_parent(path)
 

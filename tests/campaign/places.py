@@ -25,9 +25,9 @@ Snapshot = Mapping[str, str]  # path -> the checksum of what must be equal
 class Place:
     """A scenario, ready to run.
 
-    before: a folder with all that it reads. folder: where it runs, always under the same path. result: what it leaves
-    if nobody disturbs it. answers: of its reads, then. old: the same for an output that it replaces.
-    calls: its calls that change files.
+    before: a folder with all that it reads. folder: where it runs, always under the same path. after: a copy of what it
+    leaves if nobody disturbs it, result: the checksums of that, answers: of its reads, then. old: the answers before,
+    for an output that it replaces. calls: its calls that change files.
     """
 
     scenario: Scenario

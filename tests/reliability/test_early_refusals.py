@@ -14,6 +14,7 @@ from triptych.cli.app import PANELS, run
 
 BAD_MODEL, BAD_METRIC = 'unknown model "nope"', 'unknown metric "nope@5"'
 FOLDER = "is a file, not a folder"
+FOREIGN = "was not written by triptych"
 USERS = ["--user", "u1"]
 ITEMS = ["items.csv", "-o", "out"]
 
@@ -45,10 +46,12 @@ CASES: list[tuple[list[str], str]] = [
     (["explain", "run", *USERS, "--pictures", "folder"], "needs the column"),
     (["add-items", "run", "data", "items.csv", "-o", "file"], FOLDER),
     (["add-items", "run", "data", "items.csv", "-o", "extended"], "exists"),
+    (["add-items", "run", "data", "items.csv", "-o", "extended", "--overwrite"], FOREIGN),
     (["add-items", "run", "data", "items.csv", "-o", "out", "-f", "image"], "is not MODALITY=FILE"),
     (["blend", "a", "b", "-o", "out", "--metric", "nope@5"], BAD_METRIC),
     (["blend", "a", "-o", "out"], "at least two models"),
     (["blend", "a", "b", "-o", "folder"], "exists"),
+    (["blend", "a", "b", "-o", "folder", "--overwrite"], FOREIGN),
     (["blend", "a", "b", "-o", "file/out"], FOLDER),
     (["train", "data", "--model", "nope"], BAD_MODEL),
     (["train", "data", "--set", "nope=1"], 'unknown setting "nope"'),
@@ -89,6 +92,7 @@ CASES: list[tuple[list[str], str]] = [
     (["encode", "folder", "-o", "out", "--numeric", "price"], "has no columns"),
     (["encode", "items.csv", "-o", "file", "--text", "t"], FOLDER),
     (["prepare", "log.csv", "-o", "folder"], "already exists"),
+    (["prepare", "log.csv", "-o", "folder", "--overwrite"], FOREIGN),
     (["prepare", "log.csv", "-o", "file"], FOLDER),
     (["prepare", "log.csv", "-o", "file/data"], FOLDER),
     (["prepare", "log.csv", "-o", "out", "-f", "image"], "is not MODALITY=FILE"),
@@ -116,6 +120,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "folder").mkdir()
     (tmp_path / "folder" / "kept").touch()
     (tmp_path / "extended" / "model").mkdir(parents=True)
+    (tmp_path / "extended" / "model" / "kept").touch()
     monkeypatch.chdir(tmp_path)
     find = importlib.util.find_spec
     absent = ("optuna", "mlflow", "tensorboard", "jinja2")

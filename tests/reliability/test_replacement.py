@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -16,6 +17,7 @@ import pytest
 from children import running, wait_for
 from triptych.artefacts import OpenFolder, open_folder, read_folder, replacing, write_file, writing_file, writing_folder
 from triptych.errors import ArtefactError
+from triptych.locks import Lock
 
 HERE = Path(__file__).parent
 EXCHANGE = [True, False] if sys.platform == "linux" else [False]
@@ -206,7 +208,7 @@ def test_an_output_opens_where_nothing_can_be_written(tmp_path: Path) -> None:
 
 def test_opening_writes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write(tmp_path / "out", "old")
-    monkeypatch.setattr(replacing, "file_lock", None)  # a lock would be a file
+    monkeypatch.setattr(replacing, "try_lock", None)  # a lock would be a file
     assert open_folder(tmp_path / "out", "test").manifest.about["text"] == "old"
 
 
@@ -222,3 +224,20 @@ def test_a_failed_writer_leaves_the_old_output_and_no_temporary_files(tmp_path: 
         interrupt()
     assert content(tmp_path / "out") == "old"
     assert names(tmp_path) == ["out"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="has no flock")
+@pytest.mark.parametrize("number", [errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP])
+def test_without_locks_of_the_file_system_no_process_id_stands_for_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    """The library's own substitute is a file with the process id of its owner, and process ids recur."""
+
+    def refuse(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+    with replacing.output_lock(tmp_path / "out") as first, replacing.output_lock(tmp_path / "out") as second:
+        assert first is second is Lock.IMPOSSIBLE
+    write(tmp_path / "out", "new")
+    assert content(tmp_path / "out") == "new"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 from pathlib import Path
 
@@ -60,3 +61,17 @@ def test_files_that_killed_writers_left_are_removed(tmp_path: Path) -> None:
         pass
     assert {each.name for each in tmp_path.iterdir()} >= {"notes.txt", ".hidden", "run.json"}
     assert not names & {each.name for each in tmp_path.iterdir()}
+
+
+@pytest.mark.parametrize("problem", [OSError(errno.ENOSYS, ""), OSError(errno.ENOLCK, ""), NotImplementedError()])
+def test_a_run_needs_no_locks_of_the_file_system(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, problem: Exception
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise problem
+
+    (tmp_path / ".run.json.writing-0123456789abcdef").touch()  # may be of a process that is at work
+    monkeypatch.setattr("filelock.FileLock.acquire", refuse)
+    with locked_run_folder(tmp_path) as files:
+        write_about(files, {"settings": {}})
+    assert {each.name for each in tmp_path.iterdir()} >= {"run.json", ".run.json.writing-0123456789abcdef"}

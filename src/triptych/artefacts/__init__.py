@@ -1,18 +1,19 @@
 """Folders and files that are written completely or not at all, and checked before anything in them is used."""
 
 from triptych.artefacts.files import make_folder, write_file, writing_errors, writing_file
-from triptych.artefacts.folders import OpenFolder, open_folder, read_folder, writing_folder
+from triptych.artefacts.folders import OpenFolder, check_output, open_folder, read_folder, writing_folder
 from triptych.artefacts.hashing import sha256_of
 from triptych.artefacts.json_files import (
     checked_content,
-    checked_json_bytes,
     damaged,
     json_bytes,
+    json_bytes_with_checksum,
     parse_json,
     read_json,
     write_json,
 )
 from triptych.artefacts.manifest import MANIFEST, VERSION, FileEntry, Manifest
+from triptych.artefacts.replacing import output_lock
 from triptych.artefacts.tensors import (
     map_tensors,
     tensor_metadata,
@@ -26,13 +27,15 @@ __all__ = [
     "FileEntry",
     "Manifest",
     "OpenFolder",
+    "check_output",
     "checked_content",
-    "checked_json_bytes",
     "damaged",
     "json_bytes",
+    "json_bytes_with_checksum",
     "make_folder",
     "map_tensors",
     "open_folder",
+    "output_lock",
     "parse_json",
     "read_folder",
     "read_json",

@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from triptych.artefacts.replacing import (
-    Lock,
     output_lock,
     replace_file,
     require_not_busy,
@@ -18,6 +17,7 @@ from triptych.artefacts.replacing import (
     temporary_path,
 )
 from triptych.errors import ArtefactError, location
+from triptych.locks import Lock
 
 WRITING_ERRORS = {
     errno.ENOSPC: ("cannot be written: the disk is full", "free some space, then run the same command again"),

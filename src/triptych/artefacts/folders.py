@@ -17,7 +17,6 @@ from triptych.artefacts.files import make_folder, writing_errors
 from triptych.artefacts.hashing import Expected, first_damaged
 from triptych.artefacts.manifest import MANIFEST, VERSION, Manifest, parse_manifest, write_manifest
 from triptych.artefacts.replacing import (
-    Lock,
     output_lock,
     replace_folder,
     require_not_busy,
@@ -29,6 +28,8 @@ from triptych.artefacts.replacing import (
     temporary_path,
 )
 from triptych.errors import ArtefactError, location
+from triptych.locks import Lock
+from triptych.outputs import check_folder
 from triptych.progress import Listener, ignore_progress
 
 ATTEMPTS = 20  # to read a folder that is replaced again and again
@@ -58,6 +59,12 @@ class OpenFolder:
         return _damaged(self.path / name, what, self.manifest.kind)
 
 
+def check_output(path: Path, *, overwrite: bool) -> None:
+    """Raise the ArtefactError that `writing_folder` would raise for a path, before any work is done."""
+    check_folder(path)
+    _check_replaceable(resolve_link(path), path, overwrite=overwrite)
+
+
 @contextmanager
 def writing_folder(path: Path, kind: str, about: dict[str, Any], *, overwrite: bool = False) -> Iterator[Path]:
     """Yield a temporary folder to fill; when the block ends, write its manifest and put the folder at `path`.
@@ -74,8 +81,7 @@ def writing_folder(path: Path, kind: str, about: dict[str, Any], *, overwrite: b
         restore(target)
         if lock is Lock.HELD:
             sweep(target)
-        if target.exists() and (not target.is_dir() or any(target.iterdir())):
-            _check_replaceable(target, path, overwrite=overwrite)
+        _check_replaceable(target, path, overwrite=overwrite)
         temporary = temporary_path(target)
         try:
             with writing_errors(path):
@@ -146,6 +152,8 @@ def read_folder(path: Path, kind: str, read: Callable[[OpenFolder], T], listener
 
 
 def _check_replaceable(target: Path, path: Path, *, overwrite: bool) -> None:
+    if not target.exists() or (target.is_dir() and not any(target.iterdir())):
+        return
     if not overwrite:
         raise ArtefactError("already exists", where=location(path), hint="choose another folder, or pass overwrite")
     if not (target / MANIFEST).is_file():

@@ -27,14 +27,14 @@ def json_bytes(value: object) -> bytes:
     return f"{text}\n".encode(errors="backslashreplace")
 
 
-def checked_json_bytes(values: Mapping[str, Any]) -> bytes:
+def json_bytes_with_checksum(values: Mapping[str, Any]) -> bytes:
     """Return values as `json_bytes` does, with their checksum as the last value."""
     return json_bytes({**values, CHECKSUM: _checksum(values)})
 
 
 def write_json(path: Path, values: Mapping[str, Any]) -> None:
     """Write values and their checksum as one JSON object, completely or not at all. `read_json` reads it."""
-    write_file(path, checked_json_bytes(values))
+    write_file(path, json_bytes_with_checksum(values))
 
 
 def parse_json(content: bytes | bytearray | memoryview) -> Any:

@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
 from triptych.artefacts.hashing import checksums_of
-from triptych.artefacts.json_files import CHECKSUM, checked_json_bytes, parse_json, without_checksum
+from triptych.artefacts.json_files import CHECKSUM, json_bytes_with_checksum, parse_json, without_checksum
 
 MANIFEST = "manifest.json"
 VERSION = 3  # of the format; folders of formats 1 and 2 are still read
@@ -56,7 +56,7 @@ def write_manifest(folder: Path, kind: str, about: Mapping[str, Any]) -> None:
         for file, (sha256, xxh3) in zip(files, checksums, strict=True)
     }
     content = {"kind": kind, "version": VERSION, "about": dict(about), "files": entries}
-    (folder / MANIFEST).write_bytes(checked_json_bytes(content))
+    (folder / MANIFEST).write_bytes(json_bytes_with_checksum(content))
 
 
 def parse_manifest(content: bytes) -> Manifest:

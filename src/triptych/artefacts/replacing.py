@@ -16,23 +16,14 @@ import shutil
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
-from enum import Enum
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from triptych.errors import ArtefactError, location
-from triptych.locks import file_lock
+from triptych.locks import Lock, try_lock
 
 AT_FDCWD, RENAME_EXCHANGE = -100, 2  # of Linux
 OLD_SUFFIX_SECONDS = 86_400.0  # former versions ended their names in a process id; such names are removed after a day
-
-
-class Lock(Enum):
-    """The state of the lock of an output: held by this block, held by another process, or not possible here."""
-
-    HELD = "held"
-    BUSY = "busy"
-    IMPOSSIBLE = "impossible"
 
 
 def resolve_link(path: Path) -> Path:
@@ -47,18 +38,14 @@ def temporary_path(path: Path, purpose: str = "writing") -> Path:
 
 @contextmanager
 def output_lock(path: Path) -> Iterator[Lock]:
-    """Hold the lock of an output, if that is possible: another process may have it, or the file system has no locks."""
+    """Hold the lock of an output, if that is possible; see `try_lock`. Its file is removed at the end."""
     file = path.parent / f".{path.name}.lock"
-    with ExitStack() as stack:
-        lock = Lock.HELD
+    with try_lock(file) as lock:
         try:
-            stack.enter_context(file_lock(file))
-            stack.callback(_remove, file)  # while it is still locked: it can never be the lock of another process
-        except TimeoutError:
-            lock = Lock.BUSY
-        except (OSError, NotImplementedError):  # if this is for lack of rights, the writer reports that
-            lock = Lock.IMPOSSIBLE
-        yield lock
+            yield lock
+        finally:
+            if lock is Lock.HELD:  # it can never be the lock of another process
+                _remove(file)
 
 
 def require_not_busy(lock: Lock, path: Path) -> None:
@@ -76,18 +63,16 @@ def sweep(path: Path) -> None:
             _remove(left)
 
 
-def restore(path: Path) -> bool:
-    """Move the old output back if a writer died between its two renames. Returns whether it did.
+def restore(path: Path) -> None:
+    """Move the old output back if a writer died between its two renames.
 
-    The caller holds the lock.
+    The caller holds the lock, unless the file system has none: there, a writer cannot wait for another.
     """
     if os.path.lexists(path):
-        return False
+        return
     old = max(_beside(path, "replaced"), key=lambda each: each.lstat().st_ctime_ns, default=None)
-    if old is None:
-        return False
-    old.rename(path)
-    return True
+    if old is not None:
+        old.rename(path)
 
 
 def restore_if_interrupted(path: Path) -> None:

@@ -60,6 +60,7 @@ def command(
         triptych add-items runs/bm3 shop/ new_items.csv \\
             -f image=new_image.npy -f text=new_text.npy -o extended
     """
+    from triptych.artefacts import check_output
     from triptych.cli.prepare import parse_feature_source
     from triptych.data.dataset import open_dataset
     from triptych.preparing import extend_dataset
@@ -69,7 +70,9 @@ def command(
     if any((output / name).exists() for name in ("manifest.json", "run.json")):
         raise SettingsError(f"{output} is a data set or a run", hint="choose another --output")
     check_folder(output)
-    _present(output, overwrite=overwrite)
+    interrupted, present = _present(output, overwrite=overwrite)
+    for each in present:
+        check_output(each, overwrite=overwrite or interrupted)
     sources = [parse_feature_source(each) for each in features or ()]
     recommender, dataset = open_with_progress(open_recommender, run), open_with_progress(open_dataset, data)
     require_extendable(recommender, dataset)

@@ -10,7 +10,6 @@ import typer
 from triptych.cli.options import OUTPUT, Json, Overwrite, Quiet
 from triptych.cli.printing import print_json, print_result, print_table, show_progress
 from triptych.errors import SettingsError
-from triptych.outputs import check_folder
 
 WEIGHTS = "Choice of the weights"
 
@@ -54,6 +53,7 @@ def command(
         # all runs of a comparison:
         triptych blend runs/compare-shop/shop/*/seed-[0-9] -o runs/blend
     """
+    from triptych.artefacts import check_output
     from triptych.ranking.metrics import parse_metric
     from triptych.ranking.recommender import open_recommender
     from triptych.studies.blend import blend
@@ -61,9 +61,7 @@ def command(
     parse_metric(metric)
     if len(runs) < 2:
         raise SettingsError("a blend needs at least two models", hint="name another run folder")
-    if output.exists() and not overwrite:
-        raise SettingsError(f"{output} exists", hint="choose another --output, or pass --overwrite")
-    check_folder(output)
+    check_output(output, overwrite=overwrite)
     with show_progress() as listener:
         blended = blend(
             [open_recommender(run, listener) for run in runs],

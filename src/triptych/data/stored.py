@@ -35,7 +35,7 @@ class StoredLog:
 
 
 @contextmanager
-def checked(folder: OpenFolder, name: str) -> Iterator[None]:
+def checked_file(folder: OpenFolder, name: str) -> Iterator[None]:
     """Turn an error about the content of a file into an ArtefactError that names the file."""
     with checked_content(folder.path / name, f"write the {folder.manifest.kind} again"):
         try:
@@ -45,7 +45,7 @@ def checked(folder: OpenFolder, name: str) -> Iterator[None]:
 
 
 def require(condition: object, problem: str) -> None:
-    """Raise ValueError with the problem unless the condition holds; see `checked`."""
+    """Raise ValueError with the problem unless the condition holds; see `checked_file`."""
     if not condition:
         raise ValueError(problem)
 
@@ -53,7 +53,7 @@ def require(condition: object, problem: str) -> None:
 def read_ids(folder: OpenFolder, name: str, noun: str) -> tuple[Vocabulary, pl.DataFrame]:
     """Read the ids of all users or items, in column `user_id` or `item_id`, and the whole table."""
     table = read_stored_parquet(folder.file(name), folder.manifest.kind)
-    with checked(folder, name):
+    with checked_file(folder, name):
         ids = table[f"{noun}_id"]
         require(ids.dtype == pl.String, f"ids are {ids.dtype}, not texts")
         return Vocabulary(ids, noun=noun), table
@@ -63,7 +63,7 @@ def read_log(folder: OpenFolder, n_users: int, n_items: int) -> StoredLog:
     """Read the interactions, which are sorted and distinct pairs of rows in range."""
     name, split = "interactions.parquet", "split" if folder.manifest.version > 1 else "part"
     log = read_stored_parquet(folder.file(name), folder.manifest.kind)
-    with checked(folder, name):
+    with checked_file(folder, name):
         for column, dtype in (("user", pl.Int64), ("item", pl.Int64), ("time", pl.Float64), (split, pl.Int8)):
             if column in log.columns or dtype == pl.Int64:
                 require(log[column].dtype == dtype, f"column {column} is {log[column].dtype}, not {dtype}")
@@ -78,7 +78,7 @@ def read_log(folder: OpenFolder, n_users: int, n_items: int) -> StoredLog:
 def check_modalities(folder: OpenFolder) -> Mapping[str, Mapping[str, Any]]:
     """Return the description of each modality in the manifest of a data set."""
     described = folder.manifest.about.get("modalities")
-    with checked(folder, MANIFEST):
+    with checked_file(folder, MANIFEST):
         require(isinstance(described, dict), '"modalities" is missing or of the wrong kind')
         assert isinstance(described, dict)
         for name, each in described.items():
@@ -97,7 +97,7 @@ def read_features(folder: OpenFolder, modality: str, provenance: Mapping[str, An
     fitted = read_json(folder.file(encoder)) if folder.has(encoder) else None
     if not isinstance(fitted, dict | None):
         raise folder.damaged(encoder, "is damaged: it is not an encoder")
-    with checked(folder, name):
+    with checked_file(folder, name):
         table, present = arrays["table"], flags(arrays["present"])
         require(len(table) == n_items, f"{len(table)} rows of features for {n_items} items")
         return Features(modality, table, present, provenance, fitted)
@@ -106,7 +106,7 @@ def read_features(folder: OpenFolder, modality: str, provenance: Mapping[str, An
 def read_stored_neighbours(folder: OpenFolder, name: str, n_items: int) -> Neighbours:
     """Read the neighbours of all items in one modality: item rows or -1, and their cosines."""
     arrays = map_tensors(folder.file(name))
-    with checked(folder, name):
+    with checked_file(folder, name):
         items, cosines = arrays["items"], arrays["cosines"]
         require(items.dtype == np.int64 and cosines.dtype == np.float32, f"{items.dtype} and {cosines.dtype}")
         require(items.ndim == 2 and items.shape == cosines.shape, f"shapes {items.shape} and {cosines.shape}")

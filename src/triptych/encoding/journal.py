@@ -12,7 +12,7 @@ import os
 import struct
 import zlib
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -20,10 +20,10 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from triptych.artefacts import make_folder, writing_errors
+from triptych.artefacts import make_folder, output_lock, writing_errors
 from triptych.encoding.encoder import Encoder
 from triptych.errors import ArtefactError, location
-from triptych.locks import file_lock
+from triptych.locks import Lock
 
 MAGIC = b"triptych encoding 1\n"
 RECORD = struct.Struct("<II")  # number of vectors, crc32 of hashes and rows
@@ -113,21 +113,10 @@ def open_journal(path: Path, encoder: Encoder, dtype: np.dtype[Any], *, overwrit
 
 @contextmanager
 def _locked(path: Path) -> Iterator[None]:
-    """Lock the journal for one process. The lock is a file beside it, which is removed at the end."""
-    lock = path.with_name(f"{path.name}.lock")
-    with ExitStack() as stack:
-        try:
-            stack.enter_context(file_lock(lock))
-        except TimeoutError:
+    """Lock the journal for one process. On a file system without locks the user must not start two encodings."""
+    with output_lock(path) as lock:
+        if lock is Lock.BUSY:
             raise ArtefactError(
                 "another process is encoding into this folder", where=location(path), hint="wait for it, or end it"
-            ) from None
-        except OSError:  # a file system without locks: there the user must not start two encodings into one folder
-            pass
-        stack.callback(_remove, lock)  # while it is still locked: it can never be the lock of another process
+            )
         yield
-
-
-def _remove(path: Path) -> None:
-    with suppress(OSError):
-        path.unlink()

@@ -10,6 +10,7 @@ from typing import Any
 from numpy.typing import ArrayLike
 
 from triptych import forks
+from triptych.artefacts import check_output
 from triptych.content.metadata import parse_separators
 from triptych.data.dataset import Dataset, open_dataset, save_dataset
 from triptych.data.formats.features import FeatureSource, open_features
@@ -19,7 +20,6 @@ from triptych.data.formats.neighbours import NeighbourSource
 from triptych.data.formats.registry import read_source
 from triptych.data.formats.tables import read_table
 from triptych.errors import SettingsError
-from triptych.outputs import check_folder
 from triptych.preparing.assemble import assemble
 from triptych.preparing.drop_modality import check_shares
 from triptych.preparing.frames import features_from_memory, table_from_frame
@@ -48,7 +48,7 @@ def prepare(
     settings = settings or PrepareSettings()
     parse_separators(settings.multi)
     check_shares(settings.drop_modality)
-    check_folder(Path(output), overwrite=overwrite)
+    check_output(Path(output), overwrite=overwrite)
     if len({each.modality for each in features}) < len(features):
         raise SettingsError("a modality is given twice", hint="give each modality once")
     contents = read_source(Path(source), settings.columns, settings.format)

@@ -18,7 +18,7 @@ from triptych.data.dataset import Dataset, read_tables, save_tables
 from triptych.data.interactions import Interactions
 from triptych.data.recommendations import Recommendations
 from triptych.data.split import Split
-from triptych.data.stored import checked, require
+from triptych.data.stored import checked_file, require
 from triptych.data.vocabulary import id_series
 from triptych.errors import ArtefactError, InputError, SettingsError, did_you_mean, location
 from triptych.progress import Listener, ignore_progress
@@ -247,13 +247,13 @@ def open_recommender(path: Path | str, listener: Listener = ignore_progress) -> 
 
 def _read_recommender(folder: OpenFolder) -> Recommender:
     dataset = read_tables(folder)
-    with checked(folder, "interactions.parquet"):
+    with checked_file(folder, "interactions.parquet"):
         train = Split.from_dataset(dataset).train.interactions
     scorer = read_scorer(folder, train)
     about = dict(folder.manifest.about)
     about = about if folder.manifest.version > 1 else _about_of_format_1(about)
     n_models = len(scorer.scorers) if isinstance(scorer, Blend) else 0
-    with checked(folder, MANIFEST):
+    with checked_file(folder, MANIFEST):
         _check_about(about, n_models)
     return Recommender(scorer, dataset, read_parameters(folder), about)
 

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from triptych.artefacts import OpenFolder, map_tensors, write_tensors
 from triptych.data.interactions import Interactions
-from triptych.data.stored import INDEX_TYPES, checked, in_range, is_finite, require
+from triptych.data.stored import INDEX_TYPES, checked_file, in_range, is_finite, require
 from triptych.ranking.scorer import Blend, Factors, ItemWeights
 
 FACTORS, WEIGHTS = "factors.safetensors", "weights.safetensors"  # one or the other, by the kind of scorer
@@ -40,7 +40,7 @@ def read_scorer(folder: OpenFolder, train: Interactions) -> Factors | ItemWeight
     if not folder.has(BLEND):
         return _read_simple(folder, train)
     arrays = map_tensors(folder.file(BLEND))
-    with checked(folder, BLEND):
+    with checked_file(folder, BLEND):
         weights = arrays["weights"]
         require(weights.dtype == np.float64 and weights.ndim == 1 and is_finite(weights), "weights are not numbers")
         require(1 <= len(weights) <= LARGEST_BLEND, f"{len(weights)} models in a blend")
@@ -53,7 +53,7 @@ def read_parameters(folder: OpenFolder) -> dict[str, Tensor]:
     parameters = {}
     for name, value in map_tensors(folder.file(PARAMETERS)).items():
         array = np.array(value)
-        with checked(folder, PARAMETERS):
+        with checked_file(folder, PARAMETERS):
             require(array.dtype.kind != "f" or is_finite(array), f'parameter "{name}" is not finite')
         parameters[name] = torch.from_numpy(array)
     return parameters
@@ -71,12 +71,12 @@ def _read_simple(folder: OpenFolder, train: Interactions, prefix: str = "") -> F
     if folder.has(f"{prefix}{WEIGHTS}"):
         name = f"{prefix}{WEIGHTS}"
         arrays = map_tensors(folder.file(name))
-        with checked(folder, name):
+        with checked_file(folder, name):
             _check_weights(arrays, train.n_items)
             return ItemWeights.from_arrays(train, arrays)
     name = f"{prefix}{FACTORS}"
     arrays = map_tensors(folder.file(name))
-    with checked(folder, name):
+    with checked_file(folder, name):
         users, items = np.array(arrays["users"]), np.array(arrays["items"])
         for matrix, n_rows in ((users, train.n_users), (items, train.n_items)):
             require(matrix.dtype in FLOATS, f"factors are {matrix.dtype}, not float32 or float64")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import struct
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
@@ -15,7 +14,7 @@ import xxhash
 from numpy.typing import NDArray
 from torch import Tensor
 
-from triptych.artefacts import damaged, map_tensors, tensor_metadata, write_tensors
+from triptych.artefacts import damaged, map_tensors, parse_json, tensor_metadata, write_tensors
 from triptych.errors import ArtefactError, SettingsError, TrainingError, location
 from triptych.models.model import TrainedModel
 from triptych.settings import parse
@@ -106,18 +105,9 @@ def read_state(path: Path) -> TrainingState:
     """Return the state in a checkpoint; the tensors are not read. Raises ArtefactError if it is damaged."""
     try:
         metadata = tensor_metadata(path)
-        values = json.loads(metadata["state"] if "state" in metadata else metadata["standing"])  # of format 1
+        values = parse_json((metadata["state"] if "state" in metadata else metadata["standing"]).encode())  # format 1
         return parse(TrainingState, {FORMAT_1.get(name, name): value for name, value in values.items()})
-    except (
-        ArtefactError,
-        SettingsError,
-        ValueError,
-        KeyError,
-        TypeError,
-        AttributeError,
-        RecursionError,
-        struct.error,
-    ):
+    except (ArtefactError, SettingsError, ValueError, KeyError, TypeError, AttributeError):
         raise damaged(path, DAMAGED) from None
 
 

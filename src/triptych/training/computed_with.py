@@ -17,7 +17,7 @@ from triptych.settings import checked
 from triptych.training.precision import choose_precision
 from triptych.training.settings import TrainingSettings
 
-KEY = "computed_with"  # of these values in run.json and in a model's `about`
+COMPUTED_WITH = "computed_with"  # the key of these values in run.json and in a model's `about`
 
 
 @dataclass(frozen=True)

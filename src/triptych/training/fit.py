@@ -29,10 +29,10 @@ from triptych.seeds import Purpose
 from triptych.settings import parse
 from triptych.training.batches import torch_generator
 from triptych.training.checkpoint import is_finite
-from triptych.training.computed_with import KEY, ComputedWith, choose_computed_with, use_threads
+from triptych.training.computed_with import COMPUTED_WITH, ComputedWith, choose_computed_with, use_threads
 from triptych.training.going_on import differs, require_same_past
 from triptych.training.loop import train
-from triptych.training.metrics_file import CHECKSUM, checksum_of_lines, read_lines
+from triptych.training.metrics_file import METRICS_CHECKSUM, checksum_of_lines, read_lines
 from triptych.training.precision import dtype_of
 from triptych.training.run_context import MetricsLogger, RunContext, RunFiles
 from triptych.training.run_folder import locked_run_folder, read_about, write_about
@@ -80,10 +80,10 @@ def fit(
         return _fit(split, values, training, computed_with, about, context)
     with locked_run_folder(Path(run), listener) as files:
         before = read_about(files)
-        computed_with = choose_computed_with(training, before and before.get(KEY), is_trained=is_trained)
+        computed_with = choose_computed_with(training, before and before.get(COMPUTED_WITH), is_trained=is_trained)
         if (threads := computed_with.threads) != torch.get_num_threads():
             listener(Progress("resuming", 0, 1, f"{threads} threads, as this run began"))
-        now = json.loads(json.dumps({**about, KEY: asdict(computed_with)}))
+        now = json.loads(json.dumps({**about, COMPUTED_WITH: asdict(computed_with)}))
         if before is None:
             write_about(files, now)
         elif differs(files, before, now):
@@ -117,7 +117,7 @@ def _fit(
             scorer, outcome = _train(model, split, training, choose_device(computed_with.device), context)
             parameters = {key: parameter.detach().cpu() for key, parameter in model.named_parameters()}
     seconds = time.perf_counter() - began
-    about = {**about, KEY: asdict(computed_with), **outcome}
+    about = {**about, COMPUTED_WITH: asdict(computed_with), **outcome}
     recommender = Recommender(scorer, _known_interactions(split), parameters, about)
     if context.files is not None:
         recommender.save(context.files.model, overwrite=True)
@@ -158,7 +158,7 @@ def _cost(files: RunFiles, seconds: float) -> dict[str, Any]:
         "seconds_per_epoch": round(float(np.median(epochs)), 4),
         "seconds": round(sum(epochs), 3),
         "peak_megabytes": max(line["peak_megabytes"] for line in lines),
-        CHECKSUM: checksum_of_lines(files.metrics),
+        METRICS_CHECKSUM: checksum_of_lines(files.metrics),
     }
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from triptych.errors import TrainingError, location
 from triptych.training.checkpoint import read_state
-from triptych.training.computed_with import KEY
+from triptych.training.computed_with import COMPUTED_WITH
 from triptych.training.metrics_file import read_lines
 from triptych.training.run_context import RunFiles
 from triptych.training.run_folder import require_same_run
@@ -22,7 +22,9 @@ def differs(files: RunFiles, before: Mapping[str, Any], now: Mapping[str, Any]) 
 
     Raises TrainingError if a setting differs that cannot change.
     """
-    own = {key: value for key, value in now.items() if key != KEY or key in before}  # earlier runs did not record it
+    own = {
+        key: value for key, value in now.items() if key != COMPUTED_WITH or key in before
+    }  # earlier runs did not record it
     require_same_run(files.folder, "run", _fixed(before), _fixed(own))
     return any(before.get(key) != value for key, value in own.items())
 
@@ -63,6 +65,6 @@ def _problem(epoch: int, lines: Sequence[Mapping[str, Any]], training: TrainingS
 
 def _fixed(about: Mapping[str, Any]) -> dict[str, Any]:
     """Return a description without what may change."""
-    left_out = (*MAY_CHANGE, *(RECORDED if KEY in about else ()))
+    left_out = (*MAY_CHANGE, *(RECORDED if COMPUTED_WITH in about else ()))
     training = {name: value for name, value in about.get("training", {}).items() if name not in left_out}
     return {**about, "training": training}

@@ -14,7 +14,7 @@ from triptych.artefacts import damaged, parse_json, read_json, write_file
 from triptych.errors import TrainingError, location
 from triptych.training.run_context import RunFiles
 
-CHECKSUM = "metrics_xxh3"  # in cost.json: the checksum of metrics.jsonl
+METRICS_CHECKSUM = "metrics_xxh3"  # in cost.json: the checksum of metrics.jsonl
 DAMAGED = "delete it with the checkpoint beside it and run the same command again: training then starts again"
 
 
@@ -27,7 +27,7 @@ def append_line(path: Path, line: Mapping[str, Any]) -> None:
         raise TrainingError(
             f"cannot be written: {os.strerror(error.errno or 0)}",
             where=location(path),
-            hint="make room, then run the same command again",
+            hint="correct the cause, then run the same command again",
         ) from None
 
 
@@ -74,7 +74,7 @@ def read_lines(path: Path, n: int | None = None) -> list[dict[str, Any]]:
 
 def read_metrics(files: RunFiles) -> list[dict[str, Any]]:
     """Return the lines of a finished run. Raises ArtefactError if they are not those that it ended with."""
-    expected = read_json(files.cost).get(CHECKSUM)  # runs of earlier versions have none
+    expected = read_json(files.cost).get(METRICS_CHECKSUM)  # runs of earlier versions have none
     if expected is not None and expected != checksum_of_lines(files.metrics):
         raise damaged(files.metrics, "train again in another run folder", "it differs from the checksum in cost.json")
     return read_lines(files.metrics)

@@ -7,12 +7,11 @@ cache folder, so that it does not vary between runs: other precisions give other
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 import time
 from collections.abc import Callable
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Literal
@@ -21,9 +20,9 @@ import torch
 from platformdirs import user_cache_path
 
 from triptych import kernels
-from triptych.artefacts import json_bytes, make_folder, write_file
+from triptych.artefacts import json_bytes, make_folder, parse_json, write_file
 from triptych.errors import SettingsError, TriptychError
-from triptych.locks import file_lock
+from triptych.locks import try_lock
 
 Precision = Literal["float32", "bfloat16"]
 
@@ -111,13 +110,12 @@ def _gain_here(machine: str) -> float:
     machine: all that the result depends on. A cache that cannot be read or written is as good as none.
     """
     path = user_cache_path("triptych") / "precision.json"
-    with ExitStack() as stack:
-        with suppress(OSError, NotImplementedError, TriptychError):  # TimeoutError is an OSError
-            make_folder(path.parent)
-            stack.enter_context(file_lock(path.with_suffix(".lock"), wait_seconds=5.0))  # all processes use one result
+    with suppress(OSError, TriptychError):
+        make_folder(path.parent)
+    with try_lock(path.with_suffix(".lock"), wait_seconds=5.0):  # all processes use one result
         known: dict[str, float] = {}
-        with suppress(OSError, ValueError, TypeError, RecursionError):
-            read = json.loads(path.read_bytes())
+        with suppress(OSError, ValueError, TypeError):
+            read = parse_json(path.read_bytes())
             known = {key: float(value) for key, value in read.items()} if isinstance(read, dict) else {}
         if machine not in known:
             known[machine] = round(measure_gain(), 3)

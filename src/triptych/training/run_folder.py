@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from triptych.artefacts import damaged, make_folder, read_json, write_json
 from triptych.errors import SettingsError, TrainingError, location
-from triptych.locks import file_lock
+from triptych.locks import Lock, try_lock
 from triptych.progress import Listener, Progress, ignore_progress
 from triptych.settings import parse
-from triptych.training.computed_with import KEY, ComputedWith
+from triptych.training.computed_with import COMPUTED_WITH, ComputedWith
 from triptych.training.run_context import RunFiles
 
 LOCK = "lock"
@@ -26,7 +26,8 @@ DAMAGED = "delete the run folder and train again"
 def locked_run_folder(folder: Path, listener: Listener = ignore_progress) -> Iterator[RunFiles]:
     """Lock the run folder, which is created if need be, and remove what killed writers left in it.
 
-    Raises TrainingError if the folder holds something else than a run, or is in use for over 30 seconds.
+    Raises TrainingError if the folder holds something else than a run, or is in use for over 30 seconds. On a file
+    system without locks nothing is removed, and the user must not start two processes in one folder.
     """
     files = RunFiles(folder)
     if folder.is_dir() and not files.about.exists() and _has_results(folder):
@@ -36,17 +37,13 @@ def locked_run_folder(folder: Path, listener: Listener = ignore_progress) -> Ite
     def on_wait() -> None:
         listener(Progress("waiting", 0, 1, f"another process is at work in {folder}"))
 
-    with ExitStack() as stack:
-        try:
-            stack.enter_context(file_lock(folder / LOCK, wait_seconds=WAIT_SECONDS, on_wait=on_wait))
-        except TimeoutError:
+    with try_lock(folder / LOCK, wait_seconds=WAIT_SECONDS, on_wait=on_wait) as lock:
+        if lock is Lock.BUSY:
             raise TrainingError(
                 "another process is training in this run folder", where=location(folder), hint="wait for it, or end it"
-            ) from None
-        for each in folder.iterdir():
-            if LEFT_OVER.fullmatch(each.name) and each.is_file():
-                with suppress(OSError):
-                    each.unlink()
+            )
+        if lock is Lock.HELD:
+            _sweep(folder)
         yield files
 
 
@@ -59,11 +56,11 @@ def read_about(files: RunFiles) -> dict[str, Any] | None:
     if not (files.about.exists() and _has_results(files.folder)):
         return None
     about: dict[str, Any] = read_json(files.about, dict, DAMAGED)
-    if not all(isinstance(about.get(name, {}), dict) for name in ("training", "settings", KEY)):
+    if not all(isinstance(about.get(name, {}), dict) for name in ("training", "settings", COMPUTED_WITH)):
         raise damaged(files.about, DAMAGED)
-    if KEY in about:
+    if COMPUTED_WITH in about:
         try:
-            parse(ComputedWith, about[KEY])
+            parse(ComputedWith, about[COMPUTED_WITH])
         except SettingsError:
             raise damaged(files.about, DAMAGED) from None
     return about
@@ -97,6 +94,13 @@ def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[t
             yield from ((f"{key}.{path}", one, other) for path, one, other in differences(old, {**new, **missing}))
         elif old != new:
             yield key, old, new
+
+
+def _sweep(folder: Path) -> None:
+    for each in folder.iterdir():
+        if LEFT_OVER.fullmatch(each.name) and each.is_file():
+            with suppress(OSError):
+                each.unlink()
 
 
 def _has_results(folder: Path) -> bool:
