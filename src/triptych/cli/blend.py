@@ -61,6 +61,8 @@ def command(
     parse_metric(metric)
     if len(runs) < 2:
         raise SettingsError("a blend needs at least two models", hint="name another run folder")
+    if output.exists() and not overwrite:
+        raise SettingsError(f"{output} exists", hint="choose another --output, or pass --overwrite")
     check_output(output, overwrite=overwrite)
     with show_progress() as listener:
         blended = blend(
