@@ -36,7 +36,7 @@ sanitize: sanitize-address sanitize-undefined sanitize-thread
 
 KERNELS := $(wildcard src/triptych/kernels/*.[chi]*)
 WATCHED := PYTHONPATH=tests/sanitizers/site UBSAN_OPTIONS=print_stacktrace=1 ASAN_OPTIONS=detect_leaks=0 PYTHONMALLOC=malloc
-WATCHED_TESTS := tests/kernels/test_kernels.py tests/reliability/test_kernel_arguments.py -k "not request_for_memory"
+WATCHED_TESTS := tests/kernels/test_kernels.py tests/kernels/test_threads.py tests/reliability/test_kernel_arguments.py -k "not request_for_memory"
 PRELOADED = $$(gcc -print-file-name=libasan.so) $$(gcc -print-file-name=libstdc++.so)
 
 build/sanitize/%/.built: CMakeLists.txt $(KERNELS) | $(VENV)/.installed-dev

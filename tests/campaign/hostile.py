@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -13,14 +12,17 @@ from typing import Any
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
+from polars.exceptions import PolarsError
 from safetensors.numpy import load_file, save_file
 
 from campaign.places import Place
 from campaign.processes import in_child
 from campaign.verdicts import Try, Verdict, is_named_error, worst
-from triptych.artefacts import MANIFEST, writing_folder
+from reliability.forged import forge
+from triptych.artefacts import MANIFEST
 
 Arrays = dict[str, NDArray[Any]]
+IMPOSSIBLE = 3  # exit code: polars cannot make such a column
 NUMBERS: tuple[Any, ...] = (-1, 0, 1, 2**31 - 1, 2**31, 2**63 - 1, -(2**63), 1e308, -0.5)
 VALUES: tuple[Any, ...] = (None, True, -1, 0, 2**70, 0.5, "", "../../x", "a\x00b", [], {}, [[[]]], {"a": None}, "NaN")
 
@@ -114,8 +116,9 @@ def try_hostile(place: Place, generator: Random) -> Try | None:
         return None
     folder = generator.choice(sorted(roots)).parent
     made = in_child(partial(make_hostile, folder, generator), place.folder)  # polars' threads must not start here
-    if made.code != 0:
-        return None  # polars cannot make such a column
+    if made.code == IMPOSSIBLE:
+        return None
+    assert made.code == 0, made.output
     how = made.output.strip()
     verdicts, details = list[Verdict](), [how]
     for read in place.scenario.reads:
@@ -128,28 +131,28 @@ def try_hostile(place: Place, generator: Random) -> Try | None:
 
 def make_hostile(folder: Path, generator: Random) -> int:
     """Change something in an artefact, write its manifest again, and print what was changed."""
-    manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-    about = manifest["about"]
-    changeable = [file for file in sorted(folder.rglob("*")) if file.suffix in (".safetensors", ".parquet", ".json")]
+    changeable = [file for file in sorted(folder.rglob("*")) if file.suffix in SPOILERS]
     path = generator.choice(changeable)
     if path.name == MANIFEST:
-        about = spoil_json(about, generator)
-        about = about if isinstance(about, dict) else {}
-    elif path.suffix == ".safetensors":
-        spoil_tensors(path, generator)
-    elif path.suffix == ".parquet":
-        spoil_table(path, generator)
+        forge(folder, lambda _: None, lambda about: _spoil_about(about, generator))
     else:
-        changed = spoil_json(json.loads(path.read_text(encoding="utf-8")), generator)
-        path.write_text(json.dumps(changed), encoding="utf-8")
-    honest = folder.with_name(folder.name + ".honest")
-    with writing_folder(honest, manifest["kind"], about) as new:
-        for file in sorted(folder.rglob("*")):
-            if file.is_file() and file.name != MANIFEST:
-                target = new / file.relative_to(folder)
-                target.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy2(file, target)
-    shutil.rmtree(folder)
-    honest.rename(folder)
+        try:
+            forge(folder, lambda _: SPOILERS[path.suffix](path, generator))
+        except PolarsError:
+            return IMPOSSIBLE
     print(f"changed {path.relative_to(folder)}")
     return 0
+
+
+def _spoil_about(about: dict[str, Any], generator: Random) -> None:
+    spoilt = spoil_json(about, generator)
+    about.clear()
+    about.update(spoilt if isinstance(spoilt, dict) else {})
+
+
+def _spoil_json_file(path: Path, generator: Random) -> None:
+    changed = spoil_json(json.loads(path.read_text(encoding="utf-8")), generator)
+    path.write_text(json.dumps(changed), encoding="utf-8")
+
+
+SPOILERS = {".safetensors": spoil_tensors, ".parquet": spoil_table, ".json": _spoil_json_file}

@@ -1,8 +1,6 @@
-"""The compiled kernels compute what their docstrings say, with the same bytes for any number of threads."""
+"""The compiled kernels compute what their docstrings say."""
 
 from __future__ import annotations
-
-from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -12,6 +10,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn.functional import leaky_relu, normalize
 
+from kernels.drawing import backwards, drawn, random_edges
 from triptych import kernels
 from triptych.errors import SettingsError
 from triptych.kernels import Adjacency
@@ -20,47 +19,10 @@ pytestmark = pytest.mark.skipif(not kernels.available(), reason="built without a
 WIDTHS = (1, 7, 16, 33, 64, 100, 128, 203)
 
 
-def random_edges(seed: int, n_rows: int = 40, n_nodes: int = 30, density: float = 0.2) -> tuple[Adjacency, Tensor]:
-    """Random edges and their matrix of zeros and ones [n_rows, n_nodes]. One row and one node have no edges."""
-    generator = np.random.default_rng(seed)
-    matrix = generator.random((n_rows, n_nodes)) < density
-    matrix[n_rows // 2] = False
-    matrix[:, n_nodes // 2] = False
-    rows, neighbours = np.nonzero(matrix)
-    starts = np.searchsorted(rows, np.arange(n_rows + 1)).astype(np.int32)
-    edges = Adjacency(torch.from_numpy(starts), torch.from_numpy(neighbours.astype(np.int32)))
-    return edges, torch.from_numpy(matrix.astype(np.float32))
-
-
-def backwards(edges: Adjacency, matrix: Tensor) -> Adjacency:
-    """The same edges from the nodes' side, with positions in the order of the rows' side."""
-    rows, nodes = matrix.numpy().nonzero()
-    order = np.lexsort((rows, nodes))
-    begins = np.searchsorted(nodes[order], np.arange(matrix.shape[1] + 1)).astype(np.int32)
-    parts = (begins, rows[order].astype(np.int32), order.astype(np.int32))
-    starts, neighbours, positions = (torch.from_numpy(part) for part in parts)
-    return Adjacency(starts, neighbours, positions)
-
-
-def drawn(seed: int, *shape: int) -> Tensor:
-    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
-
-
 def weighted(matrix: Tensor, weights: Tensor) -> Tensor:
     dense = torch.zeros_like(matrix)
     dense[tuple(matrix.numpy().nonzero())] = weights
     return dense
-
-
-@pytest.fixture(params=["v4_bf16", "v4", "v3", "baseline"])
-def instructions(request: pytest.FixtureRequest) -> Iterator[str]:
-    before = kernels.instructions()
-    try:
-        kernels.use_instructions(request.param)
-    except ValueError:
-        pytest.skip("this processor does not have these instructions")
-    yield request.param
-    kernels.use_instructions(before)
 
 
 @pytest.mark.parametrize("width", WIDTHS)
@@ -165,49 +127,6 @@ def test_softmax_and_unit_rows_have_the_values_and_gradients_of_torch(instructio
     (expected,) = torch.autograd.grad((unit * d).sum(), x)
     kept = torch.arange(9) != 3
     assert torch.allclose(kernels.unit_rows_back(x, d)[kept], expected[kept], atol=1e-5)
-
-
-def every_kernel(edges: Adjacency, back: Adjacency, x: Tensor, y: Tensor) -> dict[str, Tensor]:
-    """Results of every kernel, for x [n_rows, d] and y [n_nodes, d]. back: the same edges from the nodes' side."""
-    p, scores, alphas = kernels.route(edges, x, y, 2)
-    d_preference, d_y = kernels.route_back(edges, x, y, 2, alphas, p, scores, residual=0.5)
-    alpha = kernels.softmax(edges, scores)
-    stacked, confidence, sources = torch.stack([scores, -scores, alpha]), y[:, :3].contiguous(), edges.neighbours
-    weights, winners = kernels.max_over_modalities(stacked, confidence, sources)
-    d_alpha, d_confidence = kernels.max_over_modalities_back(back, stacked, confidence, sources, winners, scores)
-    best_items, best_scores = kernels.top_k(x, y, 5, None)
-    return {
-        "product": kernels.product(edges, alpha, y),
-        "product from the other side": kernels.product(back, alpha, x, base=y, slope=0.1),
-        "product in bfloat16": kernels.product(edges, None, y.bfloat16()),
-        "routing": torch.cat([p.flatten(), scores, alphas]),
-        "its gradient": torch.cat([d_preference, d_y]),
-        "softmax": alpha,
-        "softmax from the other side": kernels.softmax(back, scores),
-        "its gradient from the other side": kernels.softmax_back(back, alpha, scores),
-        "unit rows": kernels.unit_rows(x),
-        "gradient of unit rows": kernels.unit_rows_back(x, p),
-        "float16 to bfloat16": kernels.bfloat16(x.half()),
-        "dots": kernels.dots(edges, x, y),
-        "dots from the other side": kernels.dots(back, y, x),
-        "max over modalities": torch.stack([weights, winners.float()]),
-        "gradient of max over modalities": torch.cat([d_alpha.flatten(), d_confidence.flatten()]),
-        "top k": torch.from_numpy(np.stack([best_items, best_scores])),
-    }
-
-
-def test_any_number_of_threads_gives_the_same_bytes(instructions: str) -> None:
-    edges, matrix = random_edges(26, n_rows=3000, n_nodes=500, density=0.02)
-    back, x, y, before = backwards(edges, matrix), drawn(27, 3000, 64), drawn(28, 500, 64), torch.get_num_threads()
-    try:
-        results = []
-        for threads in (1, 2, 5):
-            torch.set_num_threads(threads)
-            results.append(every_kernel(edges, back, x, y))
-    finally:
-        torch.set_num_threads(before)
-    for name, one in results[0].items():
-        assert all(torch.equal(one, other[name]) for other in results[1:]), name
 
 
 @settings(deadline=None, max_examples=60)

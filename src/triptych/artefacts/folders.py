@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 from triptych.artefacts.files import make_folder, writing_errors
 from triptych.artefacts.hashing import Expected, first_damaged
+from triptych.artefacts.json_files import LIMIT
 from triptych.artefacts.manifest import MANIFEST, VERSION, Manifest, parse_manifest, write_manifest
 from triptych.artefacts.replacing import (
     output_lock,
@@ -33,7 +34,6 @@ from triptych.outputs import check_folder
 from triptych.progress import Listener, ignore_progress
 
 ATTEMPTS = 20  # to read a folder that is replaced again and again
-MANIFEST_LIMIT = 1 << 28  # bytes
 T = TypeVar("T")
 
 
@@ -169,7 +169,7 @@ def _read_manifest(path: Path, kind: str) -> Manifest:
     try:
         if not stat.S_ISREG(file.lstat().st_mode):
             raise _damaged(file, "is not a regular file", kind)
-        if file.stat().st_size > MANIFEST_LIMIT:
+        if file.stat().st_size > LIMIT:
             raise _damaged(file, "is too large for a manifest", kind)
         manifest = parse_manifest(file.read_bytes())
     except FileNotFoundError:

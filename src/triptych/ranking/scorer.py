@@ -64,6 +64,10 @@ class Factors:
         return unit @ unit[item]
 
 
+SPARSE = {"": "weights", "spread_": "spread", "direct_": "direct"}  # prefix of stored arrays -> matrix of ItemWeights
+SPARSE_PARTS = ("data", "indices", "indptr")  # the arrays of a sparse matrix, in the order of csr_array
+
+
 @dataclass(frozen=True)
 class ItemWeights:
     """s(u, i) = Σ over j ∈ N(u) of weights[j, i]: each item of the user's history adds its weight.
@@ -106,12 +110,11 @@ class ItemWeights:
         """Return the matrices as named arrays, to be stored; `ItemWeights.from_arrays` reads them."""
         if isinstance(self.weights, np.ndarray):
             return {"weights": self.weights}
-        matrices = {"": self.weights, "spread_": self.spread, "direct_": self.direct}
         return {
-            f"{prefix}{name}": getattr(matrix, name)
-            for prefix, matrix in matrices.items()
-            if matrix is not None
-            for name in ("indptr", "indices", "data")
+            f"{prefix}{part}": getattr(matrix, part)
+            for prefix, name in SPARSE.items()
+            if (matrix := getattr(self, name)) is not None
+            for part in SPARSE_PARTS
         }
 
     @classmethod
@@ -121,11 +124,11 @@ class ItemWeights:
             return cls(history, arrays["weights"])
 
         def matrix(prefix: str) -> sparse.csr_array:
-            parts = tuple(np.array(arrays[f"{prefix}{name}"]) for name in ("data", "indices", "indptr"))
+            parts = tuple(np.array(arrays[f"{prefix}{part}"]) for part in SPARSE_PARTS)
             return sparse.csr_array(parts, shape=(history.n_items, history.n_items))
 
-        others = [matrix(prefix) if f"{prefix}data" in arrays else None for prefix in ("spread_", "direct_")]
-        return cls(history, matrix(""), *others)
+        matrices = {name: matrix(prefix) for prefix, name in SPARSE.items() if not prefix or f"{prefix}data" in arrays}
+        return cls(history, **matrices)
 
     def _scores_of(self, histories: sparse.csr_array) -> NDArray[np.float32]:
         """float32 [n, n_items]: the scores for histories, 0/1 [n, n_items]."""

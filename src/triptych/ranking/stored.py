@@ -15,7 +15,7 @@ from torch import Tensor
 from triptych.artefacts import OpenFolder, map_tensors, write_tensors
 from triptych.data.interactions import Interactions
 from triptych.data.stored import INDEX_TYPES, checked_file, in_range, is_finite, require
-from triptych.ranking.scorer import Blend, Factors, ItemWeights
+from triptych.ranking.scorer import SPARSE, SPARSE_PARTS, Blend, Factors, ItemWeights
 
 FACTORS, WEIGHTS = "factors.safetensors", "weights.safetensors"  # one or the other, by the kind of scorer
 BLEND = "blend.safetensors"  # the weights of a blend; its scorers are in numbered files
@@ -93,9 +93,9 @@ def _check_weights(arrays: Mapping[str, NDArray[Any]], n_items: int) -> None:
         require(weights.shape == (n_items, n_items), f"weights {weights.shape} for {n_items} items")
         require(_is_finite_in_chunks(weights), "a weight is not finite")
         return
-    for prefix in ("", "spread_", "direct_"):
-        if prefix == "" or f"{prefix}data" in arrays:
-            data, indices, indptr = (arrays[f"{prefix}{each}"] for each in ("data", "indices", "indptr"))
+    for prefix in SPARSE:
+        if not prefix or f"{prefix}data" in arrays:
+            data, indices, indptr = (arrays[f"{prefix}{part}"] for part in SPARSE_PARTS)
             require(data.dtype in FLOATS, f"weights are {data.dtype}, not float32 or float64")
             check_sparse(data, indices, indptr, (n_items, n_items))
 

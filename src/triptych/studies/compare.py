@@ -24,7 +24,7 @@ from triptych.studies.processes import error_text, run_each, train_arguments
 from triptych.studies.propose import default_point
 from triptych.studies.rows import Cost, Row, RunResult, rank_rows
 from triptych.studies.tune import BEST, tune
-from triptych.training.metrics_file import METRICS_CHECKSUM, read_metrics
+from triptych.training.metrics_file import read_cost, read_metrics
 from triptych.training.run_context import RunFiles
 from triptych.training.settings import TrainingSettings
 
@@ -230,9 +230,8 @@ def _result(experiment: Experiment, task: Task, listener: Listener) -> RunResult
 
 def _cost(run: Path, recommender: Recommender) -> Cost:
     files, best_epoch = RunFiles(run), recommender.about.get("best_epoch")
-    cost = read_json(files.cost)
+    cost = read_cost(files)
     epochs = read_metrics(files) if best_epoch is not None else []
-    cost.pop(METRICS_CHECKSUM, None)
     with checked_content(files.cost):
         to_best = cost["seconds"]
     if best_epoch is not None:

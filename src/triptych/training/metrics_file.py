@@ -72,6 +72,11 @@ def read_lines(path: Path, n: int | None = None) -> list[dict[str, Any]]:
     return lines
 
 
+def read_cost(files: RunFiles) -> dict[str, Any]:
+    """Return what a finished run cost, as `fit` wrote it. Raises ArtefactError if it is missing or damaged."""
+    return {name: value for name, value in read_json(files.cost).items() if name != METRICS_CHECKSUM}
+
+
 def read_metrics(files: RunFiles) -> list[dict[str, Any]]:
     """Return the lines of a finished run. Raises ArtefactError if they are not those that it ended with."""
     expected = read_json(files.cost).get(METRICS_CHECKSUM)  # runs of earlier versions have none
