@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import warnings
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -41,8 +42,18 @@ class TrainingError(TriptychError):
     """Training cannot continue: the loss is not finite, or the run folder has other settings."""
 
 
+class InputWarning(UserWarning):
+    """Something about given data that is no error, but that its owner should know: it was read, and this is how."""
+
+
 class ForkError(TriptychError):
     """Something cannot be done in a forked process, because the threads that it needs did not survive the fork."""
+
+
+def warn_of(notes: Iterable[str]) -> None:
+    """Warn the caller's caller of each note about its data: an InputWarning. The command line prints `warning: …`."""
+    for note in notes:
+        warnings.warn(note, InputWarning, stacklevel=3)
 
 
 def location(path: Path | str, *, row: int | None = None, column: str | None = None) -> str:

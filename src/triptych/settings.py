@@ -40,6 +40,15 @@ class Setting:
     meaning: str
     choices: tuple[str, ...] = ()
     required: bool = False
+    shown_as: ShownAs | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class ShownAs:
+    """How a command shows a setting as an option: the panel of its help page, and the name of its value."""
+
+    panel: str
+    value: str
 
 
 @dataclasses.dataclass(frozen=True)
@@ -171,7 +180,8 @@ def describe(kind: type[Any]) -> list[Setting]:
         default = field.default if field.default is not dataclasses.MISSING else None
         required = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
         choices = tuple(map(str, get_args(base))) if get_origin(base) is Literal else ()
-        rows.append(Setting(field.name, _kind(base, notes), default, meaning, choices, required))
+        shown_as = next((note for note in notes if isinstance(note, ShownAs)), None)
+        rows.append(Setting(field.name, _kind(base, notes), default, meaning, choices, required, shown_as))
     return rows
 
 

@@ -56,6 +56,8 @@ PANELS: dict[str, dict[str, Callable[..., None]]] = {
     },
 }
 
+COMMAND_CLASSES: dict[str, type[Command]] = {"prepare": prepare.PrepareCommand, "train": train.TrainCommand}
+
 app = typer.Typer(
     name="triptych",
     cls=Group,
@@ -103,8 +105,7 @@ def root(
 def _add_commands() -> None:
     for panel, commands in PANELS.items():
         for name, command in commands.items():
-            cls = train.TrainCommand if name == "train" else Command
-            app.command(name, cls=cls, rich_help_panel=panel)(command)
+            app.command(name, cls=COMMAND_CLASSES.get(name, Command), rich_help_panel=panel)(command)
 
 
 _add_commands()

@@ -8,17 +8,29 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from triptych.cli.options import COLUMNS, FILES, ItemIdColumn, Json, Overwrite, Quiet
+from triptych.cli.options import FILES, Json, Overwrite, Quiet
 from triptych.cli.printing import count_text, lacking_text, print_json, print_result, show_progress
+from triptych.cli.settings_options import SettingsCommand, settings_values
 from triptych.errors import SettingsError
 
 if TYPE_CHECKING:
     from triptych.data.dataset import Dataset
 
-METADATA, FEATURES, CLEANING, SPLIT = "Metadata columns", "Features", "Cleaning", "Split"
+FEATURES = "Features"  # a panel of the help page, as in preparing/settings.py
+
+
+class PrepareCommand(SettingsCommand):
+    """`triptych prepare`, with the settings of `PrepareSettings` as options."""
+
+    @staticmethod
+    def settings() -> type[Any]:
+        from triptych.preparing import PrepareSettings
+
+        return PrepareSettings
 
 
 def command(
+    ctx: typer.Context,
     source: Annotated[
         Path,
         typer.Argument(
@@ -33,56 +45,6 @@ def command(
     items: Annotated[
         Path | None,
         typer.Option(metavar="FILE", rich_help_panel=FILES, help="Item table: one row per item, with its id."),
-    ] = None,
-    layout: Annotated[
-        str,
-        typer.Option(
-            "--format", metavar="FORMAT", rich_help_panel=FILES, help="auto, movielens, mmrec, recbole or table."
-        ),
-    ] = "auto",
-    user_column: Annotated[
-        str, typer.Option(metavar="COLUMN", rich_help_panel=COLUMNS, help="User ids in the log [default: guessed].")
-    ] = "",
-    item_column: Annotated[
-        str, typer.Option(metavar="COLUMN", rich_help_panel=COLUMNS, help="Item ids in the log [default: guessed].")
-    ] = "",
-    rating_column: Annotated[
-        str,
-        typer.Option(
-            metavar="COLUMN", rich_help_panel=COLUMNS, help="Ratings in the log, '-' for none [default: guessed]."
-        ),
-    ] = "",
-    time_column: Annotated[
-        str,
-        typer.Option(
-            metavar="COLUMN",
-            rich_help_panel=COLUMNS,
-            help="Times in the log, in seconds or ISO dates [default: guessed].",
-        ),
-    ] = "",
-    split_column: Annotated[
-        str,
-        typer.Option(
-            metavar="COLUMN",
-            rich_help_panel=COLUMNS,
-            help="Split in the log: train, validation, test, or 0, 1, 2 [default: guessed].",
-        ),
-    ] = "",
-    item_id_column: ItemIdColumn = "",
-    categorical: Annotated[
-        list[str] | None,
-        typer.Option(metavar="COLUMN", rich_help_panel=METADATA, help="One value per item. Repeatable."),
-    ] = None,
-    multi: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="COLUMN=SEP",
-            rich_help_panel=METADATA,
-            help="Several values per item, separated by SEP. Repeatable.",
-        ),
-    ] = None,
-    numeric: Annotated[
-        list[str] | None, typer.Option(metavar="COLUMN", rich_help_panel=METADATA, help="Numbers. Repeatable.")
     ] = None,
     features: Annotated[
         list[str] | None,
@@ -104,67 +66,6 @@ def command(
             "the neighbours and their cosines. Repeatable.",
         ),
     ] = None,
-    zero_rows: Annotated[
-        str,
-        typer.Option(
-            metavar="CHOICE",
-            rich_help_panel=FEATURES,
-            help="Feature rows of zeros: missing (the item lacks the modality) or keep.",
-        ),
-    ] = "missing",
-    drop_modality: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="MODALITY=SHARE",
-            rich_help_panel=FEATURES,
-            help="Remove a modality from a random share of the items, to study missing modalities. A larger share "
-            "includes the items of a smaller one. Several modalities are removed from the same items. Repeatable.",
-        ),
-    ] = None,
-    store: Annotated[
-        str,
-        typer.Option(metavar="DTYPE", rich_help_panel=FEATURES, help="Stored precision: same, float16 or float32."),
-    ] = "same",
-    min_rating: Annotated[
-        float | None,
-        typer.Option(metavar="RATING", rich_help_panel=CLEANING, help="Drop interactions with a lower rating."),
-    ] = None,
-    nulls: Annotated[
-        str, typer.Option(metavar="CHOICE", rich_help_panel=CLEANING, help="Rows without an id: error or drop.")
-    ] = "error",
-    unknown_items: Annotated[
-        str,
-        typer.Option(
-            metavar="CHOICE",
-            rich_help_panel=CLEANING,
-            help="Items that are not in the item table: error, drop, or keep (without content).",
-        ),
-    ] = "error",
-    k_core: Annotated[
-        int,
-        typer.Option(
-            metavar="K", rich_help_panel=CLEANING, help="Keep only users and items with at least K interactions."
-        ),
-    ] = 0,
-    split: Annotated[
-        str,
-        typer.Option(
-            metavar="METHOD",
-            rich_help_panel=SPLIT,
-            help="auto, ratio, leave-one-out, time, cold-items or given. auto: given if there is a split column, "
-            "otherwise ratio.",
-        ),
-    ] = "auto",
-    train: Annotated[
-        float,
-        typer.Option(metavar="SHARE", rich_help_panel=SPLIT, help="Training share, for ratio, time and cold-items."),
-    ] = 0.8,
-    validation: Annotated[
-        float, typer.Option(metavar="SHARE", rich_help_panel=SPLIT, help="Validation share. The rest is for test.")
-    ] = 0.1,
-    seed: Annotated[
-        int, typer.Option(metavar="SEED", rich_help_panel=SPLIT, help="Seed of random splits and --drop-modality.")
-    ] = 0,
     overwrite: Overwrite = False,
     json: Json = False,
     quiet: Quiet = False,
@@ -181,30 +82,7 @@ def command(
     from triptych.preparing import PrepareSettings, prepare
     from triptych.settings import parse
 
-    values: dict[str, Any] = {
-        "format": layout,
-        "user_column": user_column,
-        "item_column": item_column,
-        "rating_column": rating_column,
-        "time_column": time_column,
-        "split_column": split_column,
-        "item_id_column": item_id_column,
-        "min_rating": min_rating,
-        "nulls": nulls,
-        "unknown_items": unknown_items,
-        "zero_rows": zero_rows,
-        "k_core": k_core,
-        "split": split,
-        "train": train,
-        "validation": validation,
-        "seed": seed,
-        "store": store,
-        "categorical": tuple(categorical or ()),
-        "multi": tuple(multi or ()),
-        "numeric": tuple(numeric or ()),
-        "drop_modality": tuple(drop_modality or ()),
-    }
-    settings = parse(PrepareSettings, values, of="prepare")
+    settings = parse(PrepareSettings, settings_values(ctx), of="prepare")
     feature_sources = [parse_feature_source(each) for each in features or ()]
     neighbour_sources = [_parse_neighbour_source(each) for each in neighbours or ()]
     with show_progress() as listener:
@@ -268,6 +146,7 @@ def _summary(dataset: Dataset, output: Path) -> dict[str, Any]:
         "splits": {name: int(np.count_nonzero(codes == code)) for code, name in enumerate(SPLITS)},
         "split": dataset.about["split"],
         "cleaning": dataset.about["cleaning"],
+        "notes": dataset.about["notes"],
         "modalities": {
             name: {"width": each.width, "dtype": str(each.table.dtype), "missing": each.n_missing}
             for name, each in dataset.features.items()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Literal
+from typing import Any, Literal
 
 import polars as pl
 
@@ -34,7 +34,10 @@ def assemble(
     settings: PrepareSettings,
     neighbours: Sequence[NeighbourSource] = (),
 ) -> tuple[Dataset, list[FeatureStream], dict[str, Neighbours]]:
-    """Return the data set without features, its features as streams, and the given neighbours by modality."""
+    """Return the data set without features, its features as streams, and the given neighbours by modality.
+
+    `about["notes"]` of the data set has what the owner of the data should know about how they were read.
+    """
     catalogue, row_ids = _catalogue(source, table, files, settings)
     frame, cleaning = clean(
         source.log,
@@ -51,7 +54,9 @@ def assemble(
     columns = MetadataColumns(settings.categorical, parse_separators(settings.multi), settings.numeric)
     if columns:
         streams.append(FeatureStream.from_features(_metadata(table, row_ids, items, columns, streams)))
-    dataset = _split(frame, users, items, item_table, asdict(cleaning), settings)
+    notes = [*source.log.notes, *(table.notes if table else ()), *(note for file in files for note in file.notes)]
+    about = {"cleaning": asdict(cleaning), "notes": list(dict.fromkeys(notes))}
+    dataset = _split(frame, users, items, item_table, about, settings)
     aligned = _align_neighbours(neighbours, streams, row_ids, items)
     if settings.drop_modality:
         dataset, streams, aligned = drop_modality(dataset, streams, aligned, settings.drop_modality, settings.seed)
@@ -118,7 +123,7 @@ def _split(
     users: Vocabulary,
     items: Vocabulary,
     item_table: pl.DataFrame | None,
-    cleaning: dict[str, int],
+    about: dict[str, Any],
     settings: PrepareSettings,
 ) -> Dataset:
     """Return the data set without features, with its split."""
@@ -134,7 +139,7 @@ def _split(
         item_table=item_table,
         times=rows["time"].to_numpy() if "time" in rows.columns else None,
         split_codes=rows["split"].to_numpy() if "split" in rows.columns else None,
-        about={"cleaning": cleaning},
+        about=about,
     )
     how = None if settings.split == "auto" else settings.split
     return assign_split(dataset, how, ratios=settings.shares, seed=settings.seed)

@@ -19,7 +19,7 @@ from triptych.data.formats.log import log_from_table
 from triptych.data.formats.neighbours import NeighbourSource
 from triptych.data.formats.registry import read_source
 from triptych.data.formats.tables import read_table
-from triptych.errors import SettingsError
+from triptych.errors import SettingsError, warn_of
 from triptych.preparing.assemble import assemble
 from triptych.preparing.drop_modality import check_shares
 from triptych.preparing.frames import features_from_memory, table_from_frame
@@ -42,7 +42,8 @@ def prepare(
 
     neighbours: nearest items in a modality, computed by another program; models use them instead of their own search.
     Feature tables are streamed from file to file, so they need not fit in memory. Returns the data set, opened from
-    `output`. Raises InputError (with file, row and hint), SettingsError, ArtefactError.
+    `output`. What the owner of the data should know about how they were read is an InputWarning each, and a line of
+    `about["notes"]`. Raises InputError (with file, row and hint), SettingsError, ArtefactError.
     """
     forks.require_polars("preparing data")
     settings = settings or PrepareSettings()
@@ -60,6 +61,7 @@ def prepare(
     dataset, streams, aligned = assemble(contents, table, files, settings, neighbours)
     about = {**dataset.about, "sources": [Path(source).name, *([Path(items).name] if items else [])]}
     save_dataset(replace(dataset, about=about), aligned, streams, Path(output), overwrite=overwrite, listener=listener)
+    warn_of(about["notes"])
     return open_dataset(Path(output))
 
 
@@ -75,7 +77,7 @@ def dataset_from_frames(
     items: the item table. features: modality -> matrix [n_items, width] in the order of the item table, (item ids,
     matrix), or a frame. Rows of a frame belong to the items of its index (pandas) or of its first column that is not of
     floats; without them, or with the index that pandas makes itself, they are in the order of the item table. Items
-    without a row lack the modality. Raises InputError, SettingsError.
+    without a row lack the modality. Warns as `prepare` does. Raises InputError, SettingsError.
     """
     forks.require_polars("preparing data")
     settings = settings or PrepareSettings()
@@ -83,4 +85,5 @@ def dataset_from_frames(
     table = table_from_frame(items, "items") if items is not None else None
     files = [features_from_memory(modality, values) for modality, values in (features or {}).items()]
     dataset, streams, _ = assemble(Source(log), table, files, settings)
+    warn_of(dataset.about["notes"])
     return replace(dataset, features={stream.modality: stream.collect() for stream in streams})

@@ -14,45 +14,88 @@ from triptych.data.formats.log import Columns
 from triptych.data.formats.registry import FORMAT_CHOICES
 from triptych.data.split import exact_share
 from triptych.errors import SettingsError
-from triptych.settings import checked
+from triptych.settings import ShownAs, checked
+
+FILES, COLUMNS, METADATA, FEATURES, CLEANING, SPLIT = (  # the panels of the help page of `triptych prepare`
+    "Files",
+    "Columns",
+    "Metadata columns",
+    "Features",
+    "Cleaning",
+    "Split",
+)
+_COLUMN = ShownAs(COLUMNS, "COLUMN")
 
 
 @dataclass(frozen=True)
 @checked
 class PrepareSettings:
-    """Settings of `prepare`. Column names: "" guesses by the usual names, "-" means that there is no such column."""
+    """Settings of `prepare`; each is an option of the command line too, with the same meaning.
 
-    format: Annotated[str, Doc(FORMAT_CHOICES)] = "auto"
-    user_column: Annotated[str, Doc("column of user ids")] = ""
-    item_column: Annotated[str, Doc("column of item ids in the log")] = ""
-    rating_column: Annotated[str, Doc("column of ratings")] = ""
-    time_column: Annotated[str, Doc("column of times: seconds or ISO dates")] = ""
-    split_column: Annotated[str, Doc("column of the split: train, validation or test (or 0, 1, 2)")] = ""
-    item_id_column: Annotated[str, Doc("column of item ids in the item table")] = ""
-    min_rating: Annotated[float | None, Doc("drop interactions rated below this")] = None
-    nulls: Annotated[Nulls, Doc("rows without a user or item id: error or drop")] = "error"
-    unknown_items: Annotated[UnknownItems, Doc("items that the item table lacks: error, drop or keep")] = "error"
-    zero_rows: Annotated[ZeroRows, Doc("feature rows of zeros: missing (the item lacks the modality) or keep")] = (
-        "missing"
+    Column names: "" guesses by the usual names, "-" means that there is no such column.
+    """
+
+    format: Annotated[str, Doc(f"Format of LOG: {FORMAT_CHOICES}."), ShownAs(FILES, "FORMAT")] = "auto"
+    user_column: Annotated[str, Doc("User ids in the log [default: guessed]."), _COLUMN] = ""
+    item_column: Annotated[str, Doc("Item ids in the log [default: guessed]."), _COLUMN] = ""
+    rating_column: Annotated[str, Doc("Ratings in the log, '-' for none [default: guessed]."), _COLUMN] = ""
+    time_column: Annotated[str, Doc("Times in the log, in seconds or ISO dates [default: guessed]."), _COLUMN] = ""
+    split_column: Annotated[
+        str, Doc("Split in the log: train, validation, test, or 0, 1, 2 [default: guessed]."), _COLUMN
+    ] = ""
+    item_id_column: Annotated[str, Doc("Ids in the item table [default: guessed]."), _COLUMN] = ""
+    categorical: Annotated[tuple[str, ...], Doc("Item column of one value per item."), ShownAs(METADATA, "COLUMN")] = ()
+    multi: Annotated[
+        tuple[str, ...],
+        Doc("Item column of several values per item, separated by SEP."),
+        ShownAs(METADATA, "COLUMN=SEP"),
+    ] = ()
+    numeric: Annotated[tuple[str, ...], Doc("Item column of numbers."), ShownAs(METADATA, "COLUMN")] = ()
+    zero_rows: Annotated[
+        ZeroRows,
+        Doc("Feature rows of zeros: missing (the item lacks the modality) or keep."),
+        ShownAs(FEATURES, "CHOICE"),
+    ] = "missing"
+    drop_modality: Annotated[
+        tuple[str, ...],
+        Doc(
+            "Remove a modality from a random share of the items, to study missing modalities. A larger share includes "
+            "the items of a smaller one. Several modalities are removed from the same items."
+        ),
+        ShownAs(FEATURES, "MODALITY=SHARE"),
+    ] = ()
+    store: Annotated[
+        Literal["same", "float16", "float32"],
+        Doc("Stored precision: same (float64 becomes float32), float16 or float32."),
+        ShownAs(FEATURES, "DTYPE"),
+    ] = "same"
+    min_rating: Annotated[float | None, Doc("Drop interactions with a lower rating."), ShownAs(CLEANING, "RATING")] = (
+        None
     )
-    k_core: Annotated[int, Interval(ge=0), Doc("keep users and items with at least this many interactions")] = 0
+    nulls: Annotated[Nulls, Doc("Rows without an id: error or drop."), ShownAs(CLEANING, "CHOICE")] = "error"
+    unknown_items: Annotated[
+        UnknownItems,
+        Doc("Items that are not in the item table: error, drop, or keep (without content)."),
+        ShownAs(CLEANING, "CHOICE"),
+    ] = "error"
+    k_core: Annotated[
+        int, Interval(ge=0), Doc("Keep only users and items with at least K interactions."), ShownAs(CLEANING, "K")
+    ] = 0
     split: Annotated[
         Literal["auto", "ratio", "leave-one-out", "time", "cold-items", "given"],
-        Doc("how to split; auto: as given if there is a split column, else by ratio"),
+        Doc(
+            "auto, ratio, leave-one-out, time, cold-items or given. auto: given if there is a split column, otherwise "
+            "ratio."
+        ),
+        ShownAs(SPLIT, "METHOD"),
     ] = "auto"
-    train: Annotated[float, Interval(gt=0, le=1), Doc("share of train, for ratio, time and cold-items")] = 0.8
-    validation: Annotated[float, Interval(ge=0, lt=1), Doc("share of validation; the rest is test")] = 0.1
-    seed: Annotated[int, Interval(ge=0), Doc("seed of random splits")] = 0
-    store: Annotated[
-        Literal["same", "float16", "float32"], Doc("precision of stored features; same: as given, float64 as float32")
-    ] = "same"
-    categorical: Annotated[tuple[str, ...], Doc("item columns of one value each")] = ()
-    multi: Annotated[tuple[str, ...], Doc("item columns of several values, as genres=| with the separator")] = ()
-    numeric: Annotated[tuple[str, ...], Doc("item columns of numbers")] = ()
-
-    drop_modality: Annotated[
-        tuple[str, ...], Doc("modality=share: drop a modality for a share of the items, to study missing modalities")
-    ] = ()
+    train: Annotated[
+        float, Interval(gt=0, le=1), Doc("Training share, for ratio, time and cold-items."), ShownAs(SPLIT, "SHARE")
+    ] = 0.8
+    validation: Annotated[
+        float, Interval(ge=0, lt=1), Doc("Validation share. The rest is for test."), ShownAs(SPLIT, "SHARE")
+    ] = 0.1
+    seed: Annotated[int, Interval(ge=0), Doc("Seed of random splits and --drop-modality."), ShownAs(SPLIT, "SEED")] = 0
 
     def __post_init__(self) -> None:
         if self.shares[2] < 0:

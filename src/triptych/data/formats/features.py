@@ -39,7 +39,7 @@ class FeatureFile:
     values: [n_rows, width], memory-mapped if the file type allows it. ids: String [n_rows], the item of each row, or
     None. first_row: the number of the first row in error messages: 0 for matrices, 1 for tables. first_id: the same for
     the file of ids. present: bool [n_rows], false for rows without features, or None. provenance, encoder: as in
-    `Features`.
+    `Features`. notes: what the owner of the file should know about how it was read; see `InputWarning`.
     """
 
     source: FeatureSource
@@ -50,6 +50,7 @@ class FeatureFile:
     present: NDArray[np.bool_] | None = None
     provenance: Mapping[str, Any] = field(default_factory=dict)
     encoder: Mapping[str, Any] | None = None
+    notes: tuple[str, ...] = ()
 
     def location(self, row: int, column: int | None = None) -> str:
         """Return the location of a row of the matrix, or of one value, for an error."""

@@ -48,10 +48,12 @@ class Log:
 
     frame: user_id and item_id (String, null if the field is empty), row (the row number in the file); and if the file
     has them: rating (float64), time (float64; dates become seconds since 1970), split (int8, an index into SPLITS).
+    notes: what the owner of the file should know about how it was read; see `InputWarning`.
     """
 
     frame: pl.DataFrame
     path: Path
+    notes: tuple[str, ...] = ()
 
     def has(self, column: str) -> bool:
         """Return whether the log has a column, such as rating, time or split."""
@@ -80,7 +82,7 @@ def log_from_table(table: Table, columns: Columns) -> Log:
         frame = frame.with_columns(_times(table, time).alias("time"))
     if split is not None:
         frame = frame.with_columns(_split_codes(table, split).alias("split"))
-    return Log(frame, table.path)
+    return Log(frame, table.path, table.notes)
 
 
 def _column(table: Table, kind: str, name: str) -> str | None:

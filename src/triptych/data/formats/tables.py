@@ -25,11 +25,13 @@ class Table:
     """The rows of one file. All CSV columns are text; Parquet columns keep their types.
 
     first_row: the number of the frame's first row in the file; 2 if a header comes before it.
+    notes: what the owner of the file should know about how it was read; see `InputWarning`.
     """
 
     frame: pl.DataFrame
     path: Path
     first_row: int = 1
+    notes: tuple[str, ...] = ()
 
     def row(self, position: int) -> int:
         """Return the row number in the file for a position in the frame."""
