@@ -5,16 +5,17 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any
 
 import polars as pl
 import pytest
-from typer.models import OptionInfo
+from typer.testing import CliRunner
 
-from triptych.cli import prepare as prepare_command
+from triptych.cli.app import app
 from triptych.data.formats import registry
 from triptych.data.formats.format import Format, Source
-from triptych.data.formats.log import Columns, log_from_table
+from triptych.data.formats.log import log_from_table
+from triptych.data.formats.reading import Reading
 from triptych.data.formats.registry import FORMAT_CHOICES, FORMATS
 from triptych.data.formats.tables import Table
 from triptych.errors import InputError
@@ -42,11 +43,10 @@ def test_readers_do_not_import_the_registry() -> None:
 def test_settings_and_help_list_the_registered_formats() -> None:
     assert ", ".join(["auto", *FORMATS][:-1]) + f" or {list(FORMATS)[-1]}" == FORMAT_CHOICES
     (meaning,) = [setting.meaning for setting in describe(PrepareSettings) if setting.name == "format"]
-    assert meaning == FORMAT_CHOICES
-    hints = get_type_hints(prepare_command.command, include_extras=True).values()
-    options = [note for hint in hints for note in getattr(hint, "__metadata__", ()) if isinstance(note, OptionInfo)]
-    (option,) = [option for option in options if "--format" in (option.default, *(option.param_decls or ()))]
-    assert option.help == f"{FORMAT_CHOICES}."  # written by hand there: --help must not import polars
+    assert FORMAT_CHOICES in meaning
+    page = " ".join(CliRunner().invoke(app, ["prepare", "--help"]).output.split())
+    assert FORMAT_CHOICES in page
+    assert all(each.layout in page for each in FORMATS.values())
 
 
 @pytest.mark.parametrize("path", ["log.csv", "log.tsv", "log.txt", "log.parquet", "log.inter", "folder"])
@@ -63,15 +63,15 @@ def test_a_path_that_no_format_recognises_is_refused_with_all_layouts(tmp_path: 
     assert all(each.layout in caught.value.hint for each in FORMATS.values())
 
 
-def read_json_lines(path: Path, columns: Columns) -> Source:
+def read_sessions(path: Path, reading: Reading) -> Source:
     """A reader as a contributor writes it, from `format.py`, `log.py` and `tables.py` alone."""
-    return Source(log_from_table(Table(pl.read_ndjson(path), path), columns))
+    return Source(log_from_table(Table(pl.read_ndjson(path), path), reading))
 
 
 def test_a_new_format_needs_only_its_entry_in_the_registry(monkeypatch: Any, tmp_path: Path) -> None:
-    json_lines = Format("a .jsonl file", lambda path: path.suffix == ".jsonl", read_json_lines)
-    monkeypatch.setitem(FORMATS, "jsonl", json_lines)
-    (tmp_path / "log.jsonl").write_text('{"user": "u", "item": "a"}\n{"user": "u", "item": "b"}\n')
-    for name in ("auto", "jsonl"):
-        dataset = prepare(tmp_path / "log.jsonl", tmp_path / name, PrepareSettings(format=name))
+    sessions = Format("a .sessions file", lambda path: path.suffix == ".sessions", read_sessions)
+    monkeypatch.setitem(FORMATS, "sessions", sessions)
+    (tmp_path / "log.sessions").write_text('{"user": "u", "item": "a"}\n{"user": "u", "item": "b"}\n')
+    for name in ("auto", "sessions"):
+        dataset = prepare(tmp_path / "log.sessions", tmp_path / name, PrepareSettings(format=name))
         assert dataset.items.ids.to_list() == ["a", "b"]

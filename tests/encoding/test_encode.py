@@ -17,7 +17,7 @@ from PIL import Image
 from encoding.encoders import draw, picture_encoder, text_encoder
 from triptych.content.metadata import MetadataColumns, encode_metadata
 from triptych.data.formats.encoded import open_encoded
-from triptych.data.formats.tables import read_table
+from triptych.data.formats.read_table import read_table
 from triptych.encoding import (
     EncodeSettings,
     EncodingInputs,

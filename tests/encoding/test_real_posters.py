@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from triptych.data.formats.encoded import open_encoded
-from triptych.data.formats.tables import read_table
+from triptych.data.formats.read_table import read_table
 from triptych.encoding import encode, image_encoder, table_pictures, table_texts, text_encoder
 
 N = 24

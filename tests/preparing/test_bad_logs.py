@@ -36,12 +36,12 @@ CASES: dict[str, Broken] = {
         files={"log.csv": b"user_id,item_id\nu1,a\nu\xe9,b\n"},
     ),
     "unknown extension": Broken(
-        "no known format", "log.xlsx", "give a .csv, .tsv, .txt or .parquet", files={"log.xlsx": "x"}, source="log.xlsx"
+        "no known format", "log.xlsx", "a .csv, .tsv, .txt, .parquet", files={"log.xlsx": "x"}, source="log.xlsx"
     ),
     "unknown extension with a named format": Broken(
         'cannot read ".xlsx"',
         "log.xlsx",
-        "give .csv, .tsv or .parquet",
+        "give a .csv, .tsv, .txt, .parquet",
         files={"log.xlsx": "x"},
         source="log.xlsx",
         settings={"format": "table"},
@@ -54,7 +54,7 @@ CASES: dict[str, Broken] = {
         source="log.parquet",
     ),
     "folder without a log": Broken(
-        "no known format", "empty", "give a .csv", files={"empty/readme.md": "x"}, source="empty"
+        "no known format", "empty", "a .csv, .tsv", files={"empty/readme.md": "x"}, source="empty"
     ),
     # the log's values
     "null user id": log(HEADER + "u1,a,5,1\n,b,4,2\n", "user id is empty (1", "log.csv, row 3", "--nulls drop"),
@@ -125,9 +125,9 @@ CASES: dict[str, Broken] = {
     ),
     "ids that are lists": Broken(
         "cannot be read as text",
-        'log.parquet, column "item_id"',
+        'log.parquet, column "user_id"',
         "store text",
-        files={"log.parquet": pl.DataFrame({"user_id": [1, 2], "item_id": [[1], [2]]})},
+        files={"log.parquet": pl.DataFrame({"user_id": [[1], [2]], "item_id": [1, 2]})},
         source="log.parquet",
     ),
     "rating of parquet that is not finite": Broken(

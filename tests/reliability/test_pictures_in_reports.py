@@ -16,7 +16,7 @@ from PIL import Image
 import triptych
 from encoding.encoders import picture_encoder
 from triptych.content.pictures import decode_picture, picture_path, read_picture, thumbnail
-from triptych.data.formats.tables import read_table
+from triptych.data.formats.read_table import read_table
 from triptych.encoding import encode, folder_pictures, table_pictures
 from triptych.errors import InputError
 from triptych.explaining.item_display import ItemDisplay

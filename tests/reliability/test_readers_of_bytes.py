@@ -26,7 +26,7 @@ from triptych.cli.recommend import _read_histories, _read_users
 from triptych.content.pictures import decode_picture, read_picture
 from triptych.data.formats.features import FeatureSource, open_features
 from triptych.data.formats.neighbours import NeighbourSource, read_neighbours
-from triptych.data.formats.tables import read_table
+from triptych.data.formats.read_table import read_table
 from triptych.encoding import table_texts
 from triptych.errors import TriptychError
 from triptych.preparing import FeatureSource as Source

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from triptych.data.formats.tables import first_repeated, read_table
+from triptych.data.formats.read_table import read_table
+from triptych.data.formats.separated import first_repeated
 from triptych.errors import InputError
 
 

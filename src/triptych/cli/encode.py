@@ -152,7 +152,7 @@ def command(
             -f text=features/text -o shop/
     """
     from triptych.content.metadata import MetadataColumns, parse_separators
-    from triptych.data.formats.tables import read_table
+    from triptych.data.formats.read_table import read_table
     from triptych.devices import choose_device
     from triptych.encoding.inputs import text_columns
     from triptych.encoding.settings import EncodeSettings

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -28,6 +29,15 @@ class PrepareCommand(SettingsCommand):
 
         return PrepareSettings
 
+    def format_epilog(self, ctx: Any, formatter: Any) -> None:
+        from triptych.data.formats.registry import FORMATS
+
+        formatter.write("\nFormats of LOG, for --format (auto takes the first that fits):\n")
+        for name, each in FORMATS.items():
+            text = f"{name}: {each.layout}"
+            lines = textwrap.fill(text, formatter.width, initial_indent="  ", subsequent_indent="      ")
+            formatter.write(f"{lines}\n")
+
 
 def command(
     ctx: typer.Context,
@@ -35,7 +45,7 @@ def command(
         Path,
         typer.Argument(
             metavar="LOG",
-            help="Interactions: .csv, .tsv, .parquet or .inter, or a folder (MovieLens, or .inter with *_feat.npy).",
+            help="Interactions: a file or folder in one of the formats below.",
         ),
     ],
     output: Annotated[

@@ -180,11 +180,11 @@ def _read_histories(history: list[str] | None, histories: Path | None) -> dict[s
         return None
     new: dict[str, list[str]] = {"new": history} if history else {}
     if histories is not None:
-        from triptych.data.formats.log import Columns, log_from_table
-        from triptych.data.formats.tables import read_table
+        from triptych.data.formats.log import log_from_table
+        from triptych.data.formats.read_table import read_table
 
         try:
-            log = log_from_table(read_table(histories), Columns()).frame
+            log = log_from_table(read_table(histories)).frame
         except InputError as error:
             if "-column" not in (error.hint or ""):
                 raise

@@ -62,11 +62,11 @@ def fit_metadata(table: Table, columns: MetadataColumns) -> Features:
     from sklearn.preprocessing import StandardScaler
 
     parts: list[dict[str, Any]] = [
-        {"kind": "categorical", "column": column, "values": _frequent(table.labels(column))}
+        {"kind": "categorical", "column": column, "values": _frequent(table.text(column))}
         for column in columns.categorical
     ]
     for column, separator in (columns.multi or {}).items():
-        values = _frequent(_split(table.labels(column), separator).explode())
+        values = _frequent(_split(table.text(column), separator).explode())
         parts.append({"kind": "multi", "column": column, "separator": separator, "values": values})
     for column in columns.numeric:
         known = table.numbers(column).drop_nulls().to_numpy()
@@ -108,7 +108,7 @@ def encode_metadata(encoder: Mapping[str, Any], table: Table) -> tuple[NDArray[n
                 block = np.stack([scaled, known], axis=1).astype(np.float32)
             present |= known
         else:
-            text = table.labels(column)
+            text = table.text(column)
             if part["kind"] == "multi":
                 block = _multi_hot(_split(text, part["separator"]), part["values"])
             else:

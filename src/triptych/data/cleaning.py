@@ -102,7 +102,7 @@ def _drop_missing_ids(frame: pl.DataFrame, log: Log, nulls: Nulls) -> pl.DataFra
         if len(empty) and nulls == "error":
             raise InputError(
                 f"the {noun} id is empty ({len(empty)} such rows)",
-                where=location(log.path, row=int(empty["row"][0])),
+                where=log.location(int(empty["row"][0])),
                 hint="fill it in, or pass --nulls drop",
             )
     return frame.drop_nulls(["user_id", "item_id"])
@@ -131,7 +131,7 @@ def _drop_unknown_items(
         raise InputError(
             f'item "{unknown["item_id"][0]}" is not in the item table ({len(unknown)} such rows, '
             f"{unknown['item_id'].n_unique()} such items)",
-            where=location(log.path, row=int(unknown["row"][0])),
+            where=log.location(int(unknown["row"][0])),
             hint="add it there, or pass --unknown-items drop (or keep, as items without content)",
         )
     return frame.filter(is_known)

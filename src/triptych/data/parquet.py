@@ -38,6 +38,17 @@ def read_given_parquet(path: Path) -> pl.DataFrame:
         raise InputError("is not a readable Parquet file", where=location(path), hint=hint) from None
 
 
+def read_given_arrow(path: Path) -> pl.DataFrame:
+    """Read a Feather or Arrow file of the user. Raises InputError if it is damaged or larger than the free memory."""
+    hint = "write it again"
+    if path.stat().st_size > free_bytes():
+        raise InputError("is larger than the memory that is free", where=location(path), hint="split it")
+    try:
+        return pl.read_ipc(polars_source(path))
+    except (PolarsError, OSError, PanicException):
+        raise InputError("is not a readable Feather or Arrow file", where=location(path), hint=hint) from None
+
+
 def read_stored_parquet(path: Path, kind: str) -> pl.DataFrame:
     """Read a Parquet file of a folder that this package wrote. kind: of the folder. Raises ArtefactError."""
     try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import cached_property
 
 import numpy as np
@@ -10,16 +9,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from triptych import forks
+from triptych.data.ids import Ids, id_series
 from triptych.errors import InputError, UnknownIdError, did_you_mean
-from triptych.texts import as_utf8
-
-
-def id_series(ids: pl.Series | Sequence[str]) -> pl.Series:
-    """Return String series [n] of ids. Bytes of an argument that are not UTF-8 become U+FFFD: such an id is unknown."""
-    try:
-        return pl.Series("id", ids, dtype=pl.String)
-    except UnicodeEncodeError:
-        return pl.Series("id", [as_utf8(each) for each in ids], dtype=pl.String)
 
 
 class Vocabulary:
@@ -29,8 +20,8 @@ class Vocabulary:
     messages. Raises InputError if an id is null or appears twice.
     """
 
-    def __init__(self, ids: pl.Series | Sequence[str], *, noun: str = "item") -> None:
-        self.ids = id_series(ids)
+    def __init__(self, ids: Ids, *, noun: str = "item") -> None:
+        self.ids = id_series(ids, noun)
         self.noun = noun
         if self.ids.null_count():
             row = int(self.ids.is_null().arg_true()[0])
@@ -46,20 +37,28 @@ class Vocabulary:
     def _row_of(self) -> dict[str, int]:
         return dict(zip(self.ids.to_list(), range(len(self.ids)), strict=True))
 
-    def find(self, ids: pl.Series | Sequence[str]) -> NDArray[np.int64]:
-        """Return int64 [n]: the row of each id, -1 if it is unknown."""
-        requested = id_series(ids)
+    def find(self, ids: Ids) -> NDArray[np.int64]:
+        """Return int64 [n]: the row of each id, -1 if it is unknown. White space around an id does not count."""
+        requested = id_series(ids, self.noun)
+        rows = self._find(requested)
+        unknown = np.flatnonzero(rows < 0)
+        if len(unknown):
+            names = requested.to_list()
+            rows[unknown] = [self._row_of.get(str(names[position]).strip(), -1) for position in unknown]
+        return rows
+
+    def _find(self, requested: pl.Series) -> NDArray[np.int64]:
         if len(requested) < 1000 or not forks.polars_works():
             return np.array([self._row_of.get(name, -1) for name in requested.to_list()], dtype=np.int64)
         known = pl.DataFrame({"id": self.ids, "row": np.arange(len(self.ids), dtype=np.int64)})
         found = requested.to_frame().join(known, on="id", how="left", maintain_order="left")
         return found["row"].fill_null(-1).to_numpy().astype(np.int64)
 
-    def rows(self, ids: pl.Series | Sequence[str]) -> NDArray[np.int64]:
+    def rows(self, ids: Ids) -> NDArray[np.int64]:
         """Return int64 [n]: the row of each id. Raises UnknownIdError that names the first unknown id."""
         rows = self.find(ids)
         if (rows < 0).any():
-            first = str(id_series(ids)[int(np.argmax(rows < 0))])
+            first = str(id_series(ids, self.noun)[int(np.argmax(rows < 0))])
             count = int((rows < 0).sum())
             more = f" (and {count - 1} more)" if count > 1 else ""
             near = did_you_mean(first, self.ids.head(20_000).to_list()) if len(self.ids) <= 20_000 else ""

@@ -11,7 +11,8 @@ from typing import Any
 
 from triptych.artefacts import sha256_of
 from triptych.content.pictures import picture_path
-from triptych.data.formats.tables import Table, path_not_found, read_item_ids
+from triptych.data.formats.read_table import path_not_found
+from triptych.data.formats.tables import Table, read_item_ids
 from triptych.encoding.encoder import InputKind
 from triptych.errors import InputError, SettingsError, did_you_mean, location
 from triptych.texts import printable
@@ -70,7 +71,7 @@ def table_pictures(table: Table, folder: Path | None, column: str = "", id_colum
     if folder is not None and not folder.is_dir():
         raise path_not_found(folder, "folder")
     if column:
-        names = table.labels(column).to_list()
+        names = table.text(column).to_list()
         base = folder if folder is not None else table.path.parent
         paths: list[Path | None] = []
         refused: dict[int, str] = {}
@@ -171,7 +172,7 @@ def _template_fields(template: str, table: Table) -> list[str]:
 
 
 def _field_texts(table: Table, column: str, separator: str) -> list[str]:
-    texts = [" ".join((value or "").split()) for value in table.labels(column).to_list()]
+    texts = [" ".join((value or "").split()) for value in table.text(column).to_list()]
     if not separator:
         return texts
     return [", ".join(value.strip() for value in text.split(separator) if value.strip()) for text in texts]

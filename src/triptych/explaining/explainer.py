@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from triptych.data.dataset import Dataset
+from triptych.data.ids import Id, Ids
 from triptych.explaining.contributions import Contributions, attribution_method, reconcile
 from triptych.explaining.evidence import evidence_of
 from triptych.explaining.explanation import Explanation, Reason
@@ -42,7 +43,7 @@ class Explainer:
         self._attribute = attribution_method(recommender, dataset)
 
     def explain(
-        self, user: str, items: Sequence[str] | None = None, *, k: int = 3, n_evidence: int = N_EVIDENCE
+        self, user: Id, items: Ids | None = None, *, k: int = 3, n_evidence: int = N_EVIDENCE
     ) -> list[Explanation]:
         """Explain why these items are recommended to a user; None: the user's first k recommendations.
 
@@ -53,7 +54,7 @@ class Explainer:
             recommended = self.recommender.recommend([user], k).items[0]
             rows = [int(item) for item in recommended if item >= 0]
         else:
-            rows = [int(item) for item in self.recommender.dataset.items.rows(list(items))]
+            rows = [int(item) for item in self.recommender.dataset.items.rows(items)]
         if not rows:
             return []
         scores = self.recommender.scorer.score(np.array([row]))[0].double().cpu().numpy()
@@ -104,7 +105,7 @@ class Explainer:
         return reasons
 
 
-def explain(recommender: Recommender, user: str, item: str, dataset: Dataset | None = None) -> Explanation:
+def explain(recommender: Recommender, user: Id, item: Id, dataset: Dataset | None = None) -> Explanation:
     """Explain why an item is recommended to a user; see `Explanation`.
 
     For several questions about one model, `Explainer` is faster. dataset: see `Explainer`.

@@ -54,8 +54,13 @@ def assemble(
     columns = MetadataColumns(settings.categorical, parse_separators(settings.multi), settings.numeric)
     if columns:
         streams.append(FeatureStream.from_features(_metadata(table, row_ids, items, columns, streams)))
-    notes = [*source.log.notes, *(table.notes if table else ()), *(note for file in files for note in file.notes)]
-    about = {"cleaning": asdict(cleaning), "notes": list(dict.fromkeys(notes))}
+    notes = [
+        *source.notes,
+        *source.log.notes,
+        *(table.notes if table else ()),
+        *(note for file in files for note in file.notes),
+    ]
+    about = {"cleaning": asdict(cleaning), "columns": dict(source.log.columns), "notes": list(dict.fromkeys(notes))}
     dataset = _split(frame, users, items, item_table, about, settings)
     aligned = _align_neighbours(neighbours, streams, row_ids, items)
     if settings.drop_modality:
@@ -130,8 +135,6 @@ def _split(
     rows = pl.DataFrame({"user": users.find(frame["user_id"]), "item": items.find(frame["item_id"])})
     kept = [column for column in ("time", "split") if column in frame.columns]
     rows = rows.with_columns(frame[column] for column in kept).sort("user", "item")
-    if "time" in rows.columns and rows["time"].null_count():
-        rows = rows.drop("time")  # if some times are missing, interactions cannot be ordered by time
     dataset = Dataset(
         users=users,
         items=items,

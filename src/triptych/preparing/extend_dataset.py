@@ -16,7 +16,8 @@ from triptych.data.dataset import Dataset, open_dataset, save_dataset
 from triptych.data.features import Features, FeatureStream
 from triptych.data.formats.alignment import Store, match_rows, stream_features
 from triptych.data.formats.features import FeatureSource, open_features
-from triptych.data.formats.tables import Table, read_item_ids, read_table
+from triptych.data.formats.read_table import read_table
+from triptych.data.formats.tables import Table, read_item_ids
 from triptych.data.interactions import Interactions
 from triptych.data.neighbours import Neighbours
 from triptych.data.vocabulary import Vocabulary

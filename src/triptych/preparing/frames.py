@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import narwhals as nw
 import numpy as np
@@ -20,6 +21,8 @@ from triptych.data.formats.features import FeatureFile, FeatureSource, matrix_an
 from triptych.data.formats.tables import Table, check_item_ids
 from triptych.errors import InputError, location
 from triptych.texts import is_utf8
+
+KNOWN_NESTED = (list, tuple, dict, np.ndarray)
 
 
 def table_from_frame(native: Any, name: str) -> Table:
@@ -94,6 +97,7 @@ def _to_polars(native: Any, where: str) -> pl.DataFrame | None:
         if not native.columns.is_unique:
             repeated = native.columns[native.columns.duplicated()][0]
             raise InputError(f'names a column twice: "{repeated}"', where=where, hint="give each column its own name")
+        native = native.assign(**{name: _plain(native[name]) for name in native.columns})
     try:
         frame: nw.DataFrame[Any] = nw.from_native(native, eager_only=True)
     except TypeError:
@@ -104,6 +108,25 @@ def _to_polars(native: Any, where: str) -> pl.DataFrame | None:
         return frame.to_polars()
     except (TypeError, ValueError, ArithmeticError, nw.exceptions.NarwhalsError, pl.exceptions.PolarsError) as error:
         raise _unreadable(error, where) from None  # Arrow's errors are ValueError or TypeError
+
+
+def _plain(column: Any) -> Any:
+    """Return a pandas column in types that Arrow knows: periods as their begin, mixed and unknown objects as text."""
+    if str(column.dtype).startswith("period"):
+        return column.dt.to_timestamp()
+    if column.dtype != object:
+        return column
+    values = [None if missing else value for value, missing in zip(column, column.isna(), strict=True)]
+    kinds = {type(value) for value in values if value is not None}
+    if len(kinds) > 1 and not any(issubclass(kind, KNOWN_NESTED) for kind in kinds):
+        return column.__class__([value if value is None else _text(value) for value in values], index=column.index)
+    if any(issubclass(kind, UUID) for kind in kinds):
+        return column.map(str, na_action="ignore")
+    return column
+
+
+def _text(value: object) -> str:
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
 def _index_ids(frame: Any, where: str) -> pl.Series | None:
@@ -124,7 +147,7 @@ def _ids(values: Sequence[Any], where: str) -> pl.Series:
         raise InputError("the item id is empty", where=location(where, row=missing.index(True)), hint="fill it in")
     plain = [each.item() if isinstance(each, np.generic) else each for each in values]
     if all(isinstance(each, int | float) for each in plain):
-        return Table(pl.Series("id", plain, strict=False).to_frame(), Path(where), 0).text("id")
+        return Table(pl.Series("id", plain, strict=False).to_frame(), Path(where), 0).ids("id", "item")[0]
     texts = [str(each) for each in plain]
     try:
         return pl.Series("id", texts, dtype=pl.String)

@@ -17,8 +17,8 @@ from triptych.data.formats.features import FeatureSource, open_features
 from triptych.data.formats.format import Source
 from triptych.data.formats.log import log_from_table
 from triptych.data.formats.neighbours import NeighbourSource
+from triptych.data.formats.read_table import read_table
 from triptych.data.formats.registry import read_source
-from triptych.data.formats.tables import read_table
 from triptych.errors import SettingsError, warn_of
 from triptych.preparing.assemble import assemble
 from triptych.preparing.drop_modality import check_shares
@@ -52,8 +52,8 @@ def prepare(
     check_output(Path(output), overwrite=overwrite)
     if len({each.modality for each in features}) < len(features):
         raise SettingsError("a modality is given twice", hint="give each modality once")
-    contents = read_source(Path(source), settings.columns, settings.format)
-    table = read_table(Path(items)) if items is not None else contents.items
+    contents = read_source(Path(source), settings.reading, settings.format)
+    table = read_table(Path(items), settings.items_reading) if items is not None else contents.items
     sources = {each.modality: each for each in (*contents.features, *features)}
     if len(sources) < len(contents.features) + len(features):
         raise SettingsError("a modality is given twice", hint="give each modality once")
@@ -81,7 +81,7 @@ def dataset_from_frames(
     """
     forks.require_polars("preparing data")
     settings = settings or PrepareSettings()
-    log = log_from_table(table_from_frame(interactions, "interactions"), settings.columns)
+    log = log_from_table(table_from_frame(interactions, "interactions"), settings.reading)
     table = table_from_frame(items, "items") if items is not None else None
     files = [features_from_memory(modality, values) for modality, values in (features or {}).items()]
     dataset, streams, _ = assemble(Source(log), table, files, settings)

@@ -10,7 +10,7 @@ from typing_extensions import Doc
 
 from triptych.data.cleaning import Nulls, UnknownItems
 from triptych.data.formats.alignment import ZeroRows
-from triptych.data.formats.log import Columns
+from triptych.data.formats.reading import Columns, MissingTimes, Quotes, Reading
 from triptych.data.formats.registry import FORMAT_CHOICES
 from triptych.data.split import exact_share
 from triptych.errors import SettingsError
@@ -36,10 +36,42 @@ class PrepareSettings:
     """
 
     format: Annotated[str, Doc(f"Format of LOG: {FORMAT_CHOICES}."), ShownAs(FILES, "FORMAT")] = "auto"
+    encoding: Annotated[
+        str,
+        Doc("Encoding of text files, as cp949, latin-1 or utf-16 [default: by the byte-order mark, else UTF-8]."),
+        ShownAs(FILES, "NAME"),
+    ] = ""
+    quotes: Annotated[
+        Quotes,
+        Doc(
+            "Whether double quotes enclose fields: auto (in tab-separated files only if the header has them, in others "
+            "as in CSV), none or csv."
+        ),
+        ShownAs(FILES, "CHOICE"),
+    ] = "auto"
+    no_header: Annotated[bool, Doc("LOG has no header; --columns names its columns."), ShownAs(FILES, "")] = False
+    columns: Annotated[
+        str,
+        Doc("Names of the columns of a LOG without a header, as user,item,rating,time; - for a column without use."),
+        ShownAs(COLUMNS, "NAMES"),
+    ] = ""
+    item_columns: Annotated[
+        str, Doc("Names of the columns of an item table without a header, as item_id,title."), ShownAs(COLUMNS, "NAMES")
+    ] = ""
     user_column: Annotated[str, Doc("User ids in the log [default: guessed]."), _COLUMN] = ""
     item_column: Annotated[str, Doc("Item ids in the log [default: guessed]."), _COLUMN] = ""
     rating_column: Annotated[str, Doc("Ratings in the log, '-' for none [default: guessed]."), _COLUMN] = ""
-    time_column: Annotated[str, Doc("Times in the log, in seconds or ISO dates [default: guessed]."), _COLUMN] = ""
+    time_column: Annotated[
+        str, Doc("Times in the log, in seconds or ISO 8601, '-' for none [default: guessed]."), _COLUMN
+    ] = ""
+    time_format: Annotated[
+        str, Doc("Format of the times, as %d/%m/%Y [default: seconds or ISO 8601]."), ShownAs(COLUMNS, "FORMAT")
+    ] = ""
+    item_separator: Annotated[
+        str,
+        Doc("What separates the items where a row of the log has several, as ' '."),
+        ShownAs(COLUMNS, "SEP"),
+    ] = ""
     split_column: Annotated[
         str, Doc("Split in the log: train, validation, test, or 0, 1, 2 [default: guessed]."), _COLUMN
     ] = ""
@@ -73,6 +105,11 @@ class PrepareSettings:
         None
     )
     nulls: Annotated[Nulls, Doc("Rows without an id: error or drop."), ShownAs(CLEANING, "CHOICE")] = "error"
+    missing_times: Annotated[
+        MissingTimes,
+        Doc("Rows without a time: error, drop, or ignore (use no times at all)."),
+        ShownAs(CLEANING, "CHOICE"),
+    ] = "error"
     unknown_items: Annotated[
         UnknownItems,
         Doc("Items that are not in the item table: error, drop, or keep (without content)."),
@@ -98,6 +135,12 @@ class PrepareSettings:
     seed: Annotated[int, Interval(ge=0), Doc("Seed of random splits and --drop-modality."), ShownAs(SPLIT, "SEED")] = 0
 
     def __post_init__(self) -> None:
+        if self.columns and not self.no_header:
+            hint = "pass --no-header too if the file has none; else name columns with --user-column, --item-column, …"
+            raise SettingsError("--columns names the columns of a file without a header", hint=hint)
+        if self.no_header and not self.columns:
+            hint = "for example --columns user,item,rating,time, in the order of the file"
+            raise SettingsError("--no-header needs the names of the columns", hint=hint)
         if self.shares[2] < 0:
             raise SettingsError("train and validation shares add up to more than 1", hint="for example 0.8 and 0.1")
 
@@ -108,6 +151,16 @@ class PrepareSettings:
         return self.train, self.validation, float(rest)
 
     @property
-    def columns(self) -> Columns:
-        """The column names of the log."""
-        return Columns(self.user_column, self.item_column, self.rating_column, self.time_column, self.split_column)
+    def reading(self) -> Reading:
+        """How the log is read."""
+        columns = Columns(self.user_column, self.item_column, self.rating_column, self.time_column, self.split_column)
+        header = tuple(name.strip() for name in self.columns.split(",")) if self.columns else ()
+        return Reading(
+            columns, header, self.encoding, self.quotes, self.item_separator, self.time_format, self.missing_times
+        )
+
+    @property
+    def items_reading(self) -> Reading:
+        """How item tables are read."""
+        header = tuple(name.strip() for name in self.item_columns.split(",")) if self.item_columns else ()
+        return Reading(header=header, encoding=self.encoding, quotes=self.quotes)

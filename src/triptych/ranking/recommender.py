@@ -15,11 +15,11 @@ from torch import Tensor
 
 from triptych.artefacts import MANIFEST, OpenFolder, read_folder, write_tensors, writing_folder
 from triptych.data.dataset import Dataset, read_tables, save_tables
+from triptych.data.ids import Id, Ids, id_series
 from triptych.data.interactions import Interactions
 from triptych.data.recommendations import Recommendations
 from triptych.data.split import Split
 from triptych.data.stored import checked_file, require
-from triptych.data.vocabulary import id_series
 from triptych.errors import ArtefactError, InputError, SettingsError, did_you_mean, location
 from triptych.progress import Listener, ignore_progress
 from triptych.ranking.evaluate import STANDARD, Report, evaluate
@@ -91,7 +91,7 @@ class Recommender:
 
     def recommend(
         self,
-        users: Sequence[str] | None = None,
+        users: Ids | None = None,
         k: int = 50,
         *,
         unknown: Unknown = "raise",
@@ -113,7 +113,7 @@ class Recommender:
 
     def stream(
         self,
-        users: Sequence[str] | None = None,
+        users: Ids | None = None,
         k: int = 50,
         *,
         unknown: Unknown = "raise",
@@ -139,7 +139,7 @@ class Recommender:
 
     def recommend_from_history(
         self,
-        histories: Mapping[str, Sequence[str]],
+        histories: Mapping[Any, Ids],
         k: int = 50,
         *,
         unknown_items: Literal["raise", "ignore"] = "raise",
@@ -157,7 +157,7 @@ class Recommender:
             raise SettingsError(
                 f'unknown choice "{unknown_items}"', hint=did_you_mean(unknown_items, ("raise", "ignore"))
             )
-        names, given = list(histories), [list(items) for items in histories.values()]
+        names, given = id_series(list(histories), "user").to_list(), [_history(*each) for each in histories.items()]
         flat = [item for items in given for item in items]
         rows = self.dataset.items.rows(flat) if unknown_items == "raise" else self.dataset.items.find(flat)
         users = np.repeat(np.arange(len(names)), [len(items) for items in given])[rows >= 0]
@@ -171,7 +171,7 @@ class Recommender:
         items[empty], scores[empty] = _most_popular(self.dataset.interactions, k)
         return Recommendations(id_series(names), items, scores, self.dataset.items)
 
-    def similar_items(self, item: str, k: int = 10) -> pl.DataFrame:
+    def similar_items(self, item: Id, k: int = 10) -> pl.DataFrame:
         """Return the k items most similar to one: item_id, rank, similarity (see the scorer's `similarity`).
 
         The similarities of a random order are as random as its lists. Raises UnknownIdError, SettingsError; InputError
@@ -205,12 +205,10 @@ class Recommender:
             parameters = {name: value.detach().cpu().numpy() for name, value in self.parameters.items()}
             write_tensors(folder / PARAMETERS, parameters)
 
-    def _rows(self, users: Sequence[str] | None, unknown: Unknown) -> tuple[NDArray[np.int64], list[str]]:
+    def _rows(self, users: Ids | None, unknown: Unknown) -> tuple[NDArray[np.int64], list[str]]:
         if users is None:
             return np.arange(self.dataset.n_users, dtype=np.int64), []
-        if isinstance(users, str):
-            raise InputError("users must be a list of ids, not one text", hint=f'write ["{users}"]')
-        requested = list(users)
+        requested = id_series(users, "user").to_list()
         find = self.dataset.users.rows if unknown == "raise" else self.dataset.users.find
         rows = find(requested)
         unknown_ids = [name for name, row in zip(requested, rows, strict=True) if row < 0]
@@ -220,6 +218,14 @@ class Recommender:
             shown = ", ".join(unknown_ids[:5]) + (", …" if len(unknown_ids) > 5 else "")
             warnings.warn(f"{len(unknown_ids)} unknown users are left out: {shown}", UnknownUserWarning, stacklevel=3)
         return rows[rows >= 0], unknown_ids
+
+
+def _history(name: object, items: Ids) -> list[str]:
+    """Return the item ids in the history of a user. Raises InputError that names the user."""
+    try:
+        return id_series(items).to_list()
+    except InputError as error:
+        raise InputError(error.what, where=f"history of {name!r}", hint=error.hint) from None
 
 
 class UnknownUserWarning(UserWarning):

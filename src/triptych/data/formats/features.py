@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from triptych.artefacts import map_tensors
 from triptych.data.formats.encoded import FEATURES, ROWS, open_encoded
-from triptych.data.formats.tables import Table, check_item_ids, path_not_found, read_table
+from triptych.data.formats.read_table import path_not_found, read_table
+from triptych.data.formats.tables import Table, check_item_ids
 from triptych.data.npy import map_npy
 from triptych.errors import ArtefactError, InputError, location
 
@@ -145,9 +146,9 @@ def matrix_and_ids(table: Table) -> tuple[NDArray[Any], pl.Series | None]:
     lists = [name for name, kind in frame.schema.items() if isinstance(kind, pl.List | pl.Array)]
     floats = [name for name, kind in frame.schema.items() if kind.is_float()]
     rest = [name for name in frame.columns if name not in lists and name not in floats]
-    ids = table.text(rest[0]) if rest else None
-    if ids is not None:
-        ids = check_item_ids(ids, table.location)
+    ids = None
+    if rest:
+        ids = check_item_ids(table.ids(rest[0], "item")[0], table.location)
     if len(lists) == 1:
         return _matrix(table, lists[0]), ids
     if not floats or lists:
@@ -189,7 +190,7 @@ def _read_ids(path: Path, n_rows: int, features: Path) -> tuple[pl.Series, int]:
         if len(lines) == n_rows + 1:
             lines, table = lines[1:], Table(table.frame, path, 2)  # the first line is a header
         table = Table(lines.to_frame("id"), path, table.first_row)
-    ids = table.text(table.frame.columns[0])
+    ids, _ = table.ids(table.frame.columns[0], "item")
     if len(ids) != n_rows:
         raise InputError(
             f"{len(ids)} ids for the {n_rows} rows of {features.name}", where=location(path), hint="give one id per row"

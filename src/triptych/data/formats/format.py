@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from triptych.data.formats.features import FeatureSource
-from triptych.data.formats.log import Columns, Log
+from triptych.data.formats.log import Log
+from triptych.data.formats.reading import Reading
 from triptych.data.formats.tables import Table
 
 
@@ -20,22 +21,32 @@ class Source:
     """What a reader returns: the log, and for a folder also its item table and its feature files.
 
     n_items: the smallest possible number of items, if the format numbers its items from 0; otherwise None.
+    notes: what the owner of the files should know, besides the notes of the log and of the table.
     """
 
     log: Log
     items: Table | None = None
     features: tuple[FeatureSource, ...] = ()
     n_items: int | None = None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Format:
     """A file format of interactions.
 
-    layout: a short description of its files, for error messages. recognises: whether a path looks like this format.
-    read: reads a path, given the names of its columns; raises InputError.
+    layout: a short description of its files, for help pages and error messages. recognises: whether a path looks like
+    this format. read: reads a path, given how files are to be read; raises InputError.
     """
 
     layout: str
     recognises: Callable[[Path], bool]
-    read: Callable[[Path, Columns], Source]
+    read: Callable[[Path, Reading], Source]
+
+
+def not_read(folder: Path, read: set[Path]) -> tuple[str, ...]:
+    """Return a note that names the files of a folder which were not read, without hidden files and texts about it."""
+    others = sorted(path.name for path in folder.iterdir() if path.is_file() and path not in read)
+    shown = [name for name in others if name[0] not in "._" and not name.lower().startswith(("readme", "license"))]
+    listed = ", ".join(shown[:10]) + (", …" if len(shown) > 10 else "")
+    return (f"{folder.name}: not read: {listed}",) if shown else ()

@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 
-from triptych.data.formats.tables import Table
-from triptych.errors import InputError, did_you_mean
+from triptych.data.formats.item_lists import list_notes, with_one_item_per_row
+from triptych.data.formats.reading import GUESS, Reading
+from triptych.data.formats.tables import ITEM_IDS, Table
+from triptych.data.formats.times import read_times, without_missing
+from triptych.errors import InputError, did_you_mean, location
 
 USUAL_NAMES = {
-    "user": ("user_id", "userid", "user", "uid", "reviewerid", "customer_id", "customer", "visitorid", "session_id"),
-    "item": ("item_id", "itemid", "item", "iid", "movieid", "product_id", "productid", "asin", "article_id", "sku"),
+    "user": (
+        *("user_id", "userid", "user", "uid", "reviewerid", "customer_id", "customerid", "customer", "visitorid"),
+        *("visitor_id", "member_id", "account_id", "client_id", "username", "session_id", "sessionid", "session"),
+    ),
+    "item": ITEM_IDS[:-1],
     "rating": ("rating", "ratings", "score", "stars", "overall"),
-    "time": ("timestamp", "time", "date", "datetime", "unixreviewtime", "t_dat", "created_at"),
+    "time": (
+        *("timestamp", "time", "date", "datetime", "unixreviewtime", "t_dat", "created_at", "event_time", "ts"),
+        *("invoicedate", "order_date"),
+    ),
     "split": ("x_label", "split", "part", "fold"),
 }
 SPLIT_NAMES = {
@@ -32,98 +43,101 @@ SPLIT_NAMES = {
 
 
 @dataclass(frozen=True)
-class Columns:
-    """The column names of the log. "": guess by the usual names; "-": there is no such column."""
-
-    user: str = ""
-    item: str = ""
-    rating: str = ""
-    time: str = ""
-    split: str = ""
-
-
-@dataclass(frozen=True)
 class Log:
-    """Interactions as they are in a file, before cleaning.
+    """Interactions as they are in files, before cleaning.
 
-    frame: user_id and item_id (String, null if the field is empty), row (the row number in the file); and if the file
-    has them: rating (float64), time (float64; dates become seconds since 1970), split (int8, an index into SPLITS).
-    notes: what the owner of the file should know about how it was read; see `InputWarning`.
+    frame: user_id and item_id (String, null if the field is empty), row (int64, the position among the rows read); and
+    if the file has them: rating (float64), time (float64; dates become seconds since 1970), split (int8, an index into
+    SPLITS). notes: what the owner of the file should know about how it was read; see `InputWarning`. columns: the
+    column that each of user, item, rating, time and split was read from.
     """
 
     frame: pl.DataFrame
     path: Path
     notes: tuple[str, ...] = ()
+    locate: Callable[[int], str] | None = None
+    columns: Mapping[str, str] = field(default_factory=dict)
+
+    def location(self, row: int) -> str:
+        """Return the location of a row, by its number in `frame`, for an error."""
+        return location(self.path, row=row + 1) if self.locate is None else self.locate(row)
 
     def has(self, column: str) -> bool:
         """Return whether the log has a column, such as rating, time or split."""
         return column in self.frame.columns
 
 
-def log_from_table(table: Table, columns: Columns) -> Log:
-    """Read a log from a table. Raises InputError for a missing column, or a bad rating, time or split value."""
-    user, item = _column(table, "user", columns.user), _column(table, "item", columns.item)
-    if user is None or item is None:
-        noun = "user" if user is None else "item"
-        raise InputError(
-            f"no column looks like {noun} ids (columns: {', '.join(table.frame.columns[:20])})",
-            where=table.location(),
-            hint=f"name it with --{noun}-column",
+def log_from_table(table: Table, reading: Reading = GUESS) -> Log:
+    """Read a log from a table. Raises InputError for a missing column, or a bad id, rating, time or split value."""
+    columns = reading.columns
+    table = with_one_item_per_row(table, columns, reading.item_separator)
+    names = {
+        kind: _column(table, kind, name)
+        for kind, name in (
+            ("user", columns.user),
+            ("item", columns.item),
+            ("rating", columns.rating),
+            ("time", columns.time),
+            ("split", columns.split),
         )
-    frame = pl.DataFrame({"user_id": table.text(user), "item_id": table.text(item)})
-    frame = frame.with_row_index("row", offset=table.first_row).with_columns(pl.col("row").cast(pl.Int64))
-    rating, time, split = (
-        _column(table, kind, name)
-        for kind, name in (("rating", columns.rating), ("time", columns.time), ("split", columns.split))
-    )
-    if rating is not None:
-        frame = frame.with_columns(table.numbers(rating).alias("rating"))
-    if time is not None:
-        frame = frame.with_columns(_times(table, time).alias("time"))
-    if split is not None:
-        frame = frame.with_columns(_split_codes(table, split).alias("split"))
-    return Log(frame, table.path, table.notes)
+    }
+    found = {kind: name for kind, name in names.items() if name is not None}
+    for noun in ("user", "item"):
+        if noun not in found:
+            raise _no_ids(table, noun)
+    users, user_notes = table.ids(found["user"], "user")
+    items, item_notes = table.ids(found["item"], "item")
+    notes = [*table.notes, *user_notes, *item_notes]
+    notes += _header_notes(table, {found["user"]: users, found["item"]: items})
+    if not reading.item_separator:
+        notes += list_notes(items, table.path)
+    frame = pl.DataFrame({"user_id": users, "item_id": items, "row": np.arange(len(users), dtype=np.int64)})
+    if "rating" in found:
+        frame = frame.with_columns(table.numbers(found["rating"]).alias("rating"))
+    if "split" in found:
+        frame = frame.with_columns(_split_codes(table, found["split"]).alias("split"))
+    if "time" in found:
+        times, time_notes = read_times(table, found["time"], reading.time_format)
+        notes += time_notes
+        frame, note = without_missing(
+            frame.with_columns(times.alias("time")), table, found["time"], reading.missing_times
+        )
+        notes += [note] if note else []
+    return Log(frame, table.path, tuple(notes), table.location, found)
+
+
+def usual_column(table: Table, kind: str) -> str | None:
+    """Return the column whose name is usual for a kind: user, item, rating, time or split; None if there is none."""
+    lowered = {column.lower().replace(" ", "_").replace("-", "_"): column for column in reversed(table.frame.columns)}
+    return next((lowered[usual] for usual in USUAL_NAMES[kind] if usual in lowered), None)
 
 
 def _column(table: Table, kind: str, name: str) -> str | None:
     """Return the column of this kind: the given name, or a guess if the name is "", or None."""
     if name == "-":
         return None
-    if name:
-        return table.require(name)
-    lowered = {column.lower(): column for column in reversed(table.frame.columns)}
-    return next((lowered[usual] for usual in USUAL_NAMES[kind] if usual in lowered), None)
+    return table.require(name) if name else usual_column(table, kind)
 
 
-def _times(table: Table, column: str) -> pl.Series:
-    """Return times as float64 seconds. A text column counts as numbers if at least half of it are, else as dates."""
-    values = table.frame[column]
-    if values.dtype.is_numeric():
-        return _check_times(table, column, values.cast(pl.Float64), values)
-    if values.dtype in (pl.Datetime, pl.Date):
-        return values.cast(pl.Datetime("us")).dt.epoch("us").cast(pl.Float64) / 1e6
-    text = table.text(column).str.strip_chars()
-    numbers = text.cast(pl.Float64, strict=False)
-    if 2 * numbers.count() >= text.count():
-        return _check_times(table, column, numbers, text)
-    plain = text.str.replace("T", " ").str.replace(r"(Z|\+00:?00)$", "")
-    dates = plain.str.to_datetime("%Y-%m-%d %H:%M:%S%.f", strict=False, time_unit="us")
-    days = plain.str.to_datetime("%Y-%m-%d", strict=False, time_unit="us")
-    seconds = dates.fill_null(days).dt.epoch("us").cast(pl.Float64) / 1e6
-    return _check_times(table, column, seconds, text)
+def _header_notes(table: Table, ids: Mapping[str, pl.Series]) -> list[str]:
+    """Return a note if the header of a text file looks like a row: a column of ids contains its own name."""
+    values = [name for name, each in ids.items() if table.first_row == 2 and (each == name).any()]
+    if not values:
+        return []
+    return [
+        f'{table.path.name}: row 1 is read as the header, but "{values[0]}" is also an id of that column; if there is '
+        "no header, pass --no-header --columns user,item,… (with a name per column)"
+    ]
 
 
-def _check_times(table: Table, column: str, seconds: pl.Series, values: pl.Series) -> pl.Series:
-    """Return the seconds if every value could be converted. Raises InputError."""
-    bad = (seconds.is_null() | ~seconds.is_finite()).fill_null(value=True) & values.is_not_null()
-    if bad.any():
-        position = int(bad.arg_true()[0])
-        raise InputError(
-            f'"{values[position]}" is not a time',
-            where=table.location(position, column),
-            hint="write seconds, or 2026-01-31, or 2026-01-31 12:00:00",
-        )
-    return seconds
+def _no_ids(table: Table, noun: str) -> InputError:
+    names = table.frame.columns
+    hint = f"name it with --{noun}-column"
+    if table.first_row == 2 and sum(any(map(str.isdigit, name)) for name in names) * 2 >= len(names):
+        hint += ", or, if the first row is no header: --no-header --columns user,item,rating,time"
+    return InputError(
+        f"no column looks like {noun} ids (columns: {', '.join(names[:20])})", where=table.location(), hint=hint
+    )
 
 
 def _split_codes(table: Table, column: str) -> pl.Series:

@@ -1,39 +1,70 @@
-"""Format `movielens`: the folders of the MovieLens data sets."""
+"""Format `movielens`: the folders of the MovieLens data sets, from 100k to 32M."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
 
-from triptych.data.formats.format import Format, Source
-from triptych.data.formats.log import Columns, log_from_table
-from triptych.data.formats.tables import Table, read_table
+from triptych.data.formats.format import Format, Source, not_read
+from triptych.data.formats.log import log_from_table
+from triptych.data.formats.read_table import read_table
+from triptych.data.formats.reading import Reading
+from triptych.data.formats.tables import Table
 from triptych.errors import InputError, location
 
 RATINGS = ("user_id", "item_id", "rating", "timestamp")
 MOVIES = ("movieId", "title", "genres")
+LOGS = ("ratings.csv", "ratings.dat", "u.data")
+GENRES = (  # of ml-100k, in the order of the columns of u.item
+    *("unknown", "Action", "Adventure", "Animation", "Children's", "Comedy", "Crime", "Documentary", "Drama"),
+    *("Fantasy", "Film-Noir", "Horror", "Musical", "Mystery", "Romance", "Sci-Fi", "Thriller", "War", "Western"),
+)
+FILMS = ("movieId", "title", "release_date", "video_release_date", "imdb_url")
 
 
-def read_movielens(path: Path, columns: Columns) -> Source:
-    """Read ml-latest (ratings.csv, movies.csv), ml-1m (ratings.dat, movies.dat) or ml-100k (u.data).
+def read_movielens(path: Path, reading: Reading) -> Source:
+    """Read ml-latest, ml-20m to ml-32m (ratings.csv, movies.csv), ml-1m, ml-10m (ratings.dat, movies.dat) or ml-100k.
 
     Raises InputError.
     """
-    if (path / "ratings.csv").is_file():
-        items = read_table(path / "movies.csv") if (path / "movies.csv").is_file() else None
-        return Source(log_from_table(read_table(path / "ratings.csv"), columns), items)
-    if (path / "ratings.dat").is_file():
-        log = _read_double_colon(path / "ratings.dat", RATINGS)
-        movies = path / "movies.dat"
-        return Source(log_from_table(log, columns), _read_double_colon(movies, MOVIES) if movies.exists() else None)
-    log = read_table(path / "u.data", header=RATINGS, separator="\t")
-    return Source(log_from_table(log, columns))
+    if not path.is_dir():
+        raise InputError(
+            "is a file, and MovieLens is a folder",
+            where=location(path),
+            hint=f"name its folder, with {', '.join(LOGS[:-1])} or {LOGS[-1]}; or leave --format out",
+        )
+    name = next((name for name in LOGS if (path / name).is_file()), None)
+    if name is None:
+        raise InputError(f"has none of {', '.join(LOGS)}", where=location(path), hint="check the path")
+    log = path / name
+    items = {"ratings.csv": path / "movies.csv", "ratings.dat": path / "movies.dat", "u.data": path / "u.item"}[name]
+    if name == "ratings.csv":
+        ratings, table = read_table(log, reading), read_table(items, reading) if items.is_file() else None
+    elif name == "ratings.dat":
+        ratings = _read_double_colon(log, RATINGS)
+        table = _read_double_colon(items, MOVIES) if items.is_file() else None
+    else:
+        ratings = read_table(log, reading, header=RATINGS, separator="\t")
+        table = _read_films(items, reading) if items.is_file() else None
+    return Source(log_from_table(ratings, replace(reading, header=())), table, notes=not_read(path, {log, items}))
+
+
+def _read_films(path: Path, reading: Reading) -> Table:
+    """Read u.item: five columns and one per genre, which become a list of genres."""
+    encoding = reading.encoding or ("latin-1" if _is_latin(path) else "")
+    reading = replace(reading, encoding=encoding, quotes="none")
+    table = read_table(path, reading, header=(*FILMS, *GENRES), separator="|")
+    flags = [pl.when(pl.col(genre).str.strip_chars() == "1").then(pl.lit(genre)) for genre in GENRES]
+    genres = pl.concat_list(flags).list.drop_nulls().alias("genres")
+    return replace(table, frame=table.frame.select(*FILMS, genres))
 
 
 def _read_double_colon(path: Path, header: tuple[str, ...]) -> Table:
-    """Read a file whose fields are separated by `::`, in Latin-1, without a header."""
-    lines = path.read_text(encoding="latin-1").split("\n")  # read_text makes every end of a line this one
+    """Read a file whose fields are separated by `::`, in UTF-8 or Latin-1, without a header."""
+    # read_text makes every end of a line this one
+    lines = path.read_text(encoding="latin-1" if _is_latin(path) else "utf-8").split("\n")
     rows = [line.split("::") for line in lines if line]
     for number, fields in enumerate(rows, start=1):
         if len(fields) != len(header):
@@ -45,10 +76,17 @@ def _read_double_colon(path: Path, header: tuple[str, ...]) -> Table:
     return Table(pl.DataFrame(rows, schema=dict.fromkeys(header, pl.String), orient="row"), path)
 
 
+def _is_latin(path: Path) -> bool:
+    """Whether a file is not UTF-8; those of ml-100k and ml-1m are in Latin-1, those of ml-10m in UTF-8."""
+    try:
+        path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        return True
+    return False
+
+
 MOVIELENS = Format(
     layout="a MovieLens folder (ratings.csv, ratings.dat or u.data)",
-    recognises=lambda path: (
-        path.is_dir() and any((path / name).is_file() for name in ("ratings.csv", "ratings.dat", "u.data"))
-    ),
+    recognises=lambda path: path.is_dir() and any((path / name).is_file() for name in LOGS),
     read=read_movielens,
 )

@@ -1,29 +1,45 @@
-"""Format `recbole`: a RecBole atomic file, NAME.inter."""
+"""Format `recbole`: a RecBole atomic file NAME.inter, or a folder with NAME.inter and NAME.item."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
-from triptych.data.formats.format import Format, Source
-from triptych.data.formats.log import Columns, log_from_table
-from triptych.data.formats.tables import Table, read_table
+from triptych.data.formats.compressed import plain_suffix
+from triptych.data.formats.format import Format, Source, not_read
+from triptych.data.formats.log import log_from_table
+from triptych.data.formats.read_table import read_table
+from triptych.data.formats.reading import Reading
 from triptych.errors import InputError, location
 
 
-def read_recbole(path: Path, columns: Columns) -> Source:
+def read_recbole(path: Path, reading: Reading) -> Source:
     """Read a tab-separated file whose header has types: `user_id:token  item_id:token  rating:float  …`.
 
-    Raises InputError.
+    Of a folder, NAME.item is the item table. Raises InputError.
     """
-    table = read_table(path, separator="\t")
-    plain = {name: name.partition(":")[0] for name in table.frame.columns}
-    if len(set(plain.values())) < len(plain):
-        raise InputError("names a column twice", where=location(path, row=1), hint="give each column its own name")
-    return Source(log_from_table(Table(table.frame.rename(plain), path, table.first_row), columns))
+    file = the_log_in(path) if path.is_dir() else path
+    source = Source(log_from_table(read_table(file, reading), reading))
+    items = file.with_suffix(".item")
+    if path.is_dir():
+        table = read_table(items, reading) if items.is_file() else None
+        return replace(source, items=table, notes=not_read(path, {file, items}))
+    beside = [each.name for each in (items, file.with_suffix(".user")) if each.is_file()]
+    notes = (f"{file.name}: not read beside it: {', '.join(beside)} (name the folder, or pass --items)",)
+    return replace(source, notes=notes if beside else ())
+
+
+def the_log_in(folder: Path) -> Path:
+    """Return the only .inter file of a folder. Raises InputError."""
+    logs = sorted(folder.glob("*.inter"))
+    if len(logs) != 1:
+        hint = "name the one to read" if logs else "check the path, or name another format"
+        raise InputError(f"has {len(logs) or 'no'} .inter files", where=location(folder), hint=hint)
+    return logs[0]
 
 
 RECBOLE = Format(
-    layout="a RecBole .inter file",
-    recognises=lambda path: path.suffix == ".inter",
+    layout="a RecBole .inter file, or a folder of .inter and .item",
+    recognises=lambda path: plain_suffix(path) == ".inter" or (path.is_dir() and any(path.glob("*.inter"))),
     read=read_recbole,
 )

@@ -6,12 +6,12 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from triptych.data.formats.format import Format, Source
-from triptych.data.formats.log import Columns
 from triptych.data.formats.mmrec import MMREC
 from triptych.data.formats.movielens import MOVIELENS
 from triptych.data.formats.plain import TABLE
+from triptych.data.formats.read_table import path_not_found
+from triptych.data.formats.reading import GUESS, Reading
 from triptych.data.formats.recbole import RECBOLE
-from triptych.data.formats.tables import path_not_found
 from triptych.errors import InputError, SettingsError, did_you_mean, location
 
 # "auto" takes the first format that recognises the path
@@ -23,19 +23,18 @@ FORMATS: dict[str, Format] = {
 }
 
 
-def read_source(path: Path, columns: Columns, name: str = "auto") -> Source:
+def read_source(path: Path, reading: Reading = GUESS, name: str = "auto") -> Source:
     """Read interactions in the format `name`; "auto" chooses it by the path. Raises InputError, SettingsError."""
     if name != "auto" and name not in FORMATS:
         raise SettingsError(f'unknown format "{name}"', hint=did_you_mean(name, ["auto", *FORMATS]))
     if not path.exists():
         raise path_not_found(path, "file or folder")
     if name != "auto":
-        return FORMATS[name].read(path, columns)
+        return FORMATS[name].read(path, reading)
     for each in FORMATS.values():
         if each.recognises(path):
-            return each.read(path, columns)
-    layouts = _one_of(each.layout for each in reversed(FORMATS.values()))
-    raise InputError("has no known format of interactions", where=location(path), hint=f"give {layouts}")
+            return each.read(path, reading)
+    raise InputError("has no known format of interactions", where=location(path), hint=f"give {LAYOUTS}")
 
 
 def _one_of(names: Iterable[str]) -> str:
@@ -44,4 +43,5 @@ def _one_of(names: Iterable[str]) -> str:
     return f"{', '.join(first)} or {last}" if first else last
 
 
+LAYOUTS = _one_of(each.layout for each in FORMATS.values())  # for help pages
 FORMAT_CHOICES = _one_of(["auto", *FORMATS])  # for the help of the option --format

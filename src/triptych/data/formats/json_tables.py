@@ -1,0 +1,124 @@
+"""JSON files of rows: one object per line (also as Python writes dictionaries), or one list of objects -> columns.
+
+A column of numbers stays one, a column of lists of plain values becomes lists of texts, and a column of lists of
+objects becomes lists of structs. All other columns become text; what is not plain in them becomes JSON text.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from triptych.data.formats.separated import Rows
+from triptych.data.formats.text_file import TextFile, not_utf8
+from triptych.errors import InputError, location
+
+EXACT = 2**53  # larger whole numbers are not exact as floats
+INT64 = 2**63
+
+
+def read_json_rows(text: TextFile) -> Rows:
+    """Read a JSON file of rows. Raises InputError, with the line, for what is not JSON or is not an object."""
+    try:
+        return _rows(text)
+    except UnicodeDecodeError:
+        raise not_utf8(text) or InputError("is not UTF-8 text", where=location(text.path)) from None
+
+
+def _rows(text: TextFile) -> Rows:
+    first = text.first_line().lstrip()
+    numbered = _whole_list(text) if first.startswith("[") else _objects(text, first)
+    lines, values = [], []
+    columns: dict[str, list[Any]] = {}
+    for line, value in numbered:
+        if not isinstance(value, dict):
+            raise InputError("is not a JSON object", where=location(text.path, row=line), hint="write {…} on each line")
+        lines.append(line)
+        values.append(value)
+        for name in value:
+            columns.setdefault(str(name), [])
+    for name, column in columns.items():
+        column.extend(each.get(name) for each in values)
+    frame = pl.DataFrame({name: column_of(name, column) for name, column in columns.items()})
+    return Rows(frame, np.array(lines, dtype=np.int64))
+
+
+def _objects(text: TextFile, first: str) -> Iterator[tuple[int, Any]]:
+    """Yield the objects of a file with one per line, with their lines."""
+    parse: Callable[[str], Any] = json.loads
+    kind = "JSON"
+    if _parsed(json.loads, first) is None and isinstance(_parsed(ast.literal_eval, first), dict):
+        parse, kind = ast.literal_eval, "a Python dictionary"
+    with text.lines() as lines:
+        for number, line in enumerate(lines, start=1):
+            if not line.strip():
+                continue
+            try:
+                yield number, parse(line.strip())
+            except (ValueError, SyntaxError, RecursionError, MemoryError, TypeError):
+                raise InputError(
+                    f"is not {kind}", where=location(text.path, row=number), hint="write one JSON object per line"
+                ) from None
+
+
+def _parsed(parse: Callable[[str], Any], line: str) -> Any:
+    try:
+        return parse(line)
+    except (ValueError, SyntaxError, RecursionError, MemoryError, TypeError):
+        return None
+
+
+def _whole_list(text: TextFile) -> Iterator[tuple[int, Any]]:
+    """Yield the objects of a file that is one list, numbered from 1."""
+    with text.lines() as stream:
+        try:
+            values = json.loads(stream.read())
+        except json.JSONDecodeError as error:
+            where = location(text.path, row=error.lineno)
+            raise InputError(f"is not JSON: {error.msg}", where=where, hint="correct that line") from None
+        except RecursionError:
+            raise InputError("is nested too deeply", where=location(text.path), hint="write it again") from None
+    yield from enumerate(values, start=1)
+
+
+def column_of(name: str, values: list[Any]) -> pl.Series:
+    """Return Python values as a column; see the module's docstring for the types."""
+    kinds = {type(each) for each in values if each is not None}
+    if kinds <= {bool} and kinds:
+        return pl.Series(name, values, dtype=pl.Boolean)
+    if kinds == {int} and all(each is None or -INT64 <= each < INT64 for each in values):
+        return pl.Series(name, values, dtype=pl.Int64)
+    if kinds and kinds <= {int, float} and all(type(each) is not int or abs(each) < EXACT for each in values):
+        return pl.Series(name, [None if each is None else float(each) for each in values], dtype=pl.Float64)
+    if kinds == {list}:
+        inner = {type(each) for value in values if value is not None for each in value if each is not None}
+        if not inner & {list, dict}:
+            texts = [None if value is None else [_text(each) for each in value] for value in values]
+            return pl.Series(name, texts, dtype=pl.List(pl.String))
+        if inner == {dict}:
+            return _structs(name, values)
+    return pl.Series(name, [_text(each) for each in values], dtype=pl.String)
+
+
+def _structs(name: str, values: list[Any]) -> pl.Series:
+    """Return a column of lists of objects."""
+    flat = [each or {} for value in values for each in value or ()]
+    keys = dict.fromkeys(str(key) for each in flat for key in each)
+    fields = pl.DataFrame({key: column_of(key, [each.get(key) for each in flat]) for key in keys})
+    rows = np.repeat(np.arange(len(values)), [len(value or ()) for value in values])
+    lists = pl.DataFrame({"row": rows, name: fields.to_struct()}).group_by("row", maintain_order=True).agg(name)
+    every = pl.DataFrame({"row": np.arange(len(values))})
+    return every.join(lists, on="row", how="left", maintain_order="left")[name]
+
+
+def _text(value: Any) -> str | None:
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, bool | int | float):
+        return str(value)
+    return json.dumps(value, ensure_ascii=False, default=str)

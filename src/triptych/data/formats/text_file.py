@@ -1,0 +1,179 @@
+"""Text files as UTF-8: decompressed, decoded, and looked through once for what a parser has to know."""
+
+from __future__ import annotations
+
+import codecs
+import encodings.aliases
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from triptych.data.formats.compressed import decompressed
+from triptych.data.parquet import polars_source
+from triptych.errors import InputError, SettingsError, did_you_mean, location
+from triptych.memory import free_bytes
+
+MARKS = (  # byte-order marks; the longer ones first
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+CHUNK = 1 << 20
+SAMPLE = 1 << 18  # bytes that an encoding is guessed from
+SHARE = 8  # decoding needs several times the memory of the file
+
+
+@dataclass(frozen=True)
+class TextFile:
+    """A text file. content: its bytes in UTF-8 if they are not those of the file, else None."""
+
+    path: Path
+    content: bytes | None
+
+    @property
+    def source(self) -> Path | bytes:
+        """What polars reads."""
+        return polars_source(self.path) if self.content is None else self.content
+
+    def open(self) -> IO[bytes]:
+        return self.path.open("rb") if self.content is None else io.BytesIO(self.content)
+
+    def lines(self, *, errors: str = "strict") -> IO[str]:
+        """The text without a byte-order mark, with its line ends as they are."""
+        return io.TextIOWrapper(self.open(), encoding="utf-8-sig", errors=errors, newline="")
+
+    def first_line(self) -> str:
+        """Return the first line that is not blank, without its end; "" if there is none."""
+        with self.lines(errors="replace") as text:
+            for line in iter(lambda: text.readline(1 << 20), ""):
+                if line.strip():
+                    return line.rstrip("\r\n")
+        return ""
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What a text contains: double quotes, carriage returns that end a line alone, a blank line at the beginning."""
+
+    has_quotes: bool
+    has_lone_returns: bool
+    begins_blank: bool
+
+
+def open_text(path: Path, encoding: str = "") -> TextFile:
+    """Open a text file, which may be compressed. encoding: "" takes the byte-order mark, else UTF-8.
+
+    Raises InputError if the file is damaged or cannot be decoded, SettingsError for an unknown encoding.
+    """
+    content = decompressed(path)
+    with path.open("rb") if content is None else io.BytesIO(content) as file:
+        begin = file.read(4)
+    marked = next((name for mark, name in MARKS if begin.startswith(mark)), "")
+    chosen = marked or _known_encoding(encoding)
+    if begin.startswith(codecs.BOM_UTF8) or chosen in ("", "utf-8", "utf-8-sig"):
+        if not marked and b"\0" in begin[:2] + begin[2:4]:
+            raise _undecodable(path, content, 1)
+        return TextFile(path, content)
+    return TextFile(path, _utf8(path, content, chosen))
+
+
+def look_through(text: TextFile) -> Contents:
+    """Return what a text contains, in one pass over its bytes."""
+    quotes = lone_returns = False
+    with text.open() as file:
+        begin = file.read(64).removeprefix(codecs.BOM_UTF8)
+        begins_blank = begin.split(b"\n", 1)[0].strip() == b"" and b"\n" in begin
+        file.seek(0)
+        for chunk in _chunks(file):
+            quotes = quotes or b'"' in chunk
+            lone_returns = lone_returns or chunk.count(b"\r") > chunk.count(b"\r\n")
+    return Contents(quotes, lone_returns, begins_blank)
+
+
+def not_utf8(text: TextFile) -> InputError | None:
+    """Return the error for the first row that is not UTF-8, with a guess of the encoding; None if all are."""
+    with text.open() as file:
+        for number, line in enumerate(file, start=1):
+            try:
+                line.decode("utf-8")
+            except UnicodeDecodeError:
+                return _undecodable(text.path, text.content, number)
+    return None
+
+
+def _chunks(file: IO[bytes]) -> Iterator[bytes]:
+    """Yield pieces of a file; none ends between the two characters of a line end."""
+    while chunk := file.read(CHUNK):
+        if chunk.endswith(b"\r"):
+            chunk += file.read(1)
+        yield chunk
+
+
+def _known_encoding(name: str) -> str:
+    """Return the name of an encoding of texts as Python writes it. Raises SettingsError."""
+    if not name:
+        return ""
+    try:
+        found = codecs.lookup(name)
+        "".encode(found.name)  # refuses codecs that are no encodings of text
+    except (LookupError, ValueError):
+        near = did_you_mean(name, set(encodings.aliases.aliases.values()))
+        hint = near if near.startswith("did") else "for example utf-8, cp949, latin-1, gb18030, shift_jis or utf-16"
+        raise SettingsError(f'unknown encoding "{name}"', hint=hint) from None
+    return found.name
+
+
+def _utf8(path: Path, content: bytes | None, encoding: str) -> bytes:
+    size = path.stat().st_size if content is None else len(content)
+    if size * SHARE > free_bytes():
+        hint = f"convert it first: iconv -f {encoding} -t utf-8 FILE > NEW_FILE"
+        raise InputError("is too large to be decoded in memory", where=location(path), hint=hint)
+    given = path.read_bytes() if content is None else content
+    try:
+        return given.decode(encoding).encode()
+    except UnicodeDecodeError as error:
+        row = given[: error.start].count(b"\n") + 1
+        raise InputError(
+            f"is not {encoding} text", where=location(path, row=row), hint=_encoding_hint(given, "another encoding")
+        ) from None
+    except UnicodeEncodeError:
+        raise InputError(f"is not {encoding} text", where=location(path), hint="give another encoding") from None
+
+
+def _undecodable(path: Path, content: bytes | None, row: int) -> InputError:
+    if content is None:
+        with path.open("rb") as file:
+            content = b"".join(line for number, line in enumerate(file, 1) if number >= row)[: 4 * SAMPLE]
+    return InputError(
+        "is not UTF-8 text", where=location(path, row=row), hint=_encoding_hint(content, "save the file as UTF-8")
+    )
+
+
+def _encoding_hint(content: bytes, otherwise: str) -> str:
+    """Return a hint that names the encoding which the text probably has, with a piece of it for the reader's eye."""
+    from charset_normalizer import from_bytes
+
+    sample = _unusual_lines(content)
+    best = from_bytes(sample).best()
+    if best is None or best.encoding in ("ascii", "utf_8"):
+        return f"{otherwise}, or pass --encoding with its encoding"
+    words = [word for line in str(best).splitlines() for word in line.split() if not word.isascii()]
+    shown = f', which reads "{words[0][:40]}"' if words else ""
+    return f"pass --encoding {best.encoding} (a guess{shown}), or {otherwise}"
+
+
+def _unusual_lines(content: bytes) -> bytes:
+    """Return the lines that show the encoding: those with bytes outside ASCII. All lines if it has wide characters."""
+    if b"\0" in content[:1000]:
+        return content[:SAMPLE]
+    lines, size = [], 0
+    for line in content.splitlines(keepends=True):
+        if not line.isascii():
+            lines.append(line)
+            size += len(line)
+            if size > SAMPLE:
+                break
+    return b"".join(lines) or content[:SAMPLE]

@@ -1,0 +1,198 @@
+"""Ids as text: one rule for all places where ids come in: logs, item tables, files of ids, options and Python.
+
+Ids are text. Whole numbers become text: 7, and 7.0 of a column of floats, are "7"; "007" stays "007". White space
+around an id does not belong to it. Nothing else is changed: ids that only look the same stay different, and a note
+names them.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+from polars.exceptions import PolarsError
+
+from triptych.errors import InputError
+from triptych.texts import as_utf8
+
+EXACT: dict[Any, int] = {
+    pl.Float16: 2**11,
+    pl.Float32: 2**24,
+    pl.Float64: 2**53,
+}  # larger whole numbers are not exact as floats
+SCIENTIFIC = r"^[+-]?\d\.\d+[eE]\+\d+$"  # how spreadsheets write long numbers, without their last digits
+WRITTEN_FLOAT = r"^-?\d+\.0$"
+PLAIN = r"^[\x21-\x7e]*$"
+MISSING = ("nan", "null", "none", "n/a", "na", "<na>", "nat", "nil", "undefined", "#n/a")
+EXAMPLES = 3
+
+Id = str | int  # an id given in Python
+Ids = Sequence[Id] | pl.Series | NDArray[Any]
+
+
+class BadIdError(ValueError):
+    """A value of a column is not an id. position: in the column, None if all values are of a wrong type."""
+
+    def __init__(self, what: str, hint: str, position: int | None = None) -> None:
+        super().__init__(what)
+        self.what, self.hint, self.position = what, hint, position
+
+
+def id_texts(values: pl.Series) -> pl.Series:
+    """Return a column of ids as text, null where it is empty. Raises BadIdError.
+
+    Refused are fractions, types that have no text, and numbers that lost digits: large floats, and texts in scientific
+    notation. A column of texts that are all "12.0" was written from floats: it is "12".
+    """
+    if values.dtype.is_float():
+        values = _whole_numbers(values)
+    elif values.dtype.is_decimal():
+        values = _whole_numbers(values.cast(pl.Float64))
+    try:
+        texts = values.cast(pl.String)
+    except PolarsError:
+        raise BadIdError(f"has type {values.dtype}, which cannot be read as text", "store text") from None
+    texts = texts.str.strip_chars()
+    texts = pl.select(pl.when(texts != "").then(texts)).to_series().alias(values.name)
+    if values.dtype == pl.String:
+        texts = _without_written_floats(texts)
+    return texts
+
+
+def id_notes(given: pl.Series, ids: pl.Series, noun: str, where: str) -> list[str]:
+    """Return what the owner of a column of ids should know: changes by `id_texts`, and ids that look alike.
+
+    given: the column as it was. noun: "user" or "item".
+    """
+    notes = []
+    distinct = ids.drop_nulls().unique()
+    if given.dtype == pl.String:
+        changed = int((given != ids).fill_null(value=False).sum())
+        if changed and bool(distinct.str.contains(WRITTEN_FLOAT).any()) is False and _all_floats(given):
+            notes.append(f"{where}: {noun} ids such as {_quoted(given.head(1))} were floats: read as whole numbers")
+        elif changed:
+            example = given.filter((given != ids).fill_null(value=False)).head(1)
+            notes.append(f"{where}: {changed:,} {noun} ids had white space around them, as {_quoted(example)}: removed")
+    groups = lookalikes(distinct)
+    if groups:
+        shown = "; ".join(" and ".join(map(ascii, group)) for group in groups[:EXAMPLES])
+        notes.append(
+            f"{where}: {len(groups):,} {noun} ids differ from others by invisible characters or Unicode form alone: "
+            f"{shown}; they count as different {noun}s"
+        )
+    missing = distinct.filter(distinct.str.to_lowercase().is_in(MISSING))
+    if len(missing):
+        rows = int(ids.is_in(missing.implode()).sum())
+        notes.append(
+            f"{where}: {rows:,} rows have {_quoted(missing)} as {noun} id, which looks like a missing value; "
+            f"it counts as {'a' if noun == 'user' else 'an'} {noun}: if it is none, empty these fields"
+        )
+    return notes
+
+
+def lookalikes(distinct: pl.Series) -> list[list[str]]:
+    """Return groups of ids that are one id after removing invisible characters and differences of Unicode form."""
+    unusual = distinct.filter(~distinct.str.contains(PLAIN))
+    if not len(unusual):
+        return []
+    groups: dict[str, list[str]] = {}
+    for each in unusual.sort().to_list():
+        groups.setdefault(folded(each), []).append(each)
+    plain = distinct.filter(distinct.is_in(pl.Series(list(groups), dtype=pl.String).implode())).to_list()
+    for each in sorted(plain):
+        if each not in groups[each]:
+            groups[each].insert(0, each)
+    return [group for group in groups.values() if len(group) > 1]
+
+
+def folded(text: str) -> str:
+    """Return a text in Unicode form NFKC, without control and format characters, with single spaces."""
+    visible = (
+        " " if character.isspace() else character
+        for character in unicodedata.normalize("NFKC", text)
+        if character.isspace() or unicodedata.category(character) not in ("Cc", "Cf")
+    )
+    return re.sub(" +", " ", "".join(visible)).strip()
+
+
+def id_series(ids: Any, noun: str = "item") -> pl.Series:
+    """Return String [n]: ids given in Python, as a list, an array or a series of texts or whole numbers.
+
+    Bytes of an argument that are not UTF-8 become U+FFFD: such an id is unknown. Raises InputError for a single id in
+    place of a list, and for values that are not ids.
+    """
+    if isinstance(ids, str | bytes) or not isinstance(ids, Iterable | np.ndarray):
+        raise InputError(f"{ids!r} is one {noun} id, not a list of ids", hint=f"write [{ids!r}]")
+    if isinstance(ids, pl.Series) and ids.dtype == pl.String:
+        return ids.alias("id")
+    values: Sequence[Any] = ids.tolist() if hasattr(ids, "tolist") else list(ids)
+    try:
+        if isinstance(values, list) and not all(isinstance(each, str) for each in values):
+            values = [id_text(each, noun) for each in values]
+        return pl.Series("id", values, dtype=pl.String)
+    except UnicodeEncodeError:
+        return pl.Series("id", [as_utf8(each) for each in values], dtype=pl.String)
+
+
+def id_text(value: object, noun: str = "item") -> str:
+    """Return one id given in Python as text. Raises InputError for what is no id."""
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, str):
+        return value
+    if isinstance(value, float) and value.is_integer() and abs(value) < EXACT[pl.Float64]:
+        value = int(value)
+    if value is None or value != value or isinstance(value, bool | float | bytes | list | tuple | dict | set):
+        raise InputError(f"{value!r} is not {'a' if noun == 'user' else 'an'} {noun} id", hint="give text or a number")
+    return str(value)
+
+
+def _whole_numbers(values: pl.Series) -> pl.Series:
+    """Return a column of floats as integers. Raises BadIdError for a fraction, or a number that lost digits."""
+    whole = values.cast(pl.Int64, strict=False)
+    fraction = (whole.cast(values.dtype) != values).fill_null(value=True) & values.is_not_null()
+    if fraction.any():
+        position = int(fraction.arg_true()[0])
+        raise BadIdError(
+            f"{values[position]} is not an id: ids are text or whole numbers", "store the ids as text", position
+        )
+    inexact = (whole.abs() >= EXACT[values.dtype]).fill_null(value=False)
+    if inexact.any():
+        position = int(inexact.arg_true()[0])
+        raise BadIdError(
+            f"{whole[position]} is stored as {values.dtype}, which has no room for its last digits: different ids may "
+            "have become one",
+            "store the ids as text, or as whole numbers before they become floats (pandas: astype('Int64') before a "
+            "join with gaps)",
+            position,
+        )
+    return whole
+
+
+def _without_written_floats(texts: pl.Series) -> pl.Series:
+    scientific = texts.str.contains(SCIENTIFIC).fill_null(value=False)
+    if scientific.any():
+        position = int(scientific.arg_true()[0])
+        raise BadIdError(
+            f'"{texts[position]}" is a number without its last digits: ids may have become one another',
+            "write the ids out (in a spreadsheet: format the column as text before opening the file)",
+            position,
+        )
+    return texts.str.strip_suffix(".0") if _all_floats(texts) else texts
+
+
+def _all_floats(texts: pl.Series) -> bool:
+    """Whether all texts are whole numbers with ".0", as pandas writes a column of numbers with gaps."""
+    known = texts.drop_nulls()
+    if not len(known) or not re.fullmatch(WRITTEN_FLOAT, known[0].strip()):
+        return False
+    return bool(known.str.strip_chars().str.contains(r"^(-?\d+\.0)?$").all())
+
+
+def _quoted(values: pl.Series) -> str:
+    return ", ".join(f'"{each}"' for each in values.head(EXAMPLES).to_list())
