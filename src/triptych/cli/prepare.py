@@ -156,6 +156,7 @@ def _summary(dataset: Dataset, output: Path) -> dict[str, Any]:
         "splits": {name: int(np.count_nonzero(codes == code)) for code, name in enumerate(SPLITS)},
         "split": dataset.about["split"],
         "cleaning": dataset.about["cleaning"],
+        "columns": dataset.about["columns"],
         "notes": dataset.about["notes"],
         "modalities": {
             name: {"width": each.width, "dtype": str(each.table.dtype), "missing": each.n_missing}
@@ -170,6 +171,10 @@ def _print_summary(result: dict[str, Any]) -> None:
         f"{count_text(users, 'user')}, {count_text(items, 'item')}, {count_text(interactions, 'interaction')} "
         f"({1 - interactions / (users * items):.3%} empty)"
     )
+    unused = result["columns"]["unused"]
+    used = ", ".join(f"{kind} {name}" for kind, name in result["columns"].items() if kind != "unused")
+    shown = ", ".join(unused[:8]) + (", …" if len(unused) > 8 else "")
+    print_result(f"columns: {used}" + (f"; not used: {shown}" if unused else ""))
     counts = ", ".join(f"{count:,} {name}" for name, count in result["splits"].items())
     print_result(f"split {result['split']}: {counts}")
     counts = ", ".join(f"{name.replace('_', ' ')} {count:,}" for name, count in result["cleaning"].items() if count)

@@ -60,7 +60,11 @@ def assemble(
         *(table.notes if table else ()),
         *(note for file in files for note in file.notes),
     ]
-    about = {"cleaning": asdict(cleaning), "columns": dict(source.log.columns), "notes": list(dict.fromkeys(notes))}
+    about = {
+        "cleaning": asdict(cleaning),
+        "columns": {**source.log.columns, "unused": list(source.log.unused)},
+        "notes": list(dict.fromkeys(notes)),
+    }
     dataset = _split(frame, users, items, item_table, about, settings)
     aligned = _align_neighbours(neighbours, streams, row_ids, items)
     if settings.drop_modality:

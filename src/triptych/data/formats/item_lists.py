@@ -60,7 +60,7 @@ def _with_fields_of_objects(table: Table, columns: Columns) -> Table:
     for name, kind in table.frame.schema.items():
         if isinstance(kind, pl.List) and isinstance(kind.inner, pl.Struct):
             fields = [each.name for each in kind.inner.fields]
-            if columns.item in fields or any(each.lower() in (*ITEM_IDS, "aid") for each in fields):
+            if columns.item in fields or any(each.lower() in ITEM_IDS for each in fields):
                 exploded = _exploded(table, table.frame, name)
                 kept = exploded.frame.drop([each for each in fields if each in exploded.frame.columns and each != name])
                 frame = kept.unnest(name)

@@ -48,8 +48,9 @@ class Log:
 
     frame: user_id and item_id (String, null if the field is empty), row (int64, the position among the rows read); and
     if the file has them: rating (float64), time (float64; dates become seconds since 1970), split (int8, an index into
-    SPLITS). notes: what the owner of the file should know about how it was read; see `InputWarning`. columns: the
-    column that each of user, item, rating, time and split was read from.
+    SPLITS). notes: what the owner of the file should know about how it was read; see `InputWarning`. locate: the
+    location of a row, by its number in `frame`. columns: the column that each of user, item, rating, time and split was
+    read from. unused: the other columns.
     """
 
     frame: pl.DataFrame
@@ -57,6 +58,7 @@ class Log:
     notes: tuple[str, ...] = ()
     locate: Callable[[int], str] | None = None
     columns: Mapping[str, str] = field(default_factory=dict)
+    unused: tuple[str, ...] = ()
 
     def location(self, row: int) -> str:
         """Return the location of a row, by its number in `frame`, for an error."""
@@ -103,7 +105,8 @@ def log_from_table(table: Table, reading: Reading = GUESS) -> Log:
             frame.with_columns(times.alias("time")), table, found["time"], reading.missing_times
         )
         notes += [note] if note else []
-    return Log(frame, table.path, tuple(notes), table.location, found)
+    unused = tuple(name for name in table.frame.columns if name not in found.values())
+    return Log(frame, table.path, tuple(notes), table.location, found, unused)
 
 
 def usual_column(table: Table, kind: str) -> str | None:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from triptych.data.formats.format import Format, Source
+from triptych.data.formats.lists import LISTS
 from triptych.data.formats.mmrec import MMREC
 from triptych.data.formats.movielens import MOVIELENS
 from triptych.data.formats.plain import TABLE
@@ -19,6 +20,7 @@ FORMATS: dict[str, Format] = {
     "movielens": MOVIELENS,
     "mmrec": MMREC,
     "recbole": RECBOLE,
+    "lists": LISTS,
     "table": TABLE,
 }
 

@@ -16,7 +16,19 @@ from triptych.errors import InputError, did_you_mean, location
 
 ITEM_IDS = (
     *("item_id", "itemid", "item", "iid", "movieid", "movie_id", "product_id", "productid", "parent_asin", "asin"),
-    *("article_id", "business_id", "sku", "book_id", "track_id", "video_id", "news_id", "game_id", "stockcode", "id"),
+    *(
+        "article_id",
+        "business_id",
+        "sku",
+        "book_id",
+        "track_id",
+        "video_id",
+        "news_id",
+        "game_id",
+        "stockcode",
+        "aid",
+        "id",
+    ),
 )
 
 Origin = Callable[[int], tuple[Path, int]]  # a position in a frame -> its file, and its row there
