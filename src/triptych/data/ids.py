@@ -28,7 +28,11 @@ EXACT: dict[Any, int] = {
 SCIENTIFIC = r"^[+-]?\d\.\d+[eE]\+\d+$"  # how spreadsheets write long numbers, without their last digits
 WRITTEN_FLOAT = r"^-?\d+\.0$"
 PLAIN = r"^[\x21-\x7e]*$"
-MISSING = ("nan", "null", "none", "n/a", "na", "<na>", "nat", "nil", "undefined", "#n/a")
+MISSING = [
+    spelt
+    for name in ("nan", "null", "none", "n/a", "na", "<na>", "nil", "undefined", "#n/a")
+    for spelt in (name, name.upper(), name.capitalize())
+] + ["NaN", "NaT"]
 EXAMPLES = 3
 
 Id = str | int  # an id given in Python
@@ -57,11 +61,14 @@ def id_texts(values: pl.Series) -> pl.Series:
         texts = values.cast(pl.String)
     except PolarsError:
         raise BadIdError(f"has type {values.dtype}, which cannot be read as text", "store text") from None
-    texts = texts.str.strip_chars()
-    texts = pl.select(pl.when(texts != "").then(texts)).to_series().alias(values.name)
-    if values.dtype == pl.String:
-        texts = _without_written_floats(texts)
-    return texts
+    if values.dtype != pl.String:
+        return texts
+    if not _are_simple(texts):
+        texts = texts.str.strip_chars()
+        _check_digits(texts)
+    if (texts == "").any():
+        texts = texts.set(texts == "", None)
+    return texts.str.strip_suffix(".0") if _all_floats(texts) else texts
 
 
 def id_notes(given: pl.Series, ids: pl.Series, noun: str, where: str) -> list[str]:
@@ -70,41 +77,42 @@ def id_notes(given: pl.Series, ids: pl.Series, noun: str, where: str) -> list[st
     given: the column as it was. noun: "user" or "item".
     """
     notes = []
-    distinct = ids.drop_nulls().unique()
-    if given.dtype == pl.String:
-        changed = int((given != ids).fill_null(value=False).sum())
-        if changed and bool(distinct.str.contains(WRITTEN_FLOAT).any()) is False and _all_floats(given):
-            notes.append(f"{where}: {noun} ids such as {_quoted(given.head(1))} were floats: read as whole numbers")
-        elif changed:
-            example = given.filter((given != ids).fill_null(value=False)).head(1)
-            notes.append(f"{where}: {changed:,} {noun} ids had white space around them, as {_quoted(example)}: removed")
-    groups = lookalikes(distinct)
+    changed = (given != ids).fill_null(value=False) if given.dtype == pl.String else pl.Series([False])
+    if changed.any():
+        example = _quoted(given.filter(changed).head(1))
+        if _all_floats(given):
+            notes.append(f"{where}: {noun} ids such as {example} were floats: read as whole numbers")
+        else:
+            notes.append(
+                f"{where}: {int(changed.sum()):,} {noun} ids had white space around them, as {example}: removed"
+            )
+    groups = lookalikes(ids)
     if groups:
         shown = "; ".join(" and ".join(map(ascii, group)) for group in groups[:EXAMPLES])
         notes.append(
             f"{where}: {len(groups):,} {noun} ids differ from others by invisible characters or Unicode form alone: "
             f"{shown}; they count as different {noun}s"
         )
-    missing = distinct.filter(distinct.str.to_lowercase().is_in(MISSING))
-    if len(missing):
-        rows = int(ids.is_in(missing.implode()).sum())
+    is_missing = ids.is_in(MISSING)
+    if is_missing.any():
+        names = _quoted(ids.filter(is_missing).unique().sort())
         notes.append(
-            f"{where}: {rows:,} rows have {_quoted(missing)} as {noun} id, which looks like a missing value; "
+            f"{where}: {int(is_missing.sum()):,} rows have {names} as {noun} id, which looks like a missing value; "
             f"it counts as {'a' if noun == 'user' else 'an'} {noun}: if it is none, empty these fields"
         )
     return notes
 
 
-def lookalikes(distinct: pl.Series) -> list[list[str]]:
+def lookalikes(ids: pl.Series) -> list[list[str]]:
     """Return groups of ids that are one id after removing invisible characters and differences of Unicode form."""
-    unusual = distinct.filter(~distinct.str.contains(PLAIN))
-    if not len(unusual):
+    if _are_simple(ids):
         return []
+    unusual = ids.filter(~ids.str.contains(PLAIN).fill_null(value=True)).unique()
     groups: dict[str, list[str]] = {}
     for each in unusual.sort().to_list():
         groups.setdefault(folded(each), []).append(each)
-    plain = distinct.filter(distinct.is_in(pl.Series(list(groups), dtype=pl.String).implode())).to_list()
-    for each in sorted(plain):
+    plain = ids.filter(ids.is_in(pl.Series(list(groups), dtype=pl.String).implode())).unique()
+    for each in plain.sort().to_list():
         if each not in groups[each]:
             groups[each].insert(0, each)
     return [group for group in groups.values() if len(group) > 1]
@@ -174,7 +182,8 @@ def _whole_numbers(values: pl.Series) -> pl.Series:
     return whole
 
 
-def _without_written_floats(texts: pl.Series) -> pl.Series:
+def _check_digits(texts: pl.Series) -> None:
+    """Raise BadIdError for a number in scientific notation."""
     scientific = texts.str.contains(SCIENTIFIC).fill_null(value=False)
     if scientific.any():
         position = int(scientific.arg_true()[0])
@@ -183,7 +192,11 @@ def _without_written_floats(texts: pl.Series) -> pl.Series:
             "write the ids out (in a spreadsheet: format the column as text before opening the file)",
             position,
         )
-    return texts.str.strip_suffix(".0") if _all_floats(texts) else texts
+
+
+def _are_simple(texts: pl.Series) -> bool:
+    """Whether the texts have no white space, no characters outside ASCII and no +: then nothing more is to check."""
+    return not texts.str.contains(r"[^\x21-\x2a\x2c-\x7e]").any()
 
 
 def _all_floats(texts: pl.Series) -> bool:

@@ -40,7 +40,7 @@ def with_one_item_per_row(table: Table, columns: Columns, separator: str) -> Tab
 
 def list_notes(items: pl.Series, path: Path) -> list[str]:
     """Return a note if most item ids look like lists of ids, with the option that takes them apart."""
-    sample = items.drop_nulls().unique(maintain_order=True).head(SAMPLE).to_list()
+    sample = items.drop_nulls().head(20 * SAMPLE).unique(maintain_order=True).head(SAMPLE).to_list()
     for separator in SEPARATORS:
         lists = [each for each in sample if separator in each.strip(separator)]
         words = [word for each in lists for word in each.split(separator) if word]
