@@ -33,6 +33,10 @@ MISSING = [
     for name in ("nan", "null", "none", "n/a", "na", "<na>", "nil", "undefined", "#n/a")
     for spelt in (name, name.upper(), name.capitalize())
 ] + ["NaN", "NaT"]
+# White_Space of Unicode, as polars strips it
+WHITE_SPACE = "\t\n\v\f\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(
+    map(chr, range(0x2000, 0x200B))
+)  # Unicode's
 EXAMPLES = 3
 
 Id = str | int  # an id given in Python
@@ -162,22 +166,22 @@ def id_text(value: object, noun: str = "item") -> str:
 
 def _whole_numbers(values: pl.Series) -> pl.Series:
     """Return a column of floats as integers. Raises BadIdError for a fraction, or a number that lost digits."""
+    inexact = (values.is_finite() & (values.abs() >= EXACT[values.dtype])).fill_null(value=False)
+    if inexact.any():
+        position = int(inexact.arg_true()[0])
+        raise BadIdError(
+            f"{values[position]:.0f} is stored as {values.dtype}, which has no room for its last digits: different ids "
+            "may have become one",
+            "store the ids as text, or as whole numbers before they become floats (pandas: astype('Int64') before a "
+            "join with gaps)",
+            position,
+        )
     whole = values.cast(pl.Int64, strict=False)
     fraction = (whole.cast(values.dtype) != values).fill_null(value=True) & values.is_not_null()
     if fraction.any():
         position = int(fraction.arg_true()[0])
         raise BadIdError(
             f"{values[position]} is not an id: ids are text or whole numbers", "store the ids as text", position
-        )
-    inexact = (whole.abs() >= EXACT[values.dtype]).fill_null(value=False)
-    if inexact.any():
-        position = int(inexact.arg_true()[0])
-        raise BadIdError(
-            f"{whole[position]} is stored as {values.dtype}, which has no room for its last digits: different ids may "
-            "have become one",
-            "store the ids as text, or as whole numbers before they become floats (pandas: astype('Int64') before a "
-            "join with gaps)",
-            position,
         )
     return whole
 

@@ -9,7 +9,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from triptych import forks
-from triptych.data.ids import Ids, id_series
+from triptych.data.ids import WHITE_SPACE, Ids, id_series
 from triptych.errors import InputError, UnknownIdError, did_you_mean
 
 
@@ -44,7 +44,7 @@ class Vocabulary:
         unknown = np.flatnonzero(rows < 0)
         if len(unknown):
             names = requested.to_list()
-            rows[unknown] = [self._row_of.get(str(names[position]).strip(), -1) for position in unknown]
+            rows[unknown] = [self._row_of.get(str(names[position]).strip(WHITE_SPACE), -1) for position in unknown]
         return rows
 
     def _find(self, requested: pl.Series) -> NDArray[np.int64]:

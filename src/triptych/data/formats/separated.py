@@ -48,7 +48,8 @@ def read_rows(text: TextFile, separator: str, header: Sequence[str] = (), quotes
     contents = look_through(text)
     dialect = _Dialect(separator, contents.has_quotes and _quotes_enclose(text, separator, quotes))
     names = _column_names(text, dialect, header)
-    careful = contents.has_lone_returns or contents.begins_blank
+    # polars does not see that a row has too many fields if there is one column
+    careful = contents.has_lone_returns or contents.begins_blank or len(names) == 1
     if not careful and not (dialect.has_quotes and not _is_regular(text, separator)):
         try:
             return _read_quickly(text, dialect, names, has_header=not header)
@@ -102,7 +103,7 @@ def _column_names(text: TextFile, dialect: _Dialect, header: Sequence[str]) -> l
     """Return the names of the columns: those of the header, or the given ones, which must be as many as the fields."""
     with text.lines(errors="replace") as lines, _long_fields():
         reader = dialect.reader(lines)
-        first: list[str] = next((fields for fields in reader if any(map(str.strip, fields))), [])
+        first: list[str] = next((fields for fields in reader if not _is_blank(fields)), [])
     if not first:
         raise InputError("is empty", where=location(text.path), hint="check how it was written")
     if header and len(header) != len(first):
@@ -190,8 +191,8 @@ def _read_carefully(text: TextFile, dialect: _Dialect, names: list[str], *, has_
         try:
             for fields in reader:
                 begin, end = end + 1, reader.line_num
-                if not fields or (len(fields) == 1 and not fields[0].strip()):
-                    continue  # a blank line
+                if _is_blank(fields):
+                    continue
                 if is_header:
                     is_header = False
                     continue
@@ -216,6 +217,10 @@ def _read_carefully(text: TextFile, dialect: _Dialect, names: list[str], *, has_
         _check_closed(text, dialect, begin)
     notes = (*_short_note(text, np.array(short, dtype=np.int64), len(names)), *_several_note(text, several))
     return Rows(pl.concat(blocks), np.array(lines, dtype=np.int64), notes)
+
+
+def _is_blank(fields: list[str]) -> bool:
+    return not fields or (len(fields) == 1 and not fields[0].strip())
 
 
 def _block(rows: list[list[str]], names: list[str]) -> pl.DataFrame:
