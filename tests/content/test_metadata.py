@@ -32,13 +32,17 @@ ITEMS = table(
 )
 
 
+def fitted(items: Table, columns: MetadataColumns) -> Features:
+    return fit_metadata(items, columns)[0]
+
+
 def encoder_of(features: Features) -> dict[str, Any]:
     """The encoder after it was written to JSON and read again."""
     return dict(json.loads(json.dumps(features.encoder, allow_nan=False)))
 
 
 def test_each_shared_value_and_each_number_gets_features() -> None:
-    features = fit_metadata(ITEMS, COLUMNS)
+    features = fitted(ITEMS, COLUMNS)
     brand = [[1, 0], [1, 0], [0, 1], [0, 0], [0, 1], [0, 0], [0, 0]]
     genres = [[0, 1, 1], [1, 0, 1], [1, 0, 0], [0, 0, 0], [0, 1, 0], [0, 1, 0], [0, 0, 0]]
     np.testing.assert_array_equal(features.table[:, :2], brand)
@@ -52,8 +56,8 @@ def test_each_shared_value_and_each_number_gets_features() -> None:
     assert features.provenance["columns"] == ["brand", "genres", "price"]
 
 
-def test_only_an_item_without_any_value_lacks_the_modality() -> None:
-    assert fit_metadata(ITEMS, COLUMNS).present.tolist() == [True, True, True, False, True, True, True]
+def test_an_item_without_a_value_that_has_a_feature_lacks_the_modality() -> None:
+    assert fitted(ITEMS, COLUMNS).present.tolist() == [True, True, True, False, True, True, False]
 
 
 VALUE = st.none() | st.sampled_from(["a", "b", "c", "ä|b", "a|c|a", "", " a "])
@@ -66,7 +70,7 @@ def test_the_encoder_computes_the_same_rows_after_a_round_trip_through_json(rows
     given_table = table(
         **{name: [row[side] for row in items] for side, name in enumerate(("brand", "genres", "price"))}
     )
-    features = fit_metadata(given_table, COLUMNS)
+    features = fitted(given_table, COLUMNS)
     encoded, present = encode_metadata(encoder_of(features), given_table)
     np.testing.assert_array_equal(encoded, features.table)
     np.testing.assert_array_equal(present, features.present)
@@ -74,7 +78,7 @@ def test_the_encoder_computes_the_same_rows_after_a_round_trip_through_json(rows
 
 
 def test_an_item_is_encoded_alone_as_together_with_others() -> None:
-    features = fit_metadata(ITEMS, COLUMNS)
+    features = fitted(ITEMS, COLUMNS)
     for row in range(len(ITEMS.frame)):
         alone, present = encode_metadata(encoder_of(features), Table(ITEMS.frame[row : row + 1], Path("new.csv")))
         np.testing.assert_array_equal(alone[0], features.table[row])
@@ -83,33 +87,33 @@ def test_an_item_is_encoded_alone_as_together_with_others() -> None:
 
 def test_a_value_that_the_encoder_never_saw_counts_as_missing() -> None:
     new = table(brand=["never", "acme"], genres=["never|war", "never"], price=[None, 3.0])
-    rows, present = encode_metadata(encoder_of(fit_metadata(ITEMS, COLUMNS)), new)
+    rows, present = encode_metadata(encoder_of(fitted(ITEMS, COLUMNS)), new)
     np.testing.assert_array_equal(rows, [[0, 0, 0, 0, 1, 0, 0], [1, 0, 0, 0, 0, 0, 1]])
     assert present.tolist() == [True, True]
 
 
 def test_the_separator_of_multi_valued_columns_is_used() -> None:
     items = table(genres=["a, b", "b,a", "a|b"])
-    features = fit_metadata(items, MetadataColumns(multi={"genres": ","}))
+    features = fitted(items, MetadataColumns(multi={"genres": ","}))
     np.testing.assert_array_equal(features.table, [[1, 1], [1, 1], [0, 0]])
 
 
 def test_a_constant_number_is_scaled_without_a_division_by_zero() -> None:
-    features = fit_metadata(table(price=[3.0, 3.0, None]), MetadataColumns(numeric=("price",)))
+    features = fitted(table(price=[3.0, 3.0, None]), MetadataColumns(numeric=("price",)))
     np.testing.assert_array_equal(features.table, [[0, 1], [0, 1], [0, 0]])
     assert features.present.tolist() == [True, True, False]
 
 
 def test_whole_numbers_can_be_categories() -> None:
     items = Table(pl.DataFrame({"aisle": [7, 7, 12, None]}), Path("items.parquet"))
-    features = fit_metadata(items, MetadataColumns(categorical=("aisle",)))
+    features = fitted(items, MetadataColumns(categorical=("aisle",)))
     np.testing.assert_array_equal(features.table, [[1], [1], [0], [0]])
 
 
 def test_only_the_most_frequent_of_very_many_values_get_a_feature() -> None:
     values = [f"v{row:04}" for row in range(MAX_VALUES + 50) for _ in range(2)]
     values.append(values[-1])
-    features = fit_metadata(table(brand=values), MetadataColumns(categorical=("brand",)))
+    features = fitted(table(brand=values), MetadataColumns(categorical=("brand",)))
     assert features.width == MAX_VALUES
     assert features.encoder is not None
     assert values[-1] in features.encoder["parts"][0]["values"]
@@ -121,7 +125,7 @@ def test_columns_that_cannot_be_encoded_are_refused() -> None:
         (MetadataColumns(numeric=("brand",)), '"acme" is not a number'),
     ):
         with pytest.raises(InputError, match=message):
-            fit_metadata(ITEMS, columns)
+            fitted(ITEMS, columns)
     with pytest.raises(InputError, match='no column "price"'):
-        encode_metadata(encoder_of(fit_metadata(ITEMS, COLUMNS)), table(brand=["acme"], genres=["war"]))
+        encode_metadata(encoder_of(fitted(ITEMS, COLUMNS)), table(brand=["acme"], genres=["war"]))
     assert not MetadataColumns()

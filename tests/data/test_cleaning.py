@@ -76,7 +76,8 @@ def test_the_earliest_of_duplicate_rows_is_kept_in_the_earliest_split(
         time=pl.Series([time for _, _, time, _ in rows], dtype=pl.Float64),
         split=pl.Series([split for _, _, _, split in rows], dtype=pl.Int8),
     )
-    cleaned, counts = clean(Log(frame, Path("log.csv")))
+    result = clean(Log(frame, Path("log.csv")))
+    cleaned, counts = result.frame, result.counts
     by_pair: dict[tuple[str, str], list[tuple[float, int, int]]] = {}
     for number, (user, item, time, split) in enumerate(rows):
         key = (f"u{user}", f"i{item}")
@@ -100,7 +101,7 @@ def test_rows_without_a_rating_are_dropped_by_a_minimum_rating(
     pairs = [(user, item) for user, item, _, _ in rows]
     ratings = pl.Series([rating for _, _, rating, _ in rows], dtype=pl.Float64)
     frame = log_of([*pairs, (9, 9)]).with_columns(rating=pl.concat([ratings, pl.Series([9.0])]))
-    cleaned, _ = clean(Log(frame, Path("log.csv")), min_rating=min_rating)
+    cleaned = clean(Log(frame, Path("log.csv")), min_rating=min_rating).frame
     high = {
         pair for pair, (_, _, rating, _) in zip(pairs, rows, strict=True) if rating is not None and rating >= min_rating
     }

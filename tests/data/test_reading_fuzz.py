@@ -134,7 +134,7 @@ def read_log(path: Path, reading: Reading, separator: str | None = None) -> Log:
 @fuzzed
 @given(text=RAW, separator=st.sampled_from([",", ";", "\t"]), quotes=st.sampled_from(["csv", "none"]))
 def test_any_text_is_read_as_the_csv_module_reads_it(text: str, separator: str, quotes: Quotes) -> None:
-    quoting = csv.QUOTE_MINIMAL if quotes == "csv" else csv.QUOTE_NONE
+    quoting: Any = csv.QUOTE_MINIMAL if quotes == "csv" else csv.QUOTE_NONE
     expected = [
         row
         for row in csv.reader(io.StringIO(text, newline=""), delimiter=separator, quoting=quoting)

@@ -134,7 +134,9 @@ def test_cleaning_reports_what_it_dropped(tmp_path: Path) -> None:
     assert cleaning(dataset) == {
         "rows_read": 10,
         "rows_without_id": 1,
-        "rows_below_min_rating": 2,
+        "rows_of_negative_ratings": 0,
+        "rows_without_rating": 1,
+        "rows_below_min_rating": 1,
         "rows_of_unknown_items": 1,
         "duplicate_rows": 1,
         "conflicting_splits": 0,

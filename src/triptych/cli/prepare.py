@@ -53,8 +53,12 @@ def command(
         typer.Option("--output", "-o", metavar="DATA", rich_help_panel=FILES, help="Data set folder to write."),
     ],
     items: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", rich_help_panel=FILES, help="Item table: one row per item, with its id."),
+        list[Path] | None,
+        typer.Option(
+            metavar="FILE",
+            rich_help_panel=FILES,
+            help="Item table: one row per item, with its id. Repeatable: several are joined by item id.",
+        ),
     ] = None,
     features: Annotated[
         list[str] | None,
@@ -157,6 +161,7 @@ def _summary(dataset: Dataset, output: Path) -> dict[str, Any]:
         "split": dataset.about["split"],
         "cleaning": dataset.about["cleaning"],
         "columns": dataset.about["columns"],
+        "ratings": dataset.about["ratings"],
         "notes": dataset.about["notes"],
         "modalities": {
             name: {"width": each.width, "dtype": str(each.table.dtype), "missing": each.n_missing}
@@ -179,7 +184,19 @@ def _print_summary(result: dict[str, Any]) -> None:
     print_result(f"split {result['split']}: {counts}")
     counts = ", ".join(f"{name.replace('_', ' ')} {count:,}" for name, count in result["cleaning"].items() if count)
     print_result(f"cleaning: {counts}")
+    if result["ratings"]:
+        print_result(_ratings_text(result["ratings"]))
     for name, each in result["modalities"].items():
         lacking = f", {lacking_text(each['missing'])}" if each["missing"] else ""
         print_result(f"{name}: {each['width']}-d {each['dtype']}{lacking}")
     print_result(f"data set: {result['output']}", f"next: triptych train {result['output']} --model bm3")
+
+
+def _ratings_text(ratings: dict[str, Any]) -> str:
+    minimums = [
+        f"--min-rating {least} would leave out {count:,}" for least, count in ratings["dropped_by_minimum"].items()
+    ]
+    missing = f"; {ratings['missing']:,} rows have none" if ratings["missing"] else ""
+    return f"ratings: {ratings['lowest']:g} to {ratings['highest']:g}, all count{missing}" + "".join(
+        f"; {each}" for each in minimums
+    )

@@ -1,7 +1,7 @@
 """Encode columns of the item table as a feature matrix. The encoder is fitted once and also encodes new items.
 
     categorical   one-hot: one feature per value, for the most frequent values
-    multi         the same, for fields with several values between separators
+    multi         the same, for fields with several values: lists, or values between separators
     numeric       standardised, and a second feature that says whether the number is known
 
 scikit-learn's encoders do the work. Their fitted state is stored as JSON, never pickled. scikit-learn is imported only
@@ -21,19 +21,24 @@ from numpy.typing import NDArray
 
 from triptych.data.features import Features, first_non_finite
 from triptych.data.formats.tables import Table
+from triptych.data.formats.value_lists import has_lists, value_lists
 from triptych.errors import InputError, SettingsError
 
-MAX_VALUES = 512  # per column: only the most frequent values get a feature
+MAX_VALUES = 512  # per column, unless the columns say otherwise: only the most frequent values get a feature
 MIN_COUNT = 2  # a value of a single item says nothing about other items
 
 
 @dataclass(frozen=True)
 class MetadataColumns:
-    """The metadata columns of the item table, by type. multi: column -> separator between its values."""
+    """The metadata columns of the item table, by type.
+
+    multi: column -> separator between its values. max_values: the number of values of a column that get a feature.
+    """
 
     categorical: tuple[str, ...] = ()
     multi: Mapping[str, str] | None = None
     numeric: tuple[str, ...] = ()
+    max_values: int = MAX_VALUES
 
     def __bool__(self) -> bool:
         return bool(self.categorical or self.multi or self.numeric)
@@ -53,20 +58,24 @@ def parse_separators(entries: Sequence[str]) -> dict[str, str]:
     return separators
 
 
-def fit_metadata(table: Table, columns: MetadataColumns) -> Features:
-    """Fit the encoder and return the metadata features of all items: float32 [n_items, width], with the encoder.
+def fit_metadata(table: Table, columns: MetadataColumns) -> tuple[Features, list[str]]:
+    """Fit the encoder and return the metadata features of all items, with notes about values that got no feature.
 
-    An item without a value in any of the columns lacks the modality. Raises InputError if the table does not have a
-    column, if a number cannot be read, or if there is nothing to encode.
+    The features are float32 [n_items, width], with the encoder. An item without a value that has a feature lacks the
+    modality. Raises InputError if the table does not have a column, if a number cannot be read, or if there is nothing
+    to encode.
     """
     from sklearn.preprocessing import StandardScaler
 
-    parts: list[dict[str, Any]] = [
-        {"kind": "categorical", "column": column, "values": _frequent(table.text(column))}
-        for column in columns.categorical
-    ]
+    notes: list[str] = []
+    parts: list[dict[str, Any]] = []
+    for column in columns.categorical:
+        values = _frequent(_labels(table, column), table, columns.max_values, notes)
+        parts.append({"kind": "categorical", "column": column, "values": values})
     for column, separator in (columns.multi or {}).items():
-        values = _frequent(_split(table.text(column), separator).explode())
+        lists, of_lists = value_lists(table, column, separator)
+        values = _frequent(lists.explode(), table, columns.max_values, notes)
+        notes += of_lists
         parts.append({"kind": "multi", "column": column, "separator": separator, "values": values})
     for column in columns.numeric:
         known = table.numbers(column).drop_nulls().to_numpy()
@@ -84,13 +93,14 @@ def fit_metadata(table: Table, columns: MetadataColumns) -> Features:
     encoder = {"format": 1, "parts": parts}
     rows, present = encode_metadata(encoder, table)
     provenance = {"columns": [part["column"] for part in parts], "file": table.path.name}
-    return Features("metadata", rows, present, provenance, encoder)
+    return Features("metadata", rows, present, provenance, encoder), notes
 
 
 def encode_metadata(encoder: Mapping[str, Any], table: Table) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
     """Encode items with a fitted encoder. Returns float32 [n, width], and bool [n]: items that have any metadata.
 
-    Values that the encoder did not see during fitting count as no value. Raises InputError.
+    Values without a feature, as those that the encoder did not see during fitting, count as no value. Raises
+    InputError.
     """
     from sklearn.preprocessing import StandardScaler
 
@@ -108,12 +118,11 @@ def encode_metadata(encoder: Mapping[str, Any], table: Table) -> tuple[NDArray[n
                 block = np.stack([scaled, known], axis=1).astype(np.float32)
             present |= known
         else:
-            text = table.text(column)
             if part["kind"] == "multi":
-                block = _multi_hot(_split(text, part["separator"]), part["values"])
+                block = _multi_hot(value_lists(table, column, part["separator"])[0], part["values"])
             else:
-                block = _one_hot(text, part["values"])
-            present |= text.is_not_null().to_numpy()
+                block = _one_hot(_labels(table, column), part["values"])
+            present |= block.any(axis=1)
         blocks.append(block)
     rows = np.concatenate(blocks, axis=1)
     bad = first_non_finite(rows)
@@ -122,11 +131,29 @@ def encode_metadata(encoder: Mapping[str, Any], table: Table) -> tuple[NDArray[n
     return rows, present
 
 
-def _frequent(values: pl.Series) -> list[str]:
-    """Return the values that get a feature, in alphabetical order."""
+def _labels(table: Table, column: str) -> pl.Series:
+    """Return a column of one value per item as text. Raises InputError for a column of lists."""
+    if has_lists(table, column):
+        hint = f'name it as a column of several values: --multi "{column}"'
+        raise InputError("has lists, not one value per item", where=table.location(column=column), hint=hint)
+    return table.text(column)
+
+
+def _frequent(values: pl.Series, table: Table, limit: int, notes: list[str]) -> list[str]:
+    """Return the values that get a feature, in alphabetical order. Adds a note to `notes` if others do not."""
     name = values.name
-    counts = values.drop_nulls().value_counts().filter(pl.col("count") >= MIN_COUNT)
-    return sorted(counts.sort(["count", name], descending=[True, False]).head(MAX_VALUES)[name].to_list())
+    counts = values.drop_nulls().value_counts()
+    shared = counts.filter(pl.col("count") >= MIN_COUNT).sort(["count", name], descending=[True, False])
+    cut, single = max(len(shared) - limit, 0), len(counts) - len(shared)
+    if len(shared) and cut + single:
+        reasons = ([f"{cut:,} are beyond --max-values {limit}"] if cut else []) + (
+            [f"{single:,} are of a single item"] if single else []
+        )
+        notes.append(
+            f'{table.path.name}: {len(shared) - cut:,} of {len(counts):,} values of "{name}" are features: '
+            f"{' and '.join(reasons)}"
+        )
+    return sorted(shared.head(limit)[name].to_list())
 
 
 def _one_hot(text: pl.Series, values: Sequence[str]) -> NDArray[np.float32]:
@@ -145,9 +172,3 @@ def _multi_hot(lists: pl.Series, values: Sequence[str]) -> NDArray[np.float32]:
     rows = [[value for value in row or () if value in known] for row in lists.to_list()]
     encoded: NDArray[np.float32] = MultiLabelBinarizer(classes=list(values)).fit([]).transform(rows).astype(np.float32)
     return encoded
-
-
-def _split(text: pl.Series, separator: str) -> pl.Series:
-    """Split fields into lists of values, without blanks around them and without empty values."""
-    trimmed = text.str.split(separator).list.eval(pl.element().str.strip_chars())
-    return trimmed.list.eval(pl.element().filter(pl.element() != ""))

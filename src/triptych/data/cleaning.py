@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import polars as pl
 
 from triptych.data.formats.log import Log
+from triptych.data.ratings import NegativeRatings, rows_that_count
 from triptych.data.vocabulary import Vocabulary
 from triptych.errors import InputError, location
 
@@ -25,6 +26,8 @@ class Cleaning:
 
     rows_read: int
     rows_without_id: int
+    rows_of_negative_ratings: int
+    rows_without_rating: int
     rows_below_min_rating: int
     rows_of_unknown_items: int
     duplicate_rows: int
@@ -35,25 +38,37 @@ class Cleaning:
     rows_kept: int
 
 
+@dataclass(frozen=True)
+class Cleaned:
+    """The interactions of a log, the counts, what is known about the ratings, and notes; see `InputWarning`."""
+
+    frame: pl.DataFrame
+    counts: Cleaning
+    ratings: dict[str, Any]
+    notes: tuple[str, ...] = ()
+
+
 def clean(
     log: Log,
     *,
     catalogue: Vocabulary | None = None,
     min_rating: float | None = None,
+    negative_ratings: NegativeRatings = "drop",
     nulls: Nulls = "error",
     unknown_items: UnknownItems = "error",
     k_core: int = 0,
-) -> tuple[pl.DataFrame, Cleaning]:
+) -> Cleaned:
     """Return distinct (user_id, item_id) rows with their time and split, in the order of the log, and the counts.
 
-    The steps, in this order: drop rows without an id; drop ratings below `min_rating`; drop items that are not in the
-    catalogue; keep the earliest of duplicate rows; drop users and items with fewer than `k_core` interactions, and
-    repeat until none is left to drop.
+    The steps, in this order: drop rows without an id; drop ratings that do not count (`data/ratings.py`); drop items
+    that are not in the catalogue; keep the earliest of duplicate rows; drop users and items with fewer than `k_core`
+    interactions, and repeat until none is left to drop.
     Raises InputError, with file and row, for rows that the options do not allow, and if no row is left.
     """
     frame = _drop_missing_ids(log.frame, log, nulls)
     with_ids = len(frame)
-    frame = _drop_low_ratings(frame, log, min_rating)
+    counting = rows_that_count(frame, log, min_rating, negative_ratings)
+    frame = counting.frame
     rated = frame.select("user_id", "item_id")
     frame = _drop_unknown_items(frame, log, catalogue, unknown_items)
     of_known_items = len(frame)
@@ -68,10 +83,12 @@ def clean(
             hint="loosen the cleaning options",
         )
     users_dropped, items_dropped = (_n_lost(rated[column], frame[column]) for column in ("user_id", "item_id"))
-    return frame, Cleaning(
+    counts = Cleaning(
         rows_read=len(log.frame),
         rows_without_id=len(log.frame) - with_ids,
-        rows_below_min_rating=with_ids - len(rated),
+        rows_of_negative_ratings=counting.negative,
+        rows_without_rating=counting.without,
+        rows_below_min_rating=counting.below,
         rows_of_unknown_items=len(rated) - of_known_items,
         duplicate_rows=of_known_items - distinct,
         conflicting_splits=conflicting_splits,
@@ -80,6 +97,7 @@ def clean(
         items_dropped=items_dropped,
         rows_kept=len(frame),
     )
+    return Cleaned(frame, counts, counting.about, counting.notes)
 
 
 def k_core_of(frame: pl.DataFrame, k: int) -> pl.DataFrame:
@@ -106,18 +124,6 @@ def _drop_missing_ids(frame: pl.DataFrame, log: Log, nulls: Nulls) -> pl.DataFra
                 hint="fill it in, or pass --nulls drop",
             )
     return frame.drop_nulls(["user_id", "item_id"])
-
-
-def _drop_low_ratings(frame: pl.DataFrame, log: Log, min_rating: float | None) -> pl.DataFrame:
-    if min_rating is None:
-        return frame
-    if not log.has("rating"):
-        raise InputError(
-            "a minimum rating is given, but there is no rating column",
-            where=location(log.path),
-            hint="name it with --rating-column, or leave --min-rating out",
-        )
-    return frame.filter(pl.col("rating") >= min_rating)
 
 
 def _drop_unknown_items(

@@ -9,6 +9,7 @@ from triptych.content.metadata import MetadataColumns, fit_metadata
 from triptych.data.formats.tables import Table, read_item_ids
 from triptych.encoding.folder import EncodingResult, save_fitted
 from triptych.encoding.settings import EncodeSettings
+from triptych.errors import warn_of
 
 
 def encode_columns(
@@ -16,7 +17,8 @@ def encode_columns(
 ) -> EncodingResult:
     """Write the metadata features of all items, and the JSON that encodes new items. Raises InputError."""
     ids = read_item_ids(table, id_column)
-    features = fit_metadata(table, columns)
+    features, notes = fit_metadata(table, columns)
+    warn_of((*table.notes, *notes))
     about = {
         "input_kind": "columns",
         "encoder": {"name": "triptych.content.metadata"},

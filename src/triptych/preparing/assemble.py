@@ -39,29 +39,38 @@ def assemble(
     `about["notes"]` of the data set has what the owner of the data should know about how they were read.
     """
     catalogue, row_ids = _catalogue(source, table, files, settings)
-    frame, cleaning = clean(
+    cleaned = clean(
         source.log,
         catalogue=catalogue,
         min_rating=settings.min_rating,
+        negative_ratings=settings.negative_ratings,
         nulls=settings.nulls,
         unknown_items=settings.unknown_items,
         k_core=settings.k_core,
     )
+    frame = cleaned.frame
     items = _kept_items(frame, catalogue, settings)
     users = Vocabulary(frame["user_id"].unique(maintain_order=True), noun="user")
     streams = _align_features(files, items, row_ids, _known_ids(source.log, catalogue, items), settings)
     item_table = _align_table(table, row_ids, items) if table is not None and row_ids is not None else None
-    columns = MetadataColumns(settings.categorical, parse_separators(settings.multi), settings.numeric)
+    columns = MetadataColumns(
+        settings.categorical, parse_separators(settings.multi), settings.numeric, settings.max_values
+    )
+    metadata_notes: list[str] = []
     if columns:
-        streams.append(FeatureStream.from_features(_metadata(table, row_ids, items, columns, streams)))
+        metadata, metadata_notes = _metadata(table, row_ids, items, columns, streams)
+        streams.append(FeatureStream.from_features(metadata))
     notes = [
+        *metadata_notes,
         *source.notes,
         *source.log.notes,
+        *cleaned.notes,
         *(table.notes if table else ()),
         *(note for file in files for note in file.notes),
     ]
     about = {
-        "cleaning": asdict(cleaning),
+        "cleaning": asdict(cleaned.counts),
+        "ratings": cleaned.ratings if settings.min_rating is None else {},
         "columns": {**source.log.columns, "unused": list(source.log.unused)},
         "notes": list(dict.fromkeys(notes)),
     }
@@ -188,7 +197,7 @@ def _metadata(
     items: Vocabulary,
     columns: MetadataColumns,
     streams: list[FeatureStream],
-) -> Features:
+) -> tuple[Features, list[str]]:
     """Encode the metadata columns of the item table as features of modality "metadata"."""
     if table is None or row_ids is None:
         raise SettingsError("metadata columns are named, but there is no item table", hint="give it with --items")

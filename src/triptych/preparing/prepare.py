@@ -15,6 +15,7 @@ from triptych.content.metadata import parse_separators
 from triptych.data.dataset import Dataset, open_dataset, save_dataset
 from triptych.data.formats.features import FeatureSource, open_features
 from triptych.data.formats.format import Source
+from triptych.data.formats.item_tables import join_item_tables
 from triptych.data.formats.log import log_from_table
 from triptych.data.formats.neighbours import NeighbourSource
 from triptych.data.formats.read_table import read_table
@@ -32,7 +33,7 @@ def prepare(
     output: Path | str,
     settings: PrepareSettings | None = None,
     *,
-    items: Path | str | None = None,
+    items: Path | str | Sequence[Path | str] | None = None,
     features: Sequence[FeatureSource] = (),
     neighbours: Sequence[NeighbourSource] = (),
     overwrite: bool = False,
@@ -40,6 +41,7 @@ def prepare(
 ) -> Dataset:
     """Read interactions, an item table and feature files, and write the data set folder `output` atomically.
 
+    items: the item table, or several, which are joined by item id.
     neighbours: nearest items in a modality, computed by another program; models use them instead of their own search.
     Feature tables are streamed from file to file, so they need not fit in memory. Returns the data set, opened from
     `output`. What the owner of the data should know about how they were read is an InputWarning each, and a line of
@@ -53,13 +55,15 @@ def prepare(
     if len({each.modality for each in features}) < len(features):
         raise SettingsError("a modality is given twice", hint="give each modality once")
     contents = read_source(Path(source), settings.reading, settings.format)
-    table = read_table(Path(items), settings.items_reading) if items is not None else contents.items
+    tables = [items] if isinstance(items, Path | str) else list(items or ())
+    read = [read_table(Path(each), settings.items_reading) for each in tables]
+    table = join_item_tables(read, settings.item_id_column) if read else contents.items
     sources = {each.modality: each for each in (*contents.features, *features)}
     if len(sources) < len(contents.features) + len(features):
         raise SettingsError("a modality is given twice", hint="give each modality once")
     files = [open_features(each) for each in sources.values()]
     dataset, streams, aligned = assemble(contents, table, files, settings, neighbours)
-    about = {**dataset.about, "sources": [Path(source).name, *([Path(items).name] if items else [])]}
+    about = {**dataset.about, "sources": [Path(source).name, *(Path(each).name for each in tables)]}
     save_dataset(replace(dataset, about=about), aligned, streams, Path(output), overwrite=overwrite, listener=listener)
     warn_of(about["notes"])
     return open_dataset(Path(output))
@@ -74,15 +78,19 @@ def dataset_from_frames(
 ) -> Dataset:
     """Prepare a data set from frames (pandas, polars or Arrow) and arrays, in memory.
 
-    items: the item table. features: modality -> matrix [n_items, width] in the order of the item table, (item ids,
-    matrix), or a frame. Rows of a frame belong to the items of its index (pandas) or of its first column that is not of
-    floats; without them, or with the index that pandas makes itself, they are in the order of the item table. Items
-    without a row lack the modality. Warns as `prepare` does. Raises InputError, SettingsError.
+    items: the item table, or a list of several, which are joined. features: modality -> matrix [n_items, width] in the
+    order of the item table, (item ids, matrix), or a frame. Rows of a frame belong to the items of its index (pandas)
+    or of its first column that is not of floats; without them, or with the index that pandas makes itself, they are in
+    the order of the item table. Items without a row lack the modality. Warns as `prepare` does. Raises InputError,
+    SettingsError.
     """
     forks.require_polars("preparing data")
     settings = settings or PrepareSettings()
     log = log_from_table(table_from_frame(interactions, "interactions"), settings.reading)
-    table = table_from_frame(items, "items") if items is not None else None
+    frames = list(items) if isinstance(items, list | tuple) else [] if items is None else [items]
+    names = ["items"] if len(frames) == 1 else [f"items[{number}]" for number in range(len(frames))]
+    tables = [table_from_frame(frame, name) for frame, name in zip(frames, names, strict=True)]
+    table = join_item_tables(tables, settings.item_id_column) if tables else None
     files = [features_from_memory(modality, values) for modality, values in (features or {}).items()]
     dataset, streams, _ = assemble(Source(log), table, files, settings)
     warn_of(dataset.about["notes"])

@@ -8,10 +8,12 @@ from typing import Annotated, Literal
 from annotated_types import Interval
 from typing_extensions import Doc
 
+from triptych.content.metadata import MAX_VALUES
 from triptych.data.cleaning import Nulls, UnknownItems
 from triptych.data.formats.alignment import ZeroRows
 from triptych.data.formats.reading import Columns, MissingTimes, Quotes, Reading
 from triptych.data.formats.registry import FORMAT_CHOICES
+from triptych.data.ratings import NegativeRatings
 from triptych.data.split import exact_share
 from triptych.errors import SettingsError
 from triptych.settings import ShownAs, checked
@@ -79,10 +81,16 @@ class PrepareSettings:
     categorical: Annotated[tuple[str, ...], Doc("Item column of one value per item."), ShownAs(METADATA, "COLUMN")] = ()
     multi: Annotated[
         tuple[str, ...],
-        Doc("Item column of several values per item, separated by SEP."),
-        ShownAs(METADATA, "COLUMN=SEP"),
+        Doc("Item column of several values per item: lists, or texts of values separated by SEP."),
+        ShownAs(METADATA, "COLUMN[=SEP]"),
     ] = ()
     numeric: Annotated[tuple[str, ...], Doc("Item column of numbers."), ShownAs(METADATA, "COLUMN")] = ()
+    max_values: Annotated[
+        int,
+        Interval(ge=1),
+        Doc("Values of a column that are features: the most frequent ones."),
+        ShownAs(METADATA, "N"),
+    ] = MAX_VALUES
     zero_rows: Annotated[
         ZeroRows,
         Doc("Feature rows of zeros: missing (the item lacks the modality) or keep."),
@@ -104,6 +112,11 @@ class PrepareSettings:
     min_rating: Annotated[float | None, Doc("Drop interactions with a lower rating."), ShownAs(CLEANING, "RATING")] = (
         None
     )
+    negative_ratings: Annotated[
+        NegativeRatings,
+        Doc("Ratings that say no (below 0; 0 too if none is above 1), without --min-rating: drop or keep."),
+        ShownAs(CLEANING, "CHOICE"),
+    ] = "drop"
     nulls: Annotated[Nulls, Doc("Rows without an id: error or drop."), ShownAs(CLEANING, "CHOICE")] = "error"
     missing_times: Annotated[
         MissingTimes,

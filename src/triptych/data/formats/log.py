@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 
 from triptych.data.formats.item_lists import list_notes, with_one_item_per_row
+from triptych.data.formats.ratings import read_ratings
 from triptych.data.formats.reading import GUESS, Reading
 from triptych.data.formats.tables import ITEM_IDS, Table
 from triptych.data.formats.times import read_times, without_missing
@@ -95,7 +96,7 @@ def log_from_table(table: Table, reading: Reading = GUESS) -> Log:
         notes += list_notes(items, table.path)
     frame = pl.DataFrame({"user_id": users, "item_id": items, "row": np.arange(len(users), dtype=np.int64)})
     if "rating" in found:
-        frame = frame.with_columns(table.numbers(found["rating"]).alias("rating"))
+        frame = frame.with_columns(read_ratings(table, found["rating"]).alias("rating"))
     if "split" in found:
         frame = frame.with_columns(_split_codes(table, found["split"]).alias("split"))
     if "time" in found:

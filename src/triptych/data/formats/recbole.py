@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 from triptych.data.formats.compressed import plain_suffix
@@ -16,17 +15,16 @@ from triptych.errors import InputError, location
 def read_recbole(path: Path, reading: Reading) -> Source:
     """Read a tab-separated file whose header has types: `user_id:token  item_id:token  rating:float  …`.
 
-    Of a folder, NAME.item is the item table. Raises InputError.
+    NAME.item beside it is the item table, if there is one. Raises InputError.
     """
     file = the_log_in(path) if path.is_dir() else path
-    source = Source(log_from_table(read_table(file, reading), reading))
-    items = file.with_suffix(".item")
+    items, users = file.with_suffix(".item"), file.with_suffix(".user")
+    table = read_table(items, reading) if items.is_file() else None
     if path.is_dir():
-        table = read_table(items, reading) if items.is_file() else None
-        return replace(source, items=table, notes=not_read(path, {file, items}))
-    beside = [each.name for each in (items, file.with_suffix(".user")) if each.is_file()]
-    notes = (f"{file.name}: not read beside it: {', '.join(beside)} (name the folder, or pass --items)",)
-    return replace(source, notes=notes if beside else ())
+        notes = not_read(path, {file, items})
+    else:
+        notes = (f"{file.name}: not read beside it: {users.name}",) if users.is_file() else ()
+    return Source(log_from_table(read_table(file, reading), reading), table, notes=notes)
 
 
 def the_log_in(folder: Path) -> Path:
@@ -39,7 +37,7 @@ def the_log_in(folder: Path) -> Path:
 
 
 RECBOLE = Format(
-    layout="a RecBole .inter file, or a folder of .inter and .item",
+    layout="a RecBole .inter file, with .item beside it, or their folder",
     recognises=lambda path: plain_suffix(path) == ".inter" or (path.is_dir() and any(path.glob("*.inter"))),
     read=read_recbole,
 )

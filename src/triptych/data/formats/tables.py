@@ -132,16 +132,24 @@ def check_item_ids(ids: pl.Series, locate: Callable[[int], str], hint: str = "gi
     return ids
 
 
-def read_item_ids(table: Table, column: str = "") -> pl.Series:
-    """Return the item ids of an item table, one per row. column: their column; "" guesses it. Raises InputError."""
+def item_id_column(table: Table, column: str = "") -> str:
+    """Return the column of item ids in an item table: the named one, or a guess. Raises InputError."""
+    if column:
+        return table.require(column)
     lowered = {name.lower(): name for name in reversed(table.frame.columns)}
-    found = column or next((lowered[name] for name in ITEM_IDS if name in lowered), None)
+    found = next((lowered[name] for name in ITEM_IDS if name in lowered), None)
     if found is None:
         raise InputError(
             f"no column looks like item ids (columns: {', '.join(table.frame.columns[:20])})",
             where=table.location(),
             hint="name it with --item-id-column",
         )
+    return found
+
+
+def read_item_ids(table: Table, column: str = "") -> pl.Series:
+    """Return the item ids of an item table, one per row. column: their column; "" guesses it. Raises InputError."""
+    found = item_id_column(table, column)
     ids, _ = table.ids(found, "item")
     return check_item_ids(ids, lambda position: table.location(position, found), "keep one row per item")
 

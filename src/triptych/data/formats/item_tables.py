@@ -1,0 +1,68 @@
+"""Several item tables as one: joined by item id."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from triptych.data.formats.tables import Origin, Table, item_id_column, read_item_ids
+from triptych.errors import InputError
+
+
+def join_item_tables(tables: Sequence[Table], id_column: str = "") -> Table:
+    """Return one table with the items of all tables, those of the first one first, and the columns of all.
+
+    id_column: the column of ids; "" guesses it in each table. A column in several tables must have the same values
+    where both have one. Raises InputError that names the column and the item.
+    """
+    joined = tables[0]
+    for other in tables[1:]:
+        joined = _join(joined, other, id_column)
+    return joined
+
+
+def _join(one: Table, other: Table, id_column: str) -> Table:
+    column = item_id_column(one, id_column)
+    ids, other_ids = read_item_ids(one, id_column), read_item_ids(other, id_column)
+    left = one.frame.with_columns(ids.alias(column)).with_row_index("__left")
+    right = other.frame.drop(item_id_column(other, id_column)).with_columns(other_ids.alias(column))
+    right = right.with_row_index("__right")
+    rows = left.join(right, on=column, how="full", coalesce=True, suffix="__other", maintain_order="left_right")
+    for name in [name for name in right.columns if name in one.frame.columns and name != column]:
+        rows = rows.with_columns(_coalesced(rows, one, other, column, name)).drop(f"{name}__other")
+    shared = int(rows.select((pl.col("__left").is_not_null() & pl.col("__right").is_not_null()).sum()).item())
+    note = (
+        f"{one.path.name} and {other.path.name} are joined by item id: {shared:,} items are in both, "
+        f"{len(ids) - shared:,} in the first only, {len(other_ids) - shared:,} in the second only"
+    )
+    from_left = rows["__left"].fill_null(-1).to_numpy().astype(np.int64)
+    from_right = rows["__right"].fill_null(-1).to_numpy().astype(np.int64)
+
+    def origin(position: int) -> tuple[Path, int]:
+        table, row = (one, from_left[position]) if from_left[position] >= 0 else (other, from_right[position])
+        found: Origin | None = table.origin
+        return found(int(row)) if found is not None else (table.path, table.row(int(row)))
+
+    frame = rows.drop("__left", "__right")
+    return replace(one, frame=frame, notes=(*one.notes, *other.notes, note), origin=origin)
+
+
+def _coalesced(rows: pl.DataFrame, one: Table, other: Table, ids: str, name: str) -> pl.Series:
+    """Return a column of both tables. Raises InputError if they differ for an item."""
+    first, second = rows[name], rows[f"{name}__other"]
+    if first.dtype != second.dtype:
+        first, second = first.cast(pl.String), second.cast(pl.String)
+    differs = ((first != second) & first.is_not_null() & second.is_not_null()).fill_null(value=False)
+    if differs.any():
+        position = int(differs.arg_true()[0])
+        raise InputError(
+            f'has another value than {one.path.name} for item "{rows[ids][position]}": '
+            f'"{second[position]}" and "{first[position]}"',
+            where=other.location(column=name),
+            hint="keep the column in one of the tables, or give it another name",
+        )
+    return pl.select(pl.coalesce(first, second)).to_series().alias(name)
