@@ -1,56 +1,12 @@
-"""Files in the layouts of well-known data sets and tools, generated small, with the names that docs/data.md uses.
-
-All of them hold the interactions of `USERS` with `ITEMS`, as far as their layouts can.
-"""
+"""Well-known data sets, as they are downloaded."""
 
 from __future__ import annotations
 
-import gzip
-import json
-import random
-import zipfile
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import polars as pl
 
-N_USERS, N_ITEMS, N_EACH = 30, 20, 6
-USERS = [f"A{number:03d}X" for number in range(N_USERS)]
-ITEMS = [f"B0{number:03d}" for number in range(N_ITEMS)]
-START = 1_400_000_000
-
-
-def interactions() -> list[tuple[str, str, int, int]]:
-    """Rows of user, item, rating from 1 to 5, and seconds; every item has some."""
-    chance = random.Random(0)
-    rows = []
-    for number, user in enumerate(USERS):
-        own = [item for position, item in enumerate(ITEMS) if position % 3 == number % 3]
-        chosen = [*chance.sample(own, N_EACH - 1), ITEMS[number % N_ITEMS]]
-        rows += [(user, item, chance.randint(1, 5), START + chance.randint(0, 10**7)) for item in chosen]
-    return list({row[:2]: row for row in rows}.values())
-
-
-ROWS = interactions()
-N_ROWS = len(ROWS)
-
-
-def lines(path: Path, content: list[str], encoding: str = "utf-8") -> None:
-    """Write lines, compressed if the name says so."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    data = ("\n".join(content) + "\n").encode(encoding)
-    path.write_bytes(gzip.compress(data) if path.suffix == ".gz" else data)
-
-
-def json_lines(path: Path, objects: list[dict[str, Any]], write: Callable[[Any], str] = json.dumps) -> None:
-    lines(path, [write(each) for each in objects])
-
-
-def rows_with(separator: str, *order: int, ids: Callable[[str], str] = str) -> list[str]:
-    """Lines of the interactions; order: the columns (0 user, 1 item, 2 rating, 3 time)."""
-    return [separator.join(ids(str(row[column])) for column in order) for row in ROWS]
+from layouts.rows import ITEMS, N_ITEMS, ROWS, USERS, json_lines, lines, rows_with
 
 
 def amazon_2014(folder: Path) -> None:
@@ -267,47 +223,4 @@ def shops(folder: Path) -> None:
     lines(folder / "online_retail.csv", [header, *bills], "latin-1")
 
 
-def tables(folder: Path) -> None:
-    """One log in many dialects and containers."""
-    header = "user_id,item_id,timestamp"
-    plain = rows_with(",", 0, 1, 3)
-    lines(folder / "log.csv", [header, *plain])
-    lines(folder / "log.csv.gz", [header, *plain])
-    with zipfile.ZipFile(folder / "log.csv.zip", "w") as archive:
-        archive.write(folder / "log.csv", "log.csv")
-    lines(folder / "headless.csv", plain)
-    lines(folder / "excel.csv", [header.replace(",", ";"), *rows_with(";", 0, 1, 3)], "utf-16")
-    korean = [f"사용자{user},상품{item}" for user, item, _, _ in ROWS]
-    lines(folder / "korean.csv", ["user_id,item_id", *korean], "cp949")
-    lines(folder / "quotes.tsv", ["user_id\titem_id\treview", *(f'{row[0]}\t{row[1]}\t"5" disc' for row in ROWS)])
-    dates = [f"{user},{item},{time % 28 + 1:02d}/{time % 12 + 1:02d}/2026" for user, item, _, time in ROWS]
-    lines(folder / "dates.csv", [header, *dates])
-    gaps = [line if n % 40 else line.rsplit(",", 1)[0] + "," for n, line in enumerate(plain)]
-    lines(folder / "gaps.csv", [header, *gaps])
-    frame = pl.DataFrame(ROWS, schema=["user_id", "item_id", "rating", "timestamp"], orient="row")
-    frame.write_parquet(folder / "log.parquet")
-    frame.write_ipc(folder / "log.feather", compression="uncompressed")
-    for day, part in enumerate(frame.iter_slices(60)):
-        path = folder / f"events/day=2026-01-{day + 1:02d}/part-0.parquet"
-        path.parent.mkdir(parents=True)
-        part.drop("timestamp").write_parquet(path)
-    (folder / "events/_SUCCESS").touch()
-    by_user = [(user, [row[1] for row in ROWS if row[0] == user]) for user in USERS]
-    lines(folder / "baskets.csv", ["user_id,item_id", *(f"{user},{' '.join(items)}" for user, items in by_user)])
-    numbers = [f"{n} {' '.join(str(ITEMS.index(item)) for item in items)}" for n, (_, items) in enumerate(by_user)]
-    numbers[0] = numbers[0].rsplit(" ", 1)[0]  # the lines differ in length
-    lines(folder / "lists.txt", numbers)
-    thumbs = [f"{user},{item},{'like' if rating > 2 else 'dislike'}" for user, item, rating, _ in ROWS]
-    lines(folder / "thumbs.csv", ["user_id,item_id,rating", *thumbs])
-    lines(folder / "titles.csv", ["item_id,title", *(f"{item},title {item}" for item in ITEMS)])
-    genres = [f"""{item},"['Drama', '{"War" if n % 2 else "Comedy"}']",{n}""" for n, item in enumerate(ITEMS)]
-    lines(folder / "genres.csv", ["item_id,genres,price", *genres])
-
-
-LAYOUTS = (*(amazon_2014, amazon_2018, amazon_2023, movielens, recbole_and_mmrec, sessions, shops, tables),)
-
-
-def write_all(folder: Path) -> None:
-    """Write the files of all layouts into a folder."""
-    for each in LAYOUTS:
-        each(folder)
+LAYOUTS = (amazon_2014, amazon_2018, amazon_2023, movielens, recbole_and_mmrec, sessions, shops)

@@ -1,0 +1,19 @@
+"""Files in the layouts of well-known data sets and tools, generated small, with the names that docs/data.md uses.
+
+All of them hold the interactions of `USERS` with `ITEMS`, as far as their layouts can.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from layouts import data_sets, tables
+from layouts.rows import N_ITEMS, N_ROWS, N_USERS
+
+__all__ = ["N_ITEMS", "N_ROWS", "N_USERS", "write_all"]
+
+
+def write_all(folder: Path) -> None:
+    """Write the files of all layouts into a folder."""
+    for each in (*data_sets.LAYOUTS, tables.write_tables):
+        each(folder)

@@ -1,0 +1,47 @@
+"""One log and its item tables in many dialects and containers."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+
+import polars as pl
+
+from layouts.rows import ITEMS, ROWS, USERS, lines, rows_with
+
+
+def write_tables(folder: Path) -> None:
+    """One log in many dialects and containers."""
+    header = "user_id,item_id,timestamp"
+    plain = rows_with(",", 0, 1, 3)
+    lines(folder / "log.csv", [header, *plain])
+    lines(folder / "log.csv.gz", [header, *plain])
+    with zipfile.ZipFile(folder / "log.csv.zip", "w") as archive:
+        archive.write(folder / "log.csv", "log.csv")
+    lines(folder / "headless.csv", plain)
+    lines(folder / "excel.csv", [header.replace(",", ";"), *rows_with(";", 0, 1, 3)], "utf-16")
+    korean = [f"사용자{user},상품{item}" for user, item, _, _ in ROWS]
+    lines(folder / "korean.csv", ["user_id,item_id", *korean], "cp949")
+    lines(folder / "quotes.tsv", ["user_id\titem_id\treview", *(f'{row[0]}\t{row[1]}\t"5" disc' for row in ROWS)])
+    dates = [f"{user},{item},{time % 28 + 1:02d}/{time % 12 + 1:02d}/2026" for user, item, _, time in ROWS]
+    lines(folder / "dates.csv", [header, *dates])
+    gaps = [line if n % 40 else line.rsplit(",", 1)[0] + "," for n, line in enumerate(plain)]
+    lines(folder / "gaps.csv", [header, *gaps])
+    frame = pl.DataFrame(ROWS, schema=["user_id", "item_id", "rating", "timestamp"], orient="row")
+    frame.write_parquet(folder / "log.parquet")
+    frame.write_ipc(folder / "log.feather", compression="uncompressed")
+    for day, part in enumerate(frame.iter_slices(60)):
+        path = folder / f"events/day=2026-01-{day + 1:02d}/part-0.parquet"
+        path.parent.mkdir(parents=True)
+        part.drop("timestamp").write_parquet(path)
+    (folder / "events/_SUCCESS").touch()
+    by_user = [(user, [row[1] for row in ROWS if row[0] == user]) for user in USERS]
+    lines(folder / "baskets.csv", ["user_id,item_id", *(f"{user},{' '.join(items)}" for user, items in by_user)])
+    numbers = [f"{n} {' '.join(str(ITEMS.index(item)) for item in items)}" for n, (_, items) in enumerate(by_user)]
+    numbers[0] = numbers[0].rsplit(" ", 1)[0]  # the lines differ in length
+    lines(folder / "lists.txt", numbers)
+    thumbs = [f"{user},{item},{'like' if rating > 2 else 'dislike'}" for user, item, rating, _ in ROWS]
+    lines(folder / "thumbs.csv", ["user_id,item_id,rating", *thumbs])
+    lines(folder / "titles.csv", ["item_id,title", *(f"{item},title {item}" for item in ITEMS)])
+    genres = [f"""{item},"['Drama', '{"War" if n % 2 else "Comedy"}']",{n}""" for n, item in enumerate(ITEMS)]
+    lines(folder / "genres.csv", ["item_id,genres,price", *genres])
