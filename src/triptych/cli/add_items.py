@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from triptych.cli.options import FILES, ItemIdColumn, Json, Overwrite, Quiet, Run
+from triptych.cli.options import FILES, Encoding, ItemIdColumn, Json, Overwrite, Quiet, Run
 from triptych.cli.printing import count_text, lacking_text, open_with_progress, print_json, print_result, show_progress
 from triptych.errors import SettingsError, TriptychError
 from triptych.outputs import check_folder
@@ -45,6 +45,7 @@ def command(
         ),
     ] = None,
     item_id_column: ItemIdColumn = "",
+    encoding: Encoding = "",
     overwrite: Overwrite = False,
     json: Json = False,
     quiet: Quiet = False,
@@ -83,6 +84,7 @@ def command(
             output / "data",
             features=sources,
             item_id_column=item_id_column,
+            encoding=encoding,
             overwrite=may_replace,
             listener=listener,
         )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from triptych.cli.options import COMPUTING, OUTPUT, ItemIdColumn, Json, Quiet
+from triptych.cli.options import COMPUTING, OUTPUT, Encoding, ItemIdColumn, Json, Quiet
 from triptych.cli.printing import (
     count_text,
     lacking_text,
@@ -18,7 +18,7 @@ from triptych.cli.printing import (
     print_result,
     show_progress,
 )
-from triptych.errors import SettingsError
+from triptych.errors import SettingsError, warn_of
 from triptych.outputs import check_folder
 
 if TYPE_CHECKING:
@@ -91,6 +91,7 @@ def command(
         typer.Option(metavar="COLUMN", rich_help_panel=METADATA, help="Column of numbers. Repeatable."),
     ] = None,
     item_id_column: ItemIdColumn = "",
+    encoding: Encoding = "",
     image_encoder: Annotated[
         str,
         typer.Option(
@@ -153,6 +154,7 @@ def command(
     """
     from triptych.content.metadata import MetadataColumns, parse_separators
     from triptych.data.formats.read_table import read_table
+    from triptych.data.formats.reading import Reading
     from triptych.devices import choose_device
     from triptych.encoding.inputs import text_columns
     from triptych.encoding.settings import EncodeSettings
@@ -172,7 +174,8 @@ def command(
     check_folder(output)
     if device != "auto":
         choose_device(device)
-    table = None if source.is_dir() else read_table(source)
+    table = None if source.is_dir() else read_table(source, Reading(encoding=encoding))
+    warn_of(table.notes if table is not None else ())
     inputs = dict(_inputs(source, table, image, pictures, text or [], template, item_id_column, bool(columns)))
     from triptych.encoding import check_previous, encode, encode_columns
 

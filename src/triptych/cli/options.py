@@ -66,6 +66,14 @@ Modalities = Annotated[
         help="Modalities to use, separated by commas; 'none' for no modality [default: all].",
     ),
 ]
+Encoding = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME",
+        rich_help_panel=FILES,
+        help="Encoding of the item table, as cp949, latin-1 or utf-16 [default: by the byte-order mark, else UTF-8].",
+    ),
+]
 ItemIdColumn = Annotated[
     str,
     typer.Option(metavar="COLUMN", rich_help_panel=COLUMNS, help="Ids in the item table [default: guessed]."),

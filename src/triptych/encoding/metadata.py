@@ -18,7 +18,7 @@ def encode_columns(
     """Write the metadata features of all items, and the JSON that encodes new items. Raises InputError."""
     ids = read_item_ids(table, id_column)
     features, notes = fit_metadata(table, columns)
-    warn_of((*table.notes, *notes))
+    warn_of(notes)
     about = {
         "input_kind": "columns",
         "encoder": {"name": "triptych.content.metadata"},

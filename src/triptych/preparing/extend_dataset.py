@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -17,11 +18,13 @@ from triptych.data.features import Features, FeatureStream
 from triptych.data.formats.alignment import Store, match_rows, stream_features
 from triptych.data.formats.features import FeatureSource, open_features
 from triptych.data.formats.read_table import read_table
-from triptych.data.formats.tables import Table, read_item_ids
+from triptych.data.formats.reading import Reading
+from triptych.data.formats.tables import Table, find_item_id_column, read_item_ids
+from triptych.data.formats.value_lists import value_lists
 from triptych.data.interactions import Interactions
 from triptych.data.neighbours import Neighbours
 from triptych.data.vocabulary import Vocabulary
-from triptych.errors import InputError, SettingsError, did_you_mean
+from triptych.errors import InputError, SettingsError, did_you_mean, warn_of
 from triptych.progress import Listener, ignore_progress
 
 
@@ -32,6 +35,7 @@ def extend_dataset(
     *,
     features: Sequence[FeatureSource] = (),
     item_id_column: str = "",
+    encoding: str = "",
     overwrite: bool = False,
     listener: Listener = ignore_progress,
 ) -> Dataset:
@@ -39,11 +43,13 @@ def extend_dataset(
 
     features: feature files of the new items, for modalities of the data set. Rows of items that are already in the data
     set are ignored; features that are not given are missing. Metadata are encoded with the encoder of the data set.
-    Interactions and split do not change. Returns the extended data set, opened from `output`.
+    Interactions and split do not change. encoding: of the item table. Warns of what should be known about how the files
+    were read (InputWarning). Returns the extended data set, opened from `output`.
     Raises InputError (with file, row and hint), SettingsError, ArtefactError.
     """
-    table = read_table(Path(items))
-    ids = read_item_ids(table, item_id_column)
+    table = read_table(Path(items), Reading(encoding=encoding))
+    id_column = find_item_id_column(table, item_id_column)
+    ids = read_item_ids(table, id_column)
     is_new = dataset.items.find(ids) < 0
     if not is_new.any():
         raise InputError("has no new item", where=table.location(), hint="give items that the data set lacks")
@@ -59,12 +65,36 @@ def extend_dataset(
         interactions=Interactions(old.users, old.items, old.n_users, dataset.n_items + len(new)),
         features={},
         neighbours={},
-        item_table=_extend_table(dataset, table.frame[rows], new),
+        item_table=_extend_table(dataset, _like_stored(table, dataset)[rows], new),
         about={**dataset.about, "added": [*dataset.about.get("added", []), {"file": table.path.name, "n": len(new)}]},
     )
     neighbours = {name: _pad(each, len(new)) for name, each in dataset.neighbours.items()}
     save_dataset(extended, neighbours, streams, Path(output), overwrite=overwrite, listener=listener)
+    warn_of((*table.notes, *_unknown_columns(table, dataset, id_column)))
     return open_dataset(Path(output))
+
+
+def _unknown_columns(table: Table, dataset: Dataset, id_column: str) -> list[str]:
+    """Return a note that names the columns of new items which the item table of the data set does not have."""
+    if dataset.item_table is None:
+        return []
+    unknown = [name for name in table.frame.columns if name not in (*dataset.item_table.columns, id_column)]
+    names = ", ".join(unknown[:10])
+    return [f"{table.path.name}: columns that the data set does not have are left out: {names}"] if unknown else []
+
+
+def _like_stored(table: Table, dataset: Dataset) -> pl.DataFrame:
+    """Return the rows of new items with the types that the item table of the data set has: lists, or texts of lists."""
+    frame = table.frame
+    stored = dataset.item_table.schema if dataset.item_table is not None else {}
+    for name in (name for name in frame.columns if name in stored):
+        is_list, was_list = isinstance(frame.schema[name], pl.List), isinstance(stored[name], pl.List)
+        if was_list and not is_list:
+            frame = frame.with_columns(value_lists(table, name, "|")[0])
+        elif is_list and not was_list:
+            texts = [None if each is None else json.dumps(each, ensure_ascii=False) for each in frame[name].to_list()]
+            frame = frame.with_columns(pl.Series(name, texts, dtype=pl.String))
+    return frame
 
 
 def _new_features(

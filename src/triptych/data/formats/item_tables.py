@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from triptych.data.formats.tables import Origin, Table, item_id_column, read_item_ids
+from triptych.data.formats.tables import Origin, Table, find_item_id_column, read_item_ids
 from triptych.errors import InputError
 
 
@@ -26,10 +26,10 @@ def join_item_tables(tables: Sequence[Table], id_column: str = "") -> Table:
 
 
 def _join(one: Table, other: Table, id_column: str) -> Table:
-    column = item_id_column(one, id_column)
+    column = find_item_id_column(one, id_column)
     ids, other_ids = read_item_ids(one, id_column), read_item_ids(other, id_column)
     left = one.frame.with_columns(ids.alias(column)).with_row_index("__left")
-    right = other.frame.drop(item_id_column(other, id_column)).with_columns(other_ids.alias(column))
+    right = other.frame.drop(find_item_id_column(other, id_column)).with_columns(other_ids.alias(column))
     right = right.with_row_index("__right")
     rows = left.join(right, on=column, how="full", coalesce=True, suffix="__other", maintain_order="left_right")
     for name in [name for name in right.columns if name in one.frame.columns and name != column]:

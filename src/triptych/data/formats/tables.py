@@ -132,7 +132,7 @@ def check_item_ids(ids: pl.Series, locate: Callable[[int], str], hint: str = "gi
     return ids
 
 
-def item_id_column(table: Table, column: str = "") -> str:
+def find_item_id_column(table: Table, column: str = "") -> str:
     """Return the column of item ids in an item table: the named one, or a guess. Raises InputError."""
     if column:
         return table.require(column)
@@ -149,7 +149,7 @@ def item_id_column(table: Table, column: str = "") -> str:
 
 def read_item_ids(table: Table, column: str = "") -> pl.Series:
     """Return the item ids of an item table, one per row. column: their column; "" guesses it. Raises InputError."""
-    found = item_id_column(table, column)
+    found = find_item_id_column(table, column)
     ids, _ = table.ids(found, "item")
     return check_item_ids(ids, lambda position: table.location(position, found), "keep one row per item")
 
