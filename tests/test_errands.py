@@ -58,8 +58,10 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copytree(ROOT / "src", root / "src", ignore=ignored)
     for block in blocks():
         apply(block, root)
-    log = [{"user_id": f"u{n % 40}", "item_id": f"i{n * n % 61}"} for n in range(600)]
-    (root / "log.jsonl").write_text("\n".join(map(json.dumps, log)), encoding="utf-8")
+    pairs = sorted({(n % 40 + 1, n * n % 61 + 1) for n in range(600)})
+    lines = ["%%MatrixMarket matrix coordinate integer general", f"40 61 {len(pairs)}"]
+    lines += [f"{user} {item} 1" for user, item in pairs]
+    (root / "log.mtx").write_text("\n".join(lines) + "\n", encoding="utf-8")
     return root
 
 
@@ -72,7 +74,7 @@ def triptych(copy: Path, *words: str) -> str:
 
 
 def test_a_new_format_model_and_metric_are_used_by_the_commands(copy: Path) -> None:
-    triptych(copy, "prepare", "log.jsonl", "-o", "data")
+    triptych(copy, "prepare", "log.mtx", "-o", "data")
     triptych(copy, "train", "data", "--model", "co-occurrence", "--set", "power=0.25", "--run", "run")
     result = json.loads(triptych(copy, "evaluate", "run", "--metrics", "f1@5,precision@5,recall@5", "--json"))
     assert result["model"] == "co-occurrence"

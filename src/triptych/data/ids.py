@@ -40,7 +40,7 @@ WHITE_SPACE = "\t\n\v\f\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".joi
 EXAMPLES = 3
 
 Id = str | int  # an id given in Python
-Ids = Sequence[Id] | pl.Series | NDArray[Any]
+Ids = Iterable[Id] | pl.Series | NDArray[Any]
 
 
 class BadIdError(ValueError):
