@@ -7,7 +7,8 @@ import numpy as np
 from triptych.data.dataset import Dataset
 from triptych.data.features import Features
 from triptych.data.interactions import Interactions
-from triptych.data.split import TEST, VALIDATION, Split, split
+from triptych.data.split import Split, split
+from triptych.data.split_codes import TEST, VALIDATION
 from triptych.data.vocabulary import Vocabulary
 
 

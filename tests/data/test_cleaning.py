@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from triptych.data.cleaning import clean, k_core_of
 from triptych.data.formats.log import Log
+from triptych.data.split_codes import SPLITS, earliest
 
 Pair = tuple[int, int]
 PAIRS = st.sets(st.tuples(st.integers(0, 3), st.integers(0, 3)), max_size=9)
@@ -77,12 +78,18 @@ def test_the_earliest_of_duplicate_rows_is_kept_in_the_earliest_split(
         split=pl.Series([split for _, _, _, split in rows], dtype=pl.Int8),
     )
     result = clean(Log(frame, Path("log.csv")))
-    cleaned, counts = result.frame, result.counts
+    codes = result.frame["split"].to_numpy()
+    cleaned, counts = result.frame.with_columns(split=pl.Series(earliest(codes))), result.counts
     by_pair: dict[tuple[str, str], list[tuple[float, int, int]]] = {}
     for number, (user, item, time, split) in enumerate(rows):
         key = (f"u{user}", f"i{item}")
         by_pair.setdefault(key, []).append((float("inf") if time is None else time, number, split))
-    expected = {pair: (min(same)[1], min(split for _, _, split in same)) for pair, same in by_pair.items()}
+    first = {pair: min(split for _, _, split in same) for pair, same in by_pair.items()}
+    expected = {
+        pair: (min(each for each in same if each[2] == first[pair])[1], first[pair]) for pair, same in by_pair.items()
+    }
+    in_several = {split for same in by_pair.values() if len({each[2] for each in same}) > 1 for _, _, split in same}
+    assert (codes >= len(SPLITS)).any() == bool(in_several)
     actual = {
         (user, item): (row, split)
         for user, item, row, split in cleaned.select("user_id", "item_id", "row", "split").iter_rows()

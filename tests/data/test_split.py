@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from triptych.data.dataset import Dataset
 from triptych.data.interactions import Interactions
-from triptych.data.split import How, Split, assign_split, split
+from triptych.data.row_splits import How
+from triptych.data.split import Split, assign_split, split
 from triptych.data.vocabulary import Vocabulary
 from triptych.errors import InputError, SettingsError
 

@@ -18,6 +18,7 @@ from preparing.small import (
     write_parquet,
     write_text,
 )
+from triptych.errors import InputWarning
 from triptych.preparing import PrepareSettings, dataset_from_frames, prepare
 
 
@@ -117,7 +118,8 @@ def test_the_earliest_of_duplicate_rows_counts(tmp_path: Path) -> None:
 
 def test_pairs_in_two_splits_count_for_the_earlier_split_and_are_reported(tmp_path: Path) -> None:
     log = write_text(tmp_path / "log.csv", "user,item,split\nu,a,test\nu,a,train\nu,b,valid\nu,c,Test\nu,c,test\n")
-    dataset = prepare(log, tmp_path / "out")
+    with pytest.warns(InputWarning, match="1 pair of test is also in train"):
+        dataset = prepare(log, tmp_path / "out")
     assert [pairs(dataset, code) for code in range(3)] == [{("u", "a")}, {("u", "b")}, {("u", "c")}]
     assert cleaning(dataset)["conflicting_splits"] == 1
     assert cleaning(dataset)["duplicate_rows"] == 2

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from triptych.data.dataset import Dataset
 from triptych.data.interactions import Interactions
-from triptych.data.split import How, exact_share, split
+from triptych.data.row_splits import How, exact_share
+from triptych.data.split import split
 from triptych.data.vocabulary import Vocabulary
 from triptych.errors import SettingsError
 from triptych.preparing.settings import PrepareSettings

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -21,6 +21,15 @@ def command(
     output: Annotated[
         Path, typer.Option("--output", "-o", metavar="FOLDER", rich_help_panel=OUTPUT, help="Folder for the blend.")
     ],
+    weights: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NUMBERS",
+            rich_help_panel=WEIGHTS,
+            help="Weights of the runs in their order, separated by commas, instead of choosing them on validation: for "
+            "final fits, the weights that the same models had before.",
+        ),
+    ] = None,
     metric: Annotated[
         str, typer.Option(metavar="METRIC", rich_help_panel=WEIGHTS, help="Validation metric to maximise.")
     ] = "ndcg@50",
@@ -52,26 +61,29 @@ def command(
 
         # all runs of a comparison:
         triptych blend runs/compare-shop/shop/*/seed-[0-9] -o runs/blend
+
+        # final fits, with the weights that were chosen before:
+        triptych blend runs/freedom-all runs/bm3-all --weights 2,1.5 -o final
     """
     from triptych.artefacts import check_output
     from triptych.ranking.metrics import parse_metric
     from triptych.ranking.recommender import open_recommender
-    from triptych.studies.blend import blend
+    from triptych.studies.blend import blend, weighted_blend
 
     parse_metric(metric)
+    chosen = None if weights is None else _parse_weights(weights, len(runs))
     if len(runs) < 2:
         raise SettingsError("a blend needs at least two models", hint="name another run folder")
     if output.exists() and not overwrite:
         raise SettingsError(f"{output} exists", hint="choose another --output, or pass --overwrite")
     check_output(output, overwrite=overwrite)
     with show_progress() as listener:
-        blended = blend(
-            [open_recommender(run, listener) for run in runs],
-            metric=metric,
-            n_users=users,
-            seed=seed,
-            listener=listener,
-        )
+        recommenders = [open_recommender(run, listener) for run in runs]
+        if chosen is not None:
+            weighted_blend(recommenders, chosen).save(output, overwrite=overwrite)
+            _print_given(runs, chosen, output, json=json)
+            return
+        blended = blend(recommenders, metric=metric, n_users=users, seed=seed, listener=listener)
     blended.save(output, overwrite=overwrite)
     candidates = [{"run": str(run), **each} for run, each in zip(runs, blended.about["candidates"], strict=True)]
     if json:
@@ -81,3 +93,32 @@ def command(
     rows = [[each["run"], each["weight"], each["alone"]] for each in candidates]
     print_table(f"the blend: {blended.about['weights_chosen']}", ["", "weight", f"{metric} alone"], rows)
     print_result(f"blend: {output}", f"next: triptych evaluate {output}")
+    used = [each for each in candidates if each["weight"]]
+    again = ",".join(f"{each['weight']:g}" for each in used)
+    print_result(f"final fit: triptych train DATA --like RUN --fit-on all, for each of {_names(used)}")
+    print_result(f"           then triptych blend their folders --weights {again}")
+
+
+def _names(candidates: list[dict[str, Any]]) -> str:
+    return ", ".join(each["run"] for each in candidates)
+
+
+def _print_given(runs: list[Path], weights: tuple[float, ...], output: Path, *, json: bool) -> None:
+    rows = [[str(run), weight] for run, weight in zip(runs, weights, strict=True)]
+    if json:
+        print_json({"output": str(output), "runs": [{"run": run, "weight": weight} for run, weight in rows]})
+        return
+    print_table("the blend, with given weights", ["", "weight"], rows)
+    print_result(f"blend: {output}", f"next: triptych recommend {output} --output recommendations.parquet")
+
+
+def _parse_weights(text: str, n: int) -> tuple[float, ...]:
+    from triptych.studies.blend import ONE_EACH
+
+    try:
+        weights = tuple(float(each) for each in text.split(","))
+    except ValueError:
+        raise SettingsError(f'"{text}" is not a list of numbers', hint=ONE_EACH) from None
+    if len(weights) != n:
+        raise SettingsError(f"{len(weights)} weights for {n} runs", hint=ONE_EACH)
+    return weights

@@ -112,6 +112,14 @@ def command(
             metavar="ITEMS", rich_help_panel=EVALUATION, help="Items to rank: all, warm or cold [default: all]."
         ),
     ] = None,
+    seen: Annotated[
+        str | None,
+        typer.Option(
+            metavar="CHOICE",
+            rich_help_panel=EVALUATION,
+            help="Excluded items: drop, keep (people buy again) or auto: as prepared [default: auto].",
+        ),
+    ] = None,
     metrics: Annotated[
         str | None,
         typer.Option(
@@ -166,6 +174,7 @@ def command(
         "split": split,
         "exclude": exclude,
         "items": items,
+        "seen": seen,
         "metrics": None if metrics is None else tuple(each.strip() for each in metrics.split(",")),
     }
     experiment = replace(experiment, **{key: value for key, value in given.items() if value is not None})
@@ -201,6 +210,11 @@ def _print_tables(experiment: Experiment, rows: list[Row], folder: Path) -> None
     print_result(f"● the best, and all that do not differ from it significantly (corrected p ≥ {SIGNIFICANCE_LEVEL:g})")
     print_result(f"tables: {folder}/comparison.json, .csv, .md, .tex; run folders: {folder}/DATA/ENTRY/seed-N")
     print_result(f"next: triptych report {folder}")
+    for name, source in experiment.data.items():
+        best = next((row for row in rows if row.data == name and not row.failed), None)
+        if best is not None:
+            fit = f"triptych train {source.folder} --like {best.runs[0]} --fit-on all"
+            print_result(f"final fit of {best.label} on all interactions: {fit}")
 
 
 def _print_table(rows: list[Row], title: str) -> None:

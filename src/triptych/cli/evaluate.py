@@ -36,6 +36,14 @@ def command(
             help="Items to rank: all, warm (with training interactions) or cold (without). Others do not count.",
         ),
     ] = "all",
+    seen: Annotated[
+        str,
+        typer.Option(
+            metavar="CHOICE",
+            rich_help_panel=EVALUATION,
+            help="Excluded items: drop, keep (nothing is left out, because people buy again), or auto: as prepared.",
+        ),
+    ] = "auto",
     metrics: Annotated[
         str | None,
         typer.Option(
@@ -71,7 +79,7 @@ def command(
     from triptych.ranking.protocol import EvaluationProtocol
     from triptych.ranking.recommender import open_recommender
 
-    EvaluationProtocol(cast(Any, split), cast(Any, exclude), cast(Any, items))
+    EvaluationProtocol(cast(Any, split), cast(Any, exclude), cast(Any, items), cast(Any, seen))
     requested = STANDARD if metrics is None else tuple(metrics.split(","))
     for metric in requested:
         parse_metric(metric)
@@ -80,7 +88,12 @@ def command(
     recommender = open_with_progress(open_recommender, run)
     with show_progress() as listener:
         report = recommender.evaluate(
-            cast(Any, split), exclude=cast(Any, exclude), items=cast(Any, items), metrics=requested, listener=listener
+            cast(Any, split),
+            exclude=cast(Any, exclude),
+            items=cast(Any, items),
+            seen=cast(Any, seen),
+            metrics=requested,
+            listener=listener,
         )
     if per_user is not None:
         _write_per_user(per_user, recommender.dataset.users.names(report.users), report.per_user)

@@ -149,7 +149,7 @@ def _parse_neighbour_source(text: str) -> Any:
 def _summary(dataset: Dataset, output: Path) -> dict[str, Any]:
     import numpy as np
 
-    from triptych.data.dataset import SPLITS
+    from triptych.data.split_codes import SPLITS, in_split
 
     codes = dataset.split_codes if dataset.split_codes is not None else np.zeros(0, np.int8)
     return {
@@ -157,7 +157,7 @@ def _summary(dataset: Dataset, output: Path) -> dict[str, Any]:
         "users": dataset.n_users,
         "items": dataset.n_items,
         "interactions": len(dataset.interactions),
-        "splits": {name: int(np.count_nonzero(codes == code)) for code, name in enumerate(SPLITS)},
+        "splits": {name: int(in_split(codes, code).sum()) for code, name in enumerate(SPLITS)},
         "split": dataset.about["split"],
         "cleaning": dataset.about["cleaning"],
         "columns": dataset.about["columns"],
@@ -189,7 +189,11 @@ def _print_summary(result: dict[str, Any]) -> None:
     for name, each in result["modalities"].items():
         lacking = f", {lacking_text(each['missing'])}" if each["missing"] else ""
         print_result(f"{name}: {each['width']}-d {each['dtype']}{lacking}")
-    print_result(f"data set: {result['output']}", f"next: triptych train {result['output']} --model bm3")
+    epochs = ""
+    if not result["splits"]["validation"]:
+        epochs = " --set epochs=N"
+        print_result("no validation: trained models cannot stop early, so they need a number of epochs")
+    print_result(f"data set: {result['output']}", f"next: triptych train {result['output']} --model bm3{epochs}")
 
 
 def _ratings_text(ratings: dict[str, Any]) -> str:

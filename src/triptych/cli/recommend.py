@@ -83,9 +83,13 @@ def command(
         ),
     ] = "raise",
     include_seen: Annotated[
-        bool,
-        typer.Option("--include-seen", rich_help_panel=OUTPUT, help="Also recommend items of the user's history."),
-    ] = False,
+        bool | None,
+        typer.Option(
+            "--include-seen/--exclude-seen",
+            rich_help_panel=OUTPUT,
+            help="Whether to recommend items of the user's history too [default: if prepared with --seen keep].",
+        ),
+    ] = None,
     escape_formulas: EscapeFormulas = False,
     overwrite: Overwrite = False,
     json: Json = False,
@@ -150,7 +154,7 @@ def _recommend_from_history(
     where: str,
     k: int,
     unknown_items: str,
-    include_seen: bool,
+    include_seen: bool | None,
     listener: Listener,
 ) -> Recommendations:
     try:

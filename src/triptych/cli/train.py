@@ -5,18 +5,20 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast, get_args
 
 import typer
 
 from triptych.cli.help import Command
-from triptych.cli.options import MODEL, OUTPUT, Data, Json, Modalities, Model, Quiet, Settings, Threads
+from triptych.cli.options import MODEL, OUTPUT, Data, Json, Modalities, Quiet, Settings, Threads, check_choice
 from triptych.cli.printing import open_with_progress, print_json, print_result, show_progress
 from triptych.cli.signals import TERMINAL_IS_GONE, stop_requests
+from triptych.errors import SettingsError
 from triptych.outputs import check_folder
 from triptych.progress import Listener, Progress
 
 if TYPE_CHECKING:
+    from triptych.data.split import FitOn
     from triptych.ranking.recommender import Recommender
     from triptych.training.run_context import MetricsLogger
     from triptych.training.settings import TrainingSettings
@@ -38,7 +40,35 @@ class TrainCommand(Command):
 
 def command(
     data: Data,
-    model: Model = "bm3",
+    model: Annotated[
+        str | None,
+        typer.Option(
+            "--model",
+            "-m",
+            metavar="NAME",
+            rich_help_panel=MODEL,
+            help="Model; see `triptych models` [default: bm3].",
+        ),
+    ] = None,
+    like: Annotated[
+        Path | None,
+        typer.Option(
+            "--like",
+            metavar="RUN",
+            rich_help_panel=MODEL,
+            help="Take model, settings, modalities, seed and best epoch from a run folder, or from the best trial of a "
+            "folder of `tune`. Other options have priority over it.",
+        ),
+    ] = None,
+    fit_on: Annotated[
+        str,
+        typer.Option(
+            metavar="SPLITS",
+            rich_help_panel=MODEL,
+            help="Interactions to fit to: train, or for a final fit train+validation or all. Without validation, "
+            "training does not stop early and needs --set epochs=N or --like RUN.",
+        ),
+    ] = "train",
     run: Annotated[
         Path | None,
         typer.Option(
@@ -46,7 +76,7 @@ def command(
             "-r",
             metavar="RUN",
             rich_help_panel=OUTPUT,
-            help="Run folder to write or resume [default: runs/MODEL-DATA-seedSEED].",
+            help="Run folder to write or resume [default: runs/MODEL-DATA-seedSEED, and -SPLITS of a final fit].",
         ),
     ] = None,
     settings: Settings = None,
@@ -86,20 +116,34 @@ def command(
     again: it resumes from the last checkpoint, and the result has the same bytes. With more epochs or another patience,
     a run goes on, also a finished one.
 
-    Example:
+    Examples:
         triptych train shop/ --model bm3 --set n_layers=1 \\
             --set patience=10 --seed 1
+
+        # the final fit on all interactions, with what a search found:
+        triptych train shop/ --like tuned/bm3 --fit-on all
     """
     from triptych.data.dataset import open_dataset, parse_modalities
+    from triptych.data.split import FitOn
+    from triptych.data.split_codes import TEST, in_split
     from triptych.models.model import TrainedModel
     from triptych.models.registry import model_class
     from triptych.ranking.metrics import parse_metric
     from triptych.settings import parse, parse_assignments, read_toml, split_settings
+    from triptych.studies.final_fit import final_fit
     from triptych.training.loggers import check_loggers, open_loggers
     from triptych.training.settings import TrainingSettings
 
+    check_choice("--fit-on", fit_on, get_args(FitOn))
     values: dict[str, Any] = read_toml(settings_file) if settings_file else {}
     values |= parse_assignments(settings or [])
+    if like is not None:
+        found = final_fit(like)
+        if model not in (None, found.model):
+            raise SettingsError(f"{like} is a run of {found.model}, not of {model}", hint="leave --model out")
+        model, values = found.model, {**found.settings, **found.training, **values}
+        modalities = (",".join(found.modalities) or "none") if modalities is None else modalities
+    model = model or "bm3"
     if seed is not None:
         values["seed"] = seed
     training_settings, model_settings = split_settings(
@@ -110,7 +154,8 @@ def command(
     parse_metric(training.metric)
     check_loggers(log_to or [])
     is_trained = issubclass(model_class(model), TrainedModel)
-    folder = run or Path("runs") / f"{model}-{data.resolve().name}-seed{training.seed}"
+    suffix = "" if fit_on == "train" else f"-{fit_on}"
+    folder = run or Path("runs") / f"{model}-{data.resolve().name}-seed{training.seed}{suffix}"
     check_folder(folder)
     dataset = open_with_progress(open_dataset, data)
     if modalities is not None:
@@ -119,14 +164,20 @@ def command(
         stop_requests(at_step_ends=is_trained, until_stdin_closes=until_stdin_closes) as should_stop,
         open_loggers(log_to or [], folder, {"model": model, "data": str(data), **values}) as loggers,
     ):
-        recommender = _fit(model, dataset, model_settings, training, folder, threads, should_stop, loggers)
+        recommender = _fit(
+            model, dataset, model_settings, training, folder, threads, should_stop, loggers, cast(FitOn, fit_on)
+        )
     result = {key: value for key, value in recommender.about.items() if key not in ("settings", "training")}
     if json:
         print_json({"run": str(folder), **result})
         return
     for key in sorted(key for key in result if key.startswith("validation/")):
         print_result(f"{key} {result[key]:.4f} at epoch {result['best_epoch']} of {result['epochs']}")
-    print_result(f"run folder: {folder}", f"next: triptych evaluate {folder}")
+    if is_trained and "best_epoch" not in result:
+        print_result(f"trained for {result['epochs']} epochs, without validation")
+    held_out = recommender.dataset.split_codes is not None and in_split(recommender.dataset.split_codes, TEST).any()
+    next_ = f"evaluate {folder}" if held_out else f"recommend {folder} --output recommendations.parquet"
+    print_result(f"run folder: {folder}", f"next: triptych {next_}")
 
 
 def _fit(
@@ -138,6 +189,7 @@ def _fit(
     threads: int | None,
     should_stop: Callable[[], bool],
     loggers: list[MetricsLogger],
+    fit_on: FitOn,
 ) -> Recommender:
     import torch
 
@@ -148,7 +200,15 @@ def _fit(
     with show_progress() as listener:
         tolerant = _tolerant(listener)
         return fit(
-            model, dataset, settings, training, run=folder, listener=tolerant, should_stop=should_stop, loggers=loggers
+            model,
+            dataset,
+            settings,
+            training,
+            run=folder,
+            listener=tolerant,
+            should_stop=should_stop,
+            loggers=loggers,
+            fit_on=fit_on,
         )
 
 

@@ -11,10 +11,12 @@ import typer
 
 from triptych.cli.options import COMPUTING, MODEL, OUTPUT, Data, Json, Modalities, Model, Quiet, Settings
 from triptych.cli.printing import open_with_progress, print_json, print_result, print_table, show_progress
+from triptych.errors import InputError, location
 from triptych.outputs import check_folder
 
 TRIALS_SHOWN = 10  # in the table
 SEARCH = "Search"
+NO_VALIDATION = "prepare it with a validation share; a final fit on all data comes after the search"
 
 
 def command(
@@ -83,6 +85,7 @@ def command(
         triptych train shop/ --model bm3 --settings tuned/bm3/best.toml
     """
     from triptych.data.dataset import open_dataset, parse_modalities
+    from triptych.data.split import Split
     from triptych.models.registry import model_class
     from triptych.ranking.metrics import parse_metric
     from triptych.settings import parse_assignments
@@ -100,6 +103,8 @@ def command(
     dataset = open_with_progress(open_dataset, data)
     if modalities is not None:
         dataset.with_modalities(parse_modalities(modalities))  # raises an error for an unknown modality
+    if not len(Split.from_dataset(dataset).validation):
+        raise InputError("has no validation interactions to judge trials by", where=location(data), hint=NO_VALIDATION)
     threads_per_trial = threads or max(1, (os.cpu_count() or 1) // jobs)
 
     def train(chosen: Any, run: Path) -> list[str]:
@@ -139,6 +144,11 @@ def command(
     same_modalities = f" --modalities {modalities}" if modalities is not None else ""
     print_result(
         f"next: triptych train {data} --model {model} --settings {folder / BEST} --seed {seed}{same_modalities}"
+    )
+    epochs = results[0].result.best_epoch
+    print_result(
+        f"final fit on all interactions{'' if epochs is None else f', {epochs} epochs'}: "
+        f"triptych train {data} --like {folder} --fit-on all"
     )
 
 

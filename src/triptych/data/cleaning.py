@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -9,6 +10,7 @@ import polars as pl
 
 from triptych.data.formats.log import Log
 from triptych.data.ratings import NegativeRatings, rows_that_count
+from triptych.data.split_codes import codes_of
 from triptych.data.vocabulary import Vocabulary
 from triptych.errors import InputError, location
 
@@ -57,12 +59,15 @@ def clean(
     nulls: Nulls = "error",
     unknown_items: UnknownItems = "error",
     k_core: int = 0,
+    split_rows: Callable[[pl.DataFrame], pl.Series] | None = None,
 ) -> Cleaned:
     """Return distinct (user_id, item_id) rows with their time and split, in the order of the log, and the counts.
 
     The steps, in this order: drop rows without an id; drop ratings that do not count (`data/ratings.py`); drop items
     that are not in the catalogue; keep the earliest of duplicate rows; drop users and items with fewer than `k_core`
     interactions, and repeat until none is left to drop.
+    split_rows: returns the split of each row, for logs where the same pair in several splits is kept in each. Then the
+    k-core comes before it, and before duplicates are dropped.
     Raises InputError, with file and row, for rows that the options do not allow, and if no row is left.
     """
     frame = _drop_missing_ids(log.frame, log, nulls)
@@ -72,6 +77,12 @@ def clean(
     rated = frame.select("user_id", "item_id")
     frame = _drop_unknown_items(frame, log, catalogue, unknown_items)
     of_known_items = len(frame)
+    if split_rows is not None:
+        if k_core > 1:
+            core = k_core_of(frame.unique(["user_id", "item_id"]), k_core)
+            frame = frame.join(core, on=["user_id", "item_id"], how="semi", maintain_order="left")
+        frame = frame.with_columns(split=split_rows(frame).cast(pl.Int8))
+    below_k_core = of_known_items - len(frame)
     frame, conflicting_splits = _drop_duplicates(frame)
     distinct = len(frame)
     if k_core > 1:
@@ -90,9 +101,9 @@ def clean(
         rows_without_rating=counting.without,
         rows_below_min_rating=counting.below,
         rows_of_unknown_items=len(rated) - of_known_items,
-        duplicate_rows=of_known_items - distinct,
+        duplicate_rows=of_known_items - below_k_core - distinct,
         conflicting_splits=conflicting_splits,
-        rows_below_k_core=distinct - len(frame),
+        rows_below_k_core=below_k_core + distinct - len(frame),
         users_dropped=users_dropped,
         items_dropped=items_dropped,
         rows_kept=len(frame),
@@ -144,8 +155,9 @@ def _drop_unknown_items(
 
 
 def _drop_duplicates(frame: pl.DataFrame) -> tuple[pl.DataFrame, int]:
-    """Keep the earliest row of each pair (by time, else by row), in the earliest split of its duplicates.
+    """Keep the earliest row of each pair (by time, else by row). Its split becomes the code of all splits of the pair.
 
+    Of a pair in several splits, only the rows of the first split count: what came later must not enter the training.
     Returns the rows, and the number of pairs whose duplicates were in different splits.
     """
     pair = ["user_id", "item_id"]
@@ -153,8 +165,16 @@ def _drop_duplicates(frame: pl.DataFrame) -> tuple[pl.DataFrame, int]:
         return frame.sort("row"), 0
     conflicting = 0
     if "split" in frame.columns:
-        conflicting = int(frame.group_by(pair).agg(pl.col("split").n_unique() > 1)["split"].sum())
-        frame = frame.with_columns(pl.col("split").min().over(pair))
+        splits = frame.select(*pair, "split").unique().filter(pl.struct(pair).is_duplicated())
+        conflicting = splits.select(pair).n_unique()
+    if conflicting:
+        several = splits.group_by(pair).agg(
+            first=pl.col("split").min(), bits=(2 ** pl.col("split").cast(pl.Int64)).sum()
+        )
+        several = several.with_columns(code=pl.Series(codes_of(several["bits"].to_numpy()))).drop("bits")
+        frame = frame.join(several, on=pair, how="left", maintain_order="left")
+        frame = frame.filter(pl.col("first").is_null() | (pl.col("split") == pl.col("first")))
+        frame = frame.with_columns(split=pl.coalesce("code", "split")).drop("first", "code")
     by = ["time", "row"] if "time" in frame.columns else ["row"]
     kept = frame.sort(by, nulls_last=True).unique(pair, keep="first", maintain_order=True).sort("row")
     return kept, conflicting

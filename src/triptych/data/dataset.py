@@ -23,7 +23,6 @@ from triptych.errors import InputError, UnknownIdError, did_you_mean
 from triptych.progress import Listener, ignore_progress, track
 
 KIND = "data set"
-SPLITS = ("train", "validation", "test")
 
 
 @dataclass(frozen=True)
@@ -36,7 +35,7 @@ class Dataset:
     them from the features.
     item_table: descriptive columns of the items (title, …) for readable lists; row i = item i.
     times: float64 [n] or None, the time of each interaction (seconds, or any other number that grows with time).
-    split_codes: int8 [n] or None, the split of each interaction, as an index into SPLITS.
+    split_codes: int8 [n] or None, the split, or splits, of each interaction: `data/split_codes.py` lists the codes.
     about: the origin of the data (sources, cleaning, split), for the manifest and for reports.
     fingerprint: the checksum of the folder that the data set was opened from, or None.
     Raises InputError if sizes do not agree.
@@ -87,6 +86,11 @@ class Dataset:
     @property
     def n_items(self) -> int:
         return len(self.items)
+
+    @property
+    def keeps_seen(self) -> bool:
+        """Whether people buy the same again: held-out pairs may be in train too, and lists keep the seen items."""
+        return self.about.get("seen") == "keep"
 
     def with_modalities(self, modalities: list[str] | None) -> Dataset:
         """Return the data set with only these modalities; None keeps all. Raises UnknownIdError for an unknown one."""

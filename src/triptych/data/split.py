@@ -2,30 +2,29 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from fractions import Fraction
-from typing import Literal, get_args
+from typing import Any, Literal, cast, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from triptych.data.dataset import SPLITS, Dataset
+from triptych.data.dataset import Dataset
 from triptych.data.interactions import Interactions
+from triptych.data.row_splits import How, Rows, describe_split, exact_shares, split_rows
+from triptych.data.split_codes import SPLITS, TEST, TRAIN, VALIDATION, bits_of, codes_of, in_split
 from triptych.errors import InputError, SettingsError, did_you_mean
-from triptych.seeds import Purpose, numpy_generator
 
-Shares = tuple[Fraction, Fraction, Fraction]  # of train, validation and test
-How = Literal["ratio", "leave-one-out", "time", "cold-items", "given"]
-TRAIN, VALIDATION, TEST = range(len(SPLITS))  # the values of `Dataset.split_codes`
+FIT_ON = "fit_on"  # the key in the description of a run, if it is not "train"
+FitOn = Literal["train", "train+validation", "all"]
 
 
 @dataclass(frozen=True)
 class Split:
     """Training data, and the held-out interactions that select (validation) and judge (test) a model.
 
-    train: the data set with the training interactions only. validation, test: interactions over the same rows.
+    train: the data set with the training interactions only. validation, test: interactions over the same rows. Where
+    people buy the same again (`train.keeps_seen`), they may have pairs that are in train too.
     how: a description of the split.
     """
 
@@ -35,11 +34,21 @@ class Split:
     how: str = ""
 
     @classmethod
-    def from_dataset(cls, dataset: Dataset) -> Split:
-        """Return the split that a data set carries. Raises InputError if it has none, or no training interactions."""
-        if dataset.split_codes is None:
+    def from_dataset(cls, dataset: Dataset, fit_on: FitOn = "train") -> Split:
+        """Return the split that a data set carries.
+
+        fit_on: what becomes training data: train as it is, or for a final fit with validation, or with all. Validation
+        is then empty, and test too for all. Raises InputError if the data set has no split, or no training
+        interactions; SettingsError for an unknown `fit_on`.
+        """
+        if fit_on not in get_args(FitOn):
+            raise SettingsError(f'unknown choice "{fit_on}"', hint=did_you_mean(fit_on, get_args(FitOn)))
+        codes, how = dataset.split_codes, str(dataset.about.get("split", "as given"))
+        if codes is None:
             raise InputError("the data set has no split", hint="split it first")
-        train, validation, test = (dataset.split_codes == code for code in range(len(SPLITS)))
+        if fit_on != "train":
+            codes, how = _merged(codes, fit_on), f"{how}; the model is fitted on {fit_on}"
+        train, validation, test = (in_split(codes, each) for each in (TRAIN, VALIDATION, TEST))
         if not train.any():
             raise InputError("the split has no training interactions", hint="give more interactions or another split")
         times = dataset.times[train] if dataset.times is not None else None
@@ -47,8 +56,37 @@ class Split:
             train=replace(dataset, interactions=dataset.interactions.select(train), times=times, split_codes=None),
             validation=dataset.interactions.select(validation),
             test=dataset.interactions.select(test),
-            how=str(dataset.about.get("split", "as given")),
+            how=how,
         )
+
+    def known_interactions(self) -> Dataset:
+        """Return the data set of all interactions with their split, without features and times."""
+        parts = (self.train.interactions, self.validation, self.test)
+        keys, n_items = np.concatenate([each.keys for each in parts]), self.train.n_items
+        distinct, position = np.unique(keys, return_inverse=True)
+        bits = np.repeat(1 << np.arange(len(SPLITS)), [len(each) for each in parts])
+        codes = codes_of(np.bincount(position, bits, len(distinct)).astype(np.int64))
+        users, items = distinct // max(n_items, 1), distinct % max(n_items, 1)
+        return replace(
+            self.train,
+            interactions=Interactions(users, items, self.train.n_users, n_items),
+            features={},
+            neighbours={},
+            times=None,
+            split_codes=codes,
+        )
+
+
+def fitted_on(about: Mapping[str, Any]) -> FitOn:
+    """Return what a model was fitted on, from the description of its run."""
+    return cast(FitOn, about.get(FIT_ON, "train"))
+
+
+def _merged(codes: NDArray[np.int8], fit_on: FitOn) -> NDArray[np.int8]:
+    """Return int8 [n]: the codes with validation, or validation and test, counted as train."""
+    merged = 1 << VALIDATION if fit_on == "train+validation" else 1 << VALIDATION | 1 << TEST
+    bits = bits_of(codes)
+    return codes_of(np.where(bits & merged, bits & ~merged | 1 << TRAIN, bits))
 
 
 def split(
@@ -89,115 +127,15 @@ def assign_split(
         how = "given" if dataset.split_codes is not None else "ratio"
     if how not in get_args(How):
         raise SettingsError(f'unknown split "{how}"', hint=did_you_mean(how, get_args(How)))
-    shares = _exact_shares(ratios)
+    shares = exact_shares(ratios)
     if how == "given":
         if dataset.split_codes is None:
             raise InputError("the data set has no split", hint="name the split column, or split by ratio")
         return dataset if "split" in dataset.about else _with_codes(dataset, dataset.split_codes, "as given")
-    if how == "ratio":
-        codes = _by_ratio(dataset.interactions, shares, seed)
-        description = f"{_shares_text(shares)} per user, seed {seed}"
-    elif how == "cold-items":
-        codes = _by_ratio(dataset.interactions, shares, seed)
-        held_out = _draw_items(dataset.n_items, shares[2], seed)
-        if not held_out.any():
-            raise SettingsError("no item is held out", hint="leave a share for test, for example 0.8,0.1,0.1")
-        codes[held_out[dataset.interactions.items]] = TEST
-        description = (
-            f"{float(shares[2]):g} of the items held out whole, the others {_shares_text(shares)} per user, seed {seed}"
-        )
-    elif how == "leave-one-out":
-        codes = _leave_one_out(dataset, seed)
-        description = "leave one out, by time" if dataset.times is not None else f"leave one out at random, seed {seed}"
-    else:
-        codes = _by_time(dataset, shares)
-        description = f"{_shares_text(shares)} by global time"
-    return _with_codes(dataset, codes, description)
-
-
-def exact_share(share: float) -> Fraction:
-    """Return a share as the fraction that is meant: 0.1 is a tenth, and 5.55e-17, an error of rounding, is 0."""
-    return Fraction(share).limit_denominator(10**9)
-
-
-def rank_within_user(interactions: Interactions, order: NDArray[np.float64]) -> NDArray[np.int64]:
-    """int64 [n]: the rank of each interaction among those of its user, by `order`, from 0; ties by item."""
-    sorted_rows = np.lexsort((interactions.items, order, interactions.users))
-    rank = np.empty(len(interactions), dtype=np.int64)
-    rank[sorted_rows] = np.arange(len(interactions)) - interactions.starts[interactions.users[sorted_rows]]
-    return rank
+    pairs = dataset.interactions
+    codes = split_rows(Rows(pairs.users, pairs.items, dataset.n_items, dataset.times), how, shares, seed)
+    return _with_codes(dataset, codes, describe_split(how, shares, seed, has_times=dataset.times is not None))
 
 
 def _with_codes(dataset: Dataset, codes: NDArray[np.int8], description: str) -> Dataset:
     return replace(dataset, split_codes=codes, about={**dataset.about, "split": description})
-
-
-def _exact_shares(ratios: Sequence[float]) -> Shares:
-    """Return the shares of train, validation and test as fractions. Raises SettingsError."""
-    if len(ratios) == 3 and all(math.isfinite(each) for each in ratios):
-        train, validation, test = map(exact_share, ratios)
-        if train > 0 and validation >= 0 and test >= 0 and abs(train + validation + test - 1) <= 1e-6:
-            return train, validation, test
-    raise SettingsError(f"split ratios {ratios} must be three shares that add up to 1", hint="for example 0.8,0.1,0.1")
-
-
-def _shares_text(shares: Shares) -> str:
-    return ":".join(f"{float(share):g}" for share in shares)
-
-
-def _draw_items(n_items: int, share: Fraction, seed: int) -> NDArray[np.bool_]:
-    """bool [n_items]: a random share of the items."""
-    drawn = np.zeros(n_items, dtype=np.bool_)
-    generator = numpy_generator(seed, Purpose.COLD_ITEMS)
-    drawn[generator.permutation(n_items)[: round(n_items * share)]] = True
-    return drawn
-
-
-def _by_ratio(interactions: Interactions, shares: Shares, seed: int) -> NDArray[np.int8]:
-    generator = numpy_generator(seed, Purpose.RATIO_SPLIT)
-    rank = rank_within_user(interactions, generator.random(len(interactions)))
-    counts = interactions.user_degrees[interactions.users]
-    # from the end: the last share is test, the share before it validation, rounded down; the rest is train
-    n_test, n_validation = _rounded_down(counts, shares[2]), _rounded_down(counts, shares[1])
-    # short histories: at 8:1:1 a user with five interactions would give none; one each is held out
-    needs_test = (shares[2] > 0) & (n_test == 0) & (counts >= 3)
-    needs_validation = (shares[1] > 0) & (n_validation == 0) & (counts >= 3)
-    n_test, n_validation = n_test + needs_test, n_validation + needs_validation
-    codes = np.zeros(len(interactions), dtype=np.int8)
-    codes[rank >= counts - n_test - n_validation] = VALIDATION
-    codes[rank >= counts - n_test] = TEST
-    return codes
-
-
-def _rounded_down(counts: NDArray[np.int64], share: Fraction) -> NDArray[np.int64]:
-    """int64 [n]: the share of each count, rounded down, in whole numbers of any size."""
-    distinct, where = np.unique(counts, return_inverse=True)
-    return np.array([math.floor(int(count) * share) for count in distinct], dtype=np.int64)[where]
-
-
-def _leave_one_out(dataset: Dataset, seed: int) -> NDArray[np.int8]:
-    interactions = dataset.interactions
-    if dataset.times is not None:
-        order = dataset.times
-    else:
-        order = numpy_generator(seed, Purpose.LEAVE_ONE_OUT).random(len(interactions))
-    rank = rank_within_user(interactions, order)
-    counts = interactions.user_degrees[interactions.users]
-    codes = np.zeros(len(interactions), dtype=np.int8)
-    codes[(rank == counts - 2) & (counts >= 3)] = VALIDATION
-    codes[(rank == counts - 1) & (counts >= 3)] = TEST
-    return codes
-
-
-def _by_time(dataset: Dataset, shares: Shares) -> NDArray[np.int8]:
-    if dataset.times is None:
-        raise InputError("a split by time needs times", hint="name the time column, or choose another split")
-    moments = np.sort(dataset.times)
-    n = len(moments)
-    first, second = (min(n - 1, round(n * share)) for share in (shares[0], shares[0] + shares[1]))
-    codes = np.zeros(n, dtype=np.int8)
-    if shares[0] < 1:
-        codes[dataset.times >= moments[first]] = VALIDATION  # all interactions of one moment stay on one side
-    if shares[2] > 0:
-        codes[dataset.times >= moments[second]] = TEST
-    return codes

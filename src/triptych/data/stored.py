@@ -18,9 +18,9 @@ from triptych.data.features import MODALITY_NAME, Features, first_non_finite
 from triptych.data.interactions import Interactions
 from triptych.data.neighbours import Neighbours
 from triptych.data.parquet import read_stored_parquet
+from triptych.data.split_codes import N_CODES
 from triptych.data.vocabulary import Vocabulary
 
-N_SPLITS = 3
 INDEX_TYPES = (np.dtype(np.int32), np.dtype(np.int64))
 LARGEST_COSINE = 1.01  # a cosine may exceed 1 by rounding, in float16 as well
 
@@ -71,7 +71,7 @@ def read_log(folder: OpenFolder, n_users: int, n_items: int) -> StoredLog:
         times = log["time"].to_numpy() if "time" in log.columns else None
         codes = log[split].to_numpy() if split in log.columns else None
         require(times is None or np.isfinite(times).all(), "a time is not finite")
-        require(codes is None or in_range(codes, 0, N_SPLITS), "a split is unknown")
+        require(codes is None or in_range(codes, 0, N_CODES), "a split is unknown")
         return StoredLog(Interactions(log["user"].to_numpy(), log["item"].to_numpy(), n_users, n_items), times, codes)
 
 

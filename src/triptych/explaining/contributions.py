@@ -16,7 +16,7 @@ from torch import Tensor
 
 from triptych.data.dataset import Dataset
 from triptych.data.interactions import Interactions
-from triptych.data.split import Split
+from triptych.data.split import Split, fitted_on
 from triptych.errors import InputError
 from triptych.models.decomposition import BIAS, COLLABORATIVE, UserDecomposition
 from triptych.models.model import ClosedFormModel, TrainedModel
@@ -74,7 +74,7 @@ def attribution_method(recommender: Recommender, dataset: Dataset | None) -> Att
         if isinstance(scorer, Factors):
             return _independent_of_history(name, scorer)
         closed_form = kind(parse(kind.Settings, recommender.about["settings"], of=name))
-        trained_on = Split.from_dataset(dataset or recommender.dataset).train
+        trained_on = Split.from_dataset(dataset or recommender.dataset, fitted_on(recommender.about)).train
         modalities = list(recommender.about["modalities"]) if kind.needs_features else []
         return _from_item_weights(train, closed_form.item_components(scorer, trained_on.with_modalities(modalities)))
     assert isinstance(scorer, Factors)

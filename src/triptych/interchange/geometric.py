@@ -18,9 +18,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from triptych.data.dataset import SPLITS, Dataset
+from triptych.data.dataset import Dataset
 from triptych.data.features import Features
 from triptych.data.interactions import Interactions
+from triptych.data.split_codes import N_CODES, in_split
 from triptych.data.vocabulary import Vocabulary
 from triptych.errors import InputError, did_you_mean
 from triptych.models.feature_rows import feature_tensor
@@ -51,7 +52,7 @@ def to_hetero_data(dataset: Dataset) -> HeteroData:
     if dataset.split_codes is not None:
         edges.split = torch.from_numpy(dataset.split_codes.copy())
         for code, mask in enumerate(MASKS):
-            edges[mask] = edges.split == code
+            edges[mask] = torch.from_numpy(in_split(dataset.split_codes, code))
     return data
 
 
@@ -133,7 +134,7 @@ def _features(items: Any, name: str, n_items: int) -> Features:
 def _split_codes(edges: Any, order: NDArray[np.int64]) -> NDArray[np.int8] | None:
     if "split" in edges:
         codes = edges.split.cpu().numpy().astype(np.int8)
-        if not np.isin(codes, np.arange(len(SPLITS))).all():
+        if not np.isin(codes, np.arange(N_CODES)).all():
             raise InputError("split must be 0 (train), 1 (validation) or 2 (test)", where="HeteroData")
     elif all(mask in edges for mask in MASKS):
         masks = np.stack([edges[mask].cpu().numpy() for mask in MASKS])

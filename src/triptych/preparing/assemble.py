@@ -20,11 +20,11 @@ from triptych.data.formats.neighbours import NeighbourSource, read_neighbours
 from triptych.data.formats.tables import Table, read_item_ids
 from triptych.data.interactions import Interactions
 from triptych.data.neighbours import Neighbours
-from triptych.data.split import assign_split
 from triptych.data.vocabulary import Vocabulary
 from triptych.errors import InputError, SettingsError, location
 from triptych.preparing.drop_modality import drop_modality
 from triptych.preparing.settings import PrepareSettings
+from triptych.preparing.splitting import row_splitter, split_dataset
 
 
 def assemble(
@@ -47,6 +47,7 @@ def assemble(
         nulls=settings.nulls,
         unknown_items=settings.unknown_items,
         k_core=settings.k_core,
+        split_rows=row_splitter(source.log, settings),
     )
     frame = cleaned.frame
     items = _kept_items(frame, catalogue, settings)
@@ -74,7 +75,7 @@ def assemble(
         "columns": {**source.log.columns, "unused": list(source.log.unused)},
         "notes": list(dict.fromkeys(notes)),
     }
-    dataset = _split(frame, users, items, item_table, about, settings)
+    dataset = split_dataset(_dataset(frame, users, items, item_table, about), source.log, settings)
     aligned = _align_neighbours(neighbours, streams, row_ids, items)
     if settings.drop_modality:
         dataset, streams, aligned = drop_modality(dataset, streams, aligned, settings.drop_modality, settings.seed)
@@ -136,19 +137,14 @@ def _align_neighbours(
     return aligned
 
 
-def _split(
-    frame: pl.DataFrame,
-    users: Vocabulary,
-    items: Vocabulary,
-    item_table: pl.DataFrame | None,
-    about: dict[str, Any],
-    settings: PrepareSettings,
+def _dataset(
+    frame: pl.DataFrame, users: Vocabulary, items: Vocabulary, item_table: pl.DataFrame | None, about: dict[str, Any]
 ) -> Dataset:
-    """Return the data set without features, with its split."""
+    """Return the data set without features, with the split of its log if it has one."""
     rows = pl.DataFrame({"user": users.find(frame["user_id"]), "item": items.find(frame["item_id"])})
     kept = [column for column in ("time", "split") if column in frame.columns]
     rows = rows.with_columns(frame[column] for column in kept).sort("user", "item")
-    dataset = Dataset(
+    return Dataset(
         users=users,
         items=items,
         interactions=Interactions(rows["user"].to_numpy(), rows["item"].to_numpy(), len(users), len(items)),
@@ -157,8 +153,6 @@ def _split(
         split_codes=rows["split"].to_numpy() if "split" in rows.columns else None,
         about=about,
     )
-    how = None if settings.split == "auto" else settings.split
-    return assign_split(dataset, how, ratios=settings.shares, seed=settings.seed)
 
 
 def _catalogue(

@@ -16,11 +16,12 @@ from triptych.data.dataset import Dataset, open_dataset, save_dataset
 from triptych.data.formats.features import FeatureSource, open_features
 from triptych.data.formats.format import Source
 from triptych.data.formats.item_tables import join_item_tables
-from triptych.data.formats.log import log_from_table
+from triptych.data.formats.log import Log, log_from_table
 from triptych.data.formats.neighbours import NeighbourSource
 from triptych.data.formats.read_table import read_table
 from triptych.data.formats.registry import read_source
-from triptych.errors import SettingsError, warn_of
+from triptych.data.formats.split_files import join_logs
+from triptych.errors import InputError, SettingsError, location, warn_of
 from triptych.preparing.assemble import assemble
 from triptych.preparing.drop_modality import check_shares
 from triptych.preparing.frames import features_from_memory, table_from_frame
@@ -54,7 +55,7 @@ def prepare(
     check_output(Path(output), overwrite=overwrite)
     if len({each.modality for each in features}) < len(features):
         raise SettingsError("a modality is given twice", hint="give each modality once")
-    contents = read_source(Path(source), settings.reading, settings.format)
+    contents = _with_held_out_files(read_source(Path(source), settings.reading, settings.format), settings)
     tables = [items] if isinstance(items, Path | str) else list(items or ())
     read = [read_table(Path(each), settings.items_reading) for each in tables]
     table = join_item_tables(read, settings.item_id_column) if read else contents.items
@@ -69,15 +70,40 @@ def prepare(
     return open_dataset(Path(output))
 
 
+def _with_held_out_files(source: Source, settings: PrepareSettings) -> Source:
+    """Return the source with the interactions of the files for validation and test. Raises InputError."""
+    logs = {
+        name: read_source(Path(file), settings.reading).log
+        for name, file in (("validation", settings.validation_file), ("test", settings.test_file))
+        if file
+    }
+    return _with_held_out(source, logs)
+
+
+def _with_held_out(source: Source, logs: Mapping[str, Log]) -> Source:
+    """logs: of validation and test."""
+    if not logs:
+        return source
+    if source.log.split_by_files:
+        raise InputError(
+            "has files for train and test already", where=location(source.log.path), hint="name one of them as LOG"
+        )
+    return replace(source, log=join_logs({"train": source.log, **logs}, source.log.path))
+
+
 def dataset_from_frames(
     interactions: Any,
     *,
+    validation: Any = None,
+    test: Any = None,
     items: Any = None,
     features: Mapping[str, ArrayLike | tuple[Sequence[str], ArrayLike]] | None = None,
     settings: PrepareSettings | None = None,
 ) -> Dataset:
     """Prepare a data set from frames (pandas, polars or Arrow) and arrays, in memory.
 
+    validation, test: held-out interactions, if `interactions` has the others only. With a test but no validation, a
+    share of `interactions` becomes validation (settings: validation=0 declines it).
     items: the item table, or a list of several, which are joined. features: modality -> matrix [n_items, width] in the
     order of the item table, (item ids, matrix), or a frame. Rows of a frame belong to the items of its index (pandas)
     or of its first column that is not of floats; without them, or with the index that pandas makes itself, they are in
@@ -86,12 +112,17 @@ def dataset_from_frames(
     """
     forks.require_polars("preparing data")
     settings = settings or PrepareSettings()
-    log = log_from_table(table_from_frame(interactions, "interactions"), settings.reading)
+    source = Source(log_from_table(table_from_frame(interactions, "interactions"), settings.reading))
+    held_out = {
+        name: log_from_table(table_from_frame(frame, name), settings.reading)
+        for name, frame in (("validation", validation), ("test", test))
+        if frame is not None
+    }
     frames = list(items) if isinstance(items, list | tuple) else [] if items is None else [items]
     names = ["items"] if len(frames) == 1 else [f"items[{number}]" for number in range(len(frames))]
     tables = [table_from_frame(frame, name) for frame, name in zip(frames, names, strict=True)]
     table = join_item_tables(tables, settings.item_id_column) if tables else None
     files = [features_from_memory(modality, values) for modality, values in (features or {}).items()]
-    dataset, streams, _ = assemble(Source(log), table, files, settings)
+    dataset, streams, _ = assemble(_with_held_out(source, held_out), table, files, settings)
     warn_of(dataset.about["notes"])
     return replace(dataset, features={stream.modality: stream.collect() for stream in streams})

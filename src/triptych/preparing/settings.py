@@ -14,7 +14,8 @@ from triptych.data.formats.alignment import ZeroRows
 from triptych.data.formats.reading import Columns, MissingTimes, Quotes, Reading
 from triptych.data.formats.registry import FORMAT_CHOICES
 from triptych.data.ratings import NegativeRatings
-from triptych.data.split import exact_share
+from triptych.data.row_splits import exact_share
+from triptych.data.split_codes import Seen
 from triptych.errors import SettingsError
 from triptych.settings import ShownAs, checked
 
@@ -143,8 +144,27 @@ class PrepareSettings:
         float, Interval(gt=0, le=1), Doc("Training share, for ratio, time and cold-items."), ShownAs(SPLIT, "SHARE")
     ] = 0.8
     validation: Annotated[
-        float, Interval(ge=0, lt=1), Doc("Validation share. The rest is for test."), ShownAs(SPLIT, "SHARE")
-    ] = 0.1
+        float | None,
+        Interval(ge=0, lt=1),
+        Doc("Validation share [default: 0.1, or what train leaves]. The rest is for test."),
+        ShownAs(SPLIT, "SHARE"),
+    ] = None
+    validation_file: Annotated[
+        str, Doc("Validation interactions, if LOG has the training interactions only."), ShownAs(SPLIT, "FILE")
+    ] = ""
+    test_file: Annotated[
+        str,
+        Doc("Test interactions, if LOG has the others. Without --validation-file, validation is taken from LOG."),
+        ShownAs(SPLIT, "FILE"),
+    ] = ""
+    seen: Annotated[
+        Seen,
+        Doc(
+            "Held-out pairs that are in train too: drop (they count for train), or keep (people buy again: they are "
+            "measured, and lists may have items of the history)."
+        ),
+        ShownAs(SPLIT, "CHOICE"),
+    ] = "drop"
     seed: Annotated[int, Interval(ge=0), Doc("Seed of random splits and --drop-modality."), ShownAs(SPLIT, "SEED")] = 0
 
     def __post_init__(self) -> None:
@@ -154,14 +174,19 @@ class PrepareSettings:
         if self.no_header and not self.columns:
             hint = "for example --columns user,item,rating,time, in the order of the file"
             raise SettingsError("--no-header needs the names of the columns", hint=hint)
-        if self.shares[2] < 0:
+        if exact_share(self.train) + exact_share(self.validation_share) > 1:
             raise SettingsError("train and validation shares add up to more than 1", hint="for example 0.8 and 0.1")
 
     @property
     def shares(self) -> tuple[float, float, float]:
         """The shares of train, validation and test; test has what is left of 1, exactly."""
-        rest = 1 - exact_share(self.train) - exact_share(self.validation)
-        return self.train, self.validation, float(rest)
+        rest = 1 - exact_share(self.train) - exact_share(self.validation_share)
+        return self.train, self.validation_share, float(rest)
+
+    @property
+    def validation_share(self) -> float:
+        """The share of validation: the given one, or 0.1, or what train leaves."""
+        return min(0.1, float(1 - exact_share(self.train))) if self.validation is None else self.validation
 
     @property
     def reading(self) -> Reading:

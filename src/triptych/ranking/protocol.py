@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Literal
 
 from typing_extensions import Doc
@@ -16,6 +16,7 @@ from triptych.settings import checked
 HeldOut = Literal["validation", "test"]
 Exclude = Literal["train", "train+validation"]
 Items = Literal["all", "warm", "cold"]
+SeenItems = Literal["auto", "drop", "keep"]
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,17 @@ class EvaluationProtocol:
         Items, Doc("items that are ranked and count: all, warm (with training interactions) or cold (without)")
     ] = "all"
 
+    seen: Annotated[
+        SeenItems,
+        Doc(
+            "excluded items: drop (neither ranked nor relevant), keep (nothing is left out, because people buy again), "
+            "or auto: as the data set was prepared"
+        ),
+    ] = "auto"
+
     def __post_init__(self) -> None:
+        if self.seen == "keep" and self.exclude != "train":
+            raise SettingsError("seen items are kept and excluded", hint="leave exclude out, or drop seen items")
         if self.split == "validation" and self.exclude == "train+validation":
             raise SettingsError(
                 "validation items cannot be measured on and excluded", hint="exclude train, or measure on test"
@@ -39,27 +50,36 @@ class EvaluationProtocol:
 
     @property
     def excluded(self) -> str:
-        """The items left out of the ranking, as text."""
+        """The items left out of the ranking, as text, if `seen` is not auto."""
         text = "training items" if self.exclude == "train" else "training and validation items"
+        text = "nothing (people buy again)" if self.seen == "keep" else text
         return f"{text}, and all items with training interactions" if self.items == "cold" else text
 
 
 @dataclass(frozen=True)
 class EvaluationTask:
-    """A protocol applied to a scorer and a split. relevant: what should be found. seen: what is left out per user."""
+    """A protocol applied to a scorer and a split. relevant: what should be found. seen: left out per user, or None."""
 
     scorer: Scorer
     relevant: Interactions
-    seen: Interactions
+    seen: Interactions | None
     excluded: str
 
 
 def evaluation_task(scorer: Scorer, split: Split, protocol: EvaluationProtocol) -> EvaluationTask:
-    """Apply a protocol: choose the relevant and the seen interactions, and restrict the scorer to the ranked items."""
+    """Apply a protocol: choose the relevant and the seen interactions, and restrict the scorer to the ranked items.
+
+    Raises SettingsError if items are to be excluded from data that keep seen items.
+    """
+    if protocol.seen == "auto":
+        protocol = replace(protocol, seen="keep" if split.train.keeps_seen else "drop")
     relevant = split.test if protocol.split == "test" else split.validation
-    seen = split.train.interactions
-    if protocol.exclude == "train+validation":
-        seen = seen.union(split.validation)
+    seen: Interactions | None = None
+    if protocol.seen == "drop":
+        seen = split.train.interactions
+        if protocol.exclude == "train+validation":
+            seen = seen.union(split.validation)
+        relevant = relevant.select(~seen.contain(relevant.users, relevant.items))
     if protocol.items != "all":
         ranked = (split.train.interactions.item_degrees == 0) == (protocol.items == "cold")
         scorer, relevant = RestrictedScorer(scorer, ranked), relevant.select(ranked[relevant.items])

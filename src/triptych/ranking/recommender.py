@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -18,13 +18,22 @@ from triptych.data.dataset import Dataset, read_tables, save_tables
 from triptych.data.ids import Id, Ids, id_series
 from triptych.data.interactions import Interactions
 from triptych.data.recommendations import Recommendations
-from triptych.data.split import Split
-from triptych.data.stored import checked_file, require
+from triptych.data.split import Split, fitted_on
+from triptych.data.stored import checked_file
 from triptych.errors import ArtefactError, InputError, SettingsError, did_you_mean, location
 from triptych.progress import Listener, ignore_progress
+from triptych.ranking.description import check_description, description_of_format_1
 from triptych.ranking.evaluate import STANDARD, Report, evaluate
 from triptych.ranking.new_users import new_user_scorer
-from triptych.ranking.protocol import EvaluationProtocol, EvaluationTask, Exclude, HeldOut, Items, evaluation_task
+from triptych.ranking.protocol import (
+    EvaluationProtocol,
+    EvaluationTask,
+    Exclude,
+    HeldOut,
+    Items,
+    SeenItems,
+    evaluation_task,
+)
 from triptych.ranking.scorer import Blend, Factors, ItemWeights
 from triptych.ranking.stored import PARAMETERS, read_parameters, read_scorer, write_scorer
 from triptych.ranking.topk import check_k, rank_all
@@ -73,6 +82,7 @@ class Recommender:
         *,
         exclude: Exclude = "train",
         items: Items = "all",
+        seen: SeenItems = "auto",
         metrics: Sequence[str] = STANDARD,
         listener: Listener = ignore_progress,
     ) -> Report:
@@ -80,13 +90,23 @@ class Recommender:
 
         exclude: a user's items that are left out of the ranking: "train", as most papers do, or "train+validation".
         items: the items that are ranked and count: "all", "warm" (with training interactions) or "cold" (without).
+        seen: "keep" leaves nothing out, for people who buy again; "auto": as the data set was prepared.
         Raises SettingsError for an unknown split, exclude, items or metric, InputError if nothing is held out.
         """
-        task = self.evaluation_task(EvaluationProtocol(split, exclude, items))
+        task = self.evaluation_task(EvaluationProtocol(split, exclude, items, seen))
         return evaluate(task.scorer, task.relevant, task.seen, metrics, excluded=task.excluded, listener=listener)
 
     def evaluation_task(self, protocol: EvaluationProtocol) -> EvaluationTask:
-        """Return what ranks, what should be found and what is left out, by a protocol."""
+        """Return what ranks, what should be found and what is left out, by a protocol.
+
+        Raises InputError if the model was fitted on what it should be measured on.
+        """
+        fit_on = fitted_on(self.about)
+        if fit_on == "all" or (fit_on == "train+validation" and protocol.split == "validation"):
+            raise InputError(
+                f"the model was fitted on {fit_on}, so its {protocol.split} metrics would say nothing",
+                hint="evaluate the run that its settings are from, which was fitted on train alone",
+            )
         return evaluation_task(self.scorer, self.split, protocol)
 
     def recommend(
@@ -95,13 +115,14 @@ class Recommender:
         k: int = 50,
         *,
         unknown: Unknown = "raise",
-        include_seen: bool = False,
+        include_seen: bool | None = None,
         listener: Listener = ignore_progress,
     ) -> Recommendations:
         """Recommend the best k items to some users (None: all), without the items of their history.
 
         unknown: what to do about unknown users: "raise", "warn" (and leave them out), or "popular" (recommend the
-        popular items). include_seen: recommend items of the history too. Raises UnknownIdError, SettingsError.
+        popular items). include_seen: recommend items of the history too; None: if the data set keeps them, because
+        people buy again. Raises UnknownIdError, SettingsError.
         """
         chunks = list(self.stream(users, k, unknown=unknown, include_seen=include_seen, listener=listener))
         return Recommendations(
@@ -117,7 +138,7 @@ class Recommender:
         k: int = 50,
         *,
         unknown: Unknown = "raise",
-        include_seen: bool = False,
+        include_seen: bool | None = None,
         listener: Listener = ignore_progress,
     ) -> Iterator[Recommendations]:
         """Yield the recommendations for one chunk of users at a time, in bounded memory; see `recommend`."""
@@ -125,7 +146,7 @@ class Recommender:
             raise SettingsError(f'unknown choice "{unknown}"', hint=did_you_mean(unknown, get_args(Unknown)))
         check_k(k)
         rows, unknown_ids = self._rows(users, unknown)
-        seen = None if include_seen else self.dataset.interactions
+        seen = None if self._includes_seen(include_seen) else self.dataset.interactions
         for chunk, items, scores in rank_all(self.scorer, rows, k, seen, listener, "recommending"):
             yield Recommendations(self.dataset.users.names(chunk), items, scores, self.dataset.items)
         if unknown_ids and unknown == "popular":
@@ -143,7 +164,7 @@ class Recommender:
         k: int = 50,
         *,
         unknown_items: Literal["raise", "ignore"] = "raise",
-        include_seen: bool = False,
+        include_seen: bool | None = None,
         listener: Listener = ignore_progress,
     ) -> Recommendations:
         """Recommend the best k items to users the model was not trained on, from their histories, without training.
@@ -164,7 +185,7 @@ class Recommender:
         known = Interactions.from_pairs(users, rows[rows >= 0], len(names), self.dataset.n_items)
         scorer = new_user_scorer(self.scorer, self.split.train.interactions, known)
         items, scores = np.zeros((len(names), k), np.int64), np.zeros((len(names), k), np.float32)
-        seen = None if include_seen else known
+        seen = None if self._includes_seen(include_seen) else known
         for chunk, best, values in rank_all(scorer, np.arange(len(names)), k, seen, listener, "recommending"):
             items[chunk], scores[chunk] = best, values
         empty = known.user_degrees == 0
@@ -204,6 +225,9 @@ class Recommender:
             write_scorer(self.scorer, folder)
             parameters = {name: value.detach().cpu().numpy() for name, value in self.parameters.items()}
             write_tensors(folder / PARAMETERS, parameters)
+
+    def _includes_seen(self, include_seen: bool | None) -> bool:
+        return self.dataset.keeps_seen if include_seen is None else include_seen
 
     def _rows(self, users: Ids | None, unknown: Unknown) -> tuple[NDArray[np.int64], list[str]]:
         if users is None:
@@ -253,35 +277,17 @@ def open_recommender(path: Path | str, listener: Listener = ignore_progress) -> 
 
 def _read_recommender(folder: OpenFolder) -> Recommender:
     dataset = read_tables(folder)
+    if "seen" in folder.manifest.about:
+        dataset = replace(dataset, about={"seen": folder.manifest.about["seen"]})
     with checked_file(folder, "interactions.parquet"):
         train = Split.from_dataset(dataset).train.interactions
     scorer = read_scorer(folder, train)
     about = dict(folder.manifest.about)
-    about = about if folder.manifest.version > 1 else _about_of_format_1(about)
+    about = about if folder.manifest.version > 1 else description_of_format_1(about)
     n_models = len(scorer.scorers) if isinstance(scorer, Blend) else 0
     with checked_file(folder, MANIFEST):
-        _check_about(about, n_models)
+        check_description(about, n_models)
     return Recommender(scorer, dataset, read_parameters(folder), about)
-
-
-def _check_about(about: Mapping[str, Any], n_models: int = 0) -> None:
-    """Raise ValueError unless the description of a model that says its name is whole. n_models: of a blend, else 0."""
-    if "model" not in about:  # a scorer of the user's own
-        return
-    kinds = {"model": str, "models": list} if n_models else {"model": str, "settings": dict, "modalities": dict}
-    for name, kind in kinds.items():
-        require(isinstance(about.get(name), kind), f'"{name}" is missing or of the wrong kind')
-    if n_models:
-        require(len(about["models"]) == n_models, f"{len(about['models'])} descriptions of {n_models} models")
-        for each in about["models"]:
-            require(isinstance(each, dict), "the description of a model is of the wrong kind")
-            _check_about(each)
-
-
-def _about_of_format_1(about: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a description by today's names; format 1 called a blend's models and candidates otherwise."""
-    names = {"of": "models", "tried": "candidates", "weights chosen": "weights_chosen"}
-    return {names.get(name, name): value for name, value in about.items()}
 
 
 def _most_popular(interactions: Interactions, k: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:

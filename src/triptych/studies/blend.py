@@ -14,7 +14,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from triptych.errors import InputError
+from triptych.data.split import FIT_ON
+from triptych.errors import InputError, SettingsError
 from triptych.progress import Listener, Progress, ignore_progress, track
 from triptych.ranking.evaluate import evaluate, users_with_relevant_items
 from triptych.ranking.metrics import Metric, parse_metric
@@ -24,6 +25,7 @@ from triptych.ranking.scorer import Blend, Factors, ItemWeights
 from triptych.studies.shortlists import Shortlists, max_users, shortlists
 
 GRID = (0.0, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0)
+ONE_EACH = "write one weight per run, in their order, for example --weights 1,2,0.5"
 MAX_ROUNDS = 5  # over all weights
 
 Weights = tuple[float, ...]
@@ -46,9 +48,7 @@ def blend(
     blend, or if there are no validation interactions.
     """
     first = recommenders[0]
-    for each in recommenders:
-        if not np.array_equal(each.split.train.interactions.keys, first.split.train.interactions.keys):
-            raise InputError("the runs are not of one data set and split", hint="fit all of them to the same folder")
+    _require_same_data(recommenders)
     scorers, parsed = _scorers(recommenders), parse_metric(metric)
     task = first.evaluation_task(EvaluationProtocol("validation"))
     relevant, seen = task.relevant, task.seen
@@ -72,13 +72,17 @@ def blend(
 
 
 def weighted_blend(recommenders: Sequence[Recommender], weights: Weights) -> Recommender:
-    """Return the blend with these weights, of which at least one is not 0. Models with weight 0 are left out.
+    """Return the blend with these weights, in the order of the models. Models with weight 0 are left out.
 
-    Raises InputError if one of the models is a blend.
+    Nothing is chosen, so no validation is needed: final fits are blended with the weights that earlier runs had.
+    Raises InputError if the models were fitted to different data, or one of them is a blend; SettingsError if there is
+    not one weight per model, or none that is not 0.
     """
     first = recommenders[0]
+    _require_same_data(recommenders)
+    if len(weights) != len(recommenders) or not any(weights) or not np.isfinite(weights).all():
+        raise SettingsError(f"{len(weights)} weights for {len(recommenders)} models, not all 0", hint=ONE_EACH)
     models = [(each, weight) for each, weight in zip(recommenders, weights, strict=True) if weight]
-    assert models
     scorers, used = _scorers([each for each, _ in models]), tuple(weight for _, weight in models)
     about = {
         "model": "blend",
@@ -86,9 +90,16 @@ def weighted_blend(recommenders: Sequence[Recommender], weights: Weights) -> Rec
         "weights": list(used),
         "data": first.about.get("data"),
         "split": first.about.get("split"),
+        **{name: first.about[name] for name in ("seen", FIT_ON) if name in first.about},
     }
     parameters = {f"{n}.{name}": value for n, (each, _) in enumerate(models) for name, value in each.parameters.items()}
     return Recommender(Blend(scorers, used), first.dataset, parameters, about)
+
+
+def _require_same_data(recommenders: Sequence[Recommender]) -> None:
+    first = recommenders[0].split.train.interactions
+    if not all(np.array_equal(each.split.train.interactions.keys, first.keys) for each in recommenders):
+        raise InputError("the runs are not of one data set and split", hint="fit all of them to the same folder")
 
 
 def _scorers(recommenders: Sequence[Recommender]) -> tuple[Factors | ItemWeights, ...]:

@@ -242,7 +242,7 @@ def _cost(run: Path, recommender: Recommender) -> Cost:
     n_parameters = sum(array.size for name, array in arrays.items() if name.endswith(("weights", "data")))
     n_parameters += sum(parameter.numel() for parameter in recommender.parameters.values())
     with checked_content(files.cost):
-        return parse(Cost, {**cost, "n_parameters": n_parameters, "seconds_to_best": to_best})
+        return parse(Cost, {**cost, "n_parameters": n_parameters, "seconds_to_best": to_best, "best_epoch": best_epoch})
 
 
 def _result_text(task: Task, result: RunResult | str, experiment: Experiment) -> str:

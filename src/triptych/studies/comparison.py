@@ -10,7 +10,7 @@ from typing import Any
 
 from triptych.artefacts import checked_content, read_json, write_json
 from triptych.errors import ArtefactError, location
-from triptych.ranking.protocol import EvaluationProtocol, Exclude, HeldOut, Items
+from triptych.ranking.protocol import EvaluationProtocol, Exclude, HeldOut, Items, SeenItems
 from triptych.settings import parse
 from triptych.studies.experiment import RENAMED, Experiment
 from triptych.studies.rows import Row
@@ -29,11 +29,12 @@ class Comparison:
     seeds: Sequence[int]
     items: Items = "all"
     folders: Mapping[str, str] = field(default_factory=dict)
+    seen: SeenItems = "auto"
 
     @property
     def protocol(self) -> EvaluationProtocol:
         """How all rows were evaluated."""
-        return EvaluationProtocol(self.split, self.exclude, self.items)
+        return EvaluationProtocol(self.split, self.exclude, self.items, self.seen)
 
 
 def rows_to_json(rows: Sequence[Row]) -> list[dict[str, Any]]:
@@ -48,6 +49,7 @@ def write_comparison(rows: Sequence[Row], experiment: Experiment, folder: Path) 
         "split": experiment.split,
         "exclude": experiment.exclude,
         "items": experiment.items,
+        "seen": experiment.seen,
         "modalities": experiment.modalities,
         "folders": {name: str(Path(source.folder).resolve()) for name, source in experiment.data.items()},
         "seeds": list(experiment.seeds),

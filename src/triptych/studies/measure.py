@@ -58,7 +58,7 @@ class Measurement:
 def measure(
     scorer: Scorer,
     relevant: Interactions,
-    seen: Interactions,
+    seen: Interactions | None,
     train: Interactions,
     metrics: Sequence[str],
     listener: Listener = ignore_progress,

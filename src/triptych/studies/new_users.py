@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from triptych.data.dataset import Dataset
 from triptych.data.interactions import Interactions
-from triptych.data.split import Split, rank_within_user
+from triptych.data.row_splits import rank_within_user
+from triptych.data.split import Split
 from triptych.errors import InputError
 from triptych.progress import Listener, ignore_progress
 from triptych.ranking.evaluate import evaluate
@@ -66,7 +67,9 @@ def evaluate_new_users(
     generator = numpy_generator(seed, Purpose.NEW_USERS)
     held_out = _draw_users(train, share, clicks, generator)
     of_held_out = np.isin(train.users, held_out)
-    clicked = train.select(of_held_out & (rank_within_user(train, generator.random(len(train))) < clicks))
+    clicked = train.select(
+        of_held_out & (rank_within_user(train.users, train.items, generator.random(len(train))) < clicks)
+    )
     others = train.select(~of_held_out)
     if not len(others):
         raise InputError("no user is left to train on", hint="hold out a smaller share of the users")

@@ -25,11 +25,15 @@ MAX_LISTED = 100_000  # points: larger finite spaces are not listed
 
 @dataclass(frozen=True)
 class TrialResult:
-    """The settings of a trial and its result. value: the metric, None if not known. failed: the reason if it failed."""
+    """The settings of a trial and its result. value: the metric, None if not known. failed: the reason if it failed.
+
+    best_epoch: when a trained model had this value.
+    """
 
     settings: Mapping[str, Any]
     value: float | None = None
     failed: str | None = None
+    best_epoch: int | None = None
 
 
 def search_space(model: str, fixed: Mapping[str, object], given: Mapping[str, object] | None = None) -> SearchSpace:

@@ -16,7 +16,7 @@ from triptych.studies.statistics import Interval, holm, interval, paired_p
 
 @dataclass(frozen=True)
 class Cost:
-    """The cost of a fit. epochs and seconds_per_epoch (median): None for closed-form models.
+    """The cost of a fit. epochs, best_epoch and seconds_per_epoch (median): None for closed-form models.
 
     seconds: of the fit, without evaluation; seconds_to_best: until the best epoch. peak_megabytes: of the process.
     n_parameters: the number of trained parameters, or of weights of a closed-form model.
@@ -28,6 +28,7 @@ class Cost:
     n_parameters: float
     epochs: float | None = None
     seconds_per_epoch: float | None = None
+    best_epoch: float | None = None
 
 
 @dataclass(frozen=True)

@@ -59,7 +59,7 @@ def shortlists(
     scorers: Sequence[Factors | ItemWeights],
     users: NDArray[np.int64],
     relevant: Interactions,
-    seen: Interactions,
+    seen: Interactions | None,
     k: int,
     listener: Listener,
 ) -> list[Shortlists]:
@@ -74,7 +74,7 @@ def _shortlists(
     scorers: Sequence[Factors | ItemWeights],
     users: NDArray[np.int64],
     relevant: Interactions,
-    seen: Interactions,
+    seen: Interactions | None,
     n: int,
 ) -> Shortlists:
     """The shortlists of one chunk of users, from the best n items of every scorer."""

@@ -94,6 +94,13 @@ def run_of(folder: Path, number: int) -> Path:
     return folder / "runs" / f"{number:03d}"
 
 
+def best_run(folder: Path) -> Path | None:
+    """Return the run folder of the best trial of a search, None if no trial has a result. Raises ArtefactError."""
+    trials = _read_trials(folder)
+    best = max(range(len(trials)), key=lambda n: _value(trials[n]), default=None)
+    return None if best is None or trials[best].value is None else run_of(folder, best)
+
+
 def _open_search(folder: Path, about: Mapping[str, Any], space: SearchSpace) -> None:
     """Make the folder of a search. If it exists, raise TrainingError unless it is of the same search."""
     path = folder / ABOUT
@@ -157,6 +164,8 @@ def _write_best(
     best = max((each for each in trials if each.value is not None), key=_value, default=None)
     if best is not None:
         lines = [f"# {metric} {best.value:.4f} on validation, trial {trials.index(best)}"]
+        if best.best_epoch is not None:
+            lines += [f"# best epoch {best.best_epoch}, which a final fit takes: train --like FOLDER --fit-on all"]
         lines += [f"{name} = {json.dumps(value)}" for name, value in {**fixed, **best.settings}.items()]
         write_file(folder / BEST, ("\n".join(lines) + "\n").encode())
     return best
@@ -173,7 +182,7 @@ def _result(settings: Mapping[str, Any], run: Path, metric: str, failed: str | N
             value = recommender.evaluate("validation", metrics=[metric])[metric]
     except TriptychError as error:
         return TrialResult(settings, failed=error_text(error))
-    return TrialResult(settings, float(value))
+    return TrialResult(settings, float(value), best_epoch=recommender.about.get("best_epoch"))
 
 
 def _value(trial: TrialResult) -> float:

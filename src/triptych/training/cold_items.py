@@ -9,7 +9,7 @@ import torch
 
 from triptych.data.dataset import Dataset
 from triptych.data.interactions import Interactions
-from triptych.data.split import Split
+from triptych.data.split import Split, fitted_on
 from triptych.errors import InputError
 from triptych.models.model import ClosedFormModel
 from triptych.models.registry import model_class
@@ -30,7 +30,7 @@ def add_items(recommender: Recommender, dataset: Dataset) -> Recommender:
     about, known, n_items = recommender.about, recommender.dataset, dataset.n_items
     n_known = known.n_items
     kind = model_class(about["model"])
-    train = Split.from_dataset(dataset).train.with_modalities(list(about["modalities"]))
+    train = Split.from_dataset(dataset, fitted_on(about)).train.with_modalities(list(about["modalities"]))
     scorer: Factors | ItemWeights
     if issubclass(kind, ClosedFormModel):
         assert isinstance(recommender.scorer, ItemWeights)
@@ -74,7 +74,8 @@ def require_extendable(recommender: Recommender, dataset: Dataset) -> None:
             "the model's items are not the first of the data set, or its users or modalities are others",
             hint="add the new items to the data set that the model was trained on",
         )
-    before, now = recommender.split.train.interactions, Split.from_dataset(dataset).train.interactions
+    before = recommender.split.train.interactions
+    now = Split.from_dataset(dataset, fitted_on(recommender.about)).train.interactions
     if not (np.array_equal(before.users, now.users) and np.array_equal(before.items, now.items)):
         raise InputError(
             "the data set has other training interactions than the model saw", hint="train the model on this data set"

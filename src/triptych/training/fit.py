@@ -15,10 +15,9 @@ import torch
 from triptych import forks
 from triptych.artefacts import write_json
 from triptych.data.dataset import Dataset
-from triptych.data.interactions import Interactions
-from triptych.data.split import Split
+from triptych.data.split import FIT_ON, FitOn, Split
 from triptych.devices import choose_device
-from triptych.errors import TrainingError
+from triptych.errors import SettingsError, TrainingError
 from triptych.memory import peak_resident_megabytes
 from triptych.models.model import ClosedFormModel, TrainedModel
 from triptych.models.registry import model_class
@@ -49,11 +48,14 @@ def fit(
     listener: Listener = ignore_progress,
     should_stop: Callable[[], bool] | None = None,
     loggers: Sequence[MetricsLogger] = (),
+    fit_on: FitOn = "train",
 ) -> Recommender:
     """Fit the model called `name` to the training interactions; early stopping uses the validation interactions.
 
     data: a Split, or a data set that carries one. settings: of the model, as text or values; others have defaults.
     run: a folder for checkpoints, `metrics.jsonl` and the result (`run/model`). An interrupted run there is continued.
+    fit_on: "train", or for a final fit "train+validation" or "all" of a data set. Without validation, training lasts
+    `epochs` epochs, which must be given.
     A run, finished or not, goes on with more `epochs`, another `patience` or `checkpoint_seconds`, and ends with the
     same bytes as if it had begun with them. The result's `about` has what `auto` was and the number of threads, which a
     resumed run keeps: bytes are the same on one kind of machine with the same versions and threads.
@@ -63,8 +65,12 @@ def fit(
     """
     if run is not None:
         forks.require_polars("training into a run folder")
-    split = data if isinstance(data, Split) else Split.from_dataset(data)
+    if isinstance(data, Split) and fit_on != "train":
+        raise SettingsError(f"a split cannot be fitted on {fit_on}", hint="give the data set instead of its split")
+    split = data if isinstance(data, Split) else Split.from_dataset(data, fit_on)
     training, kind = training or TrainingSettings(), model_class(name)
+    if len(split.validation) or not issubclass(kind, TrainedModel):
+        training = replace(training, epochs=training.max_epochs)
     values = parse(kind.Settings, settings or {}, of=name)
     about: dict[str, Any] = {
         "model": name,
@@ -74,6 +80,10 @@ def fit(
         "modalities": {m: features.width for m, features in split.train.features.items()},
         "split": split.how,
     }
+    if split.train.keeps_seen:
+        about["seen"] = "keep"
+    if fit_on != "train":
+        about[FIT_ON] = fit_on
     context, is_trained = RunContext(None, listener, should_stop, loggers), issubclass(kind, TrainedModel)
     if run is None:
         computed_with = choose_computed_with(training, is_trained=is_trained)
@@ -118,7 +128,7 @@ def _fit(
             parameters = {key: parameter.detach().cpu() for key, parameter in model.named_parameters()}
     seconds = time.perf_counter() - began
     about = {**about, COMPUTED_WITH: asdict(computed_with), **outcome}
-    recommender = Recommender(scorer, _known_interactions(split), parameters, about)
+    recommender = Recommender(scorer, split.known_interactions(), parameters, about)
     if context.files is not None:
         recommender.save(context.files.model, overwrite=True)
         write_json(context.files.cost, _cost(context.files, seconds))
@@ -138,11 +148,9 @@ def _train(
 ) -> tuple[Factors, dict[str, Any]]:
     state = train(model, split, training, device=device, context=context)
     factors = model.factors()
-    outcome = {
-        "best_epoch": state.best_epoch + 1,
-        "epochs": state.epoch,
-        f"validation/{training.metric}": state.best,
-    }
+    outcome: dict[str, Any] = {"epochs": state.epoch}
+    if len(split.validation):
+        outcome = {"best_epoch": state.best_epoch + 1, **outcome, f"validation/{training.metric}": state.best}
     return Factors(factors.users.float().cpu(), factors.items.float().cpu()), outcome
 
 
@@ -160,20 +168,3 @@ def _cost(files: RunFiles, seconds: float) -> dict[str, Any]:
         "peak_megabytes": max(line["peak_megabytes"] for line in lines),
         METRICS_CHECKSUM: checksum_of_lines(files.metrics),
     }
-
-
-def _known_interactions(split: Split) -> Dataset:
-    """Return a data set of all interactions with their split, without features."""
-    train, n_items = split.train.interactions, split.train.n_items
-    keys = [interactions.keys for interactions in (train, split.validation, split.test)]
-    codes = np.repeat(np.arange(3, dtype=np.int8), [len(each) for each in keys])
-    order = np.argsort(np.concatenate(keys), kind="stable")
-    all_keys = np.concatenate(keys)[order]
-    return replace(
-        split.train,
-        interactions=Interactions(all_keys // n_items, all_keys % n_items, train.n_users, n_items),
-        features={},
-        neighbours={},
-        times=None,
-        split_codes=codes[order],
-    )

@@ -47,14 +47,14 @@ def require_same_past(files: RunFiles, training: TrainingSettings) -> None:
 def _problem(epoch: int, lines: Sequence[Mapping[str, Any]], training: TrainingSettings) -> str | None:
     """Return why the past would have been another. epoch: how many are complete."""
     every = training.evaluate_every
-    if epoch > training.epochs or (epoch == training.epochs and epoch % every):
-        return f"training.epochs is {training.epochs}, but {epoch} were trained already"
+    if epoch > training.max_epochs or (epoch == training.max_epochs and epoch % every):
+        return f"training.epochs is {training.max_epochs}, but {epoch} were trained already"
     best, waited = None, 0
     for line in lines:
         value = line.get(f"validation/{training.metric}")
         if value is None:
             continue
-        if line["epoch"] % every and line["epoch"] != training.epochs:
+        if line["epoch"] % every and line["epoch"] != training.max_epochs:
             return f"epoch {line['epoch']} was evaluated as the last one, by an earlier version"
         if waited >= training.patience:
             return f"with training.patience {training.patience} it would have ended before epoch {line['epoch']}"

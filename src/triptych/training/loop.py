@@ -59,9 +59,10 @@ def train(
 ) -> TrainingState:
     """Train until validation has not improved for `patience` evaluations. The model is left with its best parameters.
 
+    Without validation interactions, train for `epochs`; the model is left with its last parameters.
     With `context.files`, training continues from the checkpoint there and ends with the same bytes as if it had never
-    stopped. Raises TrainingError if the loss is not finite, SettingsError if there is nothing to train or validate on,
-    KeyboardInterrupt if `context.should_stop` asks for it.
+    stopped. Raises TrainingError if the loss is not finite, SettingsError if there is nothing to train on, or neither
+    validation nor a number of epochs, KeyboardInterrupt if `context.should_stop` asks for it.
     """
     run = start_run(model, split, settings, device, context)
     while not run.state.finished:
@@ -73,12 +74,13 @@ def train(
             _save(run)
             line |= validate(run)
         record(run, line)
-    if run.best is None:
+    if run.best is None and len(split.validation):
         assert context.files is not None  # only a checkpoint can be finished at the start
         raise damaged(context.files.checkpoint, DAMAGED)
     with torch.no_grad():
         for name, parameter in model.named_parameters():
-            parameter.copy_(run.best[name])
+            if run.best is not None:
+                parameter.copy_(run.best[name])
             _require_finite(run, f'parameter "{name}"', parameter)
     model.eval()
     return run.state
@@ -110,7 +112,7 @@ def validate(run: TrainingRun) -> dict[str, object]:
     """Measure the model on validation and update what early stopping looks at. Returns the metrics and the seconds.
 
     An epoch is the best if its metric is the largest so far. It resets patience only if the metric is larger by more
-    than the share `min_gain`.
+    than the share `min_gain`. Without validation interactions nothing is measured.
     """
     model, state, split = run.model, run.state, run.split
     model.eval()
@@ -118,8 +120,10 @@ def validate(run: TrainingRun) -> dict[str, object]:
         model.embed_cold_items(run.cold_items)
     began = time.perf_counter()
     names = tuple(dict.fromkeys((run.metric, *MORE_METRICS)))
-    factors, seen = model.factors(), split.train.interactions
+    factors, seen = model.factors(), None if split.train.keeps_seen else split.train.interactions
     _require_finite(run, "a representation", factors.users, factors.items)
+    if not len(split.validation):
+        return {}
     report = evaluate(factors, split.validation, seen, names, listener=run.context.listener)
     seconds, value = round(time.perf_counter() - began, 4), report[run.metric]
     if state.best is None or value > state.best:
@@ -143,7 +147,7 @@ def record(run: TrainingRun, line: dict[str, object]) -> None:
         append_line(context.files.metrics, line)
     for log in context.loggers:
         log(line)
-    context.listener(Progress("training", state.epoch, settings.epochs, _summary(run, line)))
+    context.listener(Progress("training", state.epoch, settings.max_epochs, _summary(run, line)))
     if state.finished and is_evaluated(state.epoch, settings):
         _save(run)
     elif not state.finished:
@@ -158,8 +162,11 @@ def start_run(
     batches = Batches(interactions, settings.batch_size, settings.seed, negatives=model.needs_negatives)
     if not batches.n_steps:
         raise SettingsError("every user has every item, so there is nothing to learn", hint="give more items")
-    if not len(split.validation):
-        raise SettingsError("there are no validation interactions to stop by", hint="split with a validation share")
+    if not len(split.validation) and settings.epochs is None:
+        raise SettingsError(
+            "there are no validation interactions to stop by, and no number of epochs",
+            hint="pass --set epochs=N, or --like RUN with a tuned or trained run; or split with a validation share",
+        )
     model.to(device)
     model.zero_grad(set_to_none=True)  # gradients that the caller may have left
     adam, state, best = _adam(model, settings), TrainingState(), None
@@ -167,7 +174,7 @@ def start_run(
         if context.files.checkpoint.exists():
             best, state = load_checkpoint(context.files.checkpoint, model, adam)
             out_of_patience = state.epochs_without_improvement >= settings.patience
-            state.finished = state.step == 0 and (state.epoch >= settings.epochs or out_of_patience)
+            state.finished = state.step == 0 and (state.epoch >= settings.max_epochs or out_of_patience)
         truncate_lines(context.files.metrics, state.lines, state.lines_checksum)
     cold_items = torch.from_numpy(interactions.item_degrees == 0).to(device)
     return TrainingRun(
@@ -223,7 +230,7 @@ def _save_if_due(run: TrainingRun) -> None:
 
 
 def _is_last_epoch(run: TrainingRun) -> bool:
-    return run.state.epoch + 1 == run.settings.epochs
+    return run.state.epoch + 1 == run.settings.max_epochs
 
 
 def _adam(model: TrainedModel, settings: TrainingSettings) -> Adam:

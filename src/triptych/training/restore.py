@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from triptych.data.dataset import Dataset
-from triptych.data.split import Split
+from triptych.data.split import Split, fitted_on
 from triptych.errors import InputError
 from triptych.models.model import TrainedModel
 from triptych.models.registry import model_class
@@ -28,7 +28,8 @@ def load_model(recommender: Recommender, dataset: Dataset) -> TrainedModel:
     modalities = list(recommender.about["modalities"]) if kind.needs_features else []
     if not set(modalities) <= set(dataset.features):
         raise InputError(OTHER_DATA, hint=HINT)
-    return restore_model(recommender, Split.from_dataset(dataset).train.with_modalities(modalities))
+    train = Split.from_dataset(dataset, fitted_on(recommender.about)).train
+    return restore_model(recommender, train.with_modalities(modalities))
 
 
 def check_data(recommender: Recommender, dataset: Dataset) -> None:

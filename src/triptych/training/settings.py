@@ -10,13 +10,22 @@ from typing_extensions import Doc
 
 from triptych.settings import checked
 
+MAX_EPOCHS = 1000  # if not given; early stopping ends nearly all trainings before
+
 
 @dataclass(frozen=True)
 @checked
 class TrainingSettings:
-    """Adam with early stopping on a validation metric."""
+    """Adam with early stopping on a validation metric; without validation interactions, for a number of epochs."""
 
-    epochs: Annotated[int, Interval(ge=1), Doc("maximum number of passes over the training interactions")] = 1000
+    epochs: Annotated[
+        int | None,
+        Interval(ge=1),
+        Doc(
+            f"passes over the training interactions; with validation at most so many ({MAX_EPOCHS} if not given), "
+            "without it exactly so many"
+        ),
+    ] = None
     batch_size: Annotated[int, Interval(ge=1), Doc("interactions per step")] = 2048
     learning_rate: Annotated[float, Interval(gt=0), Doc("Adam's learning rate")] = 1e-3
     metric: Annotated[str, Doc("validation metric for early stopping")] = "ndcg@50"
@@ -36,3 +45,8 @@ class TrainingSettings:
         Literal["auto", "float32", "bfloat16"],
         Doc("of products with features and sums over neighbours; auto: bfloat16 if it is clearly faster here"),
     ] = "auto"
+
+    @property
+    def max_epochs(self) -> int:
+        """The number of epochs, if validation does not end the training before."""
+        return MAX_EPOCHS if self.epochs is None else self.epochs

@@ -51,7 +51,7 @@ class Log:
     if the file has them: rating (float64), time (float64; dates become seconds since 1970), split (int8, an index into
     SPLITS). notes: what the owner of the file should know about how it was read; see `InputWarning`. locate: the
     location of a row, by its number in `frame`. columns: the column that each of user, item, rating, time and split was
-    read from. unused: the other columns.
+    read from. unused: the other columns. split_by_files: whether the split is that of files for train and test.
     """
 
     frame: pl.DataFrame
@@ -60,6 +60,7 @@ class Log:
     locate: Callable[[int], str] | None = None
     columns: Mapping[str, str] = field(default_factory=dict)
     unused: tuple[str, ...] = ()
+    split_by_files: bool = False
 
     def location(self, row: int) -> str:
         """Return the location of a row, by its number in `frame`, for an error."""

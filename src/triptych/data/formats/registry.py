@@ -13,11 +13,13 @@ from triptych.data.formats.plain import TABLE
 from triptych.data.formats.read_table import path_not_found
 from triptych.data.formats.reading import GUESS, Reading
 from triptych.data.formats.recbole import RECBOLE
+from triptych.data.formats.split_files import SPLIT_FILES
 from triptych.errors import InputError, SettingsError, did_you_mean, location
 
 # "auto" takes the first format that recognises the path
 FORMATS: dict[str, Format] = {
     "movielens": MOVIELENS,
+    "split-files": SPLIT_FILES,
     "mmrec": MMREC,
     "recbole": RECBOLE,
     "lists": LISTS,

@@ -38,7 +38,7 @@ class ReportedModel:
     display: ItemDisplay
     train: Interactions
     relevant: Interactions
-    seen: Interactions
+    seen: Interactions | None
     explainer: Explainer | None
     problem: str = ""
 

@@ -110,7 +110,7 @@ def _section(name: str, comparison: Comparison, n_users: int, display: ItemDispl
         cost=plots.against_cost(main, metric, styles),
         groups=plots.groups(main, metric, styles),
         subsets=plots.subsets(with_subsets, metric) if with_subsets else None,
-        learning=plots.learning(curves, metric, styles) if curves else None,
+        learning=plots.learning(curves, metric, styles) if _has_validation(curves) else None,
         losses=plots.loss_terms(curves) if curves else None,
         example_users=_example_users(comparison, best, n_users, display) if n_users else None,
     )
@@ -136,6 +136,11 @@ def _summary(rows: Sequence[Row], metric: str) -> str:
     if equal:
         return f"{text} Not significantly different: {', '.join(equal)}."
     return text if len(rows) == 1 else f"{text} All others are worse (corrected p < {SIGNIFICANCE_LEVEL:g})."
+
+
+def _has_validation(curves: Curves) -> bool:
+    """Whether a training had validation interactions; without them it records no metrics."""
+    return any(key.startswith("validation/") for epochs in curves.values() for each in epochs for key in each)
 
 
 def _curves(rows: Sequence[Row]) -> Curves:
