@@ -40,6 +40,23 @@ def write_tables(folder: Path) -> None:
     numbers = [f"{n} {' '.join(str(ITEMS.index(item)) for item in items)}" for n, (_, items) in enumerate(by_user)]
     numbers[0] = numbers[0].rsplit(" ", 1)[0]  # the lines differ in length
     lines(folder / "lists.txt", numbers)
+    thirds: dict[str, list[str]] = {"train": [], "valid": [], "test": []}
+    seen: dict[str, int] = {}
+    for line in plain:
+        user = line.partition(",")[0]
+        seen[user] = seen.get(user, 0) + 1
+        thirds[{1: "test", 2: "valid"}.get(seen[user], "train")].append(line)
+    for name, rows in thirds.items():
+        lines(folder / f"split/{name}.csv", [header, *rows])
+    lines(folder / "all_but_test.csv", [header, *thirds["train"], *thirds["valid"]])
+    lines(folder / "test_week.csv", [header, *thirds["test"]])
+    for name in ("train", "test"):
+        rows = thirds["train"] + thirds["valid"] if name == "train" else thirds["test"]
+        of_user = {user: [line.split(",")[1] for line in rows if line.startswith(f"{user},")] for user in USERS}
+        numbered = [
+            f"{n} {' '.join(str(ITEMS.index(item)) for item in items)}" for n, items in enumerate(of_user.values())
+        ]
+        lines(folder / f"gowalla/{name}.txt", [*numbered, "30 0 1 2"] if name == "train" else numbered)
     thumbs = [f"{user},{item},{'like' if rating > 2 else 'dislike'}" for user, item, rating, _ in ROWS]
     lines(folder / "thumbs.csv", ["user_id,item_id,rating", *thumbs])
     lines(folder / "titles.csv", ["item_id,title", *(f"{item},title {item}" for item in ITEMS)])
