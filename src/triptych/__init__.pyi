@@ -4,8 +4,9 @@ from .data.dataset import Dataset as Dataset
 from .data.dataset import open_dataset as open_dataset
 from .data.features import Features as Features
 from .data.interactions import Interactions as Interactions
+from .data.recommendation_files import OutputForm as OutputForm
+from .data.recommendation_files import write_recommendations as write_recommendations
 from .data.recommendations import Recommendations as Recommendations
-from .data.recommendations import write_recommendations as write_recommendations
 from .data.split import Split as Split
 from .data.split import split as split
 from .errors import TriptychError as TriptychError

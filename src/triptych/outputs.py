@@ -14,7 +14,7 @@ def check_file(path: Path, endings: tuple[str, ...] = (), *, overwrite: bool = T
     endings: the allowed ones, such as ".csv"; () for all. overwrite: whether the file may exist. Raises SettingsError
     for another ending, ArtefactError if the file exists, is a folder, or cannot be written.
     """
-    if endings and path.suffix not in endings:
+    if endings and not path.name.endswith(endings):
         allowed = " or ".join(endings)
         raise SettingsError(f'cannot write "{path.name}"', hint=f"end the name in {allowed}")
     if path.is_dir():

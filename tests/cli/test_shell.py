@@ -98,7 +98,7 @@ def test_errors_come_with_a_hint_and_an_exit_code(
 
 
 @pytest.mark.parametrize(("unknown", "code", "lines"), [("raise", 1, 0), ("warn", 0, 3), ("popular", 0, 6)])
-@pytest.mark.filterwarnings("ignore::triptych.ranking.recommender.UnknownUserWarning")
+@pytest.mark.filterwarnings("ignore::triptych.ranking.requested_users.UnknownUserWarning")
 def test_unknown_users_raise_an_error_are_left_out_or_get_the_popular_items(
     shop: Path, unknown: str, code: int, lines: int, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -25,7 +25,7 @@ from torch import Tensor
 
 from reliability.answering import answers, answers_of, answers_to, recommender, small_dataset
 from triptych import forks
-from triptych.data.recommendations import write_recommendations
+from triptych.data.recommendation_files import write_recommendations
 from triptych.data.split import split
 from triptych.errors import ForkError
 from triptych.preparing.prepare import dataset_from_frames

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from reliability.hostile_shop import TITLES, USER, hostile_dataset, hostile_model
 from triptych.cli import printing
 from triptych.cli.app import run
-from triptych.data.recommendations import write_recommendations
+from triptych.data.recommendation_files import write_recommendations
 from triptych.errors import SettingsError
 from triptych.progress import Progress
 from triptych.studies.comparison import write_comparison

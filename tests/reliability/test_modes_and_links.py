@@ -16,7 +16,7 @@ import pytest
 from preparing.small import write_log
 from triptych.artefacts import write_file, write_tensors
 from triptych.data.dataset import open_dataset
-from triptych.data.recommendations import write_recommendations
+from triptych.data.recommendation_files import write_recommendations
 from triptych.errors import ArtefactError
 from triptych.preparing import prepare
 from triptych.ranking.recommender import open_recommender

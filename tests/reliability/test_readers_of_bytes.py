@@ -127,7 +127,7 @@ def neighbours(path: Path) -> None:
 
 
 def user_ids(path: Path) -> None:
-    _read_users(None, path)
+    _read_users(None, path, "")
 
 
 def histories(path: Path) -> None:

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 import typer
 
 from triptych.cli.options import OUTPUT, EscapeFormulas, Json, Overwrite, Quiet, Run, check_choice
-from triptych.cli.printing import open_with_progress, print_json, print_result, print_table, show_progress
-from triptych.errors import InputError, SettingsError, UnknownIdError, location
+from triptych.cli.printing import count_text, open_with_progress, print_json, print_result, print_table, show_progress
+from triptych.errors import InputError, SettingsError, UnknownIdError, location, warn_of
 
 if TYPE_CHECKING:
+    from triptych.data.recommendation_files import OutputForm
     from triptych.data.recommendations import Recommendations
     from triptych.progress import Listener
     from triptych.ranking.recommender import Recommender
@@ -29,7 +30,32 @@ def command(
             "-o",
             metavar="FILE",
             rich_help_panel=OUTPUT,
-            help="Write to this .parquet or .csv file: user_id, item_id, rank, score.",
+            help="Write to this .parquet, .csv, .csv.gz or .jsonl file: user_id, item_id, rank, score.",
+        ),
+    ] = None,
+    layout: Annotated[
+        str,
+        typer.Option(
+            "--format",
+            metavar="FORMAT",
+            rich_help_panel=OUTPUT,
+            help="Rows of the file: long (one per recommendation) or wide (one per user, its items joined; a list in "
+            ".parquet and .jsonl).",
+        ),
+    ] = "long",
+    columns: Annotated[
+        str | None,
+        typer.Option(
+            metavar="KIND=NAME,…",
+            rich_help_panel=OUTPUT,
+            help="Names of the columns user, item, rank and score, or user and items of wide files, as "
+            "user=customer_id,items=prediction; - leaves one out.",
+        ),
+    ] = None,
+    separator: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SEP", rich_help_panel=OUTPUT, help="Between items in wide .csv files [default: a space]."
         ),
     ] = None,
     k: Annotated[
@@ -45,7 +71,8 @@ def command(
             "--users",
             metavar="FILE",
             rich_help_panel=KNOWN_USERS,
-            help="Only the users in this text file, one id per line.",
+            help="Only the users in this file, in its order: one id per line, or the user column of a table, as of a "
+            "sample submission.",
         ),
     ] = None,
     unknown: Annotated[
@@ -108,19 +135,26 @@ def command(
 
         # a new user, without training:
         triptych recommend runs/bm3 --history i4 --history i17 -k 10
+
+        # a file for a competition:
+        triptych recommend runs/bm3 --users sample_submission.csv --unknown popular -k 12 \\
+            --format wide --columns user=customer_id,items=prediction -o submission.csv.gz
     """
-    from triptych.data.recommendations import check_output, write_recommendations
+    from triptych.data.recommendation_files import check_output, write_recommendations
     from triptych.ranking.recommender import open_recommender
 
     check_choice("--unknown", unknown, ("raise", "warn", "popular"))
     check_choice("--unknown-items", unknown_items, ("raise", "ignore"))
+    form = _output_form(layout, columns, separator)
     if output is not None:
-        check_output(output, overwrite=overwrite, escape_formulas=escape_formulas)
+        check_output(output, overwrite=overwrite, escape_formulas=escape_formulas, form=form)
+    elif form.is_chosen:
+        raise SettingsError("--format, --columns and --separator need an --output file", hint="name one")
     elif escape_formulas:
         raise SettingsError("--escape-formulas needs an --output file", hint="name a .csv file")
     if history and histories is not None:
         raise SettingsError("--history and --histories are both given", hint="give one of them")
-    requested, new = _read_users(user, users), _read_histories(history, histories)
+    requested, new = _read_users(user, users, form.names.get("user", "")), _read_histories(history, histories)
     if requested is not None and new is not None:
         raise SettingsError("known and new users are both requested", hint="run the command once for each")
     if output is None and requested is None and new is None:
@@ -136,14 +170,16 @@ def command(
             where = location(histories) if histories else "--history"
             chunks = [_recommend_from_history(recommender, new, where, k, unknown_items, include_seen, listener)]
         if output is not None:
-            lines = write_recommendations(chunks, output, overwrite=overwrite, escape_formulas=escape_formulas)
+            lines = write_recommendations(
+                chunks, output, overwrite=overwrite, escape_formulas=escape_formulas, form=form
+            )
             result: Any = {"output": str(output), "lines": lines, "k": k}
         else:
             result = [row for chunk in chunks for row in chunk.to_polars().to_dicts()]
     if json:
         print_json(result)
     elif output is not None:
-        print_result(f"{result['lines']:,} recommendations: {output}")
+        print_result(f"{count_text(result['lines'], 'list' if layout == 'wide' else 'recommendation')}: {output}")
     else:
         _print_recommendations(recommender, result)
 
@@ -201,19 +237,31 @@ def _read_histories(history: list[str] | None, histories: Path | None) -> dict[s
     return new
 
 
-def _read_users(user: list[str] | None, users: Path | None) -> list[str] | None:
-    """Return the requested user ids, or None for all users."""
+def _read_users(user: list[str] | None, users: Path | None, column: str) -> list[str] | None:
+    """Return the requested user ids, or None for all users. column: what the user column may be called in a table."""
     if user is None and users is None:
         return None
     requested = list(user or [])
     if users is not None:
-        try:
-            lines = users.read_text(encoding="utf-8").split("\n")  # an id may contain other line separators
-        except (FileNotFoundError, IsADirectoryError):
-            raise InputError("no such file", where=location(users), hint="check the path") from None
-        except UnicodeDecodeError:
-            raise InputError("is not UTF-8 text", where=location(users), hint="write one user id per line") from None
-        requested += [line.strip() for line in lines if line.strip()]
+        from triptych.data.formats.id_file import read_id_file
+
+        ids, notes = read_id_file(users, "user", column=column)
+        warn_of(notes)
+        requested += ids.to_list()
     if not requested:
-        raise InputError("no user ids", where=location(users or "--user"), hint="write one user id per line")
+        raise InputError("no user ids", where="--user", hint="name a user")
     return requested
+
+
+def _output_form(layout: str, columns: str | None, separator: str | None) -> OutputForm:
+    from triptych.data.recommendation_files import OutputForm
+
+    names: dict[str, str] = {}
+    for each in (columns or "").split(",") if columns is not None else ():
+        kind, equals, name = each.partition("=")
+        if not equals or kind.strip() in names:
+            raise SettingsError(f'"{each}" is not KIND=NAME, once each', hint="for example user=customer_id")
+        names[kind.strip()] = name.strip()
+    if separator == "":
+        raise SettingsError("the separator is empty", hint="for example ' '")
+    return OutputForm(cast(Any, layout), names, separator or "")

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from triptych.artefacts import write_file
 from triptych.data.dataset import Dataset
 from triptych.data.parquet import polars_source
-from triptych.data.recommendations import write_recommendations
+from triptych.data.recommendation_files import write_recommendations
 from triptych.data.split import Split
 from triptych.data.vocabulary import Vocabulary
 from triptych.demo.image_features import image_features

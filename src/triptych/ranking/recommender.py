@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import numpy as np
 import polars as pl
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from triptych.artefacts import MANIFEST, OpenFolder, read_folder, write_tensors, writing_folder
@@ -34,13 +33,13 @@ from triptych.ranking.protocol import (
     SeenItems,
     evaluation_task,
 )
+from triptych.ranking.requested_users import Unknown, most_popular, requested_users
 from triptych.ranking.scorer import Blend, Factors, ItemWeights
 from triptych.ranking.stored import PARAMETERS, read_parameters, read_scorer, write_scorer
 from triptych.ranking.topk import check_k, rank_all
 
 KIND = "recommender"
 RUN, MODEL = "run.json", "model"  # in a run folder: its description, and the recommender once training is finished
-Unknown = Literal["raise", "warn", "popular"]
 
 
 @dataclass(frozen=True)
@@ -141,22 +140,17 @@ class Recommender:
         include_seen: bool | None = None,
         listener: Listener = ignore_progress,
     ) -> Iterator[Recommendations]:
-        """Yield the recommendations for one chunk of users at a time, in bounded memory; see `recommend`."""
-        if unknown not in get_args(Unknown):
-            raise SettingsError(f'unknown choice "{unknown}"', hint=did_you_mean(unknown, get_args(Unknown)))
+        """Yield the recommendations for one chunk of users at a time, in bounded memory; see `recommend`.
+
+        They are in the order of `users`, unknown ones included.
+        """
         check_k(k)
-        rows, unknown_ids = self._rows(users, unknown)
+        requested = requested_users(self.dataset.users, users, unknown)
         seen = None if self._includes_seen(include_seen) else self.dataset.interactions
-        for chunk, items, scores in rank_all(self.scorer, rows, k, seen, listener, "recommending"):
-            yield Recommendations(self.dataset.users.names(chunk), items, scores, self.dataset.items)
-        if unknown_ids and unknown == "popular":
-            items, scores = _most_popular(self.dataset.interactions, k)
-            yield Recommendations(
-                id_series(unknown_ids),
-                np.repeat(items[None], len(unknown_ids), axis=0),
-                np.repeat(scores[None], len(unknown_ids), axis=0),
-                self.dataset.items,
-            )
+        ranked = rank_all(self.scorer, requested.known, k, seen, listener, "recommending")
+        popular = most_popular(self.dataset.interactions, k)
+        for ids, items, scores in requested.in_order(ranked, popular):
+            yield Recommendations(ids, items, scores, self.dataset.items)
 
     def recommend_from_history(
         self,
@@ -189,7 +183,7 @@ class Recommender:
         for chunk, best, values in rank_all(scorer, np.arange(len(names)), k, seen, listener, "recommending"):
             items[chunk], scores[chunk] = best, values
         empty = known.user_degrees == 0
-        items[empty], scores[empty] = _most_popular(self.dataset.interactions, k)
+        items[empty], scores[empty] = most_popular(self.dataset.interactions, k)
         return Recommendations(id_series(names), items, scores, self.dataset.items)
 
     def similar_items(self, item: Id, k: int = 10) -> pl.DataFrame:
@@ -229,20 +223,6 @@ class Recommender:
     def _includes_seen(self, include_seen: bool | None) -> bool:
         return self.dataset.keeps_seen if include_seen is None else include_seen
 
-    def _rows(self, users: Ids | None, unknown: Unknown) -> tuple[NDArray[np.int64], list[str]]:
-        if users is None:
-            return np.arange(self.dataset.n_users, dtype=np.int64), []
-        requested = id_series(users, "user").to_list()
-        find = self.dataset.users.rows if unknown == "raise" else self.dataset.users.find
-        rows = find(requested)
-        unknown_ids = [name for name, row in zip(requested, rows, strict=True) if row < 0]
-        if unknown_ids and unknown == "warn":
-            import warnings
-
-            shown = ", ".join(unknown_ids[:5]) + (", …" if len(unknown_ids) > 5 else "")
-            warnings.warn(f"{len(unknown_ids)} unknown users are left out: {shown}", UnknownUserWarning, stacklevel=3)
-        return rows[rows >= 0], unknown_ids
-
 
 def _history(name: object, items: Ids) -> list[str]:
     """Return the item ids in the history of a user. Raises InputError that names the user."""
@@ -250,10 +230,6 @@ def _history(name: object, items: Ids) -> list[str]:
         return id_series(items).to_list()
     except InputError as error:
         raise InputError(error.what, where=f"history of {name!r}", hint=error.hint) from None
-
-
-class UnknownUserWarning(UserWarning):
-    """Some requested users are unknown and were left out."""
 
 
 def open_recommender(path: Path | str, listener: Listener = ignore_progress) -> Recommender:
@@ -288,13 +264,3 @@ def _read_recommender(folder: OpenFolder) -> Recommender:
     with checked_file(folder, MANIFEST):
         check_description(about, n_models)
     return Recommender(scorer, dataset, read_parameters(folder), about)
-
-
-def _most_popular(interactions: Interactions, k: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    degrees = interactions.item_degrees
-    items = np.argsort(-degrees, kind="stable")[:k]
-    padding = max(0, k - len(items))
-    return (
-        np.pad(items, (0, padding), constant_values=-1),
-        np.pad(degrees[items].astype(np.float32), (0, padding), constant_values=-np.inf),
-    )
