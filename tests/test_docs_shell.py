@@ -76,7 +76,8 @@ def commands() -> Mapping[str, Any]:
 
 def options_of(command: Any) -> dict[str, Any]:
     """Every spelling of every option of a command -> the option. Arguments have no dashes."""
-    spellings = {name: each for each in command.params for name in (*each.opts, *each.secondary_opts)}
+    params = command.get_params(typer.Context(command))  # with the options that are made from settings
+    spellings = {name: each for each in params for name in (*each.opts, *each.secondary_opts)}
     return {name: each for name, each in spellings.items() if name.startswith("-")}
 
 
