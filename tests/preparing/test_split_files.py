@@ -77,6 +77,31 @@ def test_two_files_of_one_split_are_refused(tmp_path: Path) -> None:
         prepare(folder, tmp_path / "out")
 
 
+def test_numbered_parts_of_a_split_are_read_together(tmp_path: Path) -> None:
+    folder = write_folder(tmp_path / "in", ".parquet", {part: f"{part}-00000-of-00001" for part in PARTS})
+    (folder / "train-00000-of-00001.parquet").unlink()
+    for number, half in enumerate((frame_of(TRAIN)[:3], frame_of(TRAIN)[3:])):
+        write_parquet(folder / f"train-{number:05d}-of-00002.parquet", half)
+    assert_parts(prepare(folder, tmp_path / "out"))
+
+
+def test_lists_of_one_item_per_user_are_lists_if_others_of_the_folder_are(tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    write_text(folder / "train.txt", "0 1 2\n1 2\n")
+    write_text(folder / "valid.txt", "0 3\n1 4\n")
+    write_text(folder / "test.txt", "0 5\n1 6\n")
+    dataset = prepare(folder, tmp_path / "out")
+    assert pairs(dataset, 2) == {("0", "5"), ("1", "6")}
+
+
+def test_a_split_column_beside_split_files_is_not_used_and_named(tmp_path: Path) -> None:
+    log = write_text(tmp_path / "log.csv", "user,item,split\nu1,a,test\nu1,b,train\nu1,c,train\n")
+    test = write_text(tmp_path / "mine.csv", "user,item\nu1,d\n")
+    with pytest.warns(InputWarning, match=r"log\.csv: the split column is not used"):
+        dataset = prepare(log, tmp_path / "out", PrepareSettings(test_file=str(test), validation=0.0))
+    assert pairs(dataset, 0) == {("u1", "a"), ("u1", "b"), ("u1", "c")}
+
+
 def test_files_of_lists_without_validation_give_a_share_of_train_to_validation_and_say_so(tmp_path: Path) -> None:
     folder = tmp_path / "gowalla"
     write_text(folder / "train.txt", "0 1 2 3 4 5 6 7 8 9 10\n1 2 3 4\n")

@@ -134,7 +134,7 @@ TABLES = [
     ("interactions.parquet", "texts", lambda log: log.with_columns(user=pl.col("user").cast(pl.String))),
     ("interactions.parquet", "not sorted", lambda log: log.reverse()),
     ("interactions.parquet", "no item", lambda log: log.drop("item")),
-    ("interactions.parquet", "split 3", lambda log: log.with_columns(split=pl.lit(3, pl.Int8))),
+    ("interactions.parquet", "split 7", lambda log: log.with_columns(split=pl.lit(7, pl.Int8))),
     ("interactions.parquet", "split -1", lambda log: log.with_columns(split=pl.lit(-1, pl.Int8))),
     ("interactions.parquet", "split text", lambda log: log.with_columns(split=pl.lit("train"))),
     ("interactions.parquet", "time NaN", lambda log: log.with_columns(time=pl.lit(float("nan")))),

@@ -214,7 +214,8 @@ class Recommender:
 
     def save(self, path: Path | str, *, overwrite: bool = False) -> None:
         """Write a folder for `open_recommender`, whole or not at all. Raises ArtefactError if it exists."""
-        with writing_folder(Path(path), KIND, dict(self.about), overwrite=overwrite) as folder:
+        about = {**self.about, **({"seen": "keep"} if self.dataset.keeps_seen else {})}
+        with writing_folder(Path(path), KIND, about, overwrite=overwrite) as folder:
             save_tables(self.dataset, folder)
             write_scorer(self.scorer, folder)
             parameters = {name: value.detach().cpu().numpy() for name, value in self.parameters.items()}

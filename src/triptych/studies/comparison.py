@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from triptych.artefacts import checked_content, read_json, write_json
+from triptych.data.dataset import open_dataset
 from triptych.errors import ArtefactError, location
 from triptych.ranking.protocol import EvaluationProtocol, Exclude, HeldOut, Items, SeenItems
 from triptych.settings import parse
@@ -49,13 +50,21 @@ def write_comparison(rows: Sequence[Row], experiment: Experiment, folder: Path) 
         "split": experiment.split,
         "exclude": experiment.exclude,
         "items": experiment.items,
-        "seen": experiment.seen,
+        "seen": _seen(experiment),
         "modalities": experiment.modalities,
         "folders": {name: str(Path(source.folder).resolve()) for name, source in experiment.data.items()},
         "seeds": list(experiment.seeds),
         "rows": [{**row, "runs": [os.path.relpath(run, folder) for run in row["runs"]]} for row in rows_to_json(rows)],
     }
     write_json(folder / FILE, table)
+
+
+def _seen(experiment: Experiment) -> SeenItems:
+    """Return how seen items were treated: "keep" too if all data sets were prepared so."""
+    folders = [Path(source.folder) for source in experiment.data.values()]
+    if experiment.seen == "auto" and all(each.is_dir() and open_dataset(each).keeps_seen for each in folders):
+        return "keep"
+    return experiment.seen
 
 
 def read_comparison(folder: Path) -> Comparison:

@@ -8,7 +8,7 @@ test may be absent.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,12 +21,14 @@ from triptych.data.formats.lists import is_lists, read_lists
 from triptych.data.formats.log import SPLIT_NAMES, Log, log_from_table
 from triptych.data.formats.read_table import TABLE_SUFFIXES, read_table
 from triptych.data.formats.reading import Reading
+from triptych.data.formats.tables import concatenate
 from triptych.data.split_codes import SPLITS
 from triptych.errors import InputError, location
 
 NAMES = {name: SPLITS[code] for name, code in SPLIT_NAMES.items() if name.isalpha()}
-SPLIT_FILE = re.compile(rf"(.*[._-])?({'|'.join(NAMES)})", re.IGNORECASE)  # without the extension
-OPTIONAL = ("rating", "time")  # columns that only some of the files may have
+SPLIT_FILE = re.compile(  # without the extension; data sets of the Hugging Face hub number their parts
+    rf"(.*[._-])?(?P<split>{'|'.join(NAMES)})(?P<part>-\d+-of-\d+)?", re.IGNORECASE
+)
 
 
 def read_split_files(path: Path, reading: Reading) -> Source:
@@ -41,32 +43,33 @@ def read_split_files(path: Path, reading: Reading) -> Source:
             where=location(path),
             hint="give train.csv and test.csv, and valid.csv if there is one",
         )
-    for name, found in files.items():
-        if len(found) > 1:
-            shown = ", ".join(each.name for each in found[:5])
-            raise InputError(f"has {len(found)} files of {name}: {shown}", where=location(path), hint="leave one")
-    log = join_logs({name: _read_one(found[0], reading) for name, found in files.items()}, path)
+    used = [each for found in files.values() for each in found]
+    lists = not reading.header and any(is_lists(each) for each in used)
+    log = join_logs({name: _read_one(path, found, reading, lists=lists) for name, found in files.items()}, path)
     tables = list(path.glob("*.item"))
     items = read_table(tables[0], replace(reading, header=())) if len(tables) == 1 else None
-    used = {found[0] for found in files.values()} | (set(tables) if items is not None else set())
-    return Source(log, items, notes=not_read(path, used))
+    return Source(log, items, notes=not_read(path, {*used, *(tables if items is not None else ())}))
 
 
 def join_logs(logs: Mapping[str, Log], path: Path) -> Log:
     """Return the logs of train, validation and test as one log, in this order; `Log.location` names the file of a row.
 
-    A column of ratings or times that only some of the files have is left out, with a note. A split column of the files
-    themselves is overruled by the files. path: what the log is called.
+    A column that only some of the files have, such as ratings or times, is left out, with a note. A split column of the
+    files themselves is overruled by the files. path: what the log is called.
     """
     names = [name for name in SPLITS if name in logs]
     parts = [logs[name] for name in names]
-    notes, kept = [note for each in parts for note in each.notes], ["user_id", "item_id"]
-    for column in OPTIONAL:
+    notes = [note for each in parts for note in each.notes]
+    kept = []
+    for column in dict.fromkeys(name for each in parts for name in each.frame.columns):
         lacking = [each.path.name for each in parts if not each.has(column)]
-        if not lacking:
-            kept.append(column)
-        elif len(lacking) < len(parts):
+        if column == "split":
+            having = ", ".join(each.path.name for each in parts if each.has(column))
+            notes.append(f"{having}: the split column is not used, because train, validation and test are files")
+        elif lacking:
             notes.append(f"{', '.join(lacking)}: has no {column} column, so that of the other files is left out")
+        elif column != "row":
+            kept.append(column)
     begins = np.cumsum([0, *(int(each.frame["row"].max() or 0) + 1 for each in parts)])  # type: ignore[arg-type]
 
     def locate(row: int) -> str:
@@ -78,35 +81,61 @@ def join_logs(logs: Mapping[str, Log], path: Path) -> Log:
         for part, log in enumerate(parts)
     ]
     columns = {kind: name for kind, name in parts[0].columns.items() if kind in ("user", "item", *kept)}
-    unused = dict.fromkeys(name for each in parts for name in each.unused)
-    return Log(
-        pl.concat(frames), path, tuple(dict.fromkeys(notes)), locate, columns, tuple(unused), split_by_files=True
+    unused = tuple(dict.fromkeys(name for each in parts for name in each.unused))
+    notes = list(dict.fromkeys(notes))
+    return replace(
+        parts[0],
+        frame=pl.concat(frames),
+        path=path,
+        notes=tuple(notes),
+        locate=locate,
+        columns=columns,
+        unused=unused,
+        split_by_files=True,
     )
 
 
-def _read_one(path: Path, reading: Reading) -> Log:
-    """Read one of the files: lists (`user item item …`) or a table, whose own split column does not count."""
-    if not reading.header and is_lists(path):
-        return log_from_table(read_lists(path, reading))
-    reading = replace(reading, columns=replace(reading.columns, split="-"))
-    return log_from_table(read_table(path, reading), reading)
+def _read_one(folder: Path, files: Sequence[Path], reading: Reading, *, lists: bool) -> Log:
+    """Read the file of a split, or its numbered parts, whose own split column does not count.
+
+    lists: whether they are lists (`user item item …`).
+    """
+    if lists:
+        tables = [read_lists(file, reading) for file in files]
+    else:
+        reading = replace(reading, columns=replace(reading.columns, split="-"))
+        tables = [read_table(file, reading) for file in files]
+    return log_from_table(concatenate(tables, folder) if len(tables) > 1 else tables[0], reading)
 
 
 def _split_files(path: Path) -> dict[str, list[Path]]:
-    """Return the files of train, validation and test in a folder, by these names."""
+    """Return the files of train, validation and test in a folder, by these names.
+
+    A split has one file, or numbered parts. Raises InputError for another number of files.
+    """
     found: dict[str, list[Path]] = {}
+    single: dict[str, list[Path]] = {}
     for file in sorted(path.iterdir()):
-        suffix = plain_suffix(file)
+        suffix = plain_suffix(file) if file.is_file() else ""
         name = file.name.lower()
         stem = name.rpartition(suffix)[0] or name.rpartition(".")[0] if suffix else ""
-        match = SPLIT_FILE.fullmatch(stem) if suffix in (*TABLE_SUFFIXES, ".inter") and file.is_file() else None
+        match = SPLIT_FILE.fullmatch(stem) if suffix in (*TABLE_SUFFIXES, ".inter") else None
         if match and file.name[0] not in "._":
-            found.setdefault(NAMES[match[2].lower()], []).append(file)
+            split = NAMES[match["split"].lower()]
+            found.setdefault(split, []).append(file)
+            single.setdefault(split, []).extend([] if match["part"] else [file])
+    for split, files in found.items():
+        if single[split] and len(files) > 1:
+            shown = ", ".join(each.name for each in files[:5])
+            raise InputError(f"has {len(files)} files of {split}: {shown}", where=location(path), hint="leave one")
     return found
 
 
 def _recognises(path: Path) -> bool:
-    files = _split_files(path) if path.is_dir() else {}
+    try:
+        files = _split_files(path) if path.is_dir() else {}
+    except InputError:
+        return True  # its reader says what is wrong
     return "train" in files and len(files) > 1
 
 
