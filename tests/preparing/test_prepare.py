@@ -139,6 +139,7 @@ def test_cleaning_reports_what_it_dropped(tmp_path: Path) -> None:
         "rows_of_negative_ratings": 0,
         "rows_without_rating": 1,
         "rows_below_min_rating": 1,
+        "rows_of_weight_zero": 0,
         "rows_of_unknown_items": 1,
         "duplicate_rows": 1,
         "conflicting_splits": 0,

@@ -162,6 +162,7 @@ def _summary(dataset: Dataset, output: Path) -> dict[str, Any]:
         "cleaning": dataset.about["cleaning"],
         "columns": dataset.about["columns"],
         "ratings": dataset.about["ratings"],
+        "weights": dataset.about["weights"],
         "notes": dataset.about["notes"],
         "modalities": {
             name: {"width": each.width, "dtype": str(each.table.dtype), "missing": each.n_missing}
@@ -186,6 +187,8 @@ def _print_summary(result: dict[str, Any]) -> None:
     print_result(f"cleaning: {counts}")
     if result["ratings"]:
         print_result(_ratings_text(result["ratings"]))
+    if "lowest" in result["weights"]:
+        print_result(_weights_text(result["weights"]))
     for name, each in result["modalities"].items():
         lacking = f", {lacking_text(each['missing'])}" if each["missing"] else ""
         print_result(f"{name}: {each['width']}-d {each['dtype']}{lacking}")
@@ -194,6 +197,19 @@ def _print_summary(result: dict[str, Any]) -> None:
         epochs = " --set epochs=N"
         print_result("no validation: trained models cannot stop early, so they need a number of epochs")
     print_result(f"data set: {result['output']}", f"next: triptych train {result['output']} --model bm3{epochs}")
+
+
+def _weights_text(weights: dict[str, Any]) -> str:
+    parts = [f"weights: {weights['lowest']:.3g} to {weights['highest']:.3g}"]
+    if "column" in weights:
+        transform = "" if weights["column"]["transform"] == "none" else ", ln(1 + w)"
+        parts.append(f"column {weights['column']['name']}{transform}")
+    events = weights.get("events", {})
+    if any(each["weight"] is not None for each in events.values()):
+        parts.append(", ".join(f"{name} {each['weight'] or 0:g} ({each['rows']:,})" for name, each in events.items()))
+    if "half_life_seconds" in weights:
+        parts.append(f"half-life {weights['half_life_seconds'] / 86_400:g} days")
+    return "; ".join(parts)
 
 
 def _ratings_text(ratings: dict[str, Any]) -> str:

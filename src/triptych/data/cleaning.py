@@ -12,10 +12,12 @@ from triptych.data.formats.log import Log
 from triptych.data.ratings import NegativeRatings, rows_that_count
 from triptych.data.split_codes import codes_of
 from triptych.data.vocabulary import Vocabulary
+from triptych.data.weights import Weighting, sum_of_repeated, weigh
 from triptych.errors import InputError, location
 
 Nulls = Literal["error", "drop"]
 UnknownItems = Literal["error", "drop", "keep"]
+NO_WEIGHTING = Weighting()
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,7 @@ class Cleaning:
     rows_of_negative_ratings: int
     rows_without_rating: int
     rows_below_min_rating: int
+    rows_of_weight_zero: int
     rows_of_unknown_items: int
     duplicate_rows: int
     conflicting_splits: int
@@ -42,11 +45,12 @@ class Cleaning:
 
 @dataclass(frozen=True)
 class Cleaned:
-    """The interactions of a log, the counts, what is known about the ratings, and notes; see `InputWarning`."""
+    """The interactions of a log, the counts, what is known about ratings and weights, and notes; see `InputWarning`."""
 
     frame: pl.DataFrame
     counts: Cleaning
     ratings: dict[str, Any]
+    weights: dict[str, Any]
     notes: tuple[str, ...] = ()
 
 
@@ -56,24 +60,26 @@ def clean(
     catalogue: Vocabulary | None = None,
     min_rating: float | None = None,
     negative_ratings: NegativeRatings = "drop",
+    weighting: Weighting = NO_WEIGHTING,
     nulls: Nulls = "error",
     unknown_items: UnknownItems = "error",
     k_core: int = 0,
     split_rows: Callable[[pl.DataFrame], pl.Series] | None = None,
 ) -> Cleaned:
-    """Return distinct (user_id, item_id) rows with their time and split, in the order of the log, and the counts.
+    """Return distinct (user_id, item_id) rows with time, weight and split, in the order of the log, and the counts.
 
-    The steps, in this order: drop rows without an id; drop ratings that do not count (`data/ratings.py`); drop items
-    that are not in the catalogue; keep the earliest of duplicate rows; drop users and items with fewer than `k_core`
-    interactions, and repeat until none is left to drop.
+    The steps, in this order: drop rows without an id; drop ratings that do not count (`data/ratings.py`); weigh the
+    rows (`data/weights.py`) and drop those of weight 0; drop items that are not in the catalogue; keep the earliest of
+    duplicate rows; drop users and items with fewer than `k_core` interactions, and repeat until none is left to drop.
     split_rows: returns the split of each row, for logs where the same pair in several splits is kept in each. Then the
-    k-core comes before it, and before duplicates are dropped.
-    Raises InputError, with file and row, for rows that the options do not allow, and if no row is left.
+    k-core comes before it, and before duplicates are dropped. Raises InputError, with file and row, for rows that the
+    options do not allow, and if no row is left.
     """
     frame = _drop_missing_ids(log.frame, log, nulls)
     with_ids = len(frame)
     counting = rows_that_count(frame, log, min_rating, negative_ratings)
-    frame = counting.frame
+    weighed = weigh(counting.frame, log, weighting)
+    frame = weighed.frame
     rated = frame.select("user_id", "item_id")
     frame = _drop_unknown_items(frame, log, catalogue, unknown_items)
     of_known_items = len(frame)
@@ -100,6 +106,7 @@ def clean(
         rows_of_negative_ratings=counting.negative,
         rows_without_rating=counting.without,
         rows_below_min_rating=counting.below,
+        rows_of_weight_zero=weighed.dropped,
         rows_of_unknown_items=len(rated) - of_known_items,
         duplicate_rows=of_known_items - below_k_core - distinct,
         conflicting_splits=conflicting_splits,
@@ -108,7 +115,7 @@ def clean(
         items_dropped=items_dropped,
         rows_kept=len(frame),
     )
-    return Cleaned(frame, counts, counting.about, counting.notes)
+    return Cleaned(frame, counts, counting.about, weighed.about, (*counting.notes, *weighed.notes))
 
 
 def k_core_of(frame: pl.DataFrame, k: int) -> pl.DataFrame:
@@ -175,6 +182,7 @@ def _drop_duplicates(frame: pl.DataFrame) -> tuple[pl.DataFrame, int]:
         frame = frame.join(several, on=pair, how="left", maintain_order="left")
         frame = frame.filter(pl.col("first").is_null() | (pl.col("split") == pl.col("first")))
         frame = frame.with_columns(split=pl.coalesce("code", "split")).drop("first", "code")
+    frame = sum_of_repeated(frame)
     by = ["time", "row"] if "time" in frame.columns else ["row"]
     kept = frame.sort(by, nulls_last=True).unique(pair, keep="first", maintain_order=True).sort("row")
     return kept, conflicting

@@ -29,16 +29,15 @@ KIND = "data set"
 class Dataset:
     """Users, items, their interactions, and the features of the items.
 
-    interactions: pairs of rows of `users` and `items`.
-    features: modality -> Features, row i = item i.
-    neighbours: modality -> Neighbours, for modalities whose neighbours were given; for other modalities, models compute
-    them from the features.
-    item_table: descriptive columns of the items (title, …) for readable lists; row i = item i.
-    times: float64 [n] or None, the time of each interaction (seconds, or any other number that grows with time).
-    split_codes: int8 [n] or None, the split, or splits, of each interaction: `data/split_codes.py` lists the codes.
-    about: the origin of the data (sources, cleaning, split), for the manifest and for reports.
-    fingerprint: the checksum of the folder that the data set was opened from, or None.
-    Raises InputError if sizes do not agree.
+    interactions: pairs of rows of `users` and `items`. features: modality -> Features, row i = item i. neighbours:
+    modality -> Neighbours, for modalities whose neighbours were given; for other modalities, models compute them from
+    the features. item_table: descriptive columns of the items (title, …) for readable lists; row i = item i. times:
+    float64 [n] or None, the time of each interaction (seconds, or any other number that grows with time). weights:
+    float64 [n] or None, how much each interaction counts, more than 0; None if all count the same. The training data of
+    a `Split` have weights whose mean is 1. split_codes: int8 [n] or None, the split, or splits, of each interaction:
+    `data/split_codes.py` lists the codes. about: the origin of the data (sources, cleaning, split), for the manifest
+    and for reports. fingerprint: the checksum of the folder that the data set was opened from, or None. Raises
+    InputError if sizes do not agree.
     """
 
     users: Vocabulary
@@ -49,6 +48,7 @@ class Dataset:
     item_table: pl.DataFrame | None = None
     times: NDArray[np.float64] | None = None
     split_codes: NDArray[np.int8] | None = None
+    weights: NDArray[np.float64] | None = None
     about: Mapping[str, Any] = field(default_factory=dict)
     fingerprint: str | None = None
 
@@ -75,7 +75,7 @@ class Dataset:
                 )
         if self.item_table is not None and len(self.item_table) != self.n_items:
             raise InputError(f"an item table of {len(self.item_table)} rows for {self.n_items} items")
-        for name, column in (("times", self.times), ("split codes", self.split_codes)):
+        for name, column in (("times", self.times), ("split codes", self.split_codes), ("weights", self.weights)):
             if column is not None and len(column) != len(self.interactions):
                 raise InputError(f"{len(column)} {name} for {len(self.interactions)} interactions")
 
@@ -176,6 +176,8 @@ def save_tables(dataset: Dataset, folder: Path) -> None:
     columns: dict[str, Any] = {"user": dataset.interactions.users, "item": dataset.interactions.items}
     if dataset.times is not None:
         columns["time"] = dataset.times
+    if dataset.weights is not None:
+        columns["weight"] = dataset.weights
     if dataset.split_codes is not None:
         columns["split"] = dataset.split_codes
     write_parquet(pl.DataFrame(columns), folder / "interactions.parquet")
@@ -200,7 +202,15 @@ def read_tables(folder: OpenFolder) -> Dataset:
     users, _ = read_ids(folder, "users.parquet", "user")
     items, item_table = read_ids(folder, "items.parquet", "item")
     log = read_log(folder, len(users), len(items))
-    return Dataset(users, items, log.interactions, item_table=item_table, times=log.times, split_codes=log.split_codes)
+    return Dataset(
+        users,
+        items,
+        log.interactions,
+        item_table=item_table,
+        times=log.times,
+        split_codes=log.split_codes,
+        weights=log.weights,
+    )
 
 
 def _save_features(folder: Path, stream: FeatureStream, listener: Listener) -> int:

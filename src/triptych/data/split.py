@@ -13,6 +13,7 @@ from triptych.data.dataset import Dataset
 from triptych.data.interactions import Interactions
 from triptych.data.row_splits import How, Rows, describe_split, exact_shares, split_rows
 from triptych.data.split_codes import SPLITS, TEST, TRAIN, VALIDATION, bits_of, codes_of, in_split
+from triptych.data.weights import normalised
 from triptych.errors import InputError, SettingsError, did_you_mean
 
 FIT_ON = "fit_on"  # the key in the description of a run, if it is not "train"
@@ -52,15 +53,17 @@ class Split:
         if not train.any():
             raise InputError("the split has no training interactions", hint="give more interactions or another split")
         times = dataset.times[train] if dataset.times is not None else None
+        interactions = dataset.interactions.select(train)
+        weights = normalised(dataset.weights[train]) if dataset.weights is not None else None
         return cls(
-            train=replace(dataset, interactions=dataset.interactions.select(train), times=times, split_codes=None),
+            train=replace(dataset, interactions=interactions, times=times, weights=weights, split_codes=None),
             validation=dataset.interactions.select(validation),
             test=dataset.interactions.select(test),
             how=how,
         )
 
     def known_interactions(self) -> Dataset:
-        """Return the data set of all interactions with their split, without features and times."""
+        """Return the data set of all interactions with their split, without features, times and weights."""
         parts = (self.train.interactions, self.validation, self.test)
         keys, n_items = np.concatenate([each.keys for each in parts]), self.train.n_items
         distinct, position = np.unique(keys, return_inverse=True)
@@ -73,6 +76,7 @@ class Split:
             features={},
             neighbours={},
             times=None,
+            weights=None,
             split_codes=codes,
         )
 

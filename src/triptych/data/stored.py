@@ -27,11 +27,12 @@ LARGEST_COSINE = 1.01  # a cosine may exceed 1 by rounding, in float16 as well
 
 @dataclass(frozen=True)
 class StoredLog:
-    """Interactions with their times, float64 [n] or None, and their splits, int8 [n] or None."""
+    """Interactions with their times and weights, float64 [n] or None, and their splits, int8 [n] or None."""
 
     interactions: Interactions
     times: NDArray[np.float64] | None
     split_codes: NDArray[np.int8] | None
+    weights: NDArray[np.float64] | None
 
 
 @contextmanager
@@ -64,15 +65,19 @@ def read_log(folder: OpenFolder, n_users: int, n_items: int) -> StoredLog:
     name, split = "interactions.parquet", "split" if folder.manifest.version > 1 else "part"
     log = read_stored_parquet(folder.file(name), folder.manifest.kind)
     with checked_file(folder, name):
-        for column, dtype in (("user", pl.Int64), ("item", pl.Int64), ("time", pl.Float64), (split, pl.Int8)):
+        types = {"user": pl.Int64, "item": pl.Int64, "time": pl.Float64, "weight": pl.Float64, split: pl.Int8}
+        for column, dtype in types.items():
             if column in log.columns or dtype == pl.Int64:
                 require(log[column].dtype == dtype, f"column {column} is {log[column].dtype}, not {dtype}")
                 require(not log[column].null_count(), f"column {column} has empty fields")
         times = log["time"].to_numpy() if "time" in log.columns else None
         codes = log[split].to_numpy() if split in log.columns else None
         require(times is None or np.isfinite(times).all(), "a time is not finite")
+        weights = log["weight"].to_numpy() if "weight" in log.columns else None
         require(codes is None or in_range(codes, 0, N_CODES), "a split is unknown")
-        return StoredLog(Interactions(log["user"].to_numpy(), log["item"].to_numpy(), n_users, n_items), times, codes)
+        require(weights is None or (np.isfinite(weights) & (weights > 0)).all(), "a weight is not a number above 0")
+        interactions = Interactions(log["user"].to_numpy(), log["item"].to_numpy(), n_users, n_items)
+        return StoredLog(interactions, times, codes, weights)
 
 
 def check_modalities(folder: OpenFolder) -> Mapping[str, Mapping[str, Any]]:

@@ -44,6 +44,7 @@ def assemble(
         catalogue=catalogue,
         min_rating=settings.min_rating,
         negative_ratings=settings.negative_ratings,
+        weighting=settings.weighting,
         nulls=settings.nulls,
         unknown_items=settings.unknown_items,
         k_core=settings.k_core,
@@ -72,6 +73,7 @@ def assemble(
     about = {
         "cleaning": asdict(cleaned.counts),
         "ratings": cleaned.ratings if settings.min_rating is None else {},
+        "weights": cleaned.weights,
         "columns": {**source.log.columns, "unused": list(source.log.unused)},
         "notes": list(dict.fromkeys(notes)),
     }
@@ -142,7 +144,7 @@ def _dataset(
 ) -> Dataset:
     """Return the data set without features, with the split of its log if it has one."""
     rows = pl.DataFrame({"user": users.find(frame["user_id"]), "item": items.find(frame["item_id"])})
-    kept = [column for column in ("time", "split") if column in frame.columns]
+    kept = [column for column in ("time", "split", "weight") if column in frame.columns]
     rows = rows.with_columns(frame[column] for column in kept).sort("user", "item")
     return Dataset(
         users=users,
@@ -150,6 +152,7 @@ def _dataset(
         interactions=Interactions(rows["user"].to_numpy(), rows["item"].to_numpy(), len(users), len(items)),
         item_table=item_table,
         times=rows["time"].to_numpy() if "time" in rows.columns else None,
+        weights=rows["weight"].to_numpy() if "weight" in rows.columns else None,
         split_codes=rows["split"].to_numpy() if "split" in rows.columns else None,
         about=about,
     )

@@ -16,15 +16,17 @@ from triptych.data.formats.registry import FORMAT_CHOICES
 from triptych.data.ratings import NegativeRatings
 from triptych.data.row_splits import exact_share
 from triptych.data.split_codes import Seen
+from triptych.data.weights import Weighting, WeightTransform, parse_event_weights, parse_half_life
 from triptych.errors import SettingsError
 from triptych.settings import ShownAs, checked
 
-FILES, COLUMNS, METADATA, FEATURES, CLEANING, SPLIT = (  # the panels of the help page of `triptych prepare`
+FILES, COLUMNS, METADATA, FEATURES, CLEANING, WEIGHTS, SPLIT = (  # the panels of the help page of `triptych prepare`
     "Files",
     "Columns",
     "Metadata columns",
     "Features",
     "Cleaning",
+    "Weights",
     "Split",
 )
 _COLUMN = ShownAs(COLUMNS, "COLUMN")
@@ -75,6 +77,12 @@ class PrepareSettings:
         Doc("What separates the items where a row of the log has several, as ' '."),
         ShownAs(COLUMNS, "SEP"),
     ] = ""
+    weight_column: Annotated[
+        str, Doc("Weights in the log: counts, durations, or any numbers of 0 or more."), _COLUMN
+    ] = ""
+    event_column: Annotated[
+        str, Doc("Types of events in the log, as view, cart and buy, '-' for none [default: guessed]."), _COLUMN
+    ] = ""
     split_column: Annotated[
         str, Doc("Split in the log: train, validation, test, or 0, 1, 2 [default: guessed]."), _COLUMN
     ] = ""
@@ -118,6 +126,21 @@ class PrepareSettings:
         Doc("Ratings that say no (below 0; 0 too if none is above 1), without --min-rating: drop or keep."),
         ShownAs(CLEANING, "CHOICE"),
     ] = "drop"
+    weights: Annotated[
+        str,
+        Doc("Weights of event types, as buy=5,view=1; 0 leaves a type out, and 'other' stands for all others."),
+        ShownAs(WEIGHTS, "TYPE=W,…"),
+    ] = ""
+    weight_transform: Annotated[
+        WeightTransform,
+        Doc("What becomes of the weight column: none, or log, which is ln(1 + w) and suits counts and durations."),
+        ShownAs(WEIGHTS, "CHOICE"),
+    ] = "none"
+    half_life: Annotated[
+        str,
+        Doc("Time after which an interaction counts half, from the newest one backwards, as 90d (units s m h d w y)."),
+        ShownAs(WEIGHTS, "TIME"),
+    ] = ""
     nulls: Annotated[Nulls, Doc("Rows without an id: error or drop."), ShownAs(CLEANING, "CHOICE")] = "error"
     missing_times: Annotated[
         MissingTimes,
@@ -168,6 +191,7 @@ class PrepareSettings:
     seed: Annotated[int, Interval(ge=0), Doc("Seed of random splits and --drop-modality."), ShownAs(SPLIT, "SEED")] = 0
 
     def __post_init__(self) -> None:
+        _ = self.weighting  # checks the texts
         if self.columns and not self.no_header:
             hint = "pass --no-header too if the file has none; else name columns with --user-column, --item-column, …"
             raise SettingsError("--columns names the columns of a file without a header", hint=hint)
@@ -189,9 +213,22 @@ class PrepareSettings:
         return min(0.1, float(1 - exact_share(self.train))) if self.validation is None else self.validation
 
     @property
+    def weighting(self) -> Weighting:
+        """How interactions are weighed."""
+        return Weighting(parse_event_weights(self.weights), parse_half_life(self.half_life), self.weight_transform)
+
+    @property
     def reading(self) -> Reading:
         """How the log is read."""
-        columns = Columns(self.user_column, self.item_column, self.rating_column, self.time_column, self.split_column)
+        columns = Columns(
+            self.user_column,
+            self.item_column,
+            self.rating_column,
+            self.time_column,
+            self.split_column,
+            self.weight_column or "-",
+            self.event_column,
+        )
         header = tuple(name.strip() for name in self.columns.split(",")) if self.columns else ()
         return Reading(
             columns, header, self.encoding, self.quotes, self.item_separator, self.time_format, self.missing_times

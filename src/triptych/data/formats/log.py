@@ -28,7 +28,9 @@ USUAL_NAMES = {
         *("invoicedate", "order_date"),
     ),
     "split": ("x_label", "split", "part", "fold"),
+    "event": ("event_type", "event", "event_name", "behavior", "behavior_type", "behaviour", "action"),
 }
+MOST_EVENT_TYPES = 50  # a guessed column with more values is no column of event types
 SPLIT_NAMES = {
     "train": 0,
     "training": 0,
@@ -49,9 +51,10 @@ class Log:
 
     frame: user_id and item_id (String, null if the field is empty), row (int64, the position among the rows read); and
     if the file has them: rating (float64), time (float64; dates become seconds since 1970), split (int8, an index into
-    SPLITS). notes: what the owner of the file should know about how it was read; see `InputWarning`. locate: the
-    location of a row, by its number in `frame`. columns: the column that each of user, item, rating, time and split was
-    read from. unused: the other columns. split_by_files: whether the split is that of files for train and test.
+    SPLITS), weight (float64), event (String, the type of the event). notes: what the owner of the file should know
+    about how it was read; see `InputWarning`. locate: the location of a row, by its number in `frame`. columns: the
+    column that each of user, item, rating, time and split was read from. unused: the other columns. split_by_files:
+    whether the split is that of files for train and test.
     """
 
     frame: pl.DataFrame
@@ -83,9 +86,13 @@ def log_from_table(table: Table, reading: Reading = GUESS) -> Log:
             ("rating", columns.rating),
             ("time", columns.time),
             ("split", columns.split),
+            ("weight", columns.weight),
+            ("event", columns.event),
         )
     }
     found = {kind: name for kind, name in names.items() if name is not None}
+    if "event" in found and not columns.event and table.frame[found["event"]].n_unique() > MOST_EVENT_TYPES:
+        del found["event"]
     for noun in ("user", "item"):
         if noun not in found:
             raise _no_ids(table, noun)
@@ -98,6 +105,10 @@ def log_from_table(table: Table, reading: Reading = GUESS) -> Log:
     frame = pl.DataFrame({"user_id": users, "item_id": items, "row": np.arange(len(users), dtype=np.int64)})
     if "rating" in found:
         frame = frame.with_columns(read_ratings(table, found["rating"]).alias("rating"))
+    if "weight" in found:
+        frame = frame.with_columns(table.numbers(found["weight"]).alias("weight"))
+    if "event" in found:
+        frame = frame.with_columns(table.text(found["event"]).alias("event"))
     if "split" in found:
         frame = frame.with_columns(_split_codes(table, found["split"]).alias("split"))
     if "time" in found:

@@ -18,6 +18,8 @@ class Columns:
     rating: str = ""
     time: str = ""
     split: str = ""
+    weight: str = "-"
+    event: str = ""
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,7 @@ from triptych.data.split_codes import SPLITS
 from triptych.errors import InputError, location
 
 NAMES = {name: SPLITS[code] for name, code in SPLIT_NAMES.items() if name.isalpha()}
+UNWEIGHED = ("weight", "event")  # only training uses them: files of validation and test need not have them
 SPLIT_FILE = re.compile(  # without the extension; data sets of the Hugging Face hub number their parts
     rf"(.*[._-])?(?P<split>{'|'.join(NAMES)})(?P<part>-\d+-of-\d+)?", re.IGNORECASE
 )
@@ -66,6 +67,8 @@ def join_logs(logs: Mapping[str, Log], path: Path) -> Log:
         if column == "split":
             having = ", ".join(each.path.name for each in parts if each.has(column))
             notes.append(f"{having}: the split column is not used, because train, validation and test are files")
+        elif column in UNWEIGHED:
+            kept.append(column)
         elif lacking:
             notes.append(f"{', '.join(lacking)}: has no {column} column, so that of the other files is left out")
         elif column != "row":
@@ -76,10 +79,10 @@ def join_logs(logs: Mapping[str, Log], path: Path) -> Log:
         part = int(np.searchsorted(begins, row, side="right")) - 1
         return parts[part].location(row - int(begins[part]))
 
-    frames = [
-        log.frame.select(*kept, row=pl.col("row") + int(begins[part]), split=pl.lit(SPLITS.index(names[part]), pl.Int8))
-        for part, log in enumerate(parts)
-    ]
+    frames = []
+    for part, log in enumerate(parts):
+        frame = _with_columns(log.frame, kept).select(*kept, row=pl.col("row") + int(begins[part]))
+        frames.append(frame.with_columns(split=pl.lit(SPLITS.index(names[part]), pl.Int8)))
     columns = {kind: name for kind, name in parts[0].columns.items() if kind in ("user", "item", *kept)}
     unused = tuple(dict.fromkeys(name for each in parts for name in each.unused))
     notes = list(dict.fromkeys(notes))
@@ -93,6 +96,12 @@ def join_logs(logs: Mapping[str, Log], path: Path) -> Log:
         unused=unused,
         split_by_files=True,
     )
+
+
+def _with_columns(frame: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
+    """Return a frame with empty columns for the names that it lacks."""
+    types = {"weight": pl.Float64, "event": pl.String}
+    return frame.with_columns(pl.lit(None, types[name]).alias(name) for name in names if name not in frame.columns)
 
 
 def _read_one(folder: Path, files: Sequence[Path], reading: Reading, *, lists: bool) -> Log:
