@@ -168,7 +168,7 @@ def test_image_contributions_of_grcn_agree_with_its_routing_step_by_step() -> No
 
 def test_content_ease_separates_collaborative_from_content_contributions() -> None:
     dense, sparse_form = fitted("content-ease", form="dense"), fitted("content-ease", form="sparse", n_regressors=25)
-    ease: Any = item_weights(dense.split.train.interactions, 200.0, "dense", 25, lambda step: None)
+    ease: Any = item_weights(dense.split.train, 200.0, "dense", 25, lambda step: None)
     train = Split.from_dataset(data()).train
     assert isinstance(dense.scorer, ItemWeights)
     components = ContentEASE(ContentEASE.Settings()).item_components(dense.scorer, train)(7)

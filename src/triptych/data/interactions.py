@@ -89,8 +89,18 @@ class Interactions:
         offsets = np.arange(len(positions), dtype=np.int64) - np.repeat(np.cumsum(lengths) - lengths, lengths)
         return positions, self.items[np.repeat(begins, lengths) + offsets]
 
-    def to_csr(self, users: IntArray | None = None, dtype: DTypeLike = np.float32) -> sparse.csr_array:
-        """X as a sparse matrix: 1 where a user has an item. [n_users, n_items], or [n, n_items] for user rows [n]."""
+    def to_csr(
+        self,
+        users: IntArray | None = None,
+        dtype: DTypeLike = np.float32,
+        *,
+        weights: NDArray[np.float64] | None = None,
+    ) -> sparse.csr_array:
+        """X as a sparse matrix: 1 where a user has an item. [n_users, n_items], or [n, n_items] for user rows [n].
+
+        weights: float64 [n] of the interactions; the matrix of all users then has √w in place of 1, so that XᵀX counts
+        an item w times with itself.
+        """
         from scipy import sparse
 
         items, starts = self.items, self.starts
@@ -98,7 +108,8 @@ class Interactions:
             items = self.items_of(users)[1]
             starts = np.concatenate([[0], np.cumsum(self.user_degrees[users])])
         shape: Any = (len(starts) - 1, self.n_items)
-        return sparse.csr_array((np.ones(len(items), dtype=dtype), items, starts), shape=shape)
+        values = np.ones(len(items), dtype=dtype) if weights is None else np.sqrt(weights).astype(dtype)
+        return sparse.csr_array((values, items, starts), shape=shape)
 
     def contain(self, users: IntArray, items: IntArray) -> NDArray[np.bool_]:
         """bool [n]: which of these pairs are among the interactions."""

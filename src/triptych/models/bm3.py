@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, ClassVar, Literal
 
 import torch
@@ -15,7 +16,14 @@ from triptych.data.dataset import Dataset
 from triptych.data.features import Features
 from triptych.graph.bipartite import BipartiteGraph
 from triptych.graph.sparse_rows import gather_rows
-from triptych.models.building_blocks import cosine_distances, dropout, ridge_predictions, xavier_linear, xavier_table
+from triptych.models.building_blocks import (
+    cosine_distances,
+    dropout,
+    ridge_predictions,
+    weighted_mean,
+    xavier_linear,
+    xavier_table,
+)
 from triptych.models.decomposition import BIAS, COLLABORATIVE, CONTENT, FactorBlock, UserDecomposition, lightgcn_block
 from triptych.models.feature_rows import FeatureRows, feature_tensor, random_projection
 from triptych.models.model import Batch, TrainedModel
@@ -37,8 +45,9 @@ class BM3(TrainedModel):
         loss    = L_rec + λ_cl (L_align + L_mask) + λ_reg (‖h of all users‖ + ‖h of all items‖) / n_items
         s(u, i) = q(h_u) · q(h_i)
 
-    Means are over the batch. An item that lacks a modality adds nothing to the terms of that modality. Any number of
-    modalities will do, none included. A step reads only the batch's rows of the features.
+    Means are over the batch, weighted if the interactions have weights. An item that lacks a modality adds nothing to
+    the terms of that modality. Any number of modalities will do, none included. A step reads only the batch's rows of
+    the features.
 
     The setting `features` says which part of the features is trained:
 
@@ -100,15 +109,16 @@ class BM3(TrainedModel):
         # h_u = H_u, h_i = H_i + e_i (item_residual: how many times e_i is added to H_i), and ‖h of all users, items‖
         h_u, h_i, *norms = self.graph.mean_and_norms(*tables, n_layers, u, i, item_residual=1)
         t_u, t_i = self._target(h_u, generator), self._target(h_i, generator)
+        mean = partial(weighted_mean, weights=batch.weights)
         align = mask = h_u.new_zeros(())
         for modality in self.modalities.values():
             h_m, present = modality(i)
             t_m = self._target(h_m, generator)
             q_m = q(h_m)
-            align = align + (cosine_distances(q_m, t_i) * present).mean()
-            mask = mask + (cosine_distances(q_m, t_m) * present).mean()
+            align = align + mean(cosine_distances(q_m, t_i) * present)
+            mask = mask + mean(cosine_distances(q_m, t_m) * present)
         return {
-            "reconstruction": cosine_distances(q(h_u), t_i).mean() + cosine_distances(q(h_i), t_u).mean(),
+            "reconstruction": mean(cosine_distances(q(h_u), t_i)) + mean(cosine_distances(q(h_i), t_u)),
             "alignment": self.settings.cl_weight * align,
             "masking": self.settings.cl_weight * mask,
             "penalty": self.settings.reg_weight * torch.stack(norms).sum() / len(self.item_embedding),

@@ -51,7 +51,7 @@ class BPR(TrainedModel):
         e_u = gather_rows(self.user_embedding, batch.users)
         e_i, e_j = gather_rows(self.item_embedding, torch.cat([batch.positives, batch.negatives])).chunk(2)
         return {
-            "bpr": bpr((e_u * e_i).sum(-1), (e_u * e_j).sum(-1), BPR_FLOOR),
+            "bpr": bpr((e_u * e_i).sum(-1), (e_u * e_j).sum(-1), BPR_FLOOR, weights=batch.weights),
             "penalty": self.settings.reg_weight * norm_penalty(e_u, e_i, e_j),
         }
 

@@ -31,16 +31,23 @@ def xavier_linear(width_in: int, width_out: int, generator: Generator) -> nn.Lin
     return linear
 
 
-def bpr(positive_scores: Tensor, negative_scores: Tensor, floor: float = 0.0) -> Tensor:
-    """Return −mean log(σ(s(u, i⁺) − s(u, i⁻)) + floor), for scores [n] each.
+def weighted_mean(values: Tensor, weights: Tensor | None) -> Tensor:
+    """Return the mean of w times the values, [n] each; without weights, the mean of the values."""
+    return values.mean() if weights is None else (weights * values).mean()
+
+
+def bpr(
+    positive_scores: Tensor, negative_scores: Tensor, floor: float = 0.0, *, weights: Tensor | None = None
+) -> Tensor:
+    """Return −mean log(σ(s(u, i⁺) − s(u, i⁻)) + floor), for scores [n] each. weights: of the pairs, see `Batch`.
 
     Published code of BPR-MF, VBPR and LightGCN has the floor `BPR_FLOOR`, and so have the reference vectors. The papers
     have none.
     """
     difference = positive_scores - negative_scores
     if floor == 0:
-        return -functional.logsigmoid(difference).mean()
-    return -(difference.sigmoid() + floor).log().mean()
+        return -weighted_mean(functional.logsigmoid(difference), weights)
+    return -weighted_mean((difference.sigmoid() + floor).log(), weights)
 
 
 def cosine_distances(x: Tensor, y: Tensor) -> Tensor:

@@ -75,7 +75,7 @@ class ContentEASE(ClosedFormModel):
     def solve(self, dataset: Dataset, listener: Listener = ignore_progress) -> ItemWeights:
         settings, history = self.settings, dataset.interactions
         graph = self.item_graph(dataset)
-        weights: Any = item_weights(history, settings.reg_weight, settings.form, settings.n_regressors, listener)
+        weights: Any = item_weights(dataset, settings.reg_weight, settings.form, settings.n_regressors, listener)
         users = _sample(dataset)
         gamma = settings.content_weight / _rms(ItemWeights(history, graph), users)
         if not isinstance(weights, np.ndarray):

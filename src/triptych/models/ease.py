@@ -25,6 +25,8 @@ class EASE(ClosedFormModel):
     grows with n_items · n_neighbours instead of n_items². Only items that share a user with it are considered. If those
     are all the other items, and `n_neighbours` is large enough for them, the result is the same B.
 
+    If the interactions have weights w, X has √w in place of 1 in XᵀX. A history counts each of its items once.
+
     It learns from interactions only and ignores features.
     """
 
@@ -50,7 +52,5 @@ class EASE(ClosedFormModel):
 
     def solve(self, dataset: Dataset, listener: Listener = ignore_progress) -> ItemWeights:
         settings = self.settings
-        weights = item_weights(
-            dataset.interactions, settings.reg_weight, settings.form, settings.n_neighbours, listener
-        )
+        weights = item_weights(dataset, settings.reg_weight, settings.form, settings.n_neighbours, listener)
         return ItemWeights(dataset.interactions, weights)

@@ -20,7 +20,7 @@ from triptych.graph.bipartite import BipartiteGraph
 from triptych.graph.item_graph import ItemGraph, modality_weights
 from triptych.graph.neighbours import modality_neighbours, neighbour_matrix
 from triptych.graph.sparse_rows import gather_rows
-from triptych.models.building_blocks import bpr, xavier_linear, xavier_table
+from triptych.models.building_blocks import bpr, weighted_mean, xavier_linear, xavier_table
 from triptych.models.decomposition import COLLABORATIVE, UserDecomposition, lightgcn_block
 from triptych.models.feature_rows import FeatureRows
 from triptych.models.model import Batch, TrainedModel
@@ -116,9 +116,9 @@ class FREEDOM(TrainedModel):
         h_i, h_j = (H_ij + gather_rows(self.item_neighbourhoods(), ij)).chunk(2)
         content = h_u.new_zeros(())
         for modality in self.modalities.values():
-            content = content + modality(h_u, ij)
+            content = content + modality(h_u, ij, batch.weights)
         return {
-            "bpr": bpr((h_u * h_i).sum(-1), (h_u * h_j).sum(-1)),
+            "bpr": bpr((h_u * h_i).sum(-1), (h_u * h_j).sum(-1), weights=batch.weights),
             "content": self.settings.reg_weight * content,
         }
 
@@ -167,14 +167,17 @@ class ModalityLoss(nn.Module):
         self.rows = FeatureRows(features)
         self.projection = xavier_linear(features.width, embedding_size, generator)
 
-    def forward(self, h_u: Tensor, ij: Tensor) -> Tensor:
-        """Return the mean loss for h_u [n, d] and item rows ij int64 [2 n], the positives followed by the negatives."""
+    def forward(self, h_u: Tensor, ij: Tensor, weights: Tensor | None = None) -> Tensor:
+        """Return the mean loss for h_u [n, d] and item rows ij int64 [2 n], the positives followed by the negatives.
+
+        weights: of the pairs [n], see `Batch`.
+        """
         W, b = self.projection.weight, self.projection.bias
         h, present = self.rows.project(W, b, ij)
         (h_i, h_j), (present_i, present_j) = h.chunk(2), present.chunk(2)
         difference = (h_u * (h_i - h_j)).sum(-1)
         losses: Tensor = -logsigmoid(difference) * (present_i * present_j)[:, 0]
-        return losses.mean()
+        return weighted_mean(losses, weights)
 
 
 def item_graphs(dataset: Dataset, settings: FREEDOM.Settings) -> dict[str, sparse.csr_array]:

@@ -121,7 +121,7 @@ class GRCN(TrainedModel):
         for rows in (*h.ids, *h.preferences):
             penalty = penalty + rows.square().mean()
         return {
-            "bpr": bpr((h.users * h_i).sum(-1), (h.users * h_j).sum(-1)),
+            "bpr": bpr((h.users * h_i).sum(-1), (h.users * h_j).sum(-1), weights=batch.weights),
             "penalty": self.settings.reg_weight * penalty,
         }
 

@@ -23,6 +23,8 @@ class ItemKNN(ClosedFormModel):
         G = XᵀX        sim(j, i) = G_ji / (√(G_jj G_ii) + shrink)        each item i keeps its k most similar j ≠ i
         s(u, i) = Σ over j ∈ N(u) of sim(j, i)
 
+    If the interactions have weights w, X has √w in place of 1 in XᵀX. A history counts each of its items once.
+
     It learns from interactions only and ignores features.
     """
 
@@ -44,10 +46,10 @@ class ItemKNN(ClosedFormModel):
         self.settings = settings
 
     def solve(self, dataset: Dataset, listener: Listener = ignore_progress) -> ItemWeights:
-        X = dataset.interactions.to_csr()
+        X = dataset.interactions.to_csr(weights=dataset.weights)
         gram = sparse.csr_array(X.T @ X)  # symmetric: its row i is column i
         gram.sort_indices()
-        lengths = np.sqrt(dataset.interactions.item_degrees).astype(np.float32)
+        lengths = np.sqrt(gram.diagonal())
         rows, columns, values = [], [], []
         for i in range(dataset.n_items):
             entries = slice(gram.indptr[i], gram.indptr[i + 1])

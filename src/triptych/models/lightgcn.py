@@ -66,7 +66,7 @@ class LightGCN(TrainedModel):
         h_u, h_ij, e_u, e_ij = self.graph.mean_of_layers_at(*tables, self.settings.n_layers, u, ij)
         h_i, h_j = h_ij.chunk(2)
         return {
-            "bpr": bpr((h_u * h_i).sum(-1), (h_u * h_j).sum(-1), BPR_FLOOR),
+            "bpr": bpr((h_u * h_i).sum(-1), (h_u * h_j).sum(-1), BPR_FLOOR, weights=batch.weights),
             "penalty": self.settings.reg_weight * norm_penalty(e_u, *e_ij.chunk(2)),
         }
 

@@ -119,7 +119,7 @@ class MMGCN(TrainedModel):
         x_i, x_j = x_items.chunk(2)
         penalty = id_penalty(self.id_embedding, self.n_users, u, i, j) + mean_square
         return {
-            "bpr": bpr((x_u * x_i).sum(-1), (x_u * x_j).sum(-1)),
+            "bpr": bpr((x_u * x_i).sum(-1), (x_u * x_j).sum(-1), weights=batch.weights),
             "penalty": self.settings.reg_weight * penalty,
         }
 

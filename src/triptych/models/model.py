@@ -23,11 +23,15 @@ from triptych.settings import SearchSpace
 
 @dataclass(frozen=True)
 class Batch:
-    """Training pairs as int64 rows [n]. negatives: items outside the users' histories, if the model needs them."""
+    """Training pairs as int64 rows [n]. negatives: items outside the users' histories, if the model needs them.
+
+    weights: float32 [n], how much each pair counts, with mean 1 over all training pairs; None if all count the same.
+    """
 
     users: Tensor
     positives: Tensor
     negatives: Tensor | None = None
+    weights: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.users)
@@ -95,7 +99,8 @@ class TrainedModel(nn.Module, ABC):
     def loss(self, batch: Batch, generator: Generator) -> dict[str, Tensor]:
         """Return the loss of a batch as named scalar terms; their sum is minimised.
 
-        All random numbers come from `generator`.
+        A mean over the pairs of the batch is the mean of w times the pair's value, if the batch has weights w. All
+        random numbers come from `generator`.
         """
 
     @abstractmethod

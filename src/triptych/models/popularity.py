@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+import numpy as np
 import torch
 
 from triptych.data.dataset import Dataset
@@ -19,7 +20,8 @@ class Popularity(ClosedFormModel):
 
         s(u, i) = |N(i)|
 
-    |N(i)| is the number of users who interacted with item i in training.
+    |N(i)| is the number of users who interacted with item i in training, or the sum of the weights of these
+    interactions.
     """
 
     @dataclass(frozen=True)
@@ -34,5 +36,9 @@ class Popularity(ClosedFormModel):
         pass
 
     def solve(self, dataset: Dataset, listener: Listener = ignore_progress) -> Factors:
-        degrees = torch.from_numpy(dataset.interactions.item_degrees).float()
+        interactions, weights = dataset.interactions, dataset.weights
+        sums = interactions.item_degrees
+        if weights is not None:
+            sums = np.bincount(interactions.items, weights, dataset.n_items)
+        degrees = torch.from_numpy(sums).float()
         return Factors(torch.ones(dataset.n_users, 1), degrees[:, None])

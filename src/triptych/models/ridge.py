@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 from scipy.linalg import lapack
 
+from triptych.data.dataset import Dataset
 from triptych.data.interactions import Interactions
 from triptych.errors import TrainingError
 from triptych.memory import free_bytes
@@ -17,7 +18,10 @@ BATCH_CELLS = 8_000_000  # cells of the small systems that are solved together: 
 DENSE_UP_TO = 20_000  # items; their dense weights take 1.6 GB
 
 
-def dense_weights(interactions: Interactions, penalty: float) -> NDArray[np.float32]:
+Weights = NDArray[np.float64] | None  # of the interactions: X then has √w in place of 1
+
+
+def dense_weights(interactions: Interactions, penalty: float, weights_of_pairs: Weights = None) -> NDArray[np.float32]:
     """Return B = −P / diag(P) by columns with a zero diagonal, P = (XᵀX + λI)⁻¹: float32 [n_items, n_items].
 
     It is computed in place, by Cholesky, with a single n_items² matrix of float32 in memory. Raises TrainingError, with
@@ -25,7 +29,7 @@ def dense_weights(interactions: Interactions, penalty: float) -> NDArray[np.floa
     """
     n = interactions.n_items
     _require_memory(n * n * 4, f"the dense weights of {n:,} items", "use form=sparse")
-    X = interactions.to_csr()
+    X = interactions.to_csr(weights=weights_of_pairs)
     gram = np.zeros((n, n), dtype=np.float32, order="F")
     products = (X.T @ X).tocoo()
     gram[products.row, products.col] = products.data
@@ -48,17 +52,21 @@ def dense_weights(interactions: Interactions, penalty: float) -> NDArray[np.floa
 
 
 def sparse_weights(
-    interactions: Interactions, penalty: float, n_neighbours: int, listener: Listener = ignore_progress
+    interactions: Interactions,
+    penalty: float,
+    n_neighbours: int,
+    listener: Listener = ignore_progress,
+    weights_of_pairs: Weights = None,
 ) -> sparse.csr_array:
     """Return B by neighbourhoods: item j is regressed on the `n_neighbours` items N that predict it best on their own.
 
     float32 [n_items, n_items], at most n_neighbours entries per column. ‖x_j − X_N b‖² + λ ‖b‖² is minimised for every
     j. Items that share no user with j are never in N. With all other items in N, this is exactly EASE's column.
     """
-    X = interactions.to_csr()
+    X = interactions.to_csr(weights=weights_of_pairs)
     gram = (X.T @ X).tocsr()
     gram.sort_indices()
-    n, degrees = interactions.n_items, interactions.item_degrees.astype(np.float32)
+    n, degrees = interactions.n_items, gram.diagonal()
     k = min(n_neighbours, n - 1)
     chosen = _best_predictors(gram, degrees, penalty, k)
     columns, values = np.zeros((n, k), dtype=np.int64), np.zeros((n, k), dtype=np.float32)
@@ -123,9 +131,10 @@ def _ranges(begins: NDArray[np.int32], ends: NDArray[np.int32]) -> NDArray[np.in
 
 
 def item_weights(
-    interactions: Interactions, penalty: float, form: str, n_neighbours: int, listener: Listener = ignore_progress
+    dataset: Dataset, penalty: float, form: str, n_neighbours: int, listener: Listener = ignore_progress
 ) -> NDArray[np.float32] | sparse.csr_array:
     """Return EASE's B in a form: "dense", "sparse", or "auto", which is dense for up to `DENSE_UP_TO` items."""
+    interactions, weights = dataset.interactions, dataset.weights
     if form == "dense" or (form == "auto" and interactions.n_items <= DENSE_UP_TO):
-        return dense_weights(interactions, penalty)
-    return sparse_weights(interactions, penalty, n_neighbours, listener)
+        return dense_weights(interactions, penalty, weights)
+    return sparse_weights(interactions, penalty, n_neighbours, listener, weights)

@@ -90,7 +90,7 @@ class VBPR(TrainedModel):
         e_u = gather_rows(self.user_embedding, batch.users)
         x_i, x_j = self.items(torch.cat([batch.positives, batch.negatives])).chunk(2)
         return {
-            "bpr": bpr((e_u * x_i).sum(-1), (e_u * x_j).sum(-1), BPR_FLOOR),
+            "bpr": bpr((e_u * x_i).sum(-1), (e_u * x_j).sum(-1), BPR_FLOOR, weights=batch.weights),
             "penalty": self.settings.reg_weight * norm_penalty(e_u, x_i, x_j),
         }
 

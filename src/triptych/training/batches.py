@@ -22,10 +22,20 @@ class Batches:
     """The batches of every epoch; each depends on (seed, epoch, step) only.
 
     If negatives are needed, users who interacted with all items are left out: there is no negative for them.
+    weights: float64 [n] of the interactions, or None.
     """
 
-    def __init__(self, interactions: Interactions, batch_size: int, seed: int, *, negatives: bool) -> None:
+    def __init__(
+        self,
+        interactions: Interactions,
+        batch_size: int,
+        seed: int,
+        *,
+        negatives: bool,
+        weights: NDArray[np.float64] | None = None,
+    ) -> None:
         self.interactions, self.batch_size, self.seed, self.negatives = interactions, batch_size, seed, negatives
+        self.weights = None if weights is None else weights.astype(np.float32)
         pairs: NDArray[np.signedinteger] = np.arange(len(interactions), dtype=smallest_integer_type(len(interactions)))
         if negatives:
             pairs = pairs[interactions.user_degrees[interactions.users] < len(interactions.interacted_items)]
@@ -48,7 +58,8 @@ class Batches:
         if self.negatives:
             generator = numpy_generator(self.seed, Purpose.NEGATIVES, epoch, step)
             negatives = torch.from_numpy(draw_negatives(self.interactions, users, generator)).to(device)
-        return Batch(torch.from_numpy(users).to(device), torch.from_numpy(items).to(device), negatives)
+        weights = None if self.weights is None else torch.from_numpy(self.weights[chosen]).to(device)
+        return Batch(torch.from_numpy(users).to(device), torch.from_numpy(items).to(device), negatives, weights)
 
 
 def smallest_integer_type(n: int) -> type[np.signedinteger]:

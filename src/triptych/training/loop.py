@@ -159,7 +159,13 @@ def start_run(
 ) -> TrainingRun:
     """Check that there is something to train and validate on, and load the checkpoint of an earlier attempt."""
     metric, interactions = str(parse_metric(settings.metric)), split.train.interactions
-    batches = Batches(interactions, settings.batch_size, settings.seed, negatives=model.needs_negatives)
+    batches = Batches(
+        interactions,
+        settings.batch_size,
+        settings.seed,
+        negatives=model.needs_negatives,
+        weights=split.train.weights,
+    )
     if not batches.n_steps:
         raise SettingsError("every user has every item, so there is nothing to learn", hint="give more items")
     if not len(split.validation) and settings.epochs is None:
