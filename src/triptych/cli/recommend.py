@@ -46,10 +46,10 @@ def command(
     columns: Annotated[
         str | None,
         typer.Option(
-            metavar="KIND=NAME,…",
+            metavar="KIND=NAME",
             rich_help_panel=OUTPUT,
-            help="Names of the columns user, item, rank and score, or user and items of wide files, as "
-            "user=customer_id,items=prediction; - leaves one out.",
+            help="Names of the columns, separated by commas: user, item, rank and score, or user and items of wide "
+            "files, as user=customer_id,items=prediction; - leaves one out.",
         ),
     ] = None,
     separator: Annotated[
@@ -137,8 +137,9 @@ def command(
         triptych recommend runs/bm3 --history i4 --history i17 -k 10
 
         # a file for a competition:
-        triptych recommend runs/bm3 --users sample_submission.csv --unknown popular -k 12 \\
-            --format wide --columns user=customer_id,items=prediction -o submission.csv.gz
+        triptych recommend runs/bm3 --users sample_submission.csv \\
+            --unknown popular -k 12 --format wide -o submission.csv.gz \\
+            --columns user=customer_id,items=prediction
     """
     from triptych.data.recommendation_files import check_output, write_recommendations
     from triptych.ranking.recommender import open_recommender
