@@ -132,7 +132,7 @@ def command(
     from triptych.settings import parse, parse_assignments, read_toml, split_settings
     from triptych.studies.final_fit import final_fit
     from triptych.training.loggers import check_loggers, open_loggers
-    from triptych.training.settings import TrainingSettings
+    from triptych.training.settings import TrainingSettings, require_epochs
 
     check_choice("--fit-on", fit_on, get_args(FitOn))
     values: dict[str, Any] = read_toml(settings_file) if settings_file else {}
@@ -154,6 +154,8 @@ def command(
     parse_metric(training.metric)
     check_loggers(log_to or [])
     is_trained = issubclass(model_class(model), TrainedModel)
+    if is_trained and fit_on != "train":
+        require_epochs(training)
     suffix = "" if fit_on == "train" else f"-{fit_on}"
     folder = run or Path("runs") / f"{model}-{data.resolve().name}-seed{training.seed}{suffix}"
     check_folder(folder)

@@ -98,9 +98,9 @@ def rank_within_user(
 ) -> NDArray[np.int64]:
     """int64 [n]: the rank of each row among those of its user, by `order`, from 0; ties by item."""
     sorted_rows = np.lexsort((items, order, users))
-    rank = np.empty(len(users), dtype=np.int64)
-    ordered = users[sorted_rows]
-    rank[sorted_rows] = np.arange(len(users)) - np.searchsorted(ordered, ordered)
+    rank, degrees = np.empty(len(users), dtype=np.int64), np.bincount(users)
+    begins = np.cumsum(degrees) - degrees
+    rank[sorted_rows] = np.arange(len(users)) - begins[users[sorted_rows]]
     return rank
 
 

@@ -26,7 +26,7 @@ from triptych.training.batches import Batches, torch_generator
 from triptych.training.checkpoint import DAMAGED, TrainingState, is_finite, load_checkpoint, save_checkpoint
 from triptych.training.metrics_file import append_line, sync_lines, truncate_lines
 from triptych.training.run_context import RunContext
-from triptych.training.settings import TrainingSettings
+from triptych.training.settings import TrainingSettings, require_epochs
 
 MORE_METRICS = ("recall@20", "ndcg@20")  # validation metrics that are recorded beside the chosen one
 
@@ -168,11 +168,8 @@ def start_run(
     )
     if not batches.n_steps:
         raise SettingsError("every user has every item, so there is nothing to learn", hint="give more items")
-    if not len(split.validation) and settings.epochs is None:
-        raise SettingsError(
-            "there are no validation interactions to stop by, and no number of epochs",
-            hint="pass --set epochs=N, or --like RUN with a tuned or trained run; or split with a validation share",
-        )
+    if not len(split.validation):
+        require_epochs(settings)
     model.to(device)
     model.zero_grad(set_to_none=True)  # gradients that the caller may have left
     adam, state, best = _adam(model, settings), TrainingState(), None

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from annotated_types import Interval
 from typing_extensions import Doc
 
+from triptych.errors import SettingsError
 from triptych.settings import checked
 
 MAX_EPOCHS = 1000  # if not given; early stopping ends nearly all trainings before
@@ -50,3 +51,12 @@ class TrainingSettings:
     def max_epochs(self) -> int:
         """The number of epochs, if validation does not end the training before."""
         return MAX_EPOCHS if self.epochs is None else self.epochs
+
+
+def require_epochs(training: TrainingSettings) -> None:
+    """Raise SettingsError unless the number of epochs is given, for a training without validation interactions."""
+    if training.epochs is None:
+        raise SettingsError(
+            "there are no validation interactions to stop by, and no number of epochs",
+            hint="pass --set epochs=N, or --like RUN with a tuned or trained run; or split with a validation share",
+        )
