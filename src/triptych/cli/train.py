@@ -11,7 +11,7 @@ import typer
 
 from triptych.cli.help import Command
 from triptych.cli.options import MODEL, OUTPUT, Data, Json, Modalities, Quiet, Settings, Threads, check_choice
-from triptych.cli.printing import open_with_progress, print_json, print_result, show_progress
+from triptych.cli.printing import count_text, open_with_progress, print_json, print_result, show_progress
 from triptych.cli.signals import TERMINAL_IS_GONE, stop_requests
 from triptych.errors import SettingsError
 from triptych.outputs import check_folder
@@ -176,7 +176,7 @@ def command(
     for key in sorted(key for key in result if key.startswith("validation/")):
         print_result(f"{key} {result[key]:.4f} at epoch {result['best_epoch']} of {result['epochs']}")
     if is_trained and "best_epoch" not in result:
-        print_result(f"trained for {result['epochs']} epochs, without validation")
+        print_result(f"trained for {count_text(result['epochs'], 'epoch')}, without validation")
     held_out = recommender.dataset.split_codes is not None and in_split(recommender.dataset.split_codes, TEST).any()
     next_ = f"evaluate {folder}" if held_out else f"recommend {folder} --output recommendations.parquet"
     print_result(f"run folder: {folder}", f"next: triptych {next_}")

@@ -124,7 +124,7 @@ def _with_validation_from_train(
         f"{log.path}: no validation is given, so {len(moved)} of {int(in_train.sum())} training interactions "
         f"became validation ({text}); --validation 0 keeps them in train"
     )
-    return _described(dataset, codes_of(bits), f"test as given, the others {text}"), note
+    return _described(dataset, codes_of(bits), f"as given for test, the others {text}"), note
 
 
 def _notes_on_repeats(log: Log, codes: NDArray[np.int8]) -> list[str]:
