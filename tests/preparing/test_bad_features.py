@@ -23,7 +23,7 @@ CASES: dict[str, Broken] = {
     "missing features": Broken(
         "no such file", "imge.npy", 'mean "image.npy"?', {"image.npy": rows()}, features={"image": "imge.npy"}
     ),
-    "features with an unknown extension": matrix("image.h5", b"x", 'features from ".h5"', "image.h5", "give .npy"),
+    "features with an unknown extension": matrix("image.doc", b"x", 'from ".doc"', "image.doc", "give .npy"),
     "NaN": matrix("image.npy", rows(np.nan), "NaN in", 'image.npy, row 1, column "1"', "encode that item again"),
     "infinity": matrix("image.npy", rows(np.inf), "infinity", 'image.npy, row 1, column "1"', "leave its row out"),
     "NaN in float16": matrix(
@@ -47,7 +47,22 @@ CASES: dict[str, Broken] = {
         {"image.npy": rows()},
         features={"image": "image.npy"},
     ),
-    "integers": matrix("image.npy", rows(dtype="int64"), "are int64, not floats", "image.npy", "store float16"),
+    "complex numbers": matrix("image.npy", rows(dtype="complex64"), "not numbers", "image.npy", "store float16"),
+    "whole numbers that float32 cannot hold": matrix(
+        "image.npy",
+        rows(2**24 + 1, dtype="int64"),
+        "16777217 is not exact in 32 bits",
+        'image.npy, row 1, column "1"',
+        "columns of ids",
+    ),
+    "whole numbers that float16 cannot hold": matrix(
+        "image.npy",
+        rows(5001, dtype="int16"),
+        "5001 is not exact in 16 bits",
+        'image.npy, row 1, column "1"',
+        "scale",
+        store="float16",
+    ),
     "pickled objects": matrix(
         "image.npy", npy_bytes(np.array([{"a": 1}], dtype=object)), "pickled objects", "image.npy", "float array"
     ),

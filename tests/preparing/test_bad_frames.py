@@ -64,7 +64,7 @@ FRAME = pl.DataFrame({"user_id": ["u1", "u1", "u2"], "item_id": ["a", "b", "a"],
             "",
         ),
         (FRAME, {"features": {"image": (["a"], np.ones((2, 1)))}}, "1 ids for 2 rows", "features['image']", "one id"),
-        (FRAME, {"features": {"image": np.ones((2, 1), int)}}, "matrix of floats", "features['image']", "one row"),
+        (FRAME, {"features": {"image": np.ones((2, 1), complex)}}, "not numbers", "features['image']", "float16"),
         (FRAME, {"features": {"image": np.ones((2, 1))}}, "no item ids", "features['image']", "item table"),
     ],
 )

@@ -20,7 +20,8 @@ from hypothesis import strategies as st
 from preparing.small import IMAGE, ITEMS, LOG, write_items, write_log
 from triptych.artefacts import write_tensors
 from triptych.data.formats.alignment import stream_features
-from triptych.data.formats.features import FeatureSource, open_features, open_npy
+from triptych.data.formats.features import FeatureSource, open_features
+from triptych.data.formats.matrices.npy import open_npy
 from triptych.data.formats.read_table import read_table
 from triptych.data.formats.row_reader import row_reader
 from triptych.data.parquet import decoded_bytes

@@ -30,13 +30,20 @@ class PrepareCommand(SettingsCommand):
         return PrepareSettings
 
     def format_epilog(self, ctx: Any, formatter: Any) -> None:
+        from triptych.data.formats.matrices.registry import MATRIX_FORMATS
         from triptych.data.formats.registry import FORMATS
 
         formatter.write("\nFormats of LOG, for --format (auto takes the first that fits):\n")
-        for name, each in FORMATS.items():
-            text = f"{name}: {each.layout}"
-            lines = textwrap.fill(text, formatter.width, initial_indent="  ", subsequent_indent="      ")
-            formatter.write(f"{lines}\n")
+        _write_entries(formatter, {name: each.layout for name, each in FORMATS.items()})
+        formatter.write("\nKinds of FILE, for --features:\n")
+        _write_entries(formatter, {", ".join(each.suffixes): each.layout for each in MATRIX_FORMATS})
+
+
+def _write_entries(formatter: Any, entries: dict[str, str]) -> None:
+    for name, layout in entries.items():
+        text = f"{name}: {layout}"
+        lines = textwrap.fill(text, formatter.width, initial_indent="  ", subsequent_indent="      ")
+        formatter.write(f"{lines}\n")
 
 
 def command(
@@ -67,8 +74,8 @@ def command(
             "-f",
             metavar="MODALITY=FILE[:IDS]",
             rich_help_panel=FEATURES,
-            help="FILE is .npy, .safetensors or .parquet, or a folder of `encode`. IDS is a file with one item id per "
-            "row; without it, rows are in the order of the item table. Repeatable.",
+            help="FILE is of one of the kinds below, or a folder of `encode`. IDS is a file with one item id per row; "
+            "without ids, rows are in the order of the item table. Repeatable.",
         ),
     ] = None,
     neighbours: Annotated[

@@ -13,7 +13,7 @@ from triptych.data.cleaning import clean
 from triptych.data.dataset import Dataset
 from triptych.data.features import Features, FeatureStream
 from triptych.data.formats.alignment import Store, match_rows, stream_features
-from triptych.data.formats.features import FeatureFile
+from triptych.data.formats.features import FeatureFile, with_known_ids
 from triptych.data.formats.format import Source
 from triptych.data.formats.log import Log
 from triptych.data.formats.neighbours import NeighbourSource, read_neighbours
@@ -53,7 +53,9 @@ def assemble(
     frame = cleaned.frame
     items = _kept_items(frame, catalogue, settings)
     users = Vocabulary(frame["user_id"].unique(maintain_order=True), noun="user")
-    streams = _align_features(files, items, row_ids, _known_ids(source.log, catalogue, items), settings)
+    known = _known_ids(source.log, catalogue, items)
+    files = [with_known_ids(file, known) for file in files]
+    streams = _align_features(files, items, row_ids, known, settings)
     item_table = _align_table(table, row_ids, items) if table is not None and row_ids is not None else None
     columns = MetadataColumns(
         settings.categorical, parse_separators(settings.multi), settings.numeric, settings.max_values
@@ -170,7 +172,7 @@ def _catalogue(
         ids = read_item_ids(table, settings.item_id_column)
         return Vocabulary(ids), ids
     if source.n_items is not None:
-        n_rows = max([len(file.values) for file in files if file.ids is None], default=source.n_items)
+        n_rows = max([len(file.values) for file in files if not file.has_ids], default=source.n_items)
         if n_rows < source.n_items:
             raise InputError(
                 f"item {source.n_items - 1} is in the interactions, but the features end at item {n_rows - 1}",

@@ -16,7 +16,7 @@ from triptych.content.metadata import encode_metadata
 from triptych.data.dataset import Dataset, open_dataset, save_dataset
 from triptych.data.features import Features, FeatureStream
 from triptych.data.formats.alignment import Store, match_rows, stream_features
-from triptych.data.formats.features import FeatureSource, open_features
+from triptych.data.formats.features import FeatureSource, open_features, with_known_ids
 from triptych.data.formats.read_table import read_table
 from triptych.data.formats.reading import Reading
 from triptych.data.formats.tables import Table, find_item_id_column, read_item_ids
@@ -127,7 +127,7 @@ def _new_features(
         elif name not in given:
             streams[name] = _all_missing(old, len(new))
         else:
-            file = open_features(given[name])
+            file = with_known_ids(open_features(given[name]), known)
             if file.values.shape[1] != old.width:
                 raise InputError(
                     f"features have width {file.values.shape[1]}, those of the data set {old.width}",

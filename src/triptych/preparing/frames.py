@@ -7,7 +7,7 @@ that is not of floats. Without any of these, rows are in the order of the item t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -15,9 +15,12 @@ from uuid import UUID
 import narwhals as nw
 import numpy as np
 import polars as pl
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
-from triptych.data.formats.features import FeatureFile, FeatureSource, matrix_and_ids
+from triptych.data.formats.features import FeatureFile, FeatureSource
+from triptych.data.formats.matrices.matrix import Matrix, check_values
+from triptych.data.formats.matrices.npz import dense
+from triptych.data.formats.matrices.table import matrix_of_table
 from triptych.data.formats.tables import Table, check_item_ids
 from triptych.errors import InputError, location
 from triptych.texts import is_utf8
@@ -43,22 +46,19 @@ def table_from_frame(native: Any, name: str) -> Table:
     return Table(frame, Path(name), 0)
 
 
-def features_from_memory(modality: str, features: ArrayLike | tuple[Sequence[str], ArrayLike]) -> FeatureFile:
-    """Return features, given as a matrix, a frame or (item ids, matrix), as an open feature file.
+def features_from_memory(modality: str, features: Any) -> FeatureFile:
+    """Return features, given as a matrix, a frame, (item ids, matrix) or item id -> vector, as an open feature file.
 
-    A matrix is a NumPy array, a torch tensor, or a frame of pandas, polars or Arrow. Raises InputError if it is no
-    matrix of floats, if ids are empty, repeated or not as many as the rows, or if two sets of ids come with it.
+    A matrix is a NumPy array, a torch tensor, a sparse matrix of SciPy, lists, or a frame of pandas, polars or Arrow.
+    Raises InputError if it is no matrix of numbers, if ids are empty, repeated or not as many as the rows, or if two
+    sets of ids come with it.
     """
     source = FeatureSource(modality, Path(f"features[{modality!r}]"))
     where = str(source.path)
     given, matrix = features if isinstance(features, tuple) and len(features) == 2 else (None, features)
-    values, ids = _matrix_and_ids(matrix, where)
-    if values.ndim != 2 or not np.issubdtype(values.dtype, np.floating):
-        raise InputError(
-            f"features must be a matrix of floats, got {values.dtype} {values.shape}",
-            where=where,
-            hint="give one row per item: float16, float32 or float64",
-        )
+    found = _matrix_and_ids(matrix, source.path)
+    values, ids = found.values, found.ids
+    check_values(values, where)
     if given is not None:
         own, ids = ids, _ids(list(given), where)
         if len(ids) != len(values):
@@ -71,23 +71,47 @@ def features_from_memory(modality: str, features: ArrayLike | tuple[Sequence[str
             )
     if ids is not None:
         ids = check_item_ids(ids, lambda row: location(source.path, row=row))
-    return FeatureFile(source, values, ids, first_id=0)
+    return FeatureFile(source, values, ids, notes=found.notes)
 
 
-def _matrix_and_ids(matrix: Any, where: str) -> tuple[NDArray[Any], pl.Series | None]:
+def _matrix_and_ids(matrix: Any, path: Path) -> Matrix:
     """Return the values, and the ids that come with them, if any."""
+    where = str(path)
+    if isinstance(matrix, Mapping):
+        return _of_vectors(matrix, path)
+    if hasattr(matrix, "toarray") and hasattr(matrix, "nnz"):
+        return Matrix(dense(matrix, path))
     index = _index_ids(matrix, where) if nw.dependencies.is_pandas_dataframe(matrix) else None
     frame = _to_polars(matrix, where)
     if frame is None:
-        return _array(matrix, where), None
-    values, ids = matrix_and_ids(Table(frame, Path(where), 0))
-    if index is not None and ids is not None:
+        return Matrix(_array(matrix, where))
+    found = matrix_of_table(Table(frame, path, 0))
+    if index is None:
+        return found
+    if found.ids is not None:
         raise InputError(
             "has an index and a column that may both be item ids",
             where=where,
             hint="drop the column, or the index by reset_index(drop=True)",
         )
-    return values, ids if index is None else index
+    return Matrix(found.values, index)
+
+
+def _of_vectors(vectors: Mapping[Any, Any], path: Path) -> Matrix:
+    """Return item id -> vector as a matrix with ids. Raises InputError for vectors of other shapes."""
+    where = str(path)
+    if not vectors:
+        raise InputError("has no vectors", where=where, hint="give item id -> vector")
+    ids = _ids(list(vectors), where)
+    rows = [_array(each, where) for each in vectors.values()]
+    for item, row in zip(ids, rows, strict=True):
+        if row.ndim != 1 or row.shape != rows[0].shape:
+            raise InputError(
+                f'the vector of "{item}" has shape {row.shape}, that of "{ids[0]}" {rows[0].shape}',
+                where=where,
+                hint="give all vectors one length",
+            )
+    return Matrix(np.stack(rows), ids)
 
 
 def _to_polars(native: Any, where: str) -> pl.DataFrame | None:

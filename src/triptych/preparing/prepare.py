@@ -7,8 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from numpy.typing import ArrayLike
-
 from triptych import forks
 from triptych.artefacts import check_output
 from triptych.content.metadata import parse_separators
@@ -97,7 +95,7 @@ def dataset_from_frames(
     validation: Any = None,
     test: Any = None,
     items: Any = None,
-    features: Mapping[str, ArrayLike | tuple[Sequence[str], ArrayLike]] | None = None,
+    features: Mapping[str, Any] | None = None,
     settings: PrepareSettings | None = None,
 ) -> Dataset:
     """Prepare a data set from frames (pandas, polars or Arrow) and arrays, in memory.
@@ -105,7 +103,8 @@ def dataset_from_frames(
     validation, test: held-out interactions, if `interactions` has the others only. With a test but no validation, a
     share of `interactions` becomes validation (settings: validation=0 declines it).
     items: the item table, or a list of several, which are joined. features: modality -> matrix [n_items, width] in the
-    order of the item table, (item ids, matrix), or a frame. Rows of a frame belong to the items of its index (pandas)
+    order of the item table, (item ids, matrix), item id -> vector, or a frame; a matrix may be a NumPy array, a torch
+    tensor, a sparse matrix of SciPy, or lists. Rows of a frame belong to the items of its index (pandas)
     or of its first column that is not of floats; without them, or with the index that pandas makes itself, they are in
     the order of the item table. Items without a row lack the modality. Warns as `prepare` does. Raises InputError,
     SettingsError.

@@ -53,7 +53,7 @@ def match_rows(
             row, count = int(np.argmax(is_unknown)), int(is_unknown.sum())
             raise InputError(
                 f'item "{ids[row]}" is in neither the item table nor the interactions ({count} such rows)',
-                where=location(file.source.ids or file.source.path, row=row + file.first_id),
+                where=file.id_location(row),
                 hint="add it to the item table, or pass --unknown-items drop",
             )
     rows = Vocabulary(ids).find(items.ids)
@@ -68,10 +68,11 @@ def stream_features(
     """Stream the rows of a file in the order of the items.
 
     order: int64 [n_items], the file's row for each item, -1 for none. store: the stored precision; None keeps float16
-    and float32, and converts float64 to float32. zero_rows: whether a row of zeros means that the modality is missing.
-    Reading a chunk raises InputError, with file and row, for NaN, infinity and values too large for `store`.
+    and float32, and converts float64 and whole numbers to float32 (those of 8 bits to float16, which has them all).
+    zero_rows: whether a row of zeros means that the modality is missing. Reading a chunk raises InputError, with file
+    and row, for NaN, infinity, values too large for `store`, and whole numbers that are not exact in it.
     """
-    dtype = np.dtype(store or ("float16" if file.values.dtype == np.float16 else "float32"))
+    dtype = np.dtype(store or _stored_dtype(file.values.dtype))
     read = row_reader(file.values)
 
     def rows(items: slice) -> tuple[NDArray[Any], NDArray[np.bool_]]:
@@ -102,8 +103,17 @@ def stream_features(
     )
 
 
+def _stored_dtype(given: np.dtype[Any]) -> str:
+    """Return the precision that keeps the values of a matrix, without a wish of the user; float64 becomes float32."""
+    is_small = given == np.float16 or (given.kind in "iub" and given.itemsize == 1)
+    return "float16" if is_small else "float32"
+
+
 def _check(file: FeatureFile, chunk: NDArray[Any], wanted: NDArray[np.int64], dtype: np.dtype[Any]) -> None:
     """Raise InputError for a value that is not finite or does not fit `dtype`. wanted: the file's rows of the chunk."""
+    if chunk.dtype.kind in "iub":
+        _check_whole(file, chunk, wanted, dtype)
+        return
     bad = first_non_finite(chunk)
     if bad is not None:
         row, column, value = bad
@@ -121,3 +131,18 @@ def _check(file: FeatureFile, chunk: NDArray[Any], wanted: NDArray[np.int64], dt
                 where=file.location(int(wanted[row]), column),
                 hint="store float32, or scale the features" if dtype == np.float16 else "scale the features",
             )
+
+
+def _check_whole(file: FeatureFile, chunk: NDArray[Any], wanted: NDArray[np.int64], dtype: np.dtype[Any]) -> None:
+    """Raise InputError for a whole number that `dtype` cannot hold exactly."""
+    largest = 2 ** (np.finfo(dtype).nmant + 1)
+    if chunk.dtype.kind == "b" or np.iinfo(chunk.dtype).max <= largest:
+        return
+    inexact = (chunk > largest) | (chunk < -largest) if chunk.dtype.kind == "i" else chunk > largest
+    if inexact.any():
+        row, column = (int(index) for index in np.unravel_index(int(np.argmax(inexact)), inexact.shape))
+        raise InputError(
+            f"{chunk[row, column]} is not exact in {8 * dtype.itemsize} bits",
+            where=file.location(int(wanted[row]), column),
+            hint="features are vectors or counts: leave out columns of ids, or scale the features",
+        )

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from triptych.data.formats.features import open_npy
+from triptych.data.formats.matrices.npy import open_npy
 from triptych.data.formats.read_table import path_not_found
 from triptych.data.neighbours import Neighbours
 from triptych.errors import InputError, location
