@@ -51,8 +51,8 @@ def test_the_loss_of_a_batch_is_the_weighted_mean_of_the_losses_of_its_pairs(nam
     train: Dataset = weighted(1.0).train
     settings = parse(MODELS[name].Settings, small(name, dropout=0))
     torch.manual_seed(0)
-    model = MODELS[name](train, settings, torch.Generator().manual_seed(0))
-    assert isinstance(model, TrainedModel)
+    model_class: Any = MODELS[name]
+    model: TrainedModel = model_class(train, settings, torch.Generator().manual_seed(0))
     batches = Batches(train.interactions, 6, 0, negatives=model.needs_negatives)
     batch = batches.batch(batches.order(0), 0, 0, torch.device("cpu"))
     weights = torch.tensor([0.0, 0.5, 1.0, 2.0, 0.25, 2.25])

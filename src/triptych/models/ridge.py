@@ -21,7 +21,7 @@ DENSE_UP_TO = 20_000  # items; their dense weights take 1.6 GB
 Weights = NDArray[np.float64] | None  # of the interactions: X then has √w in place of 1
 
 
-def dense_weights(interactions: Interactions, penalty: float, weights_of_pairs: Weights = None) -> NDArray[np.float32]:
+def dense_weights(interactions: Interactions, penalty: float, pair_weights: Weights = None) -> NDArray[np.float32]:
     """Return B = −P / diag(P) by columns with a zero diagonal, P = (XᵀX + λI)⁻¹: float32 [n_items, n_items].
 
     It is computed in place, by Cholesky, with a single n_items² matrix of float32 in memory. Raises TrainingError, with
@@ -29,7 +29,7 @@ def dense_weights(interactions: Interactions, penalty: float, weights_of_pairs: 
     """
     n = interactions.n_items
     _require_memory(n * n * 4, f"the dense weights of {n:,} items", "use form=sparse")
-    X = interactions.to_csr(weights=weights_of_pairs)
+    X = interactions.to_csr(weights=pair_weights)
     gram = np.zeros((n, n), dtype=np.float32, order="F")
     products = (X.T @ X).tocoo()
     gram[products.row, products.col] = products.data
@@ -56,14 +56,14 @@ def sparse_weights(
     penalty: float,
     n_neighbours: int,
     listener: Listener = ignore_progress,
-    weights_of_pairs: Weights = None,
+    pair_weights: Weights = None,
 ) -> sparse.csr_array:
     """Return B by neighbourhoods: item j is regressed on the `n_neighbours` items N that predict it best on their own.
 
     float32 [n_items, n_items], at most n_neighbours entries per column. ‖x_j − X_N b‖² + λ ‖b‖² is minimised for every
     j. Items that share no user with j are never in N. With all other items in N, this is exactly EASE's column.
     """
-    X = interactions.to_csr(weights=weights_of_pairs)
+    X = interactions.to_csr(weights=pair_weights)
     gram = (X.T @ X).tocsr()
     gram.sort_indices()
     n, degrees = interactions.n_items, gram.diagonal()
