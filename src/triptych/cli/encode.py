@@ -105,7 +105,8 @@ def command(
         typer.Option(
             metavar="NAME|FOLDER",
             rich_help_panel=TEXTS,
-            help="all-minilm-l6-v2, or a model for sentence-transformers.",
+            help="all-minilm-l6-v2 (knows English only), or a model for sentence-transformers or transformers: a name "
+            "on the hub, or a folder. For other languages, name a multilingual one.",
         ),
     ] = "all-minilm-l6-v2",
     batch_size: Annotated[

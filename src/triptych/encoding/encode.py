@@ -23,8 +23,9 @@ from triptych.encoding.encoder import Encoder
 from triptych.encoding.folder import EncodingResult, MissingItem, open_previous, present_rows, save_encoded
 from triptych.encoding.inputs import EncodingInputs
 from triptych.encoding.journal import Journal, open_journal
+from triptych.encoding.scripts import unreadable_texts
 from triptych.encoding.settings import EncodeSettings
-from triptych.errors import InputError, SettingsError, TriptychError
+from triptych.errors import InputError, SettingsError, TriptychError, warn_of
 from triptych.progress import Listener, Progress, ignore_progress
 
 BATCHES_AHEAD = 2  # batches that are prepared while one is encoded
@@ -56,8 +57,9 @@ def encode(
 ) -> EncodingResult:
     """Encode what the folder `output` does not hold yet, and write it: one row per item, in the order of `inputs`.
 
-    Missing and broken pictures or texts become rows of zeros. They are listed in the result and in missing.csv. After
-    an interruption the same call resumes. overwrite: replace features of another encoder.
+    Missing and broken pictures or texts become rows of zeros. They are listed in the result and in missing.csv. Warns
+    of texts in scripts that the encoder does not know. After an interruption the same call resumes. overwrite: replace
+    features of another encoder.
     Raises InputError if no input can be encoded, SettingsError, and ArtefactError if `output` belongs to another
     encoder, is not a folder of features, or is in use by another process.
     """
@@ -68,6 +70,7 @@ def encode(
         )
     output, dtype = Path(output).absolute(), np.dtype(settings.precision)
     previous = open_previous(output, encoder, dtype, overwrite=overwrite)
+    warn_of(unreadable_texts(inputs, encoder))
     partial = output.with_name(output.name + ".partial")
     with open_journal(partial, encoder, dtype, overwrite=overwrite) as journal, warnings.catch_warnings():
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # max_pixels refuses pictures that large

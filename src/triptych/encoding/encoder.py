@@ -24,7 +24,8 @@ class Encoder:
     identity: everything that decides the vectors (weights, pooling, preprocessing), as plain JSON values. Features of
     equal identity may be in one table. name: the name that the user gave. metadata: other facts, such as the revision.
     prepare: one input (an RGB PIL.Image, a str) -> the form that `encode` needs; it runs in several threads.
-    encode: prepared inputs -> floats [n, width].
+    encode: prepared inputs -> floats [n, width]. scripts: returns the scripts of which the encoder knows words, as
+    "LATIN"; None if that cannot be said.
     """
 
     input_kind: InputKind
@@ -34,6 +35,7 @@ class Encoder:
     prepare: Callable[[Any], Any]
     encode: Callable[[Sequence[Any]], NDArray[Any]]
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    scripts: Callable[[], frozenset[str]] | None = None
 
     @property
     def fingerprint(self) -> str:

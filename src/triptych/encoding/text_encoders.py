@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,9 +13,11 @@ from numpy.typing import NDArray
 
 from triptych.encoding.encoder import Encoder, import_optional, to_json_values, weights_checksum
 from triptych.encoding.loading import loading_model
+from triptych.encoding.scripts import known_scripts
 from triptych.errors import TriptychError
 
 MINILM = "all-minilm-l6-v2"
+BYTE_LEVEL_SPACE = "\u0120"  # how tokenizers of bytes write a space
 
 
 def load_minilm(device: torch.device) -> Encoder:
@@ -50,7 +53,20 @@ def load_text_encoder(name: str, device: torch.device, alias: str = "") -> Encod
         "library": f"sentence-transformers {library.__version__}",
         "revision": getattr(config, "_commit_hash", None),
     }
-    return Encoder("texts", alias or name, width, _identity(model), str, encode, metadata)
+    vocabulary = _vocabulary(model)
+    scripts = partial(known_scripts, vocabulary) if vocabulary else None
+    return Encoder("texts", alias or name, width, _identity(model), str, encode, metadata, scripts)
+
+
+def _vocabulary(model: Any) -> list[str]:
+    """Return the tokens of a model as text; [] if its tokenizer has no list of them."""
+    try:
+        tokens = list(model.tokenizer.get_vocab())
+        if not any(token.startswith(BYTE_LEVEL_SPACE) for token in tokens):
+            return tokens
+        return [model.tokenizer.convert_tokens_to_string([token]) for token in tokens]  # tokens are bytes
+    except (AttributeError, NotImplementedError, TypeError):
+        return []
 
 
 def _identity(model: Any) -> dict[str, Any]:
