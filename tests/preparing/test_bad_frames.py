@@ -37,7 +37,7 @@ FRAME = pl.DataFrame({"user_id": ["u1", "u1", "u2"], "item_id": ["a", "b", "a"],
         (FRAME, {"items": "items.csv"}, "cannot read a str", "items", "give a pandas"),
         (
             FRAME,
-            {"items": pl.DataFrame({"item_id": ["a", "b", "a"]})},
+            {"items": pl.DataFrame({"item_id": ["a", "b", "a"], "year": [1, 2, 3]})},
             "appears twice",
             'items, row 2, column "item_id"',
             "one row per item",

@@ -150,7 +150,10 @@ CASES: dict[str, Broken] = {
         "item_id\na\nb\n", 'item "c" is not in the item table (1', "log.csv, row 5", "--unknown-items drop"
     ),
     "repeated item in the table": table(
-        "item_id\na\nb\nc\nb\n", 'item id "b" appears twice', 'items.csv, row 5, column "item_id"', "one row per item"
+        "item_id,price\na,1\nb,2\nc,3\nb,4\n",
+        'item id "b" appears twice, with other values of price',
+        'items.csv, row 5, column "item_id"',
+        "--duplicate-items first, last or lists",
     ),
     "item table with an empty id": table(
         "item_id,price\na,1\n,2\nc,3\n", "is empty", 'items.csv, row 3, column "item_id"', "keep one row per item"

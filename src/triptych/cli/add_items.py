@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from triptych.cli.options import FILES, Encoding, ItemIdColumn, Json, Overwrite, Quiet, Run
+from triptych.cli.options import FILES, DuplicateItemRows, Encoding, ItemIdColumn, Json, Overwrite, Quiet, Run
 from triptych.cli.printing import count_text, lacking_text, open_with_progress, print_json, print_result, show_progress
 from triptych.errors import SettingsError, TriptychError
 from triptych.outputs import check_folder
@@ -46,6 +46,7 @@ def command(
     ] = None,
     item_id_column: ItemIdColumn = "",
     encoding: Encoding = "",
+    duplicate_items: DuplicateItemRows = "error",
     overwrite: Overwrite = False,
     json: Json = False,
     quiet: Quiet = False,
@@ -64,6 +65,7 @@ def command(
     from triptych.artefacts import check_output
     from triptych.cli.prepare import parse_feature_source
     from triptych.data.dataset import open_dataset
+    from triptych.data.formats.item_rows import parse_duplicate_items
     from triptych.preparing import extend_dataset
     from triptych.ranking.recommender import open_recommender
     from triptych.training.cold_items import add_items, require_extendable
@@ -74,6 +76,7 @@ def command(
     interrupted, present = _present(output, overwrite=overwrite)
     for each in present:
         check_output(each, overwrite=overwrite or interrupted)
+    duplicates = parse_duplicate_items(duplicate_items)
     sources = [parse_feature_source(each) for each in features or ()]
     recommender, dataset = open_with_progress(open_recommender, run), open_with_progress(open_dataset, data)
     require_extendable(recommender, dataset)
@@ -85,6 +88,7 @@ def command(
             features=sources,
             item_id_column=item_id_column,
             encoding=encoding,
+            duplicate_items=duplicates,
             overwrite=may_replace,
             listener=listener,
         )

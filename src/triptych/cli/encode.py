@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from triptych.cli.options import COMPUTING, OUTPUT, Encoding, ItemIdColumn, Json, Quiet
+from triptych.cli.options import COMPUTING, OUTPUT, DuplicateItemRows, Encoding, ItemIdColumn, Json, Quiet
 from triptych.cli.printing import (
     count_text,
     lacking_text,
@@ -92,6 +92,7 @@ def command(
     ] = None,
     item_id_column: ItemIdColumn = "",
     encoding: Encoding = "",
+    duplicate_items: DuplicateItemRows = "error",
     image_encoder: Annotated[
         str,
         typer.Option(
@@ -154,6 +155,7 @@ def command(
             -f text=features/text -o shop/
     """
     from triptych.content.metadata import MetadataColumns, parse_separators
+    from triptych.data.formats.item_rows import merge_item_rows, parse_duplicate_items
     from triptych.data.formats.read_table import read_table
     from triptych.data.formats.reading import Reading
     from triptych.devices import choose_device
@@ -176,6 +178,8 @@ def command(
     if device != "auto":
         choose_device(device)
     table = None if source.is_dir() else read_table(source, Reading(encoding=encoding))
+    if table is not None:
+        table = merge_item_rows(table, item_id_column, parse_duplicate_items(duplicate_items))
     warn_of(table.notes if table is not None else ())
     inputs = dict(_inputs(source, table, image, pictures, text or [], template, item_id_column, bool(columns)))
     from triptych.encoding import check_previous, encode, encode_columns

@@ -78,6 +78,14 @@ ItemIdColumn = Annotated[
     str,
     typer.Option(metavar="COLUMN", rich_help_panel=COLUMNS, help="Ids in the item table [default: guessed]."),
 ]
+DuplicateItemRows = Annotated[
+    str,
+    typer.Option(
+        metavar="CHOICE",
+        rich_help_panel=FILES,
+        help="Rows of one item that differ: error, first, last, or lists (all values of a column).",
+    ),
+]
 TitleColumn = Annotated[
     str | None,
     typer.Option(

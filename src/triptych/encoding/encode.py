@@ -192,6 +192,6 @@ def _list_missing(
     for position, each in enumerate(hashes):
         reason = each.reason if each.sha256 is None else failures.get(each.sha256, "")
         if reason:
-            row = position + inputs.first_row if inputs.first_row else None
+            row = inputs.row(position) if inputs.row is not None else None
             missing.append(MissingItem(position, inputs.ids[position], inputs.sources[position], row, reason))
     return missing

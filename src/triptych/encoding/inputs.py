@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import string
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ class EncodingInputs:
     """One picture or text per item.
 
     ids: the items. contents: a path or a text per item, None if it has none. sources: the name of each in reports, or
-    "". about: where the inputs come from. first_row: the row of the first item in the input table; 0 without a table.
+    "". about: where the inputs come from. row: position -> row in the input table; None without a table.
     refused: position -> why its content is not read.
     """
 
@@ -35,7 +35,7 @@ class EncodingInputs:
     contents: Sequence[Path | str | None]
     sources: Sequence[str]
     about: Mapping[str, Any]
-    first_row: int = 0
+    row: Callable[[int], int] | None = None
     refused: Mapping[int, str] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -82,13 +82,13 @@ def table_pictures(table: Table, folder: Path | None, column: str = "", id_colum
             except InputError as error:
                 paths.append(None)
                 refused[n] = error.what
-        return EncodingInputs("pictures", ids, paths, [name or "" for name in names], about, table.first_row, refused)
+        return EncodingInputs("pictures", ids, paths, [name or "" for name in names], about, table.row, refused)
     if folder is None:
         raise SettingsError("the pictures are not named", hint="name a column of paths, or the folder of the pictures")
     pictures = _list_pictures(folder)
     found = [pictures.get(each) for each in ids]
     sources = [path.relative_to(folder).as_posix() if path else "" for path in found]
-    return EncodingInputs("pictures", ids, found, sources, about, table.first_row)
+    return EncodingInputs("pictures", ids, found, sources, about, table.row)
 
 
 def table_texts(table: Table, columns: Mapping[str, str], template: str = "", id_column: str = "") -> EncodingInputs:
@@ -110,7 +110,7 @@ def table_texts(table: Table, columns: Mapping[str, str], template: str = "", id
         texts.append(". ".join(sentences) or None)
     about = {**_about(table), "columns": {field: columns.get(field, "") for field in fields}}
     about["template"] = template or ". ".join("{" + field + "}" for field in fields)
-    return EncodingInputs("texts", ids, texts, [""] * len(texts), about, table.first_row)
+    return EncodingInputs("texts", ids, texts, [""] * len(texts), about, table.row)
 
 
 def text_columns(assignments: Sequence[str]) -> dict[str, str]:

@@ -17,6 +17,7 @@ from triptych.data.dataset import Dataset, open_dataset, save_dataset
 from triptych.data.features import Features, FeatureStream
 from triptych.data.formats.alignment import Store, match_rows, stream_features
 from triptych.data.formats.features import FeatureSource, open_features, with_known_ids
+from triptych.data.formats.item_rows import DuplicateItems, merge_item_rows
 from triptych.data.formats.read_table import read_table
 from triptych.data.formats.reading import Reading
 from triptych.data.formats.tables import Table, find_item_id_column, read_item_ids
@@ -36,6 +37,7 @@ def extend_dataset(
     features: Sequence[FeatureSource] = (),
     item_id_column: str = "",
     encoding: str = "",
+    duplicate_items: DuplicateItems = "error",
     overwrite: bool = False,
     listener: Listener = ignore_progress,
 ) -> Dataset:
@@ -43,21 +45,20 @@ def extend_dataset(
 
     features: feature files of the new items, for modalities of the data set. Rows of items that are already in the data
     set are ignored; features that are not given are missing. Metadata are encoded with the encoder of the data set.
-    Interactions and split do not change. encoding: of the item table. Warns of what should be known about how the files
-    were read (InputWarning). Returns the extended data set, opened from `output`.
+    Interactions and split do not change. encoding: of the item table. duplicate_items: as in `prepare`. Warns of what
+    should be known about how the files were read (InputWarning). Returns the extended data set, opened from `output`.
     Raises InputError (with file, row and hint), SettingsError, ArtefactError.
     """
     table = read_table(Path(items), Reading(encoding=encoding))
     id_column = find_item_id_column(table, item_id_column)
+    table = merge_item_rows(table, id_column, duplicate_items)
     ids = read_item_ids(table, id_column)
     is_new = dataset.items.find(ids) < 0
     if not is_new.any():
         raise InputError("has no new item", where=table.location(), hint="give items that the data set lacks")
     new, rows = Vocabulary(ids.filter(is_new)), np.flatnonzero(is_new)
-    streams = [
-        _concatenate(dataset.features[name], stream)
-        for name, stream in _new_features(dataset, table, rows, features, ids, new).items()
-    ]
+    added, notes = _new_features(dataset, table, rows, features, ids, new)
+    streams = [_concatenate(dataset.features[name], stream) for name, stream in added.items()]
     old = dataset.interactions
     extended = replace(
         dataset,
@@ -70,7 +71,7 @@ def extend_dataset(
     )
     neighbours = {name: _pad(each, len(new)) for name, each in dataset.neighbours.items()}
     save_dataset(extended, neighbours, streams, Path(output), overwrite=overwrite, listener=listener)
-    warn_of((*table.notes, *_unknown_columns(table, dataset, id_column)))
+    warn_of((*table.notes, *notes, *_unknown_columns(table, dataset, id_column)))
     return open_dataset(Path(output))
 
 
@@ -104,8 +105,8 @@ def _new_features(
     sources: Sequence[FeatureSource],
     ids: pl.Series,
     new: Vocabulary,
-) -> dict[str, FeatureStream]:
-    """Return the features of the new items in each modality of the data set.
+) -> tuple[dict[str, FeatureStream], list[str]]:
+    """Return the features of the new items in each modality of the data set, and the notes about their files.
 
     ids: the item ids of the table. rows: the rows of the table that are new items.
     """
@@ -118,7 +119,8 @@ def _new_features(
     if len(given) < len(sources):
         raise SettingsError("a modality is given twice", hint="give each modality once")
     known = Vocabulary(pl.concat([dataset.items.ids, new.ids]))
-    streams = {}
+    streams: dict[str, FeatureStream] = {}
+    notes: list[str] = []
     for name, old in dataset.features.items():
         if old.encoder is not None and name not in given:
             values, present = encode_metadata(old.encoder, table)
@@ -134,9 +136,10 @@ def _new_features(
                     where=file.location(0),
                     hint="encode them with the encoder of the data set's features",
                 )
+            notes += file.notes
             store: Store = "float16" if old.table.dtype == np.float16 else "float32"
             streams[name] = stream_features(file, match_rows(file, new, ids, known), store=store)
-    return streams
+    return streams, notes
 
 
 def _all_missing(like: Features, n_items: int) -> FeatureStream:

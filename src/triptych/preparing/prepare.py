@@ -56,7 +56,8 @@ def prepare(
     contents = _with_held_out_files(read_source(Path(source), settings.reading, settings.format), settings)
     tables = [items] if isinstance(items, Path | str) else list(items or ())
     read = [read_table(Path(each), settings.items_reading) for each in tables]
-    table = join_item_tables(read, settings.item_id_column) if read else contents.items
+    read = read or ([] if contents.items is None else [contents.items])
+    table = join_item_tables(read, settings.item_id_column, settings.duplicate_items) if read else None
     sources = {each.modality: each for each in (*contents.features, *features)}
     if len(sources) < len(contents.features) + len(features):
         raise SettingsError("a modality is given twice", hint="give each modality once")
@@ -120,7 +121,7 @@ def dataset_from_frames(
     frames = list(items) if isinstance(items, list | tuple) else [] if items is None else [items]
     names = ["items"] if len(frames) == 1 else [f"items[{number}]" for number in range(len(frames))]
     tables = [table_from_frame(frame, name) for frame, name in zip(frames, names, strict=True)]
-    table = join_item_tables(tables, settings.item_id_column) if tables else None
+    table = join_item_tables(tables, settings.item_id_column, settings.duplicate_items) if tables else None
     files = [features_from_memory(modality, values) for modality, values in (features or {}).items()]
     dataset, streams, _ = assemble(_with_held_out(source, held_out), table, files, settings)
     warn_of(dataset.about["notes"])

@@ -11,6 +11,7 @@ from typing_extensions import Doc
 from triptych.content.metadata import MAX_VALUES
 from triptych.data.cleaning import Nulls, UnknownItems
 from triptych.data.formats.alignment import ZeroRows
+from triptych.data.formats.item_rows import DuplicateItems
 from triptych.data.formats.reading import Columns, MissingTimes, Quotes, Reading
 from triptych.data.formats.registry import FORMAT_CHOICES
 from triptych.data.ratings import NegativeRatings
@@ -150,6 +151,14 @@ class PrepareSettings:
     unknown_items: Annotated[
         UnknownItems,
         Doc("Items that are not in the item table: error, drop, or keep (without content)."),
+        ShownAs(CLEANING, "CHOICE"),
+    ] = "error"
+    duplicate_items: Annotated[
+        DuplicateItems,
+        Doc(
+            "Rows of one item that differ: error, first, last, or lists (all values of a column, as in tables with one "
+            "row per item and value)."
+        ),
         ShownAs(CLEANING, "CHOICE"),
     ] = "error"
     k_core: Annotated[

@@ -9,18 +9,19 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from triptych.data.formats.item_rows import DuplicateItems, merge_item_rows
 from triptych.data.formats.tables import Origin, Table, find_item_id_column, read_item_ids
 from triptych.errors import InputError
 
 
-def join_item_tables(tables: Sequence[Table], id_column: str = "") -> Table:
+def join_item_tables(tables: Sequence[Table], id_column: str = "", duplicates: DuplicateItems = "error") -> Table:
     """Return one table with the items of all tables, those of the first one first, and the columns of all.
 
-    id_column: the column of ids; "" guesses it in each table. A column in several tables must have the same values
-    where both have one. Raises InputError that names the column and the item.
+    id_column: the column of ids; "" guesses it in each table. duplicates: as in `merge_item_rows`. A column in several
+    tables must have the same values where both have one. Raises InputError that names the column and the item.
     """
-    joined = tables[0]
-    for other in tables[1:]:
+    joined, *others = (merge_item_rows(each, id_column, duplicates) for each in tables)
+    for other in others:
         joined = _join(joined, other, id_column)
     return joined
 
