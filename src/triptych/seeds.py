@@ -16,6 +16,7 @@ class Purpose(IntEnum):
     COLD_ITEMS = 3
     NEW_USERS = 4
     DROP_MODALITY = 5
+    COLD_USERS = 6
     INITIALISATION = 10
     BATCH_ORDER = 11
     NEGATIVES = 12

@@ -44,6 +44,14 @@ def command(
             help="Excluded items: drop, keep (nothing is left out, because people buy again), or auto: as prepared.",
         ),
     ] = "auto",
+    users: Annotated[
+        str,
+        typer.Option(
+            metavar="USERS",
+            rich_help_panel=EVALUATION,
+            help="Users to measure: all, warm (with training interactions) or cold (without).",
+        ),
+    ] = "all",
     metrics: Annotated[
         str | None,
         typer.Option(
@@ -79,7 +87,7 @@ def command(
     from triptych.ranking.protocol import EvaluationProtocol
     from triptych.ranking.recommender import open_recommender
 
-    EvaluationProtocol(cast(Any, split), cast(Any, exclude), cast(Any, items), cast(Any, seen))
+    EvaluationProtocol(cast(Any, split), cast(Any, exclude), cast(Any, items), cast(Any, seen), cast(Any, users))
     requested = STANDARD if metrics is None else tuple(metrics.split(","))
     for metric in requested:
         parse_metric(metric)
@@ -92,6 +100,7 @@ def command(
             exclude=cast(Any, exclude),
             items=cast(Any, items),
             seen=cast(Any, seen),
+            users=cast(Any, users),
             metrics=requested,
             listener=listener,
         )
@@ -102,6 +111,7 @@ def command(
         "split": split,
         "excluded": report.excluded,
         "items": items,
+        "measured_users": users,
         "users": len(report.users),
         "users_without_held_out_items": report.n_without,
         "metrics": report.means,
@@ -110,6 +120,7 @@ def command(
         print_json(result)
         return
     ranked = "" if items == "all" else f", {items} items only"
+    ranked += "" if users == "all" else f", {users} users only"
     print_metrics(f"{result['model']} on {split}, full ranking{ranked}", report.means)
     print_result(
         f"{len(report.users):,} users are measured; {report.n_without:,} others have no {split} items. "

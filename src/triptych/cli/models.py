@@ -33,7 +33,8 @@ def command(
         print_result(f"{name}: {model['about']}")
         if model["paper"]:
             print_result(f"    paper: {model['paper']}")
-        print_result(f"    needs: {model['needs']}; {model['kind']}")
+        users = "; uses features of users" if model["uses_user_features"] else ""
+        print_result(f"    needs: {model['needs']}{users}; {model['kind']}")
         for setting in model["settings"]:
             print_result(f"    {setting['name']} = {setting['default']}  ({setting['kind']})  {setting['meaning']}")
         for setting, values in model["search"].items():
@@ -48,6 +49,7 @@ def _describe_model(model: type[Any]) -> dict[str, Any]:
         "about": (model.__doc__ or "").partition("\n")[0],
         "paper": model.paper or None,
         "needs": "interactions, and any number of modalities" if model.needs_features else "interactions",
+        "uses_user_features": model.uses_user_features,
         "kind": "trained by gradient descent" if issubclass(model, TrainedModel) else "closed form",
         "search": {
             name: ", ".join(map(str, each.values)) if isinstance(each, Choices) else f"{each.low:g}..{each.high:g}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import textwrap
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,6 +17,7 @@ from triptych.errors import SettingsError
 
 if TYPE_CHECKING:
     from triptych.data.dataset import Dataset
+    from triptych.data.features import Features
 
 FEATURES = "Features"  # a panel of the help page, as in preparing/settings.py
 
@@ -87,6 +89,22 @@ def command(
             "the neighbours and their cosines. Repeatable.",
         ),
     ] = None,
+    users: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="FILE",
+            rich_help_panel=FILES,
+            help="User table: one row per user, with its id; also of users without interactions. Repeatable.",
+        ),
+    ] = None,
+    user_features: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="MODALITY=FILE[:IDS]",
+            rich_help_panel=FEATURES,
+            help="Features of the users, as --features: in the order of the user table, or with user ids. Repeatable.",
+        ),
+    ] = None,
     overwrite: Overwrite = False,
     json: Json = False,
     quiet: Quiet = False,
@@ -105,6 +123,7 @@ def command(
 
     settings = parse(PrepareSettings, settings_values(ctx), of="prepare")
     feature_sources = [parse_feature_source(each) for each in features or ()]
+    user_sources = [parse_feature_source(each, "--user-features age=age.npy") for each in user_features or ()]
     neighbour_sources = [_parse_neighbour_source(each) for each in neighbours or ()]
     with show_progress() as listener:
         dataset = prepare(
@@ -114,6 +133,8 @@ def command(
             items=items,
             features=feature_sources,
             neighbours=neighbour_sources,
+            users=users,
+            user_features=user_sources,
             overwrite=overwrite,
             listener=listener,
         )
@@ -124,14 +145,14 @@ def command(
         _print_summary(result)
 
 
-def parse_feature_source(text: str) -> Any:
+def parse_feature_source(text: str, example: str = "--features image=image.npy") -> Any:
     """Parse MODALITY=FILE[:IDS] into a FeatureSource. Raises SettingsError."""
     from triptych.data.features import MODALITY_NAME
     from triptych.data.formats.features import FeatureSource
 
     modality, equals, files = text.partition("=")
     if not equals or not files:
-        raise SettingsError(f'"{text}" is not MODALITY=FILE', hint="write for example: --features image=image.npy")
+        raise SettingsError(f'"{text}" is not MODALITY=FILE', hint=f"write for example: {example}")
     if not re.fullmatch(MODALITY_NAME, modality):
         raise SettingsError(
             f'"{modality}" is not a valid modality name', hint="use letters, digits, - and _, starting with a letter"
@@ -171,10 +192,16 @@ def _summary(dataset: Dataset, output: Path) -> dict[str, Any]:
         "ratings": dataset.about["ratings"],
         "weights": dataset.about["weights"],
         "notes": dataset.about["notes"],
-        "modalities": {
-            name: {"width": each.width, "dtype": str(each.table.dtype), "missing": each.n_missing}
-            for name, each in dataset.features.items()
-        },
+        "modalities": _modalities(dataset.features),
+        "user_modalities": _modalities(dataset.user_features),
+        "users_without_history": int(np.count_nonzero(dataset.interactions.user_degrees == 0)),
+    }
+
+
+def _modalities(features: Mapping[str, Features]) -> dict[str, dict[str, Any]]:
+    return {
+        name: {"width": each.width, "dtype": str(each.table.dtype), "missing": each.n_missing}
+        for name, each in features.items()
     }
 
 
@@ -196,9 +223,13 @@ def _print_summary(result: dict[str, Any]) -> None:
         print_result(_ratings_text(result["ratings"]))
     if "lowest" in result["weights"]:
         print_result(_weights_text(result["weights"]))
-    for name, each in result["modalities"].items():
-        lacking = f", {lacking_text(each['missing'])}" if each["missing"] else ""
-        print_result(f"{name}: {each['width']}-d {each['dtype']}{lacking}")
+    for noun, modalities in (("item", result["modalities"]), ("user", result["user_modalities"])):
+        for name, each in modalities.items():
+            lacking = f", {lacking_text(each['missing'], noun)}" if each["missing"] else ""
+            of_users = " of users" if noun == "user" else ""
+            print_result(f"{name}{of_users}: {each['width']}-d {each['dtype']}{lacking}")
+    if result["users_without_history"]:
+        print_result(f"{count_text(result['users_without_history'], 'user')} without history")
     epochs = ""
     if not result["splits"]["validation"]:
         epochs = " --set epochs=N"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,14 @@ from triptych.data.features import Features, FeatureStream
 from triptych.data.interactions import Interactions
 from triptych.data.neighbours import Neighbours
 from triptych.data.parquet import write_parquet
-from triptych.data.stored import check_modalities, read_features, read_ids, read_log, read_stored_neighbours
+from triptych.data.stored import (
+    USER_FEATURES,
+    check_modalities,
+    read_features,
+    read_ids,
+    read_log,
+    read_stored_neighbours,
+)
 from triptych.data.vocabulary import Vocabulary
 from triptych.errors import InputError, UnknownIdError, did_you_mean
 from triptych.progress import Listener, ignore_progress, track
@@ -27,11 +34,12 @@ KIND = "data set"
 
 @dataclass(frozen=True)
 class Dataset:
-    """Users, items, their interactions, and the features of the items.
+    """Users, items, their interactions, and the features of the items and of the users.
 
     interactions: pairs of rows of `users` and `items`. features: modality -> Features, row i = item i. neighbours:
     modality -> Neighbours, for modalities whose neighbours were given; for other modalities, models compute them from
-    the features. item_table: descriptive columns of the items (title, …) for readable lists; row i = item i. times:
+    the features. item_table: descriptive columns of the items (title, …) for readable lists; row i = item i.
+    user_features, user_table: the same for the users, row u = user u. times:
     float64 [n] or None, the time of each interaction (seconds, or any other number that grows with time). weights:
     float64 [n] or None, how much each interaction counts, more than 0; None if all count the same. The training data of
     a `Split` have weights whose mean is 1. split_codes: int8 [n] or None, the split, or splits, of each interaction:
@@ -51,6 +59,8 @@ class Dataset:
     weights: NDArray[np.float64] | None = None
     about: Mapping[str, Any] = field(default_factory=dict)
     fingerprint: str | None = None
+    user_features: Mapping[str, Features] = field(default_factory=dict)
+    user_table: pl.DataFrame | None = None
 
     def __post_init__(self) -> None:
         sizes = (self.interactions.n_users, self.interactions.n_items)
@@ -59,13 +69,20 @@ class Dataset:
                 f"the interactions are over {sizes[0]} users and {sizes[1]} items, "
                 f"but the vocabularies have {len(self.users)} users and {len(self.items)} items"
             )
-        for modality, features in self.features.items():
-            if features.n_items != self.n_items:
-                raise InputError(
-                    f"{features.n_items} rows of features for {self.n_items} items",
-                    where=f'modality "{modality}"',
-                    hint="give one row per item",
-                )
+        for noun, n, described, table in (
+            ("item", self.n_items, self.features, self.item_table),
+            ("user", self.n_users, self.user_features, self.user_table),
+        ):
+            for modality, features in described.items():
+                if features.n_items != n:
+                    raise InputError(
+                        f"{features.n_items} rows of features for {n} {noun}s",
+                        where=f'modality "{modality}"',
+                        hint=f"give one row per {noun}",
+                    )
+            if table is not None and len(table) != n:
+                article = "an" if noun == "item" else "a"
+                raise InputError(f"{article} {noun} table of {len(table)} rows for {n} {noun}s")
         for modality, neighbours in self.neighbours.items():
             if modality not in self.features or len(neighbours.items) != self.n_items:
                 raise InputError(
@@ -73,8 +90,6 @@ class Dataset:
                     where=f'modality "{modality}"',
                     hint="give one row per item, and the features of the modality too",
                 )
-        if self.item_table is not None and len(self.item_table) != self.n_items:
-            raise InputError(f"an item table of {len(self.item_table)} rows for {self.n_items} items")
         for name, column in (("times", self.times), ("split codes", self.split_codes), ("weights", self.weights)):
             if column is not None and len(column) != len(self.interactions):
                 raise InputError(f"{len(column)} {name} for {len(self.interactions)} interactions")
@@ -105,6 +120,14 @@ class Dataset:
             neighbours={name: each for name, each in self.neighbours.items() if name in modalities},
         )
 
+    def with_user_modalities(self, modalities: Iterable[str]) -> Dataset:
+        """Return the data set with only these modalities of the users. Raises UnknownIdError for an unknown one."""
+        for modality in modalities:
+            if modality not in self.user_features:
+                hint = did_you_mean(modality, self.user_features)
+                raise UnknownIdError(f'no modality "{modality}" of users', hint=hint)
+        return replace(self, user_features={modality: self.user_features[modality] for modality in modalities})
+
     def save(self, path: Path | str, *, overwrite: bool = False, listener: Listener = ignore_progress) -> None:
         """Write a folder that `open_dataset` opens, atomically.
 
@@ -120,32 +143,33 @@ def save_dataset(
     streams: list[FeatureStream],
     path: Path,
     *,
+    user_streams: Sequence[FeatureStream] | None = None,
     overwrite: bool = False,
     listener: Listener = ignore_progress,
 ) -> None:
     """Write a data set whose features are streams, so that no feature table has to fit in memory.
 
-    Raises ArtefactError if `path` exists and `overwrite` is false, InputError if a stream finds a bad value. On an
-    error nothing is written.
+    user_streams: the features of the users; None: those of the data set. Raises ArtefactError if `path` exists and
+    `overwrite` is false, InputError if a stream finds a bad value. On an error nothing is written.
     """
     modalities: dict[str, Any] = {}
+    user_modalities: dict[str, Any] = {}
+    if user_streams is None:
+        user_streams = [FeatureStream.from_features(features) for features in dataset.user_features.values()]
     about = {
         **dataset.about,
         "n_users": dataset.n_users,
         "n_items": dataset.n_items,
         "n_interactions": len(dataset.interactions),
         "modalities": modalities,
+        **({"user_modalities": user_modalities} if user_streams else {}),
     }
     with writing_folder(path, KIND, about, overwrite=overwrite) as folder:
         save_tables(dataset, folder)
         for stream in streams:
-            n_present = _save_features(folder / "features", stream, listener)
-            modalities[stream.modality] = {
-                "width": stream.width,
-                "dtype": str(stream.dtype),
-                "missing": stream.n_items - n_present,
-                "provenance": dict(stream.provenance),
-            }
+            modalities[stream.modality] = _save_features(folder / "features", stream, listener)
+        for stream in user_streams:
+            user_modalities[stream.modality] = _save_features(folder / USER_FEATURES, stream, listener)
         for modality, nearest in neighbours.items():
             arrays: dict[str, NDArray[Any]] = {"items": nearest.items, "cosines": nearest.cosines}
             write_tensors(folder / f"{modality}.neighbours.safetensors", arrays)
@@ -168,11 +192,14 @@ def open_dataset(path: Path | str, listener: Listener = ignore_progress) -> Data
 def save_tables(dataset: Dataset, folder: Path) -> None:
     """Write users, items and interactions (with times and split) as Parquet files into a folder; no features."""
     forks.require_polars("writing a data set or a model")
-    write_parquet(pl.DataFrame({"user_id": dataset.users.ids}), folder / "users.parquet")
-    table = dataset.items.ids.alias("item_id").to_frame()
-    if dataset.item_table is not None:
-        table = table.hstack(dataset.item_table.drop("item_id", strict=False))
-    write_parquet(table, folder / "items.parquet")
+    for noun, ids, described in (
+        ("user", dataset.users.ids, dataset.user_table),
+        ("item", dataset.items.ids, dataset.item_table),
+    ):
+        table = ids.alias(f"{noun}_id").to_frame()
+        if described is not None:
+            table = table.hstack(described.drop(f"{noun}_id", strict=False))
+        write_parquet(table, folder / f"{noun}s.parquet")
     columns: dict[str, Any] = {"user": dataset.interactions.users, "item": dataset.interactions.items}
     if dataset.times is not None:
         columns["time"] = dataset.times
@@ -185,21 +212,30 @@ def save_tables(dataset: Dataset, folder: Path) -> None:
 
 def _read_dataset(folder: OpenFolder) -> Dataset:
     dataset = read_tables(folder)
-    described = check_modalities(folder)
     features, neighbours = {}, {}
-    for modality, each in described.items():
+    for modality, each in check_modalities(folder).items():
         features[modality] = read_features(folder, modality, each["provenance"], dataset.n_items)
         if folder.has(f"{modality}.neighbours.safetensors"):
             neighbours[modality] = read_stored_neighbours(folder, f"{modality}.neighbours.safetensors", dataset.n_items)
-    about = {name: value for name, value in folder.manifest.about.items() if name != "modalities"}
-    fingerprint = folder.manifest.fingerprint
-    return replace(dataset, features=features, neighbours=neighbours, about=about, fingerprint=fingerprint)
+    user_features = {
+        modality: read_features(folder, modality, each["provenance"], dataset.n_users, "user")
+        for modality, each in check_modalities(folder, "user_modalities").items()
+    }
+    about = {name: value for name, value in folder.manifest.about.items() if not name.endswith("modalities")}
+    return replace(
+        dataset,
+        features=features,
+        neighbours=neighbours,
+        user_features=user_features,
+        about=about,
+        fingerprint=folder.manifest.fingerprint,
+    )
 
 
 def read_tables(folder: OpenFolder) -> Dataset:
     """Read the files of `save_tables` into a data set without features. Raises ArtefactError if one is damaged."""
     forks.require_polars("reading a data set or a model")
-    users, _ = read_ids(folder, "users.parquet", "user")
+    users, user_table = read_ids(folder, "users.parquet", "user")
     items, item_table = read_ids(folder, "items.parquet", "item")
     log = read_log(folder, len(users), len(items))
     return Dataset(
@@ -210,11 +246,12 @@ def read_tables(folder: OpenFolder) -> Dataset:
         times=log.times,
         split_codes=log.split_codes,
         weights=log.weights,
+        user_table=user_table if user_table.width > 1 else None,
     )
 
 
-def _save_features(folder: Path, stream: FeatureStream, listener: Listener) -> int:
-    """Write the features and the encoder of one modality. Returns the number of items that have the modality."""
+def _save_features(folder: Path, stream: FeatureStream, listener: Listener) -> dict[str, Any]:
+    """Write the features and the encoder of one modality. Returns its description for the manifest."""
     folder.mkdir(exist_ok=True)
     code = {"float16": "F16", "float32": "F32", "float64": "F64"}[str(stream.dtype)]
     shapes = {"table": (code, (stream.n_items, stream.width)), "present": ("BOOL", (stream.n_items,))}
@@ -230,4 +267,9 @@ def _save_features(folder: Path, stream: FeatureStream, listener: Listener) -> i
     write_tensor_stream(folder / f"{stream.modality}.safetensors", shapes, pieces)
     if stream.encoder is not None:
         (folder / f"{stream.modality}.encoder.json").write_bytes(json_bytes(stream.encoder))
-    return int(present.sum())
+    return {
+        "width": stream.width,
+        "dtype": str(stream.dtype),
+        "missing": int((~present).sum()),
+        "provenance": dict(stream.provenance),
+    }

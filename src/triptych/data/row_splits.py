@@ -17,7 +17,7 @@ from triptych.errors import InputError, SettingsError, did_you_mean
 from triptych.seeds import Purpose, numpy_generator
 
 Shares = tuple[Fraction, Fraction, Fraction]  # of train, validation and test
-How = Literal["ratio", "leave-one-out", "time", "cold-items", "given"]
+How = Literal["ratio", "leave-one-out", "time", "cold-items", "cold-users", "given"]
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,8 @@ class Rows:
 def split_rows(rows: Rows, how: How, shares: Shares, seed: int) -> NDArray[np.int8]:
     """Return int8 [n]: the split of each row. The methods are described at `triptych.split`; "given" is none of them.
 
-    Raises SettingsError for an unknown method, or if no item is held out; InputError if times are needed but absent.
+    Raises SettingsError for an unknown method, or if no item or user is held out; InputError if times are needed but
+    absent.
     """
     if how == "ratio":
         return _by_ratio(rows, shares, seed)
@@ -59,6 +60,13 @@ def split_rows(rows: Rows, how: How, shares: Shares, seed: int) -> NDArray[np.in
         if not held_out.any():
             raise SettingsError("no item is held out", hint="leave a share for test, for example 0.8,0.1,0.1")
         codes[held_out[rows.items]] = TEST
+        return codes
+    if how == "cold-users":
+        codes = _by_ratio(rows, shares, seed)
+        held_out = _draw_users(rows.users, shares[2], seed)
+        if not held_out.any():
+            raise SettingsError("no user is held out", hint="leave a share for test, for example 0.8,0.1,0.1")
+        codes[held_out[rows.users]] = TEST
         return codes
     if how == "leave-one-out":
         return _leave_one_out(rows, shares, seed)
@@ -72,8 +80,9 @@ def describe_split(how: How, shares: Shares, seed: int, *, has_times: bool) -> s
     text = ":".join(f"{float(share):g}" for share in shares)
     if how == "ratio":
         return f"{text} per user, seed {seed}"
-    if how == "cold-items":
-        return f"{float(shares[2]):g} of the items held out whole, the others {text} per user, seed {seed}"
+    if how in ("cold-items", "cold-users"):
+        noun = how.removeprefix("cold-")
+        return f"{float(shares[2]):g} of the {noun} held out whole, the others {text} per user, seed {seed}"
     if how == "leave-one-out":
         return "leave one out, by time" if has_times else f"leave one out at random, seed {seed}"
     return f"{text} by global time" if how == "time" else "as given"
@@ -109,6 +118,14 @@ def _draw_items(n_items: int, share: Fraction, seed: int) -> NDArray[np.bool_]:
     drawn = np.zeros(n_items, dtype=np.bool_)
     generator = numpy_generator(seed, Purpose.COLD_ITEMS)
     drawn[generator.permutation(n_items)[: round(n_items * share)]] = True
+    return drawn
+
+
+def _draw_users(users: NDArray[np.int64], share: Fraction, seed: int) -> NDArray[np.bool_]:
+    """bool [n_users]: a random share of the users that have rows."""
+    candidates = np.unique(users)
+    drawn = np.zeros(int(users.max(initial=-1)) + 1, dtype=np.bool_)
+    drawn[numpy_generator(seed, Purpose.COLD_USERS).permutation(candidates)[: round(len(candidates) * share)]] = True
     return drawn
 
 

@@ -1,4 +1,4 @@
-"""Train, validation and test: as given, by ratio per user, by time, leave-one-out, or with whole items held out."""
+"""Train, validation and test: as given, by ratio per user, by time, leave-one-out, or whole items or users held out."""
 
 from __future__ import annotations
 
@@ -112,6 +112,8 @@ def split(
     cold-items: the last share of the items is held out: all their interactions are for test. The interactions of the
     other items are split as by `ratio`, so validation has warm items only. A model can learn a held-out item from its
     content only; such an item is never sampled as a negative.
+    cold-users: a share of the users with interactions, the last one, is held out: all their interactions are for test.
+    Those of the other users are split as by `ratio`. A model can learn a held-out user from user features only.
     given: by the split column that was read with the interactions.
     Shares are exact: 0.1 is a tenth, and what is left of 1 after 0.7 and 0.3 is 0. A share of 0 gets nothing.
     Raises SettingsError for an unknown `how` or bad ratios, InputError if the data set lacks what `how` needs.

@@ -21,6 +21,7 @@ from triptych.data.parquet import read_stored_parquet
 from triptych.data.split_codes import N_CODES
 from triptych.data.vocabulary import Vocabulary
 
+USER_FEATURES = "user_features"  # the folder with the features of the users; those of the items are in "features"
 INDEX_TYPES = (np.dtype(np.int32), np.dtype(np.int64))
 LARGEST_COSINE = 1.01  # a cosine may exceed 1 by rounding, in float16 as well
 
@@ -80,31 +81,37 @@ def read_log(folder: OpenFolder, n_users: int, n_items: int) -> StoredLog:
         return StoredLog(interactions, times, codes, weights)
 
 
-def check_modalities(folder: OpenFolder) -> Mapping[str, Mapping[str, Any]]:
-    """Return the description of each modality in the manifest of a data set."""
-    described = folder.manifest.about.get("modalities")
+def check_modalities(folder: OpenFolder, name: str = "modalities") -> Mapping[str, Mapping[str, Any]]:
+    """Return the description of each modality in the manifest of a data set: of the items, or "user_modalities"."""
+    described = folder.manifest.about.get(name, None if name == "modalities" else {})
     with checked_file(folder, MANIFEST):
-        require(isinstance(described, dict), '"modalities" is missing or of the wrong kind')
+        require(isinstance(described, dict), f'"{name}" is missing or of the wrong kind')
         assert isinstance(described, dict)
-        for name, each in described.items():
-            require(re.fullmatch(MODALITY_NAME, name), f'"{name}" is not a valid modality name')
+        for modality, each in described.items():
+            require(re.fullmatch(MODALITY_NAME, modality), f'"{modality}" is not a valid modality name')
             require(
                 isinstance(each, dict) and isinstance(each.get("provenance"), dict),
-                f'"{name}" has no description of its origin',
+                f'"{modality}" has no description of its origin',
             )
     return described
 
 
-def read_features(folder: OpenFolder, modality: str, provenance: Mapping[str, Any], n_items: int) -> Features:
-    """Read the features of one modality: the table, memory-mapped, the items that have it, and its encoder if any."""
-    name, encoder = f"features/{modality}.safetensors", f"features/{modality}.encoder.json"
+def read_features(
+    folder: OpenFolder, modality: str, provenance: Mapping[str, Any], n_rows: int, noun: str = "item"
+) -> Features:
+    """Read the features of one modality: the table, memory-mapped, the rows that have it, and its encoder if any.
+
+    noun: "item" or "user", whose features they are.
+    """
+    within = USER_FEATURES if noun == "user" else "features"
+    name, encoder = f"{within}/{modality}.safetensors", f"{within}/{modality}.encoder.json"
     arrays = map_tensors(folder.file(name))
     fitted = read_json(folder.file(encoder)) if folder.has(encoder) else None
     if not isinstance(fitted, dict | None):
         raise folder.damaged(encoder, "is damaged: it is not an encoder")
     with checked_file(folder, name):
         table, present = arrays["table"], flags(arrays["present"])
-        require(len(table) == n_items, f"{len(table)} rows of features for {n_items} items")
+        require(len(table) == n_rows, f"{len(table)} rows of features for {n_rows} {noun}s")
         return Features(modality, table, present, provenance, fitted)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from triptych.artefacts import sha256_of
 from triptych.content.pictures import picture_path
 from triptych.data.formats.read_table import path_not_found
-from triptych.data.formats.tables import Table, read_item_ids
+from triptych.data.formats.tables import Table, read_item_or_user_ids
 from triptych.data.formats.value_lists import has_lists, value_lists
 from triptych.encoding.encoder import InputKind
 from triptych.errors import InputError, SettingsError, did_you_mean, location
@@ -63,7 +63,7 @@ def table_pictures(table: Table, folder: Path | None, column: str = "", id_colum
     folder: relative paths begin there, and no path may lead out of it; None means the folder of the table. Raises
     InputError, SettingsError.
     """
-    ids = read_item_ids(table, id_column).to_list()
+    ids = read_item_or_user_ids(table, id_column).to_list()
     about = {
         **_about(table),
         **({"folder": printable(folder.name)} if folder else {}),
@@ -97,7 +97,7 @@ def table_texts(table: Table, columns: Mapping[str, str], template: str = "", id
     columns: column -> separator of its values ("" for one value); several values become "a, b". Empty fields are left
     out. In a template they are empty. An item with empty fields only has no text. Raises InputError, SettingsError.
     """
-    ids = read_item_ids(table, id_column).to_list()
+    ids = read_item_or_user_ids(table, id_column).to_list()
     fields = _template_fields(template, table) if template else list(columns)
     if not fields:
         raise SettingsError("no text column", hint="name one, for example --text title")

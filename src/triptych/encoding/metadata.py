@@ -6,7 +6,7 @@ from pathlib import Path
 
 from triptych.artefacts import sha256_of
 from triptych.content.metadata import MetadataColumns, fit_metadata
-from triptych.data.formats.tables import Table, read_item_ids
+from triptych.data.formats.tables import Table, read_item_or_user_ids
 from triptych.encoding.folder import EncodingResult, save_fitted
 from triptych.encoding.settings import EncodeSettings
 from triptych.errors import warn_of
@@ -16,7 +16,7 @@ def encode_columns(
     table: Table, columns: MetadataColumns, output: Path | str, settings: EncodeSettings, id_column: str = ""
 ) -> EncodingResult:
     """Write the metadata features of all items, and the JSON that encodes new items. Raises InputError."""
-    ids = read_item_ids(table, id_column)
+    ids = read_item_or_user_ids(table, id_column)
     features, notes = fit_metadata(table, columns)
     warn_of(notes)
     about = {

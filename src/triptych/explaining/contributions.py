@@ -68,7 +68,9 @@ def attribution_method(recommender: Recommender, dataset: Dataset | None) -> Att
         return _from_blend(recommender, scorer, dataset)
     name = recommender.model_name
     kind = model_class(name)
-    if kind.needs_features and dataset is None and recommender.about["modalities"]:
+    used = {**(recommender.about["modalities"] if kind.needs_features else {})}
+    used |= recommender.about.get("user_modalities", {})
+    if used and dataset is None:
         raise InputError(f"{name} uses features, and a run does not contain them", hint=HINT)
     if issubclass(kind, ClosedFormModel):
         if isinstance(scorer, Factors):
@@ -81,7 +83,7 @@ def attribution_method(recommender: Recommender, dataset: Dataset | None) -> Att
     model = load_model(recommender, dataset or recommender.dataset)
     decomposition = model.user_decomposition()
     if decomposition is None:
-        return _from_regression(train, scorer, model.item_components)
+        return _from_regression(train, scorer, model.item_components, content=model.user_content())
     return _from_decomposition(train, model, decomposition)
 
 
@@ -172,12 +174,16 @@ def _from_regression(
     scorer: Factors,
     item_components: ItemComponents,
     reason: str = "the model is not linear in the user's items",
+    content: Mapping[str, Tensor] | None = None,
 ) -> Attributor:
     """Attribute by `history_map`: for models that are not linear in the history, or that are known by factors only.
 
-    reason: why a regression is needed, for the statement.
+    reason: why a regression is needed, for the statement. content: the terms of the users that come from their features
+    alone, [n_users, d], by name: they are no part of the regression.
     """
-    regression = history_map(scorer, train)
+    content = content or {}
+    free = scorer.users - torch.stack(list(content.values())).sum(dim=0) if content else scorer.users
+    regression = history_map(Factors(free, scorer.items), train)
     statement = (
         f"Approximate: {reason}. A ridge regression of all users' representations on their items gives the "
         f"contributions. It explains {100 * regression.explained:.0f} % of the variance between users; what it does "
@@ -193,7 +199,8 @@ def _from_regression(
             raise InputError(
                 "the features give other representations: this is not the data set of the training", hint=HINT
             )
-        residual = {RESIDUAL: scorer.users[user].double() - rows.sum(dim=0)}
+        residual = {RESIDUAL: free[user].double() - rows.sum(dim=0)}
+        residual |= {name: part[user].double() for name, part in content.items()}
         return _inner_products(rows, residual, components, exact=False, statement=statement)
 
     return attribute

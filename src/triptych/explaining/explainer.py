@@ -35,7 +35,12 @@ class Explainer:
         known = recommender.dataset
         if dataset is not None:
             check_data(recommender, dataset)
-            dataset = replace(known, features=dataset.features, neighbours=dataset.neighbours)
+            dataset = replace(
+                known,
+                features=dataset.features,
+                neighbours=dataset.neighbours,
+                user_features=dataset.user_features,
+            )
         self.recommender, self.dataset = recommender, dataset or known
         self.train = recommender.split.train.interactions
         self.display = display or ItemDisplay()

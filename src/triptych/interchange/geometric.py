@@ -3,7 +3,8 @@
 A data set becomes two node types and one edge type:
 
     data["user"]    num_nodes, user_id (list of str)
-    data["item"]    num_nodes, item_id (list of str), and for every modality m: data["item"][m] [n_items, width] and
+    data["item"]    num_nodes, item_id (list of str)
+    both            for every modality m of the items or users: data["item"][m] [n_items, width] and
                     data["item"][m + "_present"], bool [n_items]
     data["user", "interacts", "item"]    edge_index int64 [2, n]. With a split: split int8 [n] (0 train, 1 validation,
                     2 test), train_mask, val_mask, test_mask. With times: time float64 [n]
@@ -42,9 +43,10 @@ def to_hetero_data(dataset: Dataset) -> HeteroData:
     user, _, item = RELATION
     data[user].num_nodes, data[item].num_nodes = dataset.n_users, dataset.n_items
     data[user].user_id, data[item].item_id = dataset.users.ids.to_list(), dataset.items.ids.to_list()
-    for modality, features in dataset.features.items():
-        data[item][modality] = feature_tensor(features)
-        data[item][modality + PRESENT] = torch.from_numpy(features.present.copy())
+    for nodes, modalities in ((item, dataset.features), (user, dataset.user_features)):
+        for modality, features in modalities.items():
+            data[nodes][modality] = feature_tensor(features)
+            data[nodes][modality + PRESENT] = torch.from_numpy(features.present.copy())
     edges, interactions = data[RELATION], dataset.interactions
     edges.edge_index = torch.from_numpy(np.stack([interactions.users, interactions.items]))
     if dataset.times is not None:
@@ -57,14 +59,18 @@ def to_hetero_data(dataset: Dataset) -> HeteroData:
 
 
 def from_hetero_data(
-    data: HeteroData, relation: tuple[str, str, str] | None = None, modalities: Sequence[str] | None = None
+    data: HeteroData,
+    relation: tuple[str, str, str] | None = None,
+    modalities: Sequence[str] | None = None,
+    user_modalities: Sequence[str] | None = None,
 ) -> Dataset:
     """Convert a `HeteroData` to a data set.
 
     relation: the edge type of the interactions, from users to items. It may be left out if there is only one edge type,
     reverse edges (`rev_…`) not counted. modalities: the attributes of the item nodes that become features; by default
-    all float matrices with one row per item. Ids are `user_id` and `item_id` if the nodes have them, else row numbers.
-    Repeated edges become one, with the split and the time of the first. Raises InputError.
+    all float matrices with one row per item. user_modalities: the same for the user nodes. Ids are `user_id` and
+    `item_id` if the nodes have them, else row numbers. Repeated edges become one, with the split and the time of the
+    first. Raises InputError.
     """
     chosen = relation or _only_relation(data)
     if chosen not in data.edge_types:
@@ -82,6 +88,7 @@ def from_hetero_data(
         items=Vocabulary(_ids(items, "item_id", n_items)),
         interactions=Interactions(pairs[0][order], pairs[1][order], n_users, n_items),
         features={name: _features(items, name, n_items) for name in _modalities(items, n_items, modalities)},
+        user_features={name: _features(users, name, n_users) for name in _modalities(users, n_users, user_modalities)},
         times=edges.time.cpu().numpy().astype(np.float64)[order] if "time" in edges else None,
         split_codes=_split_codes(edges, order),
         about={"sources": ["HeteroData"]},
@@ -106,28 +113,28 @@ def _ids(nodes: Any, name: str, n: int) -> list[str]:
     return [str(each.item() if isinstance(each, torch.Tensor) else each) for each in nodes[name]]
 
 
-def _modalities(items: Any, n_items: int, requested: Sequence[str] | None) -> list[str]:
-    matrices = [name for name in items.keys() if _is_matrix(items[name], n_items)]  # noqa: SIM118 - not a mapping
+def _modalities(nodes: Any, n: int, requested: Sequence[str] | None) -> list[str]:
+    matrices = [name for name in nodes.keys() if _is_matrix(nodes[name], n)]  # noqa: SIM118 - not a mapping
     if requested is None:
         return matrices
     for name in requested:
         if name not in matrices:
-            raise InputError(f'item nodes have no float matrix "{name}"', hint=did_you_mean(name, matrices))
+            raise InputError(f'the nodes have no float matrix "{name}"', hint=did_you_mean(name, matrices))
     return list(requested)
 
 
-def _is_matrix(value: object, n_items: int) -> bool:
-    return isinstance(value, torch.Tensor) and value.is_floating_point() and value.dim() == 2 and len(value) == n_items
+def _is_matrix(value: object, n: int) -> bool:
+    return isinstance(value, torch.Tensor) and value.is_floating_point() and value.dim() == 2 and len(value) == n
 
 
-def _features(items: Any, name: str, n_items: int) -> Features:
-    table: NDArray[Any] = items[name].detach().cpu().numpy()
+def _features(nodes: Any, name: str, n: int) -> Features:
+    table: NDArray[Any] = nodes[name].detach().cpu().numpy()
     if not np.isfinite(table).all():
         row = int(np.flatnonzero(~np.isfinite(table).all(axis=1))[0])
         raise InputError("features are not finite", where=f'modality "{name}", row {row}', hint="correct that row")
-    present = np.ones(n_items, dtype=np.bool_)
-    if name + PRESENT in items:
-        present = items[name + PRESENT].cpu().numpy().astype(np.bool_)
+    present = np.ones(n, dtype=np.bool_)
+    if name + PRESENT in nodes:
+        present = nodes[name + PRESENT].cpu().numpy().astype(np.bool_)
     return Features(name, table, present, {"source": "HeteroData"})
 
 

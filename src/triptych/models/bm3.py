@@ -24,7 +24,15 @@ from triptych.models.building_blocks import (
     xavier_linear,
     xavier_table,
 )
-from triptych.models.decomposition import BIAS, COLLABORATIVE, CONTENT, FactorBlock, UserDecomposition, lightgcn_block
+from triptych.models.decomposition import (
+    BIAS,
+    COLLABORATIVE,
+    CONTENT,
+    USER_FEATURES,
+    FactorBlock,
+    UserDecomposition,
+    lightgcn_block,
+)
 from triptych.models.feature_rows import FeatureRows, feature_tensor, random_projection
 from triptych.models.model import Batch, TrainedModel
 from triptych.ranking.scorer import Factors
@@ -48,6 +56,10 @@ class BM3(TrainedModel):
     Means are over the batch, weighted if the interactions have weights. An item that lacks a modality adds nothing to
     the terms of that modality. Any number of modalities will do, none included. A step reads only the batch's rows of
     the features.
+
+    Features of users are used alike: h_u^m = W_m f_u^m + b_m (+ r_u^m) for every modality m of the users, with the same
+    two terms, (1 − cos(q(h_u^m), t_u)) in L_align and (1 − cos(q(h_u^m), t_u^m)) in L_mask. They give users without
+    interactions their h_u; see `embed_cold_users`.
 
     The setting `features` says which part of the features is trained:
 
@@ -81,6 +93,7 @@ class BM3(TrainedModel):
     paper = 'X. Zhou et al., "Bootstrap Latent Representations for Multi-modal Recommendation", WWW 2023'
     needs_negatives = False
     needs_features = True
+    uses_user_features = True
     search: ClassVar[SearchSpace] = {
         "n_layers": Choices((1, 2)),
         "dropout": Choices((0.3, 0.5)),
@@ -88,6 +101,7 @@ class BM3(TrainedModel):
     }
 
     item_degrees: Tensor
+    user_degrees: Tensor
 
     def __init__(self, dataset: Dataset, settings: BM3.Settings, generator: Generator) -> None:
         super().__init__(dataset, settings, generator)
@@ -97,9 +111,11 @@ class BM3(TrainedModel):
         self.item_embedding = xavier_table(dataset.n_items, settings.embedding_size, generator)
         self.predictor = xavier_linear(settings.embedding_size, settings.embedding_size, generator)
         self.register_buffer("item_degrees", torch.from_numpy(dataset.interactions.item_degrees), persistent=False)
-        self.modalities = nn.ModuleDict()
-        for name, features in dataset.features.items():
-            self.modalities[name] = ItemModality(features, settings, generator)
+        self.register_buffer("user_degrees", torch.from_numpy(dataset.interactions.user_degrees), persistent=False)
+        self.modalities, self.user_modalities = nn.ModuleDict(), nn.ModuleDict()
+        for modalities, given in ((self.modalities, dataset.features), (self.user_modalities, dataset.user_features)):
+            for name, features in given.items():
+                modalities[name] = Modality(features, settings, generator)
         if settings.start == "content":
             self._start_from_content(dataset, generator)
 
@@ -111,11 +127,12 @@ class BM3(TrainedModel):
         t_u, t_i = self._target(h_u, generator), self._target(h_i, generator)
         mean = partial(weighted_mean, weights=batch.weights)
         align = mask = h_u.new_zeros(())
-        for modality in self.modalities.values():
-            h_m, present = modality(i)
+        of_items, of_users = self.modalities.values(), self.user_modalities.values()
+        for modality, rows, t in [*((each, i, t_i) for each in of_items), *((each, u, t_u) for each in of_users)]:
+            h_m, present = modality(rows)
             t_m = self._target(h_m, generator)
             q_m = q(h_m)
-            align = align + mean(cosine_distances(q_m, t_i) * present)
+            align = align + mean(cosine_distances(q_m, t) * present)
             mask = mask + mean(cosine_distances(q_m, t_m) * present)
         return {
             "reconstruction": mean(cosine_distances(q(h_u), t_i)) + mean(cosine_distances(q(h_i), t_u)),
@@ -139,7 +156,9 @@ class BM3(TrainedModel):
         """See TrainedModel. q is affine: W_p applies to every term of h_u, and b_p is a residual."""
         W, b = self.predictor.weight.detach(), self.predictor.bias.detach()
         tables = self.user_embedding.detach(), self.item_embedding.detach()
-        h = lightgcn_block(self.graph, *tables, self.settings.n_layers)
+        of_features = {USER_FEATURES: tables[0] * (self.user_degrees == 0)[:, None]}  # e_u of users without history
+        content = of_features if self.user_modalities else None
+        h = lightgcn_block(self.graph, *tables, self.settings.n_layers, content)
         residual = {name: table @ W.T for name, table in h.residual.items()}
         block = FactorBlock(h.weights, h.items @ W.T, {**residual, BIAS: b[None]})
         return UserDecomposition([block], remark="Features trained the embeddings; ranking itself does not use them.")
@@ -163,14 +182,31 @@ class BM3(TrainedModel):
         if not self.modalities:
             super().embed_cold_items(cold)
             return
-        rows, columns = torch.arange(len(cold), device=cold.device), []
-        for modality in self.modalities.values():
-            assert isinstance(modality, ItemModality)
+        _, h = self.representations()
+        predicted = self._predict_by_content(self.modalities, h, self.item_degrees)
+        self.item_embedding[cold] = predicted[cold] / (1 + 1 / (self.settings.n_layers + 1))
+
+    @torch.no_grad()
+    def embed_cold_users(self, cold: Tensor) -> None:
+        """Predict h_u of users without interactions from q(W_m f_u^m + b_m), as `embed_cold_items` predicts h_i.
+
+        e_u is then set so that it gives this h_u: without neighbours, h_u = e_u / (L + 1).
+        """
+        if not self.user_modalities:
+            super().embed_cold_users(cold)
+            return
+        h, _ = self.representations()
+        predicted = self._predict_by_content(self.user_modalities, h, self.user_degrees)
+        self.user_embedding[cold] = predicted[cold] * (self.settings.n_layers + 1)
+
+    def _predict_by_content(self, modalities: nn.ModuleDict, h: Tensor, degrees: Tensor) -> Tensor:
+        """Return the prediction of h, for all items or all users, by a ridge regression on their content."""
+        rows, columns = torch.arange(len(h), device=h.device), []
+        for modality in modalities.values():
+            assert isinstance(modality, Modality)
             h_m, present = modality.projected(rows)
             columns += [functional.normalize(self.predictor(h_m), dim=1) * present[:, None], present[:, None]]
-        _, h = self.representations()
-        predicted = ridge_predictions(torch.cat(columns, dim=1), h, self.item_degrees)
-        self.item_embedding[cold] = predicted[cold] / (1 + 1 / (self.settings.n_layers + 1))
+        return ridge_predictions(torch.cat(columns, dim=1), h, degrees)
 
     def parameter_learning_rates(self) -> dict[str, float]:
         residuals = [name for name, _ in self.named_parameters() if name.endswith(".residual")]
@@ -193,8 +229,8 @@ class BM3(TrainedModel):
         return dropout(x.detach(), self.settings.dropout, generator)
 
 
-class ItemModality(nn.Module):
-    """One modality: h^m of the items of a batch, with the parameters that the setting `features` asks for."""
+class Modality(nn.Module):
+    """One modality of items or users: h^m of those of a batch, with the parameters that `features` asks for."""
 
     def __init__(self, features: Features, settings: BM3.Settings, generator: Generator) -> None:
         super().__init__()

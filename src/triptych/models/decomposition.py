@@ -14,12 +14,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from triptych.graph.bipartite import BipartiteGraph
 
 COLLABORATIVE, CONTENT, BIAS = "collaborative", "content", "bias"  # components
-USER_EMBEDDING = "user embedding"  # a residual
+USER_EMBEDDING, USER_FEATURES = "user embedding", "user features"  # residuals
+
+
+def of_user(modality: str) -> str:
+    """Return the name of a residual that comes from a modality of the user."""
+    return f"user {modality}"
 
 
 @dataclass(frozen=True)
@@ -48,11 +54,18 @@ class UserDecomposition:
     remark: str = ""
 
 
-def lightgcn_block(graph: BipartiteGraph, users: Tensor, items: Tensor, n_layers: int) -> FactorBlock:
-    """Return LightGCN's users: h_u = 1/(L+1) (e_u + Σ over j ∈ N(u) of Â_uj Σ over l < L of E_j⁽ˡ⁾)."""
+def lightgcn_block(
+    graph: BipartiteGraph, users: Tensor, items: Tensor, n_layers: int, content: Mapping[str, Tensor] | None = None
+) -> FactorBlock:
+    """Return LightGCN's users: h_u = 1/(L+1) (E_u⁽⁰⁾ + Σ over j ∈ N(u) of Â_uj Σ over l < L of E_j⁽ˡ⁾).
+
+    users, items: E⁽⁰⁾. content: the terms of the users' E⁽⁰⁾ that come from their features, by name.
+    """
     share = 1 / (n_layers + 1)
     if n_layers:
         sum_of_layers = graph.mean_of_layers(users, items, n_layers - 1)[1] * n_layers
     else:
         sum_of_layers = items.new_zeros(items.shape)
-    return FactorBlock(graph.users_weights, share * sum_of_layers, {USER_EMBEDDING: share * users})
+    residual = {name: share * part for name, part in (content or {}).items()}
+    free = users - torch.stack(list(content.values())).sum(dim=0) if content else users
+    return FactorBlock(graph.users_weights, share * sum_of_layers, {USER_EMBEDDING: share * free, **residual})

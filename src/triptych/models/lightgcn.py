@@ -15,6 +15,7 @@ from triptych.graph.bipartite import BipartiteGraph
 from triptych.models.building_blocks import BPR_FLOOR, bpr, norm_penalty, xavier_table
 from triptych.models.decomposition import UserDecomposition, lightgcn_block
 from triptych.models.model import Batch, TrainedModel
+from triptych.models.user_content import UserContent
 from triptych.ranking.scorer import Factors
 from triptych.settings import Choices, SearchSpace, checked
 
@@ -22,11 +23,12 @@ from triptych.settings import Choices, SearchSpace, checked
 class LightGCN(TrainedModel):
     """LightGCN: embeddings that are averaged over the user-item graph, without weights or activations.
 
-        E⁽⁰⁾ = [users; items]        E⁽ˡ⁺¹⁾ = Â E⁽ˡ⁾        H = mean of E⁽⁰⁾ … E⁽ᴸ⁾
+        E⁽⁰⁾ = [e_u; e_i]        E⁽ˡ⁺¹⁾ = Â E⁽ˡ⁾        H = mean of E⁽⁰⁾ … E⁽ᴸ⁾
         s(u, i) = h_u · h_i
         loss = −mean log σ(s(u, i⁺) − s(u, i⁻)) + λ (‖e_u‖ + ‖e_i⁺‖ + ‖e_i⁻‖) / |B|
 
-    It learns from interactions only and ignores features.
+    It ignores features of items. With features of users, e_u + Σ_m (V_m f_u^m + c_m) takes the place of e_u, with V and
+    c trained from zero. A user without interactions has e_u = 0: h_u comes from the features alone.
     """
 
     @dataclass(frozen=True)
@@ -43,6 +45,7 @@ class LightGCN(TrainedModel):
     )
     needs_negatives = True
     needs_features = False
+    uses_user_features = True
     search: ClassVar[SearchSpace] = {
         "n_layers": Choices((1, 2, 3, 4)),
         "reg_weight": Choices((1e-2, 1e-3, 1e-4, 1e-5, 1e-6)),
@@ -54,15 +57,21 @@ class LightGCN(TrainedModel):
         self.graph = BipartiteGraph(dataset.interactions)
         self.user_embedding = xavier_table(dataset.n_users, settings.embedding_size, generator)
         self.item_embedding = xavier_table(dataset.n_items, settings.embedding_size, generator)
+        features = dataset.user_features
+        self.content = UserContent(features, settings.embedding_size) if features else None
+
+    def users(self) -> Tensor:
+        """Return the users' rows of E⁽⁰⁾, [n_users, d]."""
+        return self.user_embedding if self.content is None else self.user_embedding + self.content()
 
     def representations(self) -> tuple[Tensor, Tensor]:
         """Return H as users [n_users, d] and items [n_items, d]."""
-        return self.graph.mean_of_layers(self.user_embedding, self.item_embedding, self.settings.n_layers)
+        return self.graph.mean_of_layers(self.users(), self.item_embedding, self.settings.n_layers)
 
     def loss(self, batch: Batch, generator: Generator) -> dict[str, Tensor]:
         u, i, j = batch.users, batch.positives, batch.negatives
         assert j is not None
-        tables, ij = (self.user_embedding, self.item_embedding), torch.cat([i, j])
+        tables, ij = (self.users(), self.item_embedding), torch.cat([i, j])
         h_u, h_ij, e_u, e_ij = self.graph.mean_of_layers_at(*tables, self.settings.n_layers, u, ij)
         h_i, h_j = h_ij.chunk(2)
         return {
@@ -76,5 +85,6 @@ class LightGCN(TrainedModel):
 
     @torch.no_grad()
     def user_decomposition(self) -> UserDecomposition:
-        tables = self.user_embedding.detach(), self.item_embedding.detach()
-        return UserDecomposition([lightgcn_block(self.graph, *tables, self.settings.n_layers)])
+        tables = self.users().detach(), self.item_embedding.detach()
+        content = self.content.parts() if self.content is not None else None
+        return UserDecomposition([lightgcn_block(self.graph, *tables, self.settings.n_layers, content)])

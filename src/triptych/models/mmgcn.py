@@ -18,9 +18,10 @@ from triptych.graph.edges import Edges
 from triptych.graph.mmgcn_layers import LayerWeights, graph_layers
 from triptych.graph.sparse_rows import gather_rows
 from triptych.models.building_blocks import bpr, id_penalty, xavier_linear, xavier_table
-from triptych.models.decomposition import COLLABORATIVE
+from triptych.models.decomposition import COLLABORATIVE, USER_FEATURES
 from triptych.models.feature_rows import FeatureRows
 from triptych.models.model import Batch, TrainedModel
+from triptych.models.user_content import UserContent
 from triptych.ranking.scorer import Factors
 from triptych.settings import Choices, SearchSpace, checked
 
@@ -43,6 +44,9 @@ class MMGCN(TrainedModel):
 
     e and P are trained like all other parameters. `form = released` computes what a widely used published code does:
     e and P keep their initial values, and only W, S, C and g are trained. Use it to reproduce results of that code.
+
+    With features of users, e_u + Σ_m (V_m f_u^m + c_m) takes the place of e_u, with V and c trained from zero. A user
+    without interactions has e_u = 0 and P = 0: the features alone decide about the lists.
 
     An item without a modality enters the network of that modality as zeros. Any number of modalities will do. Without
     any, the representation is e, which is then trained in both forms.
@@ -73,10 +77,13 @@ class MMGCN(TrainedModel):
     )
     needs_negatives = True
     needs_features = True
+    uses_user_features = True
     search: ClassVar[SearchSpace] = {
         "reg_weight": Choices((0.0, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1)),
         "learning_rate": Choices((1e-4, 5e-4, 1e-3, 5e-3, 1e-2)),
     }
+
+    user_degrees: Tensor
 
     def __init__(self, dataset: Dataset, settings: MMGCN.Settings, generator: Generator) -> None:
         super().__init__(dataset, settings, generator)
@@ -91,18 +98,28 @@ class MMGCN(TrainedModel):
             self.modalities[name] = ModalityNetwork(
                 features, dataset.n_users, settings.embedding_size, latent, generator
             )
+        of_users = dataset.user_features
+        self.content = UserContent(of_users, settings.embedding_size) if of_users else None
+        self.register_buffer("user_degrees", torch.from_numpy(dataset.interactions.user_degrees), persistent=False)
         if settings.form == "released" and self.modalities:
             for table in (self.id_embedding, *(network.preference for network in self.modalities.values())):
                 assert isinstance(table, Tensor)
                 table.requires_grad_(False)
 
-    def representations(self, at: tuple[Tensor, Tensor] | None = None) -> tuple[Tensor, Tensor, Tensor]:
+    def ids(self) -> Tensor:
+        """Return e of all users and items, with the content of the users: [n_users + n_items, d]."""
+        e, n = self.id_embedding, self.n_users
+        return e if self.content is None else torch.cat([e[:n] + self.content(), e[n:]])
+
+    def representations(
+        self, at: tuple[Tensor, Tensor] | None = None, ids: Tensor | None = None
+    ) -> tuple[Tensor, Tensor, Tensor]:
         """Return the representations of users and items, and the mean square of P of the first modality.
 
-        at: the rows of users int64 [n_u] and items int64 [n_i]; None: all rows. Shapes: [n_u, d], [n_i, d] and []. The
-        mean square is 0 without modalities.
+        ids: the result of `ids()`, if the caller has it. at: the rows of users int64 [n_u] and items int64 [n_i]; None:
+        all rows. Shapes: [n_u, d], [n_i, d] and []. The mean square is 0 without modalities.
         """
-        e = self.id_embedding
+        e = self.ids() if ids is None else ids
         if not self.modalities:
             users, items = e[: self.n_users], e[self.n_users :]
             if at is not None:
@@ -115,9 +132,10 @@ class MMGCN(TrainedModel):
     def loss(self, batch: Batch, generator: Generator) -> dict[str, Tensor]:
         u, i, j = batch.users, batch.positives, batch.negatives
         assert j is not None
-        x_u, x_items, mean_square = self.representations((u, torch.cat([i, j])))
+        e = self.ids()
+        x_u, x_items, mean_square = self.representations((u, torch.cat([i, j])), e)
         x_i, x_j = x_items.chunk(2)
-        penalty = id_penalty(self.id_embedding, self.n_users, u, i, j) + mean_square
+        penalty = id_penalty(e, self.n_users, u, i, j) + mean_square
         return {
             "bpr": bpr((x_u * x_i).sum(-1), (x_u * x_j).sum(-1), weights=batch.weights),
             "penalty": self.settings.reg_weight * penalty,
@@ -129,9 +147,26 @@ class MMGCN(TrainedModel):
         return Factors(users.detach(), items.detach())  # detached: without modalities they are rows of a parameter
 
     @torch.no_grad()
+    def user_content(self) -> dict[str, Tensor]:
+        """See TrainedModel. Only the representation of a user without interactions comes from features alone."""
+        if self.content is None:
+            return {}
+        if not self.modalities:
+            return self.content.parts()
+        return {USER_FEATURES: self.factors().users * (self.user_degrees == 0)[:, None]}
+
+    @torch.no_grad()
+    def embed_cold_users(self, cold: Tensor) -> None:
+        """Set e and P of users without interactions to zero, so that only content counts."""
+        super().embed_cold_users(cold)
+        for network in self.modalities.values():
+            assert isinstance(network.preference, Tensor)
+            network.preference[cold] = 0
+
+    @torch.no_grad()
     def item_components(self, items: Tensor) -> dict[str, Tensor]:
         """See TrainedModel. The components are the networks of the modalities, as the representation is their mean."""
-        n, e = len(self.modalities), self.id_embedding
+        n, e = len(self.modalities), self.ids()
         if not n:
             return {COLLABORATIVE: e[self.n_users :][items]}
         return {name: network(self.edges, e, None)[1][items] / n for name, network in self.modalities.items()}

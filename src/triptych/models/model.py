@@ -39,6 +39,7 @@ class Batch:
 
 ItemAttributions = Callable[[int], dict[str, NDArray[np.float64]]]  # see `ClosedFormModel.item_components`
 ITEM_TABLES = ("item_embedding", "id_embedding")  # parameters whose last n_items rows belong to the items
+USER_TABLES = ("user_embedding", "id_embedding")  # parameters whose first n_users rows belong to the users
 
 
 class ClosedFormModel(ABC):
@@ -46,13 +47,14 @@ class ClosedFormModel(ABC):
 
     The class docstring of every model has its equations; its first line is the model's summary.
     paper: its citation, or "". search: the settings that are worth tuning, with their values or ranges.
-    needs_features: whether the model learns from features.
+    needs_features: whether the model learns from features. uses_user_features: whether it learns from those of users.
     """
 
     Settings: ClassVar[type[Any]]
     paper: ClassVar[str]
     search: ClassVar[SearchSpace]
     needs_features: ClassVar[bool]
+    uses_user_features: ClassVar[bool] = False
 
     @abstractmethod
     def __init__(self, settings: Any) -> None: ...
@@ -82,7 +84,8 @@ class TrainedModel(nn.Module, ABC):
 
     The class docstring of every model has its equations; its first line is the model's summary.
     paper: its citation. search: the settings of the model or of training that are worth tuning, with their values or
-    ranges. needs_negatives: whether batches have negatives. needs_features: whether the model learns from features.
+    ranges. needs_negatives: whether batches have negatives. needs_features: whether the model learns from features of
+    items. uses_user_features: whether it learns from those of users, if there are any.
     """
 
     Settings: ClassVar[type[Any]]
@@ -90,6 +93,7 @@ class TrainedModel(nn.Module, ABC):
     search: ClassVar[SearchSpace]
     needs_negatives: ClassVar[bool]
     needs_features: ClassVar[bool]
+    uses_user_features: ClassVar[bool] = False
 
     @abstractmethod
     def __init__(self, dataset: Dataset, settings: Any, generator: Generator) -> None:
@@ -111,6 +115,13 @@ class TrainedModel(nn.Module, ABC):
         """Return the users' representations as sums over their items; None if the equations are not linear in those."""
         return None
 
+    def user_content(self) -> dict[str, Tensor]:
+        """Return the terms of the users' representations that come from their features alone, [n_users, d], by name.
+
+        For explanations of a model without `user_decomposition`.
+        """
+        return {}
+
     def item_components(self, items: Tensor) -> dict[str, Tensor]:
         """Return the representations of some items, int64 [n], by component: float32 [n, d] each; they add up."""
         return {COLLABORATIVE: self.factors().items[items]}
@@ -125,6 +136,16 @@ class TrainedModel(nn.Module, ABC):
         for name, table in self.named_parameters():
             if name in ITEM_TABLES:
                 table[-len(cold) :][cold] = 0
+
+    @torch.no_grad()
+    def embed_cold_users(self, cold: Tensor) -> None:
+        """Set the embeddings of users without interactions, bool [n_users]: to zero, so that only content counts.
+
+        Called before `factors` if the data set has features of users. A model may have a better way.
+        """
+        for name, table in self.named_parameters():
+            if name in USER_TABLES:
+                table[: len(cold)][cold] = 0
 
     def start_epoch(self, generator: Generator) -> None:
         """Prepare an epoch. Called again, with the same generator, when an interrupted epoch is resumed."""

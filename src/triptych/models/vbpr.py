@@ -17,6 +17,7 @@ from triptych.models.building_blocks import BPR_FLOOR, bpr, norm_penalty, xavier
 from triptych.models.decomposition import BIAS, COLLABORATIVE
 from triptych.models.feature_rows import FeatureRows
 from triptych.models.model import Batch, TrainedModel
+from triptych.models.user_content import UserContent
 from triptych.ranking.scorer import Factors
 from triptych.settings import Choices, SearchSpace, checked
 
@@ -30,6 +31,9 @@ class VBPR(TrainedModel):
         user u: e_u [2 d]        item i: x_i = [e_i ‖ W f_i + b] [2 d]
         s(u, i) = e_u · x_i
         loss = −mean log σ(s(u, i⁺) − s(u, i⁻)) + λ (‖e_u‖ + ‖x_i⁺‖ + ‖x_i⁻‖) / |B|
+
+    With features of users, e_u + Σ_m (V_m f_u^m + c_m) takes the place of e_u, with V and c trained from zero. A user
+    without interactions has e_u = 0: the scores come from the features alone.
 
     A modality that an item lacks is zeros in f_i. Any number of modalities will do; without any, this is BPR-MF. A step
     projects only the features of the batch's items.
@@ -46,6 +50,7 @@ class VBPR(TrainedModel):
     paper = 'R. He and J. McAuley, "VBPR: Visual Bayesian Personalized Ranking from Implicit Feedback", AAAI 2016'
     needs_negatives = True
     needs_features = True
+    uses_user_features = True
     search: ClassVar[SearchSpace] = {"reg_weight": Choices((2.0, 1.0, 1e-1, 1e-2, 1e-3, 1e-4, 1e-5))}
 
     def __init__(self, dataset: Dataset, settings: VBPR.Settings, generator: Generator) -> None:
@@ -63,6 +68,14 @@ class VBPR(TrainedModel):
         if modalities:
             width = sum(dataset.features[modality].width for modality in modalities)
             self.feature_projection = xavier_linear(width, d, generator)
+
+        features = dataset.user_features
+        self.content = UserContent(features, self.user_embedding.shape[1]) if features else None
+
+    def users(self, rows: Tensor) -> Tensor:
+        """Return e_u + Σ_m (V_m f_u^m + c_m) for user rows int64 [n]: [n, 2 d], or [n, d] without modalities."""
+        e_u = gather_rows(self.user_embedding, rows)
+        return e_u if self.content is None else e_u + self.content(rows)
 
     def items(self, rows: Tensor) -> Tensor:
         """Return x = [e_i ‖ W f_i + b] for item rows int64 [n]: [n, 2 d], or [n, d] without modalities."""
@@ -87,7 +100,7 @@ class VBPR(TrainedModel):
 
     def loss(self, batch: Batch, generator: Generator) -> dict[str, Tensor]:
         assert batch.negatives is not None
-        e_u = gather_rows(self.user_embedding, batch.users)
+        e_u = self.users(batch.users)
         x_i, x_j = self.items(torch.cat([batch.positives, batch.negatives])).chunk(2)
         return {
             "bpr": bpr((e_u * x_i).sum(-1), (e_u * x_j).sum(-1), BPR_FLOOR, weights=batch.weights),
@@ -97,7 +110,14 @@ class VBPR(TrainedModel):
     @torch.no_grad()
     def factors(self) -> Factors:
         rows = torch.arange(len(self.item_embedding), device=self.item_embedding.device)
-        return Factors(self.user_embedding.detach(), torch.cat([self.items(chunk) for chunk in rows.split(CHUNK)]))  # type: ignore[no-untyped-call]
+        users = self.user_embedding.detach()
+        users = users if self.content is None else users + self.content()
+        return Factors(users, torch.cat([self.items(chunk) for chunk in rows.split(CHUNK)]))  # type: ignore[no-untyped-call]
+
+    @torch.no_grad()
+    def user_content(self) -> dict[str, Tensor]:
+        """See TrainedModel."""
+        return {} if self.content is None else self.content.parts()
 
     @torch.no_grad()
     def item_components(self, items: Tensor) -> dict[str, Tensor]:

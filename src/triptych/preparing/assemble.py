@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 import polars as pl
@@ -25,6 +25,25 @@ from triptych.errors import InputError, SettingsError, location
 from triptych.preparing.drop_modality import drop_modality
 from triptych.preparing.settings import PrepareSettings
 from triptych.preparing.splitting import row_splitter, split_dataset
+from triptych.preparing.users import AlignedUsers, GivenUsers, align_users
+
+
+@dataclass(frozen=True)
+class Assembled:
+    """A data set without features; its features and those of its users as streams, and given neighbours by modality."""
+
+    dataset: Dataset
+    streams: list[FeatureStream]
+    user_streams: list[FeatureStream]
+    neighbours: dict[str, Neighbours]
+
+    def collect(self) -> Dataset:
+        """Read all features into memory."""
+        return replace(
+            self.dataset,
+            features={stream.modality: stream.collect() for stream in self.streams},
+            user_features={stream.modality: stream.collect() for stream in self.user_streams},
+        )
 
 
 def assemble(
@@ -33,8 +52,9 @@ def assemble(
     files: list[FeatureFile],
     settings: PrepareSettings,
     neighbours: Sequence[NeighbourSource] = (),
-) -> tuple[Dataset, list[FeatureStream], dict[str, Neighbours]]:
-    """Return the data set without features, its features as streams, and the given neighbours by modality.
+    given_users: GivenUsers | None = None,
+) -> Assembled:
+    """Clean, align and split what was read.
 
     `about["notes"]` of the data set has what the owner of the data should know about how they were read.
     """
@@ -52,7 +72,8 @@ def assemble(
     )
     frame = cleaned.frame
     items = _kept_items(frame, catalogue, settings)
-    users = Vocabulary(frame["user_id"].unique(maintain_order=True), noun="user")
+    kept_users = frame["user_id"].unique(maintain_order=True)
+    aligned_users = align_users(given_users or GivenUsers(), source.log, kept_users, settings)
     known = _known_ids(source.log, catalogue, items)
     files = [with_known_ids(file, known) for file in files]
     streams = _align_features(files, items, row_ids, known, settings)
@@ -71,6 +92,7 @@ def assemble(
         *cleaned.notes,
         *(table.notes if table else ()),
         *(note for file in files for note in file.notes),
+        *aligned_users.notes,
     ]
     about = {
         "cleaning": asdict(cleaned.counts),
@@ -79,11 +101,11 @@ def assemble(
         "columns": {**source.log.columns, "unused": list(source.log.unused)},
         "notes": list(dict.fromkeys(notes)),
     }
-    dataset = split_dataset(_dataset(frame, users, items, item_table, about), source.log, settings)
+    dataset = split_dataset(_dataset(frame, aligned_users, items, item_table, about), source.log, settings)
     aligned = _align_neighbours(neighbours, streams, row_ids, items)
     if settings.drop_modality:
         dataset, streams, aligned = drop_modality(dataset, streams, aligned, settings.drop_modality, settings.seed)
-    return dataset, streams, aligned
+    return Assembled(dataset, streams, aligned_users.streams, aligned)
 
 
 def _kept_items(frame: pl.DataFrame, catalogue: Vocabulary | None, settings: PrepareSettings) -> Vocabulary:
@@ -142,9 +164,14 @@ def _align_neighbours(
 
 
 def _dataset(
-    frame: pl.DataFrame, users: Vocabulary, items: Vocabulary, item_table: pl.DataFrame | None, about: dict[str, Any]
+    frame: pl.DataFrame,
+    aligned_users: AlignedUsers,
+    items: Vocabulary,
+    item_table: pl.DataFrame | None,
+    about: dict[str, Any],
 ) -> Dataset:
     """Return the data set without features, with the split of its log if it has one."""
+    users = aligned_users.users
     rows = pl.DataFrame({"user": users.find(frame["user_id"]), "item": items.find(frame["item_id"])})
     kept = [column for column in ("time", "split", "weight") if column in frame.columns]
     rows = rows.with_columns(frame[column] for column in kept).sort("user", "item")
@@ -153,6 +180,7 @@ def _dataset(
         items=items,
         interactions=Interactions(rows["user"].to_numpy(), rows["item"].to_numpy(), len(users), len(items)),
         item_table=item_table,
+        user_table=aligned_users.table,
         times=rows["time"].to_numpy() if "time" in rows.columns else None,
         weights=rows["weight"].to_numpy() if "weight" in rows.columns else None,
         split_codes=rows["split"].to_numpy() if "split" in rows.columns else None,

@@ -20,7 +20,7 @@ from triptych.data.formats.features import FeatureSource, open_features, with_kn
 from triptych.data.formats.item_rows import DuplicateItems, merge_item_rows
 from triptych.data.formats.read_table import read_table
 from triptych.data.formats.reading import Reading
-from triptych.data.formats.tables import Table, find_item_id_column, read_item_ids
+from triptych.data.formats.tables import Table, find_id_column, read_item_ids
 from triptych.data.formats.value_lists import value_lists
 from triptych.data.interactions import Interactions
 from triptych.data.neighbours import Neighbours
@@ -50,7 +50,7 @@ def extend_dataset(
     Raises InputError (with file, row and hint), SettingsError, ArtefactError.
     """
     table = read_table(Path(items), Reading(encoding=encoding))
-    id_column = find_item_id_column(table, item_id_column)
+    id_column = find_id_column(table, item_id_column)
     table = merge_item_rows(table, id_column, duplicate_items)
     ids = read_item_ids(table, id_column)
     is_new = dataset.items.find(ids) < 0

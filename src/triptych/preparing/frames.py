@@ -46,14 +46,16 @@ def table_from_frame(native: Any, name: str) -> Table:
     return Table(frame, Path(name), 0)
 
 
-def features_from_memory(modality: str, features: Any) -> FeatureFile:
+def features_from_memory(modality: str, features: Any, noun: str = "item") -> FeatureFile:
     """Return features, given as a matrix, a frame, (item ids, matrix) or item id -> vector, as an open feature file.
 
+    noun: "item", or "user" for features of the users.
     A matrix is a NumPy array, a torch tensor, a sparse matrix of SciPy, lists, or a frame of pandas, polars or Arrow.
     Raises InputError if it is no matrix of numbers, if ids are empty, repeated or not as many as the rows, or if two
     sets of ids come with it.
     """
-    source = FeatureSource(modality, Path(f"features[{modality!r}]"))
+    name = "features" if noun == "item" else "user_features"
+    source = FeatureSource(modality, Path(f"{name}[{modality!r}]"), noun=noun)
     where = str(source.path)
     given, matrix = features if isinstance(features, tuple) and len(features) == 2 else (None, features)
     found = _matrix_and_ids(matrix, source.path)

@@ -13,17 +13,20 @@ from triptych.content.metadata import parse_separators
 from triptych.data.dataset import Dataset, open_dataset, save_dataset
 from triptych.data.formats.features import FeatureSource, open_features
 from triptych.data.formats.format import Source
+from triptych.data.formats.item_rows import DuplicateItems
 from triptych.data.formats.item_tables import join_item_tables
 from triptych.data.formats.log import Log, log_from_table
 from triptych.data.formats.neighbours import NeighbourSource
 from triptych.data.formats.read_table import read_table
 from triptych.data.formats.registry import read_source
 from triptych.data.formats.split_files import join_logs
+from triptych.data.formats.tables import Table
 from triptych.errors import InputError, SettingsError, location, warn_of
 from triptych.preparing.assemble import assemble
 from triptych.preparing.drop_modality import check_shares
 from triptych.preparing.frames import features_from_memory, table_from_frame
 from triptych.preparing.settings import PrepareSettings
+from triptych.preparing.users import GivenUsers
 from triptych.progress import Listener, ignore_progress
 
 
@@ -35,12 +38,15 @@ def prepare(
     items: Path | str | Sequence[Path | str] | None = None,
     features: Sequence[FeatureSource] = (),
     neighbours: Sequence[NeighbourSource] = (),
+    users: Path | str | Sequence[Path | str] | None = None,
+    user_features: Sequence[FeatureSource] = (),
     overwrite: bool = False,
     listener: Listener = ignore_progress,
 ) -> Dataset:
     """Read interactions, an item table and feature files, and write the data set folder `output` atomically.
 
     items: the item table, or several, which are joined by item id.
+    users, user_features: the same for users. Users of the table without interactions become users of the data set.
     neighbours: nearest items in a modality, computed by another program; models use them instead of their own search.
     Feature tables are streamed from file to file, so they need not fit in memory. Returns the data set, opened from
     `output`. What the owner of the data should know about how they were read is an InputWarning each, and a line of
@@ -48,23 +54,36 @@ def prepare(
     """
     forks.require_polars("preparing data")
     settings = settings or PrepareSettings()
-    parse_separators(settings.multi)
+    parse_separators((*settings.multi, *settings.user_multi))
     check_shares(settings.drop_modality)
     check_output(Path(output), overwrite=overwrite)
-    if len({each.modality for each in features}) < len(features):
-        raise SettingsError("a modality is given twice", hint="give each modality once")
+    for given in (features, user_features):
+        if len({each.modality for each in given}) < len(given):
+            raise SettingsError("a modality is given twice", hint="give each modality once")
     contents = _with_held_out_files(read_source(Path(source), settings.reading, settings.format), settings)
-    tables = [items] if isinstance(items, Path | str) else list(items or ())
-    read = [read_table(Path(each), settings.items_reading) for each in tables]
+    tables, user_tables = _paths(items), _paths(users)
+    read = [read_table(each, settings.items_reading) for each in tables]
     read = read or ([] if contents.items is None else [contents.items])
-    table = join_item_tables(read, settings.item_id_column, settings.duplicate_items) if read else None
+    table = join_item_tables(read, settings.item_id_column, "item", settings.duplicate_items) if read else None
     sources = {each.modality: each for each in (*contents.features, *features)}
     if len(sources) < len(contents.features) + len(features):
         raise SettingsError("a modality is given twice", hint="give each modality once")
     files = [open_features(each) for each in sources.values()]
-    dataset, streams, aligned = assemble(contents, table, files, settings, neighbours)
-    about = {**dataset.about, "sources": [Path(source).name, *(Path(each).name for each in tables)]}
-    save_dataset(replace(dataset, about=about), aligned, streams, Path(output), overwrite=overwrite, listener=listener)
+    read_users = [read_table(each, replace(settings.items_reading, header=())) for each in user_tables]
+    user_table = join_item_tables(read_users, settings.user_id_column, "user") if read_users else contents.users
+    user_files = [open_features(replace(each, noun="user")) for each in user_features]
+    made = assemble(contents, table, files, settings, neighbours, GivenUsers(user_table, user_files))
+    names = [path.name for path in (Path(source), *tables, *user_tables)]
+    about = {**made.dataset.about, "sources": names}
+    save_dataset(
+        replace(made.dataset, about=about),
+        made.neighbours,
+        made.streams,
+        Path(output),
+        user_streams=made.user_streams,
+        overwrite=overwrite,
+        listener=listener,
+    )
     warn_of(about["notes"])
     return open_dataset(Path(output))
 
@@ -97,6 +116,8 @@ def dataset_from_frames(
     test: Any = None,
     items: Any = None,
     features: Mapping[str, Any] | None = None,
+    users: Any = None,
+    user_features: Mapping[str, Any] | None = None,
     settings: PrepareSettings | None = None,
 ) -> Dataset:
     """Prepare a data set from frames (pandas, polars or Arrow) and arrays, in memory.
@@ -107,7 +128,8 @@ def dataset_from_frames(
     order of the item table, (item ids, matrix), item id -> vector, or a frame; a matrix may be a NumPy array, a torch
     tensor, a sparse matrix of SciPy, or lists. Rows of a frame belong to the items of its index (pandas)
     or of its first column that is not of floats; without them, or with the index that pandas makes itself, they are in
-    the order of the item table. Items without a row lack the modality. Warns as `prepare` does. Raises InputError,
+    the order of the item table. Items without a row lack the modality. users, user_features: the same for users; users
+    of the table without interactions become users of the data set. Warns as `prepare` does. Raises InputError,
     SettingsError.
     """
     forks.require_polars("preparing data")
@@ -118,11 +140,28 @@ def dataset_from_frames(
         for name, frame in (("validation", validation), ("test", test))
         if frame is not None
     }
-    frames = list(items) if isinstance(items, list | tuple) else [] if items is None else [items]
-    names = ["items"] if len(frames) == 1 else [f"items[{number}]" for number in range(len(frames))]
-    tables = [table_from_frame(frame, name) for frame, name in zip(frames, names, strict=True)]
-    table = join_item_tables(tables, settings.item_id_column, settings.duplicate_items) if tables else None
+    table = _table_of_frames(items, "items", settings.item_id_column, "item", settings.duplicate_items)
     files = [features_from_memory(modality, values) for modality, values in (features or {}).items()]
-    dataset, streams, _ = assemble(_with_held_out(source, held_out), table, files, settings)
-    warn_of(dataset.about["notes"])
-    return replace(dataset, features={stream.modality: stream.collect() for stream in streams})
+    given_users = GivenUsers(
+        _table_of_frames(users, "users", settings.user_id_column, "user"),
+        [features_from_memory(modality, values, "user") for modality, values in (user_features or {}).items()],
+    )
+    made = assemble(_with_held_out(source, held_out), table, files, settings, given_users=given_users)
+    warn_of(made.dataset.about["notes"])
+    return made.collect()
+
+
+def _paths(given: Path | str | Sequence[Path | str] | None) -> list[Path]:
+    return [Path(given)] if isinstance(given, Path | str) else [Path(each) for each in given or ()]
+
+
+def _table_of_frames(
+    given: Any, name: str, id_column: str, noun: str, duplicates: DuplicateItems = "error"
+) -> Table | None:
+    """Return a frame, or several frames joined by id, as one table; None if none is given."""
+    if given is None:
+        return None
+    frames = list(given) if isinstance(given, list | tuple) else [given]
+    names = [name] if len(frames) == 1 else [f"{name}[{number}]" for number in range(len(frames))]
+    tables = [table_from_frame(frame, each) for frame, each in zip(frames, names, strict=True)]
+    return join_item_tables(tables, id_column, noun, duplicates) if tables else None

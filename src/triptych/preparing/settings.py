@@ -88,6 +88,7 @@ class PrepareSettings:
         str, Doc("Split in the log: train, validation, test, or 0, 1, 2 [default: guessed]."), _COLUMN
     ] = ""
     item_id_column: Annotated[str, Doc("Ids in the item table [default: guessed]."), _COLUMN] = ""
+    user_id_column: Annotated[str, Doc("Ids in the user table [default: guessed]."), _COLUMN] = ""
     categorical: Annotated[tuple[str, ...], Doc("Item column of one value per item."), ShownAs(METADATA, "COLUMN")] = ()
     multi: Annotated[
         tuple[str, ...],
@@ -95,6 +96,13 @@ class PrepareSettings:
         ShownAs(METADATA, "COLUMN[=SEP]"),
     ] = ()
     numeric: Annotated[tuple[str, ...], Doc("Item column of numbers."), ShownAs(METADATA, "COLUMN")] = ()
+    user_categorical: Annotated[
+        tuple[str, ...], Doc("User column of one value per user."), ShownAs(METADATA, "COLUMN")
+    ] = ()
+    user_multi: Annotated[
+        tuple[str, ...], Doc("User column of several values per user, as --multi."), ShownAs(METADATA, "COLUMN[=SEP]")
+    ] = ()
+    user_numeric: Annotated[tuple[str, ...], Doc("User column of numbers."), ShownAs(METADATA, "COLUMN")] = ()
     max_values: Annotated[
         int,
         Interval(ge=1),
@@ -165,15 +173,15 @@ class PrepareSettings:
         int, Interval(ge=0), Doc("Keep only users and items with at least K interactions."), ShownAs(CLEANING, "K")
     ] = 0
     split: Annotated[
-        Literal["auto", "ratio", "leave-one-out", "time", "cold-items", "given"],
+        Literal["auto", "ratio", "leave-one-out", "time", "cold-items", "cold-users", "given"],
         Doc(
-            "auto, ratio, leave-one-out, time, cold-items or given. auto: given if there is a split column, otherwise "
-            "ratio."
+            "auto, ratio, leave-one-out, time, cold-items, cold-users or given. auto: given if there is a split "
+            "column, otherwise ratio."
         ),
         ShownAs(SPLIT, "METHOD"),
     ] = "auto"
     train: Annotated[
-        float, Interval(gt=0, le=1), Doc("Training share, for ratio, time and cold-items."), ShownAs(SPLIT, "SHARE")
+        float, Interval(gt=0, le=1), Doc("Training share, for all splits by shares."), ShownAs(SPLIT, "SHARE")
     ] = 0.8
     validation: Annotated[
         float | None,

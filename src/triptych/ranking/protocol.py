@@ -1,4 +1,4 @@
-"""Evaluation protocols: what is measured on, which items are left out of the ranking, and which items are ranked."""
+"""Evaluation protocols: what is measured on, which items are ranked and which left out, and which users count."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ HeldOut = Literal["validation", "test"]
 Exclude = Literal["train", "train+validation"]
 Items = Literal["all", "warm", "cold"]
 SeenItems = Literal["auto", "drop", "keep"]
+Users = Literal["all", "warm", "cold"]
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,9 @@ class EvaluationProtocol:
             "or auto: as the data set was prepared"
         ),
     ] = "auto"
+    users: Annotated[
+        Users, Doc("users that are measured: all, warm (with training interactions) or cold (without)")
+    ] = "all"
 
     def __post_init__(self) -> None:
         if self.seen == "keep" and self.exclude != "train":
@@ -83,4 +87,7 @@ def evaluation_task(scorer: Scorer, split: Split, protocol: EvaluationProtocol) 
     if protocol.items != "all":
         ranked = (split.train.interactions.item_degrees == 0) == (protocol.items == "cold")
         scorer, relevant = RestrictedScorer(scorer, ranked), relevant.select(ranked[relevant.items])
+    if protocol.users != "all":
+        measured = (split.train.interactions.user_degrees == 0) == (protocol.users == "cold")
+        relevant = relevant.select(measured[relevant.users])
     return EvaluationTask(scorer, relevant, seen, protocol.excluded)

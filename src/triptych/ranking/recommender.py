@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 import polars as pl
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from triptych.artefacts import MANIFEST, OpenFolder, read_folder, write_tensors, writing_folder
@@ -23,6 +24,7 @@ from triptych.errors import ArtefactError, InputError, SettingsError, did_you_me
 from triptych.progress import Listener, ignore_progress
 from triptych.ranking.description import check_description, description_of_format_1
 from triptych.ranking.evaluate import STANDARD, Report, evaluate
+from triptych.ranking.fallback import users_without_knowledge, with_popular_items
 from triptych.ranking.new_users import new_user_scorer
 from triptych.ranking.protocol import (
     EvaluationProtocol,
@@ -31,6 +33,7 @@ from triptych.ranking.protocol import (
     HeldOut,
     Items,
     SeenItems,
+    Users,
     evaluation_task,
 )
 from triptych.ranking.requested_users import Unknown, most_popular, requested_users
@@ -82,6 +85,7 @@ class Recommender:
         exclude: Exclude = "train",
         items: Items = "all",
         seen: SeenItems = "auto",
+        users: Users = "all",
         metrics: Sequence[str] = STANDARD,
         listener: Listener = ignore_progress,
     ) -> Report:
@@ -90,9 +94,11 @@ class Recommender:
         exclude: a user's items that are left out of the ranking: "train", as most papers do, or "train+validation".
         items: the items that are ranked and count: "all", "warm" (with training interactions) or "cold" (without).
         seen: "keep" leaves nothing out, for people who buy again; "auto": as the data set was prepared.
-        Raises SettingsError for an unknown split, exclude, items or metric, InputError if nothing is held out.
+        users: the users that are measured: "all", "warm" or "cold".
+        Raises SettingsError for an unknown split, exclude, items, seen or users, or an unknown metric; InputError if
+        nothing is held out.
         """
-        task = self.evaluation_task(EvaluationProtocol(split, exclude, items, seen))
+        task = self.evaluation_task(EvaluationProtocol(split, exclude, items, seen, users))
         return evaluate(task.scorer, task.relevant, task.seen, metrics, excluded=task.excluded, listener=listener)
 
     def evaluation_task(self, protocol: EvaluationProtocol) -> EvaluationTask:
@@ -119,6 +125,7 @@ class Recommender:
     ) -> Recommendations:
         """Recommend the best k items to some users (None: all), without the items of their history.
 
+        Users of whom the model knows neither training interactions nor features get the popular items.
         unknown: what to do about unknown users: "raise", "warn" (and leave them out), or "popular" (recommend the
         popular items). include_seen: recommend items of the history too; None: if the data set keeps them, because
         people buy again. Raises UnknownIdError, SettingsError.
@@ -148,6 +155,7 @@ class Recommender:
         requested = requested_users(self.dataset.users, users, unknown)
         seen = None if self._includes_seen(include_seen) else self.dataset.interactions
         ranked = rank_all(self.scorer, requested.known, k, seen, listener, "recommending")
+        ranked = with_popular_items(ranked, self._users_of_whom_nothing_is_known(), self.dataset.interactions, seen)
         popular = most_popular(self.dataset.interactions, k)
         for ids, items, scores in requested.in_order(ranked, popular):
             yield Recommendations(ids, items, scores, self.dataset.items)
@@ -220,6 +228,12 @@ class Recommender:
             write_scorer(self.scorer, folder)
             parameters = {name: value.detach().cpu().numpy() for name, value in self.parameters.items()}
             write_tensors(folder / PARAMETERS, parameters)
+
+    def _users_of_whom_nothing_is_known(self) -> NDArray[np.bool_]:
+        """bool [n_users]; see `ranking/fallback.py`. A scorer that does not name its model is taken to know all."""
+        if "model" not in self.about:
+            return np.zeros(self.dataset.n_users, dtype=np.bool_)
+        return users_without_knowledge(self.split.train.interactions, self.dataset.user_table)
 
     def _includes_seen(self, include_seen: bool | None) -> bool:
         return self.dataset.keeps_seen if include_seen is None else include_seen

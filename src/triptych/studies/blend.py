@@ -93,7 +93,8 @@ def weighted_blend(recommenders: Sequence[Recommender], weights: Weights) -> Rec
         **{name: first.about[name] for name in ("seen", FIT_ON) if name in first.about},
     }
     parameters = {f"{n}.{name}": value for n, (each, _) in enumerate(models) for name, value in each.parameters.items()}
-    return Recommender(Blend(scorers, used), first.dataset, parameters, about)
+    with_features = next((each for each, _ in models if each.dataset.user_table is not None), first)
+    return Recommender(Blend(scorers, used), with_features.dataset, parameters, about)
 
 
 def _require_same_data(recommenders: Sequence[Recommender]) -> None:

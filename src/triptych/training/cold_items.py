@@ -31,6 +31,7 @@ def add_items(recommender: Recommender, dataset: Dataset) -> Recommender:
     n_known = known.n_items
     kind = model_class(about["model"])
     train = Split.from_dataset(dataset, fitted_on(about)).train.with_modalities(list(about["modalities"]))
+    train = train.with_user_modalities(about.get("user_modalities", ()))
     scorer: Factors | ItemWeights
     if issubclass(kind, ClosedFormModel):
         assert isinstance(recommender.scorer, ItemWeights)
@@ -69,7 +70,9 @@ def require_extendable(recommender: Recommender, dataset: Dataset) -> None:
             hint="use a model of content, for example bm3 or content-ease",
         )
     same_ids = known.items.ids.equals(dataset.items.ids[: known.n_items]) and known.users.ids.equals(dataset.users.ids)
-    if not same_ids or not set(recommender.about["modalities"]) <= set(dataset.features):
+    of_users = set(recommender.about.get("user_modalities", ()))
+    has_modalities = set(recommender.about["modalities"]) <= set(dataset.features)
+    if not (same_ids and has_modalities and of_users <= set(dataset.user_features)):
         raise InputError(
             "the model's items are not the first of the data set, or its users or modalities are others",
             hint="add the new items to the data set that the model was trained on",

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+import warnings
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 import torch
 
 from triptych import forks
@@ -17,11 +19,12 @@ from triptych.artefacts import write_json
 from triptych.data.dataset import Dataset
 from triptych.data.split import FIT_ON, FitOn, Split
 from triptych.devices import choose_device
-from triptych.errors import SettingsError, TrainingError
+from triptych.errors import InputWarning, SettingsError, TrainingError
 from triptych.memory import peak_resident_megabytes
 from triptych.models.model import ClosedFormModel, TrainedModel
-from triptych.models.registry import model_class
+from triptych.models.registry import MODELS, model_class
 from triptych.progress import Listener, Progress, ignore_progress
+from triptych.ranking.fallback import HAS_FEATURES
 from triptych.ranking.recommender import Recommender, open_recommender
 from triptych.ranking.scorer import Factors, ItemWeights
 from triptych.seeds import Purpose
@@ -84,6 +87,10 @@ def fit(
         about["seen"] = "keep"
     if fit_on != "train":
         about[FIT_ON] = fit_on
+    if kind.uses_user_features and split.train.user_features:
+        about["user_modalities"] = {m: features.width for m, features in split.train.user_features.items()}
+    elif split.train.user_features:
+        _warn_of_unused(name, split.train.user_features)
     context, is_trained = RunContext(None, listener, should_stop, loggers), issubclass(kind, TrainedModel)
     if run is None:
         computed_with = choose_computed_with(training, is_trained=is_trained)
@@ -128,7 +135,8 @@ def _fit(
             parameters = {key: parameter.detach().cpu() for key, parameter in model.named_parameters()}
     seconds = time.perf_counter() - began
     about = {**about, COMPUTED_WITH: asdict(computed_with), **outcome}
-    recommender = Recommender(scorer, split.known_interactions(), parameters, about)
+    known = replace(split.known_interactions(), user_features={}, user_table=_known_users(split, about))
+    recommender = Recommender(scorer, known, parameters, about)
     if context.files is not None:
         recommender.save(context.files.model, overwrite=True)
         write_json(context.files.cost, _cost(context.files, seconds))
@@ -168,3 +176,20 @@ def _cost(files: RunFiles, seconds: float) -> dict[str, Any]:
         "peak_megabytes": max(line["peak_megabytes"] for line in lines),
         METRICS_CHECKSUM: checksum_of_lines(files.metrics),
     }
+
+
+def _warn_of_unused(name: str, modalities: Iterable[str]) -> None:
+    able = ", ".join(each for each, kind in MODELS.items() if kind.uses_user_features)
+    what = f"{name} does not use features of users ({', '.join(modalities)}); {able} do"
+    warnings.warn(what, InputWarning, stacklevel=3)
+
+
+def _known_users(split: Split, about: Mapping[str, Any]) -> pl.DataFrame | None:
+    """Return which users a model knows by their features; None if it does not use any.
+
+    It takes the place of the user table: what is known about people is not copied into models.
+    """
+    if not about.get("user_modalities"):
+        return None
+    known = np.any([features.present for features in split.train.user_features.values()], axis=0)
+    return pl.DataFrame({"user_id": split.train.users.ids, HAS_FEATURES: known})

@@ -36,6 +36,7 @@ class TrainingRun:
     """One training in progress.
 
     metric: the validation metric for early stopping. cold_items: bool [n_items], items without training interactions.
+    cold_users: bool [n_users], the same for users if there are features of users; else none.
     best: the parameters of the best epoch so far. saved_at: when the last checkpoint was written (monotonic seconds).
     """
 
@@ -46,6 +47,7 @@ class TrainingRun:
     context: RunContext
     metric: str
     cold_items: Tensor
+    cold_users: Tensor
     batches: Batches
     adam: Adam
     state: TrainingState
@@ -118,6 +120,8 @@ def validate(run: TrainingRun) -> dict[str, object]:
     model.eval()
     if run.cold_items.any():
         model.embed_cold_items(run.cold_items)
+    if run.cold_users.any():
+        model.embed_cold_users(run.cold_users)
     began = time.perf_counter()
     names = tuple(dict.fromkeys((run.metric, *MORE_METRICS)))
     factors, seen = model.factors(), None if split.train.keeps_seen else split.train.interactions
@@ -180,8 +184,21 @@ def start_run(
             state.finished = state.step == 0 and (state.epoch >= settings.max_epochs or out_of_patience)
         truncate_lines(context.files.metrics, state.lines, state.lines_checksum)
     cold_items = torch.from_numpy(interactions.item_degrees == 0).to(device)
+    cold_users = torch.from_numpy((interactions.user_degrees == 0) & bool(split.train.user_features)).to(device)
     return TrainingRun(
-        model, split, settings, device, context, metric, cold_items, batches, adam, state, best, time.monotonic()
+        model=model,
+        split=split,
+        settings=settings,
+        device=device,
+        context=context,
+        metric=metric,
+        cold_items=cold_items,
+        cold_users=cold_users,
+        batches=batches,
+        adam=adam,
+        state=state,
+        best=best,
+        saved_at=time.monotonic(),
     )
 
 

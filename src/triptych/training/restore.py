@@ -26,10 +26,11 @@ def load_model(recommender: Recommender, dataset: Dataset) -> TrainedModel:
     check_data(recommender, dataset)
     kind = model_class(recommender.model_name)
     modalities = list(recommender.about["modalities"]) if kind.needs_features else []
-    if not set(modalities) <= set(dataset.features):
+    of_users = list(recommender.about.get("user_modalities", ()))
+    if not (set(modalities) <= set(dataset.features) and set(of_users) <= set(dataset.user_features)):
         raise InputError(OTHER_DATA, hint=HINT)
     train = Split.from_dataset(dataset, fitted_on(recommender.about)).train
-    return restore_model(recommender, train.with_modalities(modalities))
+    return restore_model(recommender, train.with_modalities(modalities).with_user_modalities(of_users))
 
 
 def check_data(recommender: Recommender, dataset: Dataset) -> None:

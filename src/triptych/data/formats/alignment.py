@@ -1,4 +1,4 @@
-"""Align the rows of feature files with the items; values are checked and converted chunk by chunk."""
+"""Align the rows of feature files with the items (or the users); values are checked and converted chunk by chunk."""
 
 from __future__ import annotations
 
@@ -26,25 +26,26 @@ def match_rows(
     *,
     unknown: Literal["error", "drop"] = "error",
 ) -> NDArray[np.int64]:
-    """Return int64 [n_items]: the file's row for each item, -1 for none.
+    """Return int64 [n_items]: the file's row for each item, -1 for none. Features of users are aligned with the users.
 
     row_ids: the ids of the file's rows, used if the file has no ids itself. known: all ids that the file may contain,
     also those that cleaning dropped. Raises InputError for unknown ids (unless `unknown` is "drop"), or if the numbers
     of rows and ids differ.
     """
-    ids = file.ids
+    ids, noun = file.ids, file.source.noun
     if ids is None:
         if row_ids is None:
+            article = "an" if noun == "item" else "a"
             raise InputError(
-                f"has {len(file.values)} rows and no item ids",
+                f"has {len(file.values)} rows and no {noun} ids",
                 where=location(file.source.path),
-                hint="give an id file (one id per line), or an item table whose rows are in the same order",
+                hint=f"give an id file (one id per line), or {article} {noun} table whose rows are in the same order",
             )
         if len(row_ids) != len(file.values):
             raise InputError(
-                f"has {len(file.values)} rows, but there are {len(row_ids)} items",
+                f"has {len(file.values)} rows, but there are {len(row_ids)} {noun}s",
                 where=location(file.source.path),
-                hint="give one row per item in the same order, or an id file",
+                hint=f"give one row per {noun} in the same order, or an id file",
             )
         ids = row_ids
     elif unknown == "error":
@@ -52,11 +53,11 @@ def match_rows(
         if is_unknown.any():
             row, count = int(np.argmax(is_unknown)), int(is_unknown.sum())
             raise InputError(
-                f'item "{ids[row]}" is in neither the item table nor the interactions ({count} such rows)',
+                f'{noun} "{ids[row]}" is in neither the {noun} table nor the interactions ({count} such rows)',
                 where=file.id_location(row),
-                hint="add it to the item table, or pass --unknown-items drop",
+                hint=f"add it to the {noun} table" + (", or pass --unknown-items drop" if noun == "item" else ""),
             )
-    rows = Vocabulary(ids).find(items.ids)
+    rows = Vocabulary(ids, noun=noun).find(items.ids)
     if file.present is not None:
         rows[(rows >= 0) & ~file.present[rows]] = -1
     return rows

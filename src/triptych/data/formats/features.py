@@ -25,12 +25,14 @@ from triptych.errors import InputError, location
 class FeatureSource:
     """The feature file of a modality, of a kind in `matrices/registry.py`; or a folder of `triptych encode`.
 
-    ids: a file with the item id of each row, if the feature file does not have the ids itself.
+    ids: a file with the item id of each row, if the feature file does not have the ids itself. noun: "item", or "user"
+    for features of the users.
     """
 
     modality: str
     path: Path
     ids: Path | None = None
+    noun: str = "item"
 
 
 @dataclass(frozen=True)
@@ -113,7 +115,7 @@ def _open_folder(source: FeatureSource) -> FeatureFile:
     if source.ids is not None:
         raise InputError("contains its own ids", where=location(source.path), hint="leave the id file out")
     encoded = open_encoded(source.path)
-    files = FeatureSource(source.modality, source.path / FEATURES, source.path / ROWS)
+    files = FeatureSource(source.modality, source.path / FEATURES, source.path / ROWS, source.noun)
     fitted = encoded.manifest.about.get("fitted")
     return FeatureFile(
         files,

@@ -18,9 +18,10 @@ from triptych.data.formats.tables import Table
 
 @dataclass(frozen=True)
 class Source:
-    """What a reader returns: the log, and for a folder also its item table and its feature files.
+    """What a reader returns: the log, and for a folder also its tables and its feature files.
 
-    n_items: the smallest possible number of items, if the format numbers its items from 0; otherwise None.
+    users: the table of users, if the format has one. n_items: the smallest possible number of items, if the format
+    numbers its items from 0; otherwise None.
     notes: what the owner of the files should know, besides the notes of the log and of the table.
     """
 
@@ -28,6 +29,7 @@ class Source:
     items: Table | None = None
     features: tuple[FeatureSource, ...] = ()
     n_items: int | None = None
+    users: Table | None = None
     notes: tuple[str, ...] = ()
 
 

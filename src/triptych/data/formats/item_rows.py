@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from triptych.data.formats.tables import Table, find_item_id_column, select_rows
+from triptych.data.formats.tables import Table, find_id_column, select_rows
 from triptych.data.formats.value_lists import has_lists, value_lists
 from triptych.errors import InputError, SettingsError
 
@@ -32,7 +32,7 @@ def merge_item_rows(table: Table, id_column: str = "", duplicates: DuplicateItem
     Rows that repeat another are left out. duplicates: what to do with rows of one item that differ: raise InputError,
     keep the first or the last, or collect the distinct values of each column that differs as lists of texts.
     """
-    column = find_item_id_column(table, id_column)
+    column = find_id_column(table, id_column)
     ids = table.ids(column, "item")[0]
     repeated = ids.is_duplicated() & ids.is_not_null()
     if not repeated.any():

@@ -12,15 +12,12 @@ import polars as pl
 from triptych.data.formats.item_lists import list_notes, with_one_item_per_row
 from triptych.data.formats.ratings import read_ratings
 from triptych.data.formats.reading import GUESS, Reading
-from triptych.data.formats.tables import ITEM_IDS, Table
+from triptych.data.formats.tables import ITEM_IDS, USER_IDS, Table
 from triptych.data.formats.times import read_times, without_missing
 from triptych.errors import InputError, did_you_mean, location
 
 USUAL_NAMES = {
-    "user": (
-        *("user_id", "userid", "user", "uid", "reviewerid", "customer_id", "customerid", "customer", "visitorid"),
-        *("visitor_id", "member_id", "account_id", "client_id", "username", "session_id", "sessionid", "session"),
-    ),
+    "user": USER_IDS,
     "item": ITEM_IDS[:-1],
     "rating": ("rating", "ratings", "score", "stars", "overall"),
     "time": (

@@ -1,4 +1,4 @@
-"""Format `recbole`: a RecBole atomic file NAME.inter, or a folder with NAME.inter and NAME.item."""
+"""Format `recbole`: a RecBole atomic file NAME.inter, or a folder with NAME.inter, NAME.item and NAME.user."""
 
 from __future__ import annotations
 
@@ -15,16 +15,13 @@ from triptych.errors import InputError, location
 def read_recbole(path: Path, reading: Reading) -> Source:
     """Read a tab-separated file whose header has types: `user_id:token  item_id:token  rating:float  …`.
 
-    NAME.item beside it is the item table, if there is one. Raises InputError.
+    NAME.item and NAME.user beside it are the tables of items and users, if there are any. Raises InputError.
     """
     file = the_log_in(path) if path.is_dir() else path
     items, users = file.with_suffix(".item"), file.with_suffix(".user")
-    table = read_table(items, reading) if items.is_file() else None
-    if path.is_dir():
-        notes = not_read(path, {file, items})
-    else:
-        notes = (f"{file.name}: not read beside it: {users.name}",) if users.is_file() else ()
-    return Source(log_from_table(read_table(file, reading), reading), table, notes=notes)
+    table, user_table = (read_table(each, reading) if each.is_file() else None for each in (items, users))
+    notes = not_read(path, {file, items, users}) if path.is_dir() else ()
+    return Source(log_from_table(read_table(file, reading), reading), table, users=user_table, notes=notes)
 
 
 def the_log_in(folder: Path) -> Path:
@@ -37,7 +34,7 @@ def the_log_in(folder: Path) -> Path:
 
 
 RECBOLE = Format(
-    layout="a RecBole .inter file, with .item beside it, or their folder",
+    layout="a RecBole .inter file, with .item and .user beside it, or their folder",
     recognises=lambda path: plain_suffix(path) == ".inter" or (path.is_dir() and any(path.glob("*.inter"))),
     read=read_recbole,
 )

@@ -31,6 +31,11 @@ ITEM_IDS = (
     ),
 )
 
+USER_IDS = (
+    *("user_id", "userid", "user", "uid", "reviewerid", "customer_id", "customerid", "customer", "visitorid"),
+    *("visitor_id", "member_id", "account_id", "client_id", "username", "session_id", "sessionid", "session"),
+)
+
 Origin = Callable[[int], tuple[Path, int]]  # a position in a frame -> its file, and its row there
 
 
@@ -115,7 +120,9 @@ class Table:
         return numbers
 
 
-def check_item_ids(ids: pl.Series, locate: Callable[[int], str], hint: str = "give each row its own id") -> pl.Series:
+def check_item_ids(
+    ids: pl.Series, locate: Callable[[int], str], hint: str = "give each row its own id", noun: str = "item"
+) -> pl.Series:
     """Return the ids if none is empty, repeated or broken over lines. locate: position -> location, for the error.
 
     Raises InputError.
@@ -128,30 +135,47 @@ def check_item_ids(ids: pl.Series, locate: Callable[[int], str], hint: str = "gi
     ):
         if bad.any():
             position = int(bad.arg_true()[0])
-            raise InputError(f'item id "{ids[position] or ""}" {problem}', where=locate(position), hint=hint)
+            raise InputError(f'{noun} id "{ids[position] or ""}" {problem}', where=locate(position), hint=hint)
     return ids
 
 
-def find_item_id_column(table: Table, column: str = "") -> str:
-    """Return the column of item ids in an item table: the named one, or a guess. Raises InputError."""
+def find_id_column(table: Table, column: str = "", noun: str = "item") -> str:
+    """Return the column of ids in a table of items or users: the named one, or a guess. Raises InputError."""
     if column:
         return table.require(column)
-    lowered = {name.lower(): name for name in reversed(table.frame.columns)}
-    found = next((lowered[name] for name in ITEM_IDS if name in lowered), None)
+    found = _usual_id_column(table, noun)
     if found is None:
         raise InputError(
-            f"no column looks like item ids (columns: {', '.join(table.frame.columns[:20])})",
+            f"no column looks like {noun} ids (columns: {', '.join(table.frame.columns[:20])})",
             where=table.location(),
-            hint="name it with --item-id-column",
+            hint=f"name it with --{noun}-id-column",
         )
     return found
 
 
+def read_row_ids(table: Table, column: str = "", noun: str = "item") -> tuple[pl.Series, list[str]]:
+    """Return the ids of a table of items or users, one per row, and notes about them; see `find_id_column`."""
+    found = find_id_column(table, column, noun)
+    ids, notes = table.ids(found, noun)
+    hint = f"keep one row per {noun}"
+    return check_item_ids(ids, lambda position: table.location(position, found), hint, noun), notes
+
+
 def read_item_ids(table: Table, column: str = "") -> pl.Series:
     """Return the item ids of an item table, one per row. column: their column; "" guesses it. Raises InputError."""
-    found = find_item_id_column(table, column)
-    ids, _ = table.ids(found, "item")
-    return check_item_ids(ids, lambda position: table.location(position, found), "keep one row per item")
+    return read_row_ids(table, column)[0]
+
+
+def read_item_or_user_ids(table: Table, column: str = "") -> pl.Series:
+    """Return the ids of an item table; of a user table if no column looks like item ids. Raises InputError."""
+    is_of_users = not column and _usual_id_column(table, "item") is None and _usual_id_column(table, "user") is not None
+    return read_row_ids(table, column, "user" if is_of_users else "item")[0]
+
+
+def _usual_id_column(table: Table, noun: str) -> str | None:
+    lowered = {name.lower(): name for name in reversed(table.frame.columns)}
+    usual = ITEM_IDS if noun == "item" else (*USER_IDS, "id")
+    return next((lowered[name] for name in usual if name in lowered), None)
 
 
 def concatenate(tables: Sequence[Table], path: Path) -> Table:
