@@ -186,3 +186,18 @@ def test_features_of_users_travel_to_pytorch_geometric_and_back() -> None:
         assert np.array_equal(restored.user_features[name].table, features.table)
         assert np.array_equal(restored.user_features[name].present, features.present)
     assert triptych.split(restored, "ratio", seed=0).train.user_features.keys() == dataset.user_features.keys()
+
+
+@pytest.mark.parametrize("layout", ["ml-100k", "ml-1m"])
+def test_movielens_folders_bring_their_users(layout: str, tmp_path: Path) -> None:
+    if layout == "ml-100k":
+        write_text(tmp_path / layout / "u.data", "1\t10\t5\t100\n1\t20\t4\t200\n2\t10\t3\t300\n")
+        write_text(tmp_path / layout / "u.user", "1|24|M|writer|85711\n2|53|F|writer|94043\n")
+    else:
+        write_text(tmp_path / layout / "ratings.dat", "1::10::5::100\n1::20::4::200\n2::10::3::300\n")
+        write_text(tmp_path / layout / "users.dat", "1::M::24::10::48067\n2::F::53::16::70072\n")
+    dataset = prepare(tmp_path / layout, tmp_path / "data", PrepareSettings(user_numeric=("age",)))
+    assert dataset.user_table is not None
+    assert dataset.user_table["age"].to_list() == ["24", "53"]
+    assert dataset.user_features["metadata"].present.all()
+    assert dataset.about["notes"] == []

@@ -51,7 +51,9 @@ class RequestedUsers:
             end = int(places[-1]) + 1 if done < len(positions) else len(self.rows)
             yield from self._chunks(begin, end, places, (items, scores), popular)
             begin = end
-        yield from self._chunks(begin, len(self.rows), positions[:0], (popular[0][None][:0], popular[1][None][:0]), popular)
+        yield from self._chunks(
+            begin, len(self.rows), positions[:0], (popular[0][None][:0], popular[1][None][:0]), popular
+        )
 
     def _chunks(
         self, begin: int, end: int, places: NDArray[np.int64], lists: Popular, popular: Popular

@@ -21,6 +21,8 @@ GENRES = (  # of ml-100k, in the order of the columns of u.item
     *("unknown", "Action", "Adventure", "Animation", "Children's", "Comedy", "Crime", "Documentary", "Drama"),
     *("Fantasy", "Film-Noir", "Horror", "Musical", "Mystery", "Romance", "Sci-Fi", "Thriller", "War", "Western"),
 )
+PEOPLE = ("userId", "gender", "age", "occupation", "zip")  # users.dat of ml-1m
+MEMBERS = ("userId", "age", "gender", "occupation", "zip")  # u.user of ml-100k
 FILMS = ("movieId", "title", "release_date", "video_release_date", "imdb_url")
 
 
@@ -38,17 +40,22 @@ def read_movielens(path: Path, reading: Reading) -> Source:
     name = next((name for name in LOGS if (path / name).is_file()), None)
     if name is None:
         raise InputError(f"has none of {', '.join(LOGS)}", where=location(path), hint="check the path")
-    log = path / name
+    log, users = path / name, path / {"ratings.dat": "users.dat", "u.data": "u.user"}.get(name, "users.csv")
+    user_table: Table | None = None
     items = {"ratings.csv": path / "movies.csv", "ratings.dat": path / "movies.dat", "u.data": path / "u.item"}[name]
     if name == "ratings.csv":
         ratings, table = read_table(log, reading), read_table(items, reading) if items.is_file() else None
     elif name == "ratings.dat":
         ratings = _read_double_colon(log, RATINGS)
         table = _read_double_colon(items, MOVIES) if items.is_file() else None
+        user_table = _read_double_colon(users, PEOPLE) if users.is_file() else None
     else:
         ratings = read_table(log, reading, header=RATINGS, separator="\t")
         table = _read_films(items, reading) if items.is_file() else None
-    return Source(log_from_table(ratings, replace(reading, header=())), table, notes=not_read(path, {log, items}))
+        user_table = read_table(users, reading, header=MEMBERS, separator="|") if users.is_file() else None
+    read = {log, items, users} if user_table is not None else {log, items}
+    history = log_from_table(ratings, replace(reading, header=()))
+    return Source(history, table, users=user_table, notes=not_read(path, read))
 
 
 def _read_films(path: Path, reading: Reading) -> Table:
