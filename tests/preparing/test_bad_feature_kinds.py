@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import sparse
+from scipy.io import savemat
 
 from preparing.feature_kinds import (
     IDS,
@@ -108,3 +111,35 @@ def test_any_bytes_are_features_or_an_error(
         open_features(FeatureSource("image", broken))
     except InputError as error:
         assert error.where  # noqa: PT017
+
+
+def damaged_sparse() -> sparse.csr_array:
+    matrix = sparse.csr_array(np.eye(4, dtype=np.float32))
+    matrix.indices[2] = 1_000_000_000
+    return matrix
+
+
+DAMAGED_SPARSE: dict[str, Callable[[Path], Any]] = {
+    "f.npz": lambda path: sparse.save_npz(path, damaged_sparse()),
+    "f.mat": lambda path: savemat(path, {"x": sparse.csc_matrix(np.eye(4))}),
+}
+
+
+@pytest.mark.parametrize("name", DAMAGED_SPARSE)
+def test_a_sparse_matrix_whose_indices_point_outside_is_refused(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    DAMAGED_SPARSE[name](path)
+    if name == "f.mat":
+        content = path.read_bytes()
+        indices = np.arange(4, dtype=np.int32).tobytes()
+        assert content.count(indices)
+        path.write_bytes(content.replace(indices, np.array([0, 1, 10**9, 3], np.int32).tobytes(), 1))
+    with pytest.raises(InputError, match="damaged"):
+        open_features(FeatureSource("image", path))
+
+
+def test_a_list_column_that_begins_without_a_vector_is_refused(tmp_path: Path) -> None:
+    write_text(tmp_path / "f.jsonl", '{"id": "a", "vector": null}\n{"id": "b", "vector": [1, 2]}\n')
+    with pytest.raises(InputError, match="has no vector") as caught:
+        open_features(FeatureSource("image", tmp_path / "f.jsonl"))
+    assert 'row 1, column "vector"' in str(caught.value.where)

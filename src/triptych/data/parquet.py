@@ -43,9 +43,15 @@ def read_given_arrow(path: Path) -> pl.DataFrame:
     hint = "write it again"
     if path.stat().st_size > free_bytes():
         raise InputError("is larger than the memory that is free", where=location(path), hint="split it")
+    import pyarrow as pa
+    from pyarrow import feather
+
     try:
-        return pl.read_ipc(polars_source(path))
-    except (PolarsError, OSError, PanicException):
+        with path.open("rb") as file:
+            table = feather.read_table(file, memory_map=False)
+        table.validate(full=True)  # Polars ends the process where a damaged file asks for too much memory
+        return pl.DataFrame(pl.from_arrow(table))
+    except (PolarsError, OSError, PanicException, pa.ArrowException, MemoryError, ValueError, TypeError):
         raise InputError("is not a readable Feather or Arrow file", where=location(path), hint=hint) from None
 
 

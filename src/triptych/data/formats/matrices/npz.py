@@ -65,7 +65,7 @@ def _sparse(path: Path) -> NDArray[Any]:
 
 
 def dense(matrix: Any, path: Path) -> NDArray[Any]:
-    """Return a sparse matrix of SciPy as an array. Raises InputError if that does not fit in memory."""
+    """Return a sparse matrix of SciPy as an array. Raises InputError if it is damaged, or does not fit in memory."""
     n_rows, width = matrix.shape
     if n_rows * width * matrix.dtype.itemsize > free_bytes():
         raise InputError(
@@ -73,6 +73,13 @@ def dense(matrix: Any, path: Path) -> NDArray[Any]:
             where=location(path),
             hint="reduce its width, for example by sklearn.decomposition.TruncatedSVD",
         )
+    if hasattr(matrix, "check_format"):
+        try:
+            matrix.check_format(full_check=True)  # SciPy itself follows indices that point out of the matrix
+        except ValueError:
+            raise InputError(
+                "is damaged: its indices are not those of a sparse matrix", where=location(path), hint="write it again"
+            ) from None
     return np.asarray(matrix.toarray())
 
 

@@ -178,6 +178,8 @@ def _vectors(table: Table, column: str) -> NDArray[Any]:
         values = pl.select(pl.when(inner != "").then(inner.str.split(" "))).to_series()
     if isinstance(values.dtype, pl.List):
         lengths = values.list.len()
+        if lengths[0] is None:
+            raise InputError("has no vector", where=table.location(0, column), hint="leave out rows without a vector")
         differs = (lengths != lengths[0]).fill_null(value=True)
         if differs.any():
             position = int(differs.arg_true()[0])

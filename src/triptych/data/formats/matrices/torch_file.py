@@ -32,7 +32,8 @@ def _load(path: Path) -> Any:
     import torch
 
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
+        with torch.sparse.check_sparse_tensor_invariants(enable=True):  # indices that point out of a tensor
+            return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises many kinds for damaged files
         objects = "weights_only" in str(error).lower() or "weights only" in str(error).lower()
         problem = "is damaged, or holds objects, which are never loaded" if objects else "is damaged, or no torch file"
