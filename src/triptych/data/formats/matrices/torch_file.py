@@ -32,7 +32,8 @@ def _load(path: Path) -> Any:
     import torch
 
     try:
-        with torch.sparse.check_sparse_tensor_invariants(enable=True):  # indices that point out of a tensor
+        # indices that point out of a sparse tensor would end the process
+        with torch.sparse.check_sparse_tensor_invariants(enable=True):  # type: ignore[no-untyped-call]
             return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises many kinds for damaged files
         objects = "weights_only" in str(error).lower() or "weights only" in str(error).lower()
