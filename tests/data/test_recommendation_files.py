@@ -17,6 +17,7 @@ from triptych.data.recommendations import Recommendations
 from triptych.data.split import assign_split
 from triptych.data.vocabulary import Vocabulary
 from triptych.errors import InputError, SettingsError
+from triptych.ranking.recommender import open_recommender
 from triptych.training.fit import fit
 from worlds import random_dataset
 
@@ -119,6 +120,15 @@ def test_a_submission_has_the_users_of_the_sample_in_its_order(
     assert all(len(each.split()) == 4 for each in lists.values())
     assert lists["new"] == lists["last"]
     assert lists["new"] != lists["u07"]  # whose history is left out
+
+
+@pytest.mark.parametrize("users", [["x"], ["x", "u01", "y"], ["u01"], ["u02", "u02"], []])
+def test_lists_are_those_of_each_user_alone_whatever_the_order(model: Path, users: list[str]) -> None:
+    recommender = open_recommender(model)
+    together = recommender.recommend(users, k=3, unknown="popular")
+    assert together.user_ids.to_list() == users
+    for user, items in zip(users, together.items.tolist(), strict=True):
+        assert items == recommender.recommend([user], k=3, unknown="popular").items[0].tolist()
 
 
 @pytest.mark.filterwarnings("always::triptych.ranking.requested_users.UnknownUserWarning")
