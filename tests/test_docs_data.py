@@ -52,7 +52,11 @@ def test_a_line_of_the_page_reads_all_interactions(
         return
     assert len(dataset.interactions) == N_ROWS - left_out - missing
     if not left_out:
-        assert (dataset.n_users, dataset.n_items) == (N_USERS, N_ITEMS)
+        assert (dataset.n_users, dataset.n_items) == (N_USERS + 2 * ("users.csv" in LINES[what]), N_ITEMS)
+    for modality in re.findall(r"-f (\w+)=", LINES[what]):
+        assert dataset.features[modality].present.all()
+    for modality in re.findall(r"--user-features (\w+)=", LINES[what]):
+        assert dataset.user_features[modality].present.all()
     if "--multi" in LINES[what] or "--categorical" in LINES[what]:
         assert dataset.features["metadata"].present.all()
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from layouts import data_sets, tables
+from layouts import data_sets, item_files, tables
 from layouts.rows import N_ITEMS, N_ROWS, N_USERS
 
 __all__ = ["N_ITEMS", "N_ROWS", "N_USERS", "write_all"]
@@ -15,5 +15,6 @@ __all__ = ["N_ITEMS", "N_ROWS", "N_USERS", "write_all"]
 
 def write_all(folder: Path) -> None:
     """Write the files of all layouts into a folder."""
-    for each in (*data_sets.LAYOUTS, tables.write_tables):
+    written = (item_files.write_item_files, item_files.write_features, item_files.write_users)
+    for each in (*data_sets.LAYOUTS, tables.write_tables, *written):
         each(folder)

@@ -59,6 +59,3 @@ def write_tables(folder: Path) -> None:
         lines(folder / f"gowalla/{name}.txt", [*numbered, "30 0 1 2"] if name == "train" else numbered)
     thumbs = [f"{user},{item},{'like' if rating > 2 else 'dislike'}" for user, item, rating, _ in ROWS]
     lines(folder / "thumbs.csv", ["user_id,item_id,rating", *thumbs])
-    lines(folder / "titles.csv", ["item_id,title", *(f"{item},title {item}" for item in ITEMS)])
-    genres = [f"""{item},"['Drama', '{"War" if n % 2 else "Comedy"}']",{n}""" for n, item in enumerate(ITEMS)]
-    lines(folder / "genres.csv", ["item_id,genres,price", *genres])
