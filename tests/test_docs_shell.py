@@ -122,6 +122,7 @@ def run_block(block: Block) -> None:
             subprocess.run(["bash", "-euc", command], check=True)
 
 
+@pytest.mark.filterwarnings("default::triptych.errors.InputWarning")
 @pytest.mark.parametrize("name", NAMES)
 def test_the_shell_blocks_of_a_page_run_on_the_demos_files(
     name: str, demo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

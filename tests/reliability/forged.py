@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from safetensors.numpy import save
 from triptych.artefacts.manifest import MANIFEST, write_manifest
 from triptych.artefacts.tensors import map_tensors
 from triptych.data.dataset import Dataset, save_dataset
-from triptych.data.features import FeatureStream
+from triptych.data.features import Features, FeatureStream
 from triptych.data.neighbours import Neighbours
 from triptych.studies.blend import weighted_blend
 from triptych.training.fit import fit
@@ -85,9 +86,13 @@ def write_originals(folder: Path) -> Path:
         split_codes=np.zeros(n, np.int8),
     )
     streams = [FeatureStream.from_features(features) for features in train.features.values()]
-    save_dataset(whole, {"image": neighbours}, streams, folder / "data")
+    age = Features("age", np.ones((train.n_users, 2), np.float32), np.ones(train.n_users, np.bool_))
+    of_users = [FeatureStream.from_features(age)]
+    save_dataset(whole, {"image": neighbours}, streams, folder / "data", user_streams=of_users)
     settings: dict[str, dict[str, object]] = {"bpr": {"embedding_size": 4}, "ease": {}, "item-knn": {}}
     models = {name: fit(name, split, each, TrainingSettings(epochs=1)) for name, each in settings.items()}
+    with_age = replace(split, train=replace(train, user_features={"age": age}))
+    models["lightgcn"] = fit("lightgcn", with_age, {"embedding_size": 4}, TrainingSettings(epochs=1))
     for name, model in models.items():
         model.save(folder / name)
     weighted_blend([models["bpr"], models["item-knn"]], (0.5, 0.5)).save(folder / "blend")

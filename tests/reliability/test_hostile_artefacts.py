@@ -22,6 +22,7 @@ from triptych.errors import ArtefactError
 from triptych.ranking.recommender import open_recommender
 
 FEATURES = "features/image.safetensors"
+USER_FEATURES = "user_features/age.safetensors"
 NEIGHBOURS = "image.neighbours.safetensors"
 
 
@@ -100,6 +101,8 @@ HOSTILE_TENSORS = [
         replaced("present", lambda present: np.full(len(present), 7, np.uint8).view(np.bool_)),
     ),
     ("data", FEATURES, "no table", dropped("table")),
+    ("data", USER_FEATURES, "too few users", replaced("table", lambda table: table[:-1])),
+    ("data", USER_FEATURES, "presence of another length", replaced("present", lambda present: present[:-1])),
     ("data", NEIGHBOURS, "a neighbour too large", put("items", (0, 0), 25)),
     ("data", NEIGHBOURS, "a neighbour too small", put("items", (0, 0), -2)),
     ("data", NEIGHBOURS, "another shape", replaced("cosines", lambda cosines: cosines[:, :-1])),
@@ -156,6 +159,16 @@ def test_hostile_tables_are_refused(
     with pytest.raises(ArtefactError) as caught:
         open_dataset(hostile)
     assert caught.value.where == str(hostile / name), what
+
+
+@pytest.mark.parametrize("values", [pl.lit("yes"), pl.lit(None, pl.Boolean), pl.lit(1)], ids=["text", "null", "one"])
+def test_a_recommender_that_does_not_say_who_has_features_is_refused(
+    originals: Path, tmp_path: Path, values: pl.Expr
+) -> None:
+    hostile = copied(originals / "lightgcn", tmp_path / "lightgcn")
+    forge_table(hostile, "users.parquet", lambda users: users.with_columns(has_features=values))
+    with pytest.raises(ArtefactError, match="no truth values"):
+        open_recommender(hostile)
 
 
 @pytest.mark.parametrize("name", ["users.parquet", "items.parquet", "interactions.parquet"])

@@ -16,6 +16,7 @@ def check_description(about: Mapping[str, Any], n_models: int = 0) -> None:
     kinds = {"model": str, "models": list} if n_models else {"model": str, "settings": dict, "modalities": dict}
     require(about.get("seen", "keep") == "keep", '"seen" is unknown')
     require(about.get(FIT_ON, "train") in get_args(FitOn), f'"{FIT_ON}" is unknown')
+    require(isinstance(about.get("user_modalities", {}), dict), '"user_modalities" is of the wrong kind')
     for name, kind in kinds.items():
         require(isinstance(about.get(name), kind), f'"{name}" is missing or of the wrong kind')
     if n_models:

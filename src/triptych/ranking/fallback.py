@@ -10,11 +10,19 @@ import torch
 from numpy.typing import NDArray
 
 from triptych.data.interactions import Interactions
+from triptych.data.stored import require
 from triptych.ranking.requested_users import Ranked
 from triptych.ranking.scorer import Factors
 from triptych.ranking.topk import top_k
 
 HAS_FEATURES = "has_features"  # column of a recommender's user table: whether the model knows features of the user
+
+
+def check_user_table(table: pl.DataFrame | None) -> None:
+    """Raise ValueError unless the user table of a stored recommender says who has features, if it says so at all."""
+    if table is not None and HAS_FEATURES in table.columns:
+        values = table[HAS_FEATURES]
+        require(values.dtype == pl.Boolean and not values.null_count(), f"{HAS_FEATURES} are no truth values")
 
 
 def users_without_knowledge(train: Interactions, user_table: pl.DataFrame | None) -> NDArray[np.bool_]:
@@ -24,7 +32,7 @@ def users_without_knowledge(train: Interactions, user_table: pl.DataFrame | None
     """
     unknown: NDArray[np.bool_] = train.user_degrees == 0
     if user_table is not None and HAS_FEATURES in user_table.columns:
-        unknown &= ~user_table[HAS_FEATURES].fill_null(value=False).to_numpy()
+        unknown &= ~user_table[HAS_FEATURES].to_numpy()
     return unknown
 
 

@@ -24,7 +24,7 @@ from triptych.errors import ArtefactError, InputError, SettingsError, did_you_me
 from triptych.progress import Listener, ignore_progress
 from triptych.ranking.description import check_description, description_of_format_1
 from triptych.ranking.evaluate import STANDARD, Report, evaluate
-from triptych.ranking.fallback import users_without_knowledge, with_popular_items
+from triptych.ranking.fallback import check_user_table, users_without_knowledge, with_popular_items
 from triptych.ranking.new_users import new_user_scorer
 from triptych.ranking.protocol import (
     EvaluationProtocol,
@@ -272,6 +272,8 @@ def _read_recommender(folder: OpenFolder) -> Recommender:
         dataset = replace(dataset, about={"seen": folder.manifest.about["seen"]})
     with checked_file(folder, "interactions.parquet"):
         train = Split.from_dataset(dataset).train.interactions
+    with checked_file(folder, "users.parquet"):
+        check_user_table(dataset.user_table)
     scorer = read_scorer(folder, train)
     about = dict(folder.manifest.about)
     about = about if folder.manifest.version > 1 else description_of_format_1(about)
