@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
 import torch
 
-from triptych.data.dataset import Dataset
+from triptych.data.dataset import Dataset, open_dataset
 from triptych.data.features import Features
 from triptych.data.interactions import Interactions
 from triptych.data.split import Split, assign_split
@@ -18,8 +19,10 @@ from triptych.data.vocabulary import Vocabulary
 from triptych.errors import InputWarning
 from triptych.explaining.explainer import Explainer
 from triptych.models.registry import MODELS
-from triptych.ranking.recommender import Recommender
+from triptych.preparing import FeatureSource, extend_dataset
+from triptych.ranking.recommender import Recommender, open_recommender
 from triptych.studies.blend import weighted_blend
+from triptych.training.cold_items import add_items
 from triptych.training.fit import fit
 from triptych.training.settings import TrainingSettings
 from worlds import random_split
@@ -169,6 +172,25 @@ def test_without_features_of_users_no_parameter_and_no_score_of_a_model_is_anoth
     )
     assert torch.equal(before.factors.users, after.factors.users)
     assert after.dataset.user_table is None  # what is known about people is not copied into models
+
+
+@pytest.mark.parametrize("name", sorted(name for name in USE_FEATURES if MODELS[name].needs_features))
+def test_new_items_are_added_to_models_that_use_features_of_users(name: str, tmp_path: Path) -> None:
+    cold_data(0).save(tmp_path / "data")
+    dataset = open_dataset(tmp_path / "data")
+    recommender = fit(name, dataset, training=replace(TRAINING, epochs=2))
+    (tmp_path / "new.csv").write_text("item_id\nnew\n", encoding="utf-8")
+    np.save(tmp_path / "image.npy", dataset.features["image"].table[:1])
+    image = FeatureSource("image", tmp_path / "image.npy")
+    extended = extend_dataset(dataset, tmp_path / "new.csv", tmp_path / "extended", features=[image])
+    added = add_items(recommender, extended)
+    added.save(tmp_path / "model")
+    reopened = open_recommender(tmp_path / "model")
+    assert torch.equal(reopened.factors.users, recommender.factors.users)
+    assert torch.equal(reopened.factors.items[:-1], recommender.factors.items)
+    user = f"u{np.flatnonzero(cold_split(0).train.interactions.user_degrees == 0)[0]}"
+    for each in Explainer(reopened, extended).explain(user, ["new"]):
+        assert sum(each.rest.values()) == pytest.approx(each.score, rel=1e-4, abs=1e-5)
 
 
 def test_a_blend_knows_the_users_that_one_of_its_models_knows() -> None:

@@ -112,6 +112,12 @@ def command(
             metavar="ITEMS", rich_help_panel=EVALUATION, help="Items to rank: all, warm or cold [default: all]."
         ),
     ] = None,
+    users: Annotated[
+        str | None,
+        typer.Option(
+            metavar="USERS", rich_help_panel=EVALUATION, help="Users to measure: all, warm or cold [default: all]."
+        ),
+    ] = None,
     seen: Annotated[
         str | None,
         typer.Option(
@@ -174,6 +180,7 @@ def command(
         "split": split,
         "exclude": exclude,
         "items": items,
+        "users": users,
         "seen": seen,
         "metrics": None if metrics is None else tuple(each.strip() for each in metrics.split(",")),
     }
@@ -203,9 +210,9 @@ def command(
 def _print_tables(experiment: Experiment, rows: list[Row], folder: Path) -> None:
     from triptych.studies.tables import SIGNIFICANCE_LEVEL
 
-    ranked = "" if experiment.items == "all" else f", {experiment.items} items only"
+    limits = [f", {each} {noun} only" for noun in ("items", "users") if (each := getattr(experiment, noun)) != "all"]
     for name in experiment.data:
-        title = f"{experiment.split} of {name}, full ranking{ranked}, {_seeds_text(experiment.seeds)}"
+        title = f"{experiment.split} of {name}, full ranking{''.join(limits)}, {_seeds_text(experiment.seeds)}"
         _print_table([row for row in rows if row.data == name], title)
     print_result(f"● the best, and all that do not differ from it significantly (corrected p ≥ {SIGNIFICANCE_LEVEL:g})")
     print_result(f"tables: {folder}/comparison.json, .csv, .md, .tex; run folders: {folder}/DATA/ENTRY/seed-N")

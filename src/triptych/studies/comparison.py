@@ -11,7 +11,7 @@ from typing import Any
 from triptych.artefacts import checked_content, read_json, write_json
 from triptych.data.dataset import open_dataset
 from triptych.errors import ArtefactError, location
-from triptych.ranking.protocol import EvaluationProtocol, Exclude, HeldOut, Items, SeenItems
+from triptych.ranking.protocol import EvaluationProtocol, Exclude, HeldOut, Items, SeenItems, Users
 from triptych.settings import parse
 from triptych.studies.experiment import RENAMED, Experiment
 from triptych.studies.rows import Row
@@ -30,12 +30,13 @@ class Comparison:
     seeds: Sequence[int]
     items: Items = "all"
     folders: Mapping[str, str] = field(default_factory=dict)
+    users: Users = "all"
     seen: SeenItems = "auto"
 
     @property
     def protocol(self) -> EvaluationProtocol:
         """How all rows were evaluated."""
-        return EvaluationProtocol(self.split, self.exclude, self.items, self.seen)
+        return EvaluationProtocol(self.split, self.exclude, self.items, self.seen, self.users)
 
 
 def rows_to_json(rows: Sequence[Row]) -> list[dict[str, Any]]:
@@ -50,6 +51,7 @@ def write_comparison(rows: Sequence[Row], experiment: Experiment, folder: Path) 
         "split": experiment.split,
         "exclude": experiment.exclude,
         "items": experiment.items,
+        "users": experiment.users,
         "seen": _seen(experiment),
         "modalities": experiment.modalities,
         "folders": {name: str(Path(source.folder).resolve()) for name, source in experiment.data.items()},

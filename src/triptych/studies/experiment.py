@@ -30,7 +30,7 @@ from typing_extensions import Doc
 
 from triptych.errors import SettingsError, location
 from triptych.ranking.metrics import parse_metric
-from triptych.ranking.protocol import EvaluationProtocol, Exclude, HeldOut, Items, SeenItems
+from triptych.ranking.protocol import EvaluationProtocol, Exclude, HeldOut, Items, SeenItems, Users
 from triptych.settings import SearchSpace, checked, parse, read_toml
 from triptych.studies.propose import require_proposals, search_space
 
@@ -76,6 +76,7 @@ class Experiment:
     split: Annotated[HeldOut, Doc("held-out interactions to measure on")] = "test"
     exclude: Annotated[Exclude, Doc("a user's items that are left out of the ranking")] = "train"
     items: Annotated[Items, Doc("items that are ranked and count: all, warm or cold")] = "all"
+    users: Annotated[Users, Doc("users that are measured: all, warm or cold")] = "all"
     seen: Annotated[SeenItems, Doc("excluded items: drop, keep (nothing is left out), or auto: as prepared")] = "auto"
     metrics: Annotated[tuple[str, ...], Doc("the first one sorts the table and is tested")] = METRICS
     modalities: Annotated[str | None, Doc("use only these, separated by commas")] = None
@@ -84,7 +85,7 @@ class Experiment:
     @property
     def protocol(self) -> EvaluationProtocol:
         """How all runs are evaluated. Raises SettingsError for an unknown value."""
-        return EvaluationProtocol(self.split, self.exclude, self.items, self.seen)
+        return EvaluationProtocol(self.split, self.exclude, self.items, self.seen, self.users)
 
     def seeds_of(self, entry: str) -> tuple[int, ...]:
         """The seeds of an entry."""
