@@ -138,7 +138,7 @@ class PrepareSettings:
     weights: Annotated[
         str,
         Doc("Weights of event types, as buy=5,view=1; 0 leaves a type out, and 'other' stands for all others."),
-        ShownAs(WEIGHTS, "TYPE=W,…"),
+        ShownAs(WEIGHTS, "TYPE=W,..."),
     ] = ""
     weight_transform: Annotated[
         WeightTransform,
