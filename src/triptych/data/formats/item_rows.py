@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from triptych.data.formats.tables import Table, find_id_column, select_rows
+from triptych.data.formats.tables import Table, find_id_column, noun_of, select_rows
 from triptych.data.formats.value_lists import has_lists, value_lists
 from triptych.errors import InputError, SettingsError
 
@@ -32,8 +32,9 @@ def merge_item_rows(table: Table, id_column: str = "", duplicates: DuplicateItem
     Rows that repeat another are left out. duplicates: what to do with rows of one item that differ: raise InputError,
     keep the first or the last, or collect the distinct values of each column that differs as lists of texts.
     """
-    column = find_id_column(table, id_column)
-    ids = table.ids(column, "item")[0]
+    noun = noun_of(table, id_column)
+    column = find_id_column(table, id_column, noun)
+    ids = table.ids(column, noun)[0]
     repeated = ids.is_duplicated() & ids.is_not_null()
     if not repeated.any():
         return table
@@ -47,7 +48,7 @@ def merge_item_rows(table: Table, id_column: str = "", duplicates: DuplicateItem
     names = ", ".join(differing[:SHOWN])
     if duplicates == "error":
         raise InputError(
-            f'item id "{ids[position]}" appears twice, with other values of {names}',
+            f'{noun} id "{ids[position]}" appears twice, with other values of {names}',
             where=table.location(position, column),
             hint="keep one row per item, or pass --duplicate-items first, last or lists (all values of a column)",
         )

@@ -168,8 +168,13 @@ def read_item_ids(table: Table, column: str = "") -> pl.Series:
 
 def read_item_or_user_ids(table: Table, column: str = "") -> pl.Series:
     """Return the ids of an item table; of a user table if no column looks like item ids. Raises InputError."""
+    return read_row_ids(table, column, noun_of(table, column))[0]
+
+
+def noun_of(table: Table, column: str = "") -> str:
+    """Return "user" if a column looks like user ids and none like item ids, else "item". column: of ids, if named."""
     is_of_users = not column and _usual_id_column(table, "item") is None and _usual_id_column(table, "user") is not None
-    return read_row_ids(table, column, "user" if is_of_users else "item")[0]
+    return "user" if is_of_users else "item"
 
 
 def _usual_id_column(table: Table, noun: str) -> str | None:
