@@ -89,16 +89,15 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
     "too few rows of a frame": (lambda: pl.DataFrame(VALUES[1:]), "has 11 rows, but there are 12 items"),
     "missing ids of a matrix": (lambda: ([None, *IDS[1:]], VALUES), "item id is empty"),
     "masked values": (lambda: np.ma.masked_less(VALUES, 3), "has masked values"),
-    "text": (lambda: VALUES.astype(str), "matrix of floats"),
-    "objects": (lambda: VALUES.astype(object), "matrix of floats"),
+    "text": (lambda: VALUES.astype(str), "not numbers"),
+    "objects": (lambda: VALUES.astype(object), "not numbers"),
     "rows of different lengths": (lambda: [[1.0], [1.0, 2.0]], "cannot be read"),
     "rows of different lengths in a frame": (
         lambda: pl.DataFrame({"id": IDS, "vector": [[1.0] * (1 + n % 2) for n in range(N)]}),
         "2 values where the first row has 1",
     ),
     "a missing number": (lambda: pandas(np.where(VALUES == 4, np.nan, VALUES), index=IDS), "NaN in the features"),
-    "a dictionary": (lambda: dict(zip(IDS, VALUES, strict=True)), "matrix of floats"),
-    "nothing": (lambda: None, "matrix of floats"),
+    "nothing": (lambda: None, "must be a matrix"),
 }
 
 
