@@ -106,3 +106,24 @@ def test_torch_geometric_is_not_imported_unless_used() -> None:
         "import sys, triptych.interchange.geometric, triptych.training.fit; sys.exit('torch_geometric' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_weights_survive_a_round_trip_and_those_of_repeated_edges_are_summed(dataset: Dataset) -> None:
+    given = np.linspace(0.5, 3, len(dataset.interactions))
+    data = to_hetero_data(replace(dataset, weights=given))
+    np.testing.assert_array_equal(from_hetero_data(data).weights, given)
+    edges = data["user", "interacts", "item"]
+    for name in ("edge_index", "edge_weight", "split", "time"):
+        edges[name] = torch.cat([edges[name], edges[name][..., :1]], dim=-1)
+    summed = from_hetero_data(data).weights
+    assert summed is not None
+    assert summed[0] == 2 * given[0]
+    np.testing.assert_array_equal(summed[1:], given[1:])
+
+
+def test_edge_weights_that_are_no_numbers_above_0_are_refused(dataset: Dataset) -> None:
+    for bad in (0.0, -1.0, np.nan, np.inf):
+        data = to_hetero_data(replace(dataset, weights=np.ones(len(dataset.interactions))))
+        data["user", "interacts", "item"].edge_weight[3] = bad
+        with pytest.raises(InputError, match="of edge 3 is not a number above 0"):
+            from_hetero_data(data)

@@ -78,6 +78,14 @@ def test_an_interaction_counts_half_after_the_half_life() -> None:
     assert weights(dataset) == pytest.approx({("u", "a"): 1.25, ("u", "b"): 0.5, ("v", "a"): 1, ("v", "c"): 1})
 
 
+def test_a_half_life_in_another_unit_than_the_times_is_said() -> None:
+    days = LOG.with_columns(pl.col("time") / DAY)
+    with pytest.warns(InputWarning, match="all times are within 20 seconds, so the half-life of 864000 seconds"):
+        prepared(days, half_life="10d", event_column="-")
+    with pytest.warns(InputWarning, match="2 of 5 rows are older than 30 half-lives"):
+        prepared(half_life="1h", event_column="-")
+
+
 def test_the_training_data_have_weights_of_mean_1() -> None:
     dataset = prepared(pl.concat([LOG, LOG.with_columns(pl.col("user") + "2")]), weights="buy=5,view=1,cart=2")
     train = triptych.split(dataset, "leave-one-out").train
@@ -114,13 +122,15 @@ def test_a_test_file_needs_no_weights(tmp_path: Path) -> None:
         ({"weights": "buy=5,view=1,cart=1,sell=2"}, 'no row has the event type "sell"'),
         ({"weights": "buy=5", "event_column": "-"}, "has no event types"),
         ({"half_life": "9d", "time_column": "-", "event_column": "-"}, "there are no times"),
+        ({"weight_transform": "log", "event_column": "-"}, "has no weight column to transform"),
+        ({"weight_column": "huge", "event_column": "-"}, "the weights are too large to be added"),
         ({"weight_column": "cuont"}, 'has no column "cuont"'),
         ({"weight_column": "bad", "event_column": "-"}, "the weight -1 is less than 0"),
         ({"weight_column": "gaps", "event_column": "-"}, "the weight is empty"),
     ],
 )
 def test_weights_that_cannot_be_used_are_refused(settings: dict[str, Any], message: str) -> None:
-    frame = LOG.with_columns(bad=pl.Series([1, 1, -1, 1, 1]), gaps=pl.Series([1, None, 1, 1, 1]))
+    frame = LOG.with_columns(bad=pl.Series([1, 1, -1, 1, 1]), gaps=pl.Series([1, None, 1, 1, 1]), huge=pl.lit(1e308))
     with pytest.raises(InputError, match=message) as caught:
         prepared(frame, **settings)
     assert caught.value.hint

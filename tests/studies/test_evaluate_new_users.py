@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -48,6 +49,16 @@ def test_lists_of_all_remaining_items_overlap_completely() -> None:
 
 def test_a_closed_form_model_gives_almost_the_same_list_as_retraining() -> None:
     assert evaluate_new_users("item-knn", DATASET, share=0.1, clicks=2, k=5).overlap.mean > 0.6
+
+
+def test_the_weights_of_the_remaining_interactions_are_used(tmp_path: Path) -> None:
+    weights = np.where(DATASET.interactions.items % 2 == 1, 9.0, 1.0)
+    evaluate_new_users("popularity", replace(DATASET, weights=weights), folder=tmp_path, share=0.2, clicks=2, k=5)
+    for run_folder in ("without", "with-clicks"):
+        model = open_recommender(tmp_path / run_folder)
+        expected = model.split.train.interactions.item_degrees * np.where(np.arange(DATASET.n_items) % 2 == 1, 9, 1)
+        popularity = model.factors.items[:, 0].numpy()
+        np.testing.assert_allclose(popularity / popularity.sum(), expected / expected.sum(), rtol=1e-5)
 
 
 def test_validation_does_not_use_held_out_users(tmp_path: Path) -> None:

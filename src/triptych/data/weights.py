@@ -93,6 +93,9 @@ def weigh(frame: pl.DataFrame, log: Log, weighting: Weighting) -> WeighedRows:
         _check_column(frame, log)
         factors.append(pl.col("weight").log1p() if weighting.transform == "log" else pl.col("weight"))
         about["column"] = {"name": log.columns.get("weight", ""), "transform": weighting.transform}
+    elif weighting.transform != "none":
+        hint = "name it with --weight-column, or leave --weight-transform out"
+        raise InputError("has no weight column to transform", where=location(log.path), hint=hint)
     if "event" in frame.columns:
         known = frame.filter(pl.col("event").is_not_null() | ~_is_held_out(frame))
         counts = dict(known["event"].fill_null("").value_counts(sort=True).rows())
@@ -113,9 +116,11 @@ def weigh(frame: pl.DataFrame, log: Log, weighting: Weighting) -> WeighedRows:
         age = pl.col("time").max() - pl.col("time")
         factors.append(pl.lit(2.0).pow(-age / weighting.half_life).clip(lower_bound=SMALLEST))
         about["half_life_seconds"] = weighting.half_life
+        notes += _notes_on_age(frame["time"], log, weighting.half_life)
     if not factors:
         return WeighedRows(frame.drop("event", strict=False), about=about, notes=tuple(notes))
     weighed = frame.with_columns(pl.reduce(lambda one, other: one * other, factors).cast(pl.Float64).alias("weight"))
+    _check_size(weighed, log)
     kept = weighed.filter(pl.col("weight") > 0).drop("event", strict=False)
     dropped = len(frame) - len(kept)
     if dropped:
@@ -134,7 +139,10 @@ def sum_of_repeated(frame: pl.DataFrame) -> pl.DataFrame:
 
 def normalised(weights: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return weights float64 [n] divided by their mean."""
-    return weights / weights.mean() if len(weights) else weights
+    if not len(weights):
+        return weights
+    scaled: NDArray[np.float64] = weights / weights.max()  # no sum can then pass the largest float
+    return scaled / float(scaled.mean())
 
 
 def _is_held_out(frame: pl.DataFrame) -> pl.Expr:
@@ -153,6 +161,31 @@ def _check_column(frame: pl.DataFrame, log: Log) -> None:
             where=log.location(int(frame["row"][position])),
             hint="give every row a weight of 0 or more",
         )
+
+
+def _check_size(frame: pl.DataFrame, log: Log) -> None:
+    """Raise InputError for weights whose sum is no longer a number."""
+    if len(frame) and not math.isfinite(frame["weight"].sum()):
+        row = int(frame["row"][int(frame["weight"].arg_max() or 0)])
+        hint = "divide all weights by a number, or pass --weight-transform log"
+        raise InputError("the weights are too large to be added", where=log.location(row), hint=hint)
+
+
+def _notes_on_age(times: pl.Series, log: Log, half_life: float) -> list[str]:
+    """Say it if the ages change next to nothing, or if they leave next to nothing: the unit may be another."""
+    newest, oldest = float(times.max()), float(times.min())  # type: ignore[arg-type]
+    if newest - oldest < half_life / 100:
+        return [
+            f"{log.path.name}: all times are within {newest - oldest:g} seconds, so the half-life of {half_life:g} "
+            "seconds changes next to nothing; times must be moments, not numbers of rows or of days"
+        ]
+    old = int((times < newest + math.log2(SMALLEST) * half_life).sum())
+    if old:
+        return [
+            f"{log.path.name}: {old:,} of {len(times):,} rows are older than 30 half-lives, and count as if they were "
+            "that old"
+        ]
+    return []
 
 
 def _event_factor(counts: Mapping[str, int], frame: pl.DataFrame, log: Log, events: Mapping[str, float]) -> pl.Expr:

@@ -7,7 +7,8 @@ A data set becomes two node types and one edge type:
     both            for every modality m of the items or users: data["item"][m] [n_items, width] and
                     data["item"][m + "_present"], bool [n_items]
     data["user", "interacts", "item"]    edge_index int64 [2, n]. With a split: split int8 [n] (0 train, 1 validation,
-                    2 test), train_mask, val_mask, test_mask. With times: time float64 [n]
+                    2 test), train_mask, val_mask, test_mask. With times: time float64 [n]. With weights:
+                    edge_weight float64 [n]
 """
 
 from __future__ import annotations
@@ -51,6 +52,8 @@ def to_hetero_data(dataset: Dataset) -> HeteroData:
     edges.edge_index = torch.from_numpy(np.stack([interactions.users, interactions.items]))
     if dataset.times is not None:
         edges.time = torch.from_numpy(dataset.times.copy())
+    if dataset.weights is not None:
+        edges.edge_weight = torch.from_numpy(dataset.weights.copy())
     if dataset.split_codes is not None:
         edges.split = torch.from_numpy(dataset.split_codes.copy())
         for code, mask in enumerate(MASKS):
@@ -70,7 +73,7 @@ def from_hetero_data(
     reverse edges (`rev_…`) not counted. modalities: the attributes of the item nodes that become features; by default
     all float matrices with one row per item. user_modalities: the same for the user nodes. Ids are `user_id` and
     `item_id` if the nodes have them, else row numbers. Repeated edges become one, with the split and the time of the
-    first. Raises InputError.
+    first and the sum of their weights. Raises InputError.
     """
     chosen = relation or _only_relation(data)
     if chosen not in data.edge_types:
@@ -82,7 +85,7 @@ def from_hetero_data(
     for row, n, kind in ((0, n_users, chosen[0]), (1, n_items, chosen[2])):
         if pairs.shape[1] and not 0 <= pairs[row].min() <= pairs[row].max() < n:
             raise InputError(f'edge_index names a "{kind}" node that is not among the {n} nodes', where=str(chosen))
-    _, order = np.unique(pairs[0] * n_items + pairs[1], return_index=True)
+    _, order, edge_of = np.unique(pairs[0] * n_items + pairs[1], return_index=True, return_inverse=True)
     return Dataset(
         users=Vocabulary(_ids(users, "user_id", n_users), noun="user"),
         items=Vocabulary(_ids(items, "item_id", n_items)),
@@ -91,6 +94,7 @@ def from_hetero_data(
         user_features={name: _features(users, name, n_users) for name in _modalities(users, n_users, user_modalities)},
         times=edges.time.cpu().numpy().astype(np.float64)[order] if "time" in edges else None,
         split_codes=_split_codes(edges, order),
+        weights=_weights(edges, edge_of),
         about={"sources": ["HeteroData"]},
     )
 
@@ -136,6 +140,23 @@ def _features(nodes: Any, name: str, n: int) -> Features:
     if name + PRESENT in nodes:
         present = nodes[name + PRESENT].cpu().numpy().astype(np.bool_)
     return Features(name, table, present, {"source": "HeteroData"})
+
+
+def _weights(edges: Any, edge_of: NDArray[np.int64]) -> NDArray[np.float64] | None:
+    """Return the sum of the weights of each distinct edge. edge_of: int64 [n], the distinct edge of each edge."""
+    if "edge_weight" not in edges:
+        return None
+    weights = edges.edge_weight.detach().cpu().numpy().astype(np.float64).reshape(-1)
+    if len(weights) != len(edge_of):
+        raise InputError(f"{len(weights)} edge weights for {len(edge_of)} edges", where="HeteroData")
+    bad = ~(np.isfinite(weights) & (weights > 0))
+    if bad.any():
+        raise InputError(
+            f"edge_weight {weights[bad][0]:g} of edge {np.flatnonzero(bad)[0]} is not a number above 0",
+            where="HeteroData",
+            hint="leave out the edges that do not count",
+        )
+    return np.bincount(edge_of, weights).astype(np.float64)
 
 
 def _split_codes(edges: Any, order: NDArray[np.int64]) -> NDArray[np.int8] | None:

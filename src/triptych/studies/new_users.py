@@ -19,6 +19,7 @@ from triptych.data.dataset import Dataset
 from triptych.data.interactions import Interactions
 from triptych.data.row_splits import rank_within_user
 from triptych.data.split import Split
+from triptych.data.weights import normalised
 from triptych.errors import InputError
 from triptych.progress import Listener, ignore_progress
 from triptych.ranking.evaluate import evaluate
@@ -123,11 +124,14 @@ def _draw_users(train: Interactions, share: float, clicks: int, generator: np.ra
 
 
 def _training_split(split: Split, train: Interactions, held_out: NDArray[np.int64], fingerprint: str) -> Split:
-    """Return the split with other training interactions, and without held-out users in validation."""
-    validation = split.validation
+    """Return the split with some of its training interactions only, and without held-out users in validation."""
+    validation, before = split.validation, split.train
+    weights = before.weights
+    if weights is not None:
+        weights = normalised(weights[train.contain(before.interactions.users, before.interactions.items)])
     return replace(
         split,
-        train=replace(split.train, interactions=train, times=None, fingerprint=fingerprint),
+        train=replace(before, interactions=train, times=None, weights=weights, fingerprint=fingerprint),
         validation=validation.select(~np.isin(validation.users, held_out)),
     )
 
