@@ -94,6 +94,27 @@ def test_the_training_data_have_weights_of_mean_1() -> None:
     assert len(train.weights) == len(train.interactions)
 
 
+REPEATED = pl.DataFrame(
+    [(f"u{k}", f"i{(k + j) % 7}", DAY * (10.0 * j + k)) for k in range(10) for j in range(4)]
+    + [("u0", "i0", 1.0 * DAY), ("u0", "i0", 50.0 * DAY), ("u0", "i0", 50.0 * DAY)],
+    schema=["user", "item", "time"],
+    orient="row",
+).with_columns(count=pl.lit(1.0))
+
+
+@pytest.mark.parametrize("how", ["time", "leave-one-out"])
+def test_what_came_after_the_split_does_not_count_in_the_training(how: Any) -> None:
+    with pytest.warns(InputWarning, match="2 repeated rows of training pairs are not before the held-out"):
+        dataset = prepared(REPEATED, weight_column="count", split=how)
+    found = weights(dataset)
+    assert found.pop(("u0", "i0")) == 2
+    assert set(found.values()) == {1}
+
+
+def test_repeated_rows_count_together_if_the_split_is_not_by_time() -> None:
+    assert weights(prepared(REPEATED, weight_column="count"))["u0", "i0"] == 4
+
+
 def test_weights_are_stored_and_checked(tmp_path: Path) -> None:
     dataset = prepared(weights="buy=5,view=1,cart=2")
     dataset.save(tmp_path / "shop")

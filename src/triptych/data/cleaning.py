@@ -45,13 +45,17 @@ class Cleaning:
 
 @dataclass(frozen=True)
 class Cleaned:
-    """The interactions of a log, the counts, what is known about ratings and weights, and notes; see `InputWarning`."""
+    """The interactions of a log, the counts, what is known about ratings and weights, and notes; see `InputWarning`.
+
+    repeats: all rows (user_id, item_id, time, weight) of pairs that come again, if they have weights and times.
+    """
 
     frame: pl.DataFrame
     counts: Cleaning
     ratings: dict[str, Any]
     weights: dict[str, Any]
     notes: tuple[str, ...] = ()
+    repeats: pl.DataFrame | None = None
 
 
 def clean(
@@ -89,6 +93,7 @@ def clean(
             frame = frame.join(core, on=["user_id", "item_id"], how="semi", maintain_order="left")
         frame = frame.with_columns(split=split_rows(frame).cast(pl.Int8))
     below_k_core = of_known_items - len(frame)
+    repeats = _weighed_repeats(frame)
     frame, conflicting_splits = _drop_duplicates(frame)
     distinct = len(frame)
     if k_core > 1:
@@ -115,7 +120,7 @@ def clean(
         items_dropped=items_dropped,
         rows_kept=len(frame),
     )
-    return Cleaned(frame, counts, counting.about, weighed.about, (*counting.notes, *weighed.notes))
+    return Cleaned(frame, counts, counting.about, weighed.about, (*counting.notes, *weighed.notes), repeats)
 
 
 def k_core_of(frame: pl.DataFrame, k: int) -> pl.DataFrame:
@@ -159,6 +164,13 @@ def _drop_unknown_items(
             hint="add it there, or pass --unknown-items drop (or keep, as items without content)",
         )
     return frame.filter(is_known)
+
+
+def _weighed_repeats(frame: pl.DataFrame) -> pl.DataFrame | None:
+    if not {"time", "weight"} <= set(frame.columns):
+        return None
+    repeats = frame.select("user_id", "item_id", "time", "weight")
+    return repeats.filter(pl.struct("user_id", "item_id").is_duplicated())
 
 
 def _drop_duplicates(frame: pl.DataFrame) -> tuple[pl.DataFrame, int]:

@@ -23,8 +23,9 @@ from triptych.data.neighbours import Neighbours
 from triptych.data.vocabulary import Vocabulary
 from triptych.errors import InputError, SettingsError, location
 from triptych.preparing.drop_modality import drop_modality
+from triptych.preparing.later_rows import without_later_rows
 from triptych.preparing.settings import PrepareSettings
-from triptych.preparing.splitting import row_splitter, split_dataset
+from triptych.preparing.splitting import chosen_split, row_splitter, split_dataset
 from triptych.preparing.users import AlignedUsers, GivenUsers, align_users
 
 
@@ -102,6 +103,8 @@ def assemble(
         "notes": list(dict.fromkeys(notes)),
     }
     dataset = split_dataset(_dataset(frame, aligned_users, items, item_table, about), source.log, settings)
+    if settings.seen == "drop" and not source.log.has("split"):
+        dataset = without_later_rows(dataset, cleaned.repeats, chosen_split(source.log, settings), source.log.path.name)
     aligned = _align_neighbours(neighbours, streams, row_ids, items)
     if settings.drop_modality:
         dataset, streams, aligned = drop_modality(dataset, streams, aligned, settings.drop_modality, settings.seed)
