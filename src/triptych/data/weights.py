@@ -196,7 +196,8 @@ def _event_factor(counts: Mapping[str, int], frame: pl.DataFrame, log: Log, even
         raise InputError(
             f'the event type "{unknown[0]}" has no weight (types: {_shown(counts)})',
             where=log.location(row),
-            hint=f'give it one: --weights "{unknown[0]}=1", or {OTHER}=0 to leave all others out',
+            hint=(f'give it one: --weights "{unknown[0]}=1", or ' if unknown[0] else "fill it in, or pass ")
+            + f"{OTHER}=0 to leave all others out",
         )
     unused = [name for name in events if name not in counts and name != OTHER]
     if unused:
