@@ -51,8 +51,10 @@ class BadIdError(ValueError):
         self.what, self.hint, self.position = what, hint, position
 
 
-def id_texts(values: pl.Series) -> pl.Series:
-    """Return a column of ids as text, null where it is empty. Raises BadIdError.
+def id_texts(values: pl.Series) -> tuple[pl.Series, bool]:
+    """Return a column of ids as text, null where it is empty; and whether all texts are simple. Raises BadIdError.
+
+    Simple texts have no white space, no characters outside ASCII and no +: they cannot look alike.
 
     Refused are fractions, types that have no text, and numbers that lost digits: large floats, and texts in scientific
     notation. A column of texts that are all "12.0" was written from floats: it is "12".
@@ -66,19 +68,20 @@ def id_texts(values: pl.Series) -> pl.Series:
     except PolarsError:
         raise BadIdError(f"has type {values.dtype}, which cannot be read as text", "store text") from None
     if values.dtype != pl.String:
-        return texts
-    if not _are_simple(texts):
+        return texts, True
+    simple = not texts.str.contains(r"[^\x21-\x2a\x2c-\x7e]").any()
+    if not simple:
         texts = texts.str.strip_chars()
         _check_digits(texts)
     if (texts == "").any():
         texts = texts.set(texts == "", None)
-    return texts.str.strip_suffix(".0") if _all_floats(texts) else texts
+    return (texts.str.strip_suffix(".0") if _all_floats(texts) else texts), simple
 
 
-def id_notes(given: pl.Series, ids: pl.Series, noun: str, where: str) -> list[str]:
+def id_notes(given: pl.Series, ids: pl.Series, noun: str, where: str, *, simple: bool = False) -> list[str]:
     """Return what the owner of a column of ids should know: changes by `id_texts`, and ids that look alike.
 
-    given: the column as it was. noun: "user" or "item".
+    given: the column as it was. noun: "user" or "item". simple: what `id_texts` returned.
     """
     notes = []
     changed = (given != ids).fill_null(value=False) if given.dtype == pl.String else pl.Series([False])
@@ -90,7 +93,7 @@ def id_notes(given: pl.Series, ids: pl.Series, noun: str, where: str) -> list[st
             notes.append(
                 f"{where}: {int(changed.sum()):,} {noun} ids had white space around them, as {example}: removed"
             )
-    groups = lookalikes(ids)
+    groups = [] if simple else lookalikes(ids)
     if groups:
         shown = "; ".join(" and ".join(map(ascii, group)) for group in groups[:EXAMPLES])
         notes.append(
@@ -109,8 +112,6 @@ def id_notes(given: pl.Series, ids: pl.Series, noun: str, where: str) -> list[st
 
 def lookalikes(ids: pl.Series) -> list[list[str]]:
     """Return groups of ids that are one id after removing invisible characters and differences of Unicode form."""
-    if _are_simple(ids):
-        return []
     unusual = ids.filter(~ids.str.contains(PLAIN).fill_null(value=True)).unique()
     groups: dict[str, list[str]] = {}
     for each in unusual.sort().to_list():
@@ -196,11 +197,6 @@ def _check_digits(texts: pl.Series) -> None:
             "write the ids out (in a spreadsheet: format the column as text before opening the file)",
             position,
         )
-
-
-def _are_simple(texts: pl.Series) -> bool:
-    """Whether the texts have no white space, no characters outside ASCII and no +: then nothing more is to check."""
-    return not texts.str.contains(r"[^\x21-\x2a\x2c-\x7e]").any()
 
 
 def _all_floats(texts: pl.Series) -> bool:

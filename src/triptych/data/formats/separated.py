@@ -48,8 +48,7 @@ def read_rows(text: TextFile, separator: str, header: Sequence[str] = (), quotes
     contents = look_through(text)
     dialect = _Dialect(separator, contents.has_quotes and _quotes_enclose(text, separator, quotes))
     names = _column_names(text, dialect, header)
-    # polars does not see that a row has too many fields if there is one column
-    careful = contents.has_lone_returns or contents.begins_blank or len(names) == 1
+    careful = contents.has_lone_returns or contents.begins_blank or (len(names) == 1 and _has(text, separator))
     if not careful and not (dialect.has_quotes and not _is_regular(text, separator)):
         try:
             return _read_quickly(text, dialect, names, has_header=not header)
@@ -126,6 +125,14 @@ def _column_names(text: TextFile, dialect: _Dialect, header: Sequence[str]) -> l
     return names
 
 
+def _has(text: TextFile, separator: str) -> bool:
+    """Whether a line has the separator: polars does not see that a row has too many fields if there is one column."""
+    try:
+        return bool(_line_texts(text).str.contains(separator, literal=True).any())
+    except (PolarsError, PanicException):
+        return True
+
+
 def _is_regular(text: TextFile, separator: str) -> bool:
     """Whether quotes stand around whole fields only, and every line is a row: then all parsers agree."""
     s = re.escape(separator)
@@ -162,12 +169,13 @@ def _read_quickly(text: TextFile, dialect: _Dialect, names: list[str], *, has_he
     first = 2 if has_header else 1
     lines = np.arange(first, first + len(frame), dtype=np.int64)
     suspects = frame[names[-1]].is_null()
+    if len(names) == 1:
+        suspects |= (frame[names[0]].str.strip_chars() == "").fill_null(value=False)
     if not suspects.any():
         return Rows(frame, lines)
     texts = _line_texts(text)[first - 1 :]
-    blank = texts.is_null() | (texts.str.strip_chars() == "").fill_null(value=False)
-    if dialect.separator in " \t":
-        blank = texts.is_null()
+    has_separator = texts.str.contains(dialect.separator, literal=True)
+    blank = ((texts.str.strip_chars() == "") & ~has_separator).fill_null(value=True)
     rows = (suspects & ~blank).arg_true().to_numpy()
     short = rows[_n_fields(texts.gather(rows), dialect) < len(names)]
     kept = ~blank.to_numpy()

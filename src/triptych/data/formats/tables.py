@@ -72,10 +72,10 @@ class Table:
         """
         given = self.frame[self.require(column)]
         try:
-            ids = id_texts(given)
+            ids, simple = id_texts(given)
         except BadIdError as error:
             raise InputError(error.what, where=self.location(error.position, column), hint=error.hint) from None
-        return ids, id_notes(given, ids, noun, self.path.name)
+        return ids, id_notes(given, ids, noun, self.path.name, simple=simple)
 
     def require(self, column: str) -> str:
         """Return the column name if the table has it. Raises InputError that suggests the closest name."""
