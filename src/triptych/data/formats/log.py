@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -154,12 +154,15 @@ def _no_ids(table: Table, noun: str) -> InputError:
 
 
 def _split_codes(table: Table, column: str) -> pl.Series:
-    text = table.text(column).str.strip_chars().str.to_lowercase()
-    codes = text.replace_strict(SPLIT_NAMES, default=None, return_dtype=pl.Int8)
+    values = table.frame[column]
+    distinct = values.unique()
+    names = replace(table, frame=distinct.to_frame()).text(column).str.to_lowercase()
+    known = {value: SPLIT_NAMES[name] for value, name in zip(distinct, names, strict=True) if name in SPLIT_NAMES}
+    codes = values.replace_strict(known, default=None, return_dtype=pl.Int8)
     if codes.null_count():
         position = int(codes.is_null().arg_true()[0])
-        value = text[position]
+        value = "" if values[position] is None else str(values[position]).strip()
         near = did_you_mean(value, SPLIT_NAMES) if value else ""
         hint = near if near.startswith("did") else "write train, validation or test (or 0, 1, 2)"
-        raise InputError(f'"{value or ""}" is not a split', where=table.location(position, column), hint=hint)
+        raise InputError(f'"{value}" is not a split', where=table.location(position, column), hint=hint)
     return codes

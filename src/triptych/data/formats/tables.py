@@ -102,7 +102,7 @@ class Table:
                 where=self.location(column=column),
                 hint="store text",
             ) from None
-        return pl.select(pl.when(text != "").then(text)).to_series().alias(values.name)
+        return text.set(text == "", None) if (text == "").any() else text
 
     def numbers(self, column: str) -> pl.Series:
         """Return a column as float64, null where it is empty. Raises InputError for a value that is not a number."""
