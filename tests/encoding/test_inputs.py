@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
@@ -93,3 +94,20 @@ def test_pictures_of_a_table_are_found_by_item_id(table: Table, tmp_path: Path) 
     inputs = table_pictures(table, tmp_path / "p")
     assert inputs.ids == ["007", "8", "9", "10"]
     assert inputs.contents == [tmp_path / "p" / "007.png", None, tmp_path / "p" / "9.png", None]
+
+
+def test_pictures_in_subfolders_are_found_by_file_name(table: Table, tmp_path: Path) -> None:
+    """As the competitions lay them out: images/010/0108775015.jpg for item 0108775015."""
+    ids = table.text(table.frame.columns[0]).to_list()
+    for n, name in enumerate(ids):
+        path = tmp_path / "images" / str(n % 2) / f"{name}.jpg"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    by_id = table_pictures(table, tmp_path / "images")
+    assert [path.stem for path in by_id.contents if isinstance(path, Path)] == ids
+    for ending in (".jpg", ""):
+        named = replace(table, frame=table.frame.with_columns(file=pl.col(table.frame.columns[0]) + ending))
+        assert table_pictures(named, tmp_path / "images", "file").contents == by_id.contents
+    (tmp_path / "images" / "1" / f"{ids[0]}.jpg").touch()
+    with pytest.raises(InputError, match=f'several pictures named "{ids[0]}": 0/{ids[0]}.jpg and 1/{ids[0]}.jpg'):
+        table_pictures(table, tmp_path / "images")

@@ -6,6 +6,7 @@ import dataclasses
 import string
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -60,8 +61,9 @@ def folder_pictures(folder: Path) -> EncodingInputs:
 def table_pictures(table: Table, folder: Path | None, column: str = "", id_column: str = "") -> EncodingInputs:
     """The pictures of an item table: paths in a column, or pictures in `folder` named by item id.
 
-    folder: relative paths begin there, and no path may lead out of it; None means the folder of the table. Raises
-    InputError, SettingsError.
+    folder: relative paths begin there, and no path may lead out of it; None means the folder of the table. A picture
+    that is not there is looked for in its subfolders, by its file name, with or without its ending. Raises InputError
+    if it is in several, SettingsError.
     """
     ids = read_item_or_user_ids(table, id_column).to_list()
     about = {
@@ -76,17 +78,21 @@ def table_pictures(table: Table, folder: Path | None, column: str = "", id_colum
         base = folder if folder is not None else table.path.parent
         paths: list[Path | None] = []
         refused: dict[int, str] = {}
+        find = _finder(base) if folder is not None else None
         for n, name in enumerate(names):
             try:
-                paths.append(None if name is None else picture_path(base, name.strip()))
+                path = None if name is None else picture_path(base, name)
+                if path is not None and find is not None and path.name == name and not path.exists():
+                    path = find(name) or path
+                paths.append(path)
             except InputError as error:
                 paths.append(None)
                 refused[n] = error.what
         return EncodingInputs("pictures", ids, paths, [name or "" for name in names], about, table.row, refused)
     if folder is None:
         raise SettingsError("the pictures are not named", hint="name a column of paths, or the folder of the pictures")
-    pictures = _list_pictures(folder)
-    found = [pictures.get(each) for each in ids]
+    pictures, find = _list_pictures(folder), _finder(folder)
+    found = [pictures.get(each) or find(each) for each in ids]
     sources = [path.relative_to(folder).as_posix() if path else "" for path in found]
     return EncodingInputs("pictures", ids, found, sources, about, table.row)
 
@@ -144,6 +150,33 @@ def _list_pictures(folder: Path) -> dict[str, Path]:
             )
         pictures[name] = path
     return pictures
+
+
+def _finder(folder: Path) -> Callable[[str], Path | None]:
+    """Return a function: a file name, with or without its ending -> its path in a subfolder, None if there is none.
+
+    The folder is listed at the first call. The function raises InputError if the name is in several subfolders.
+    """
+
+    @cache
+    def listed() -> dict[str, list[Path]]:
+        found: dict[str, list[Path]] = {}
+        for path in sorted(each for each in folder.rglob("*") if each.suffix.lower() in ENDINGS):
+            if not any(part.startswith(".") for part in path.relative_to(folder).parts):
+                for name in (path.name, path.stem):
+                    found.setdefault(name, []).append(path)
+        return found
+
+    def find(name: str) -> Path | None:
+        paths = listed().get(name, [])
+        if len(paths) > 1:
+            shown = " and ".join(path.relative_to(folder).as_posix() for path in paths[:2])
+            raise InputError(
+                f'has several pictures named "{name}": {shown}', where=location(folder), hint="name their folders too"
+            )
+        return paths[0] if paths else None
+
+    return find
 
 
 def _is_text(name: str) -> bool:
