@@ -7,6 +7,7 @@ import shlex
 import warnings
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from layouts import N_ITEMS, N_ROWS, N_USERS, write_all
@@ -16,6 +17,7 @@ from triptych.data.formats.registry import FORMATS
 
 PAGE = (Path(__file__).parents[1] / "docs" / "data.md").read_text(encoding="utf-8")
 LINES = dict(re.findall(r"^\| ([^|]+?) \| `(triptych [^`]+)` \|$", PAGE, flags=re.MULTILINE))
+KNOWN_SETS = re.findall(r"^\| ([^|]+?) \| `triptych", PAGE.partition("## Files and dialects")[0], flags=re.MULTILINE)
 FEWER = {  # what these lines leave out on purpose
     "--min-rating": "rows_below_min_rating",
     "thumbs.csv": "rows_of_negative_ratings",
@@ -59,6 +61,18 @@ def test_a_line_of_the_page_reads_all_interactions(
         assert dataset.user_features[modality].present.all()
     if "--multi" in LINES[what] or "--categorical" in LINES[what]:
         assert dataset.features["metadata"].present.all()
+
+
+@pytest.mark.parametrize("what", KNOWN_SETS)
+def test_a_well_known_data_set_becomes_lists(
+    what: str, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dataset = prepared(LINES[what], folder, tmp_path / "shop", monkeypatch)
+    assert run(["train", str(tmp_path / "shop"), "--model", "item-knn", "--run", str(tmp_path / "run"), "-q"]) == 0
+    assert run(["recommend", str(tmp_path / "run"), "-k", "5", "-o", str(tmp_path / "lists.csv"), "-q"]) == 0
+    lists = pl.read_csv(tmp_path / "lists.csv", infer_schema=False)
+    assert set(lists["user_id"]) == set(dataset.users.ids)
+    assert set(lists["item_id"]) <= set(dataset.items.ids)
 
 
 def test_the_page_has_a_line_for_every_format() -> None:

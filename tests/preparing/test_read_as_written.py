@@ -13,6 +13,8 @@ import pytest
 import triptych
 from preparing.small import cleaning, pairs, write_text
 from triptych.data.dataset import Dataset
+from triptych.data.formats import json_tables
+from triptych.data.formats.text_file import open_text
 from triptych.errors import InputError, InputWarning, SettingsError
 from triptych.preparing import PrepareSettings, dataset_from_frames, prepare
 
@@ -271,3 +273,18 @@ def test_json_lines_keep_long_numbers_lists_and_objects(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="is not JSON") as caught:
         read(tmp_path, '{"user": 1, "item": 2}\n{"user": 1, "item"\n', "log.jsonl")
     assert caught.value.where == f"{tmp_path / 'log.jsonl'}, row 2"
+
+
+def test_json_columns_whose_types_differ_between_blocks_lose_nothing(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(json_tables, "BLOCK", 2)
+    values: list[Any] = [None, 1, 2.5, None, "x", ["a", 1], [{"k": 1}], None, True]
+    rows = [{"user": n, "item": n % 2, **({} if value is None else {"v": value})} for n, value in enumerate(values)]
+    path = write_text(tmp_path / "log.jsonl", "\n".join(map(json.dumps, rows)))
+    frame = json_tables.read_json_rows(open_text(path)).frame
+    assert frame["user"].to_list() == list(range(len(values)))
+    assert frame["v"].to_list() == [None, "1", "2.5", None, "x", '["a", 1]', '[{"k": 1}]', None, "True"]
+    same = [{"user": n, "item": 1, "tags": [str(n)]} for n in range(5)]
+    write_text(path, "\n".join(map(json.dumps, same)))
+    assert json_tables.read_json_rows(open_text(path)).frame["tags"].to_list() == [[str(n)] for n in range(5)]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import json
 from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from triptych.data.formats.separated import Rows
 from triptych.data.formats.text_file import TextFile, not_utf8
 from triptych.errors import InputError, location
 
+BLOCK = 50_000  # objects that are parsed at a time
 EXACT = 2**53  # larger whole numbers are not exact as floats
 INT64 = 2**63
 
@@ -33,19 +35,33 @@ def read_json_rows(text: TextFile) -> Rows:
 def _rows(text: TextFile) -> Rows:
     first = text.first_line().lstrip()
     numbered = _whole_list(text) if first.startswith("[") else _objects(text, first)
-    lines, values = [], []
-    columns: dict[str, list[Any]] = {}
-    for line, value in numbered:
-        if not isinstance(value, dict):
-            raise InputError("is not a JSON object", where=location(text.path, row=line), hint="write {…} on each line")
-        lines.append(line)
-        values.append(value)
-        for name in value:
-            columns.setdefault(str(name), [])
-    for name, column in columns.items():
-        column.extend(each.get(name) for each in values)
-    frame = pl.DataFrame({name: column_of(name, column) for name, column in columns.items()})
-    return Rows(frame, np.array(lines, dtype=np.int64))
+    lines: list[int] = []
+    blocks = []
+    while block := list(islice(numbered, BLOCK)):  # Python's objects take much more memory than columns
+        for line, value in block:
+            if not isinstance(value, dict):
+                raise InputError(
+                    "is not a JSON object", where=location(text.path, row=line), hint="write {…} on each line"
+                )
+        lines += [line for line, _ in block]
+        names = dict.fromkeys(str(name) for _, value in block for name in value)
+        blocks.append({name: column_of(name, [value.get(name) for _, value in block]) for name in names})
+    lengths = [min(BLOCK, len(lines) - begin) for begin in range(0, len(lines), BLOCK)]
+    names = dict.fromkeys(name for block in blocks for name in block)
+    return Rows(pl.DataFrame({name: _joined(name, blocks, lengths) for name in names}), np.array(lines, dtype=np.int64))
+
+
+def _joined(name: str, blocks: list[dict[str, pl.Series]], lengths: list[int]) -> pl.Series:
+    """Return a column of all blocks. A block that lacks it has nulls; blocks of different types become one type."""
+    parts = [
+        block[name] if name in block else pl.Series(name, [None] * length, dtype=pl.Null)
+        for block, length in zip(blocks, lengths, strict=True)
+    ]
+    known = [part for part in parts if part.null_count() < len(part)]
+    if len({str(part.dtype) for part in known}) > 1:
+        return column_of(name, [value for part in parts for value in part.to_list()])
+    dtype = known[0].dtype if known else pl.String
+    return pl.concat([part if part.dtype == dtype else part.cast(pl.Null).cast(dtype) for part in parts])
 
 
 def _objects(text: TextFile, first: str) -> Iterator[tuple[int, Any]]:
