@@ -60,16 +60,19 @@ def prepare(
     for given in (features, user_features):
         if len({each.modality for each in given}) < len(given):
             raise SettingsError("a modality is given twice", hint="give each modality once")
-    contents = _with_held_out_files(read_source(Path(source), settings.reading, settings.format), settings)
+    reading = replace(settings.reading, listener=listener)
+    contents = _with_held_out_files(read_source(Path(source), reading, settings.format), settings)
     tables, user_tables = _paths(items), _paths(users)
-    read = [read_table(each, settings.items_reading) for each in tables]
+    read = [read_table(each, replace(settings.items_reading, listener=listener)) for each in tables]
     read = read or ([] if contents.items is None else [contents.items])
     table = join_item_tables(read, settings.item_id_column, "item", settings.duplicate_items) if read else None
     sources = {each.modality: each for each in (*contents.features, *features)}
     if len(sources) < len(contents.features) + len(features):
         raise SettingsError("a modality is given twice", hint="give each modality once")
     files = [open_features(each) for each in sources.values()]
-    read_users = [read_table(each, replace(settings.items_reading, header=())) for each in user_tables]
+    read_users = [
+        read_table(each, replace(settings.items_reading, header=(), listener=listener)) for each in user_tables
+    ]
     user_table = join_item_tables(read_users, settings.user_id_column, "user") if read_users else contents.users
     user_files = [open_features(replace(each, noun="user")) for each in user_features]
     made = assemble(contents, table, files, settings, neighbours, GivenUsers(user_table, user_files))

@@ -9,32 +9,33 @@ from __future__ import annotations
 import ast
 import json
 from collections.abc import Callable, Iterator
-from itertools import islice
+from itertools import chain, islice
 from typing import Any
 
 import numpy as np
 import polars as pl
 
 from triptych.data.formats.separated import Rows
-from triptych.data.formats.text_file import TextFile, not_utf8
+from triptych.data.formats.text_file import TextFile, not_utf8, reported
 from triptych.errors import InputError, location
+from triptych.progress import Listener, ignore_progress
 
 BLOCK = 50_000  # objects that are parsed at a time
 EXACT = 2**53  # larger whole numbers are not exact as floats
 INT64 = 2**63
 
 
-def read_json_rows(text: TextFile) -> Rows:
+def read_json_rows(text: TextFile, listener: Listener = ignore_progress) -> Rows:
     """Read a JSON file of rows. Raises InputError, with the line, for what is not JSON or is not an object."""
     try:
-        return _rows(text)
+        return _rows(text, listener)
     except UnicodeDecodeError:
         raise not_utf8(text) or InputError("is not UTF-8 text", where=location(text.path)) from None
 
 
-def _rows(text: TextFile) -> Rows:
+def _rows(text: TextFile, listener: Listener) -> Rows:
     first = text.first_line().lstrip()
-    numbered = _whole_list(text) if first.startswith("[") else _objects(text, first)
+    numbered = _whole_list(text) if first.startswith("[") else _objects(text, first, listener)
     lines: list[int] = []
     blocks = []
     while block := list(islice(numbered, BLOCK)):  # Python's objects take much more memory than columns
@@ -44,11 +45,12 @@ def _rows(text: TextFile) -> Rows:
                     "is not a JSON object", where=location(text.path, row=line), hint="write {…} on each line"
                 )
         lines += [line for line, _ in block]
-        names = dict.fromkeys(str(name) for _, value in block for name in value)
-        blocks.append({name: column_of(name, [value.get(name) for _, value in block]) for name in names})
+        names = dict.fromkeys(chain.from_iterable(value for _, value in block))
+        columns = (column_of(str(name), [value.get(name) for _, value in block]) for name in names)
+        blocks.append({column.name: column for column in columns})
     lengths = [min(BLOCK, len(lines) - begin) for begin in range(0, len(lines), BLOCK)]
-    names = dict.fromkeys(name for block in blocks for name in block)
-    return Rows(pl.DataFrame({name: _joined(name, blocks, lengths) for name in names}), np.array(lines, dtype=np.int64))
+    frame = pl.DataFrame([_joined(name, blocks, lengths) for name in dict.fromkeys(chain.from_iterable(blocks))])
+    return Rows(frame, np.array(lines, dtype=np.int64))
 
 
 def _joined(name: str, blocks: list[dict[str, pl.Series]], lengths: list[int]) -> pl.Series:
@@ -64,14 +66,14 @@ def _joined(name: str, blocks: list[dict[str, pl.Series]], lengths: list[int]) -
     return pl.concat([part if part.dtype == dtype else part.cast(pl.Null).cast(dtype) for part in parts])
 
 
-def _objects(text: TextFile, first: str) -> Iterator[tuple[int, Any]]:
+def _objects(text: TextFile, first: str, listener: Listener) -> Iterator[tuple[int, Any]]:
     """Yield the objects of a file with one per line, with their lines."""
     parse: Callable[[str], Any] = json.loads
     kind = "JSON"
     if _parsed(json.loads, first) is None and isinstance(_parsed(ast.literal_eval, first), dict):
         parse, kind = ast.literal_eval, "a Python dictionary"
     with text.lines() as lines:
-        for number, line in enumerate(lines, start=1):
+        for number, line in enumerate(reported(lines, text, listener), start=1):
             if not line.strip():
                 continue
             try:
@@ -114,8 +116,10 @@ def column_of(name: str, values: list[Any]) -> pl.Series:
     if kinds == {list}:
         inner = {type(each) for value in values if value is not None for each in value if each is not None}
         if not inner & {list, dict}:
+            import pyarrow as pa
+
             texts = [None if value is None else [_text(each) for each in value] for value in values]
-            return pl.Series(name, texts, dtype=pl.List(pl.String))
+            return pl.Series(name, pa.array(texts, pa.list_(pa.large_string())))  # faster than polars from lists
         if inner == {dict}:
             return _structs(name, values)
     return pl.Series(name, [_text(each) for each in values], dtype=pl.String)

@@ -57,10 +57,16 @@ def read_table(
     elif suffix in JSON_SUFFIXES or suffix in SEPARATORS or header:
         text = open_text(path, reading.encoding)
         if suffix in JSON_SUFFIXES:
-            rows, first_row = read_json_rows(text), 1
+            rows, first_row = read_json_rows(text, reading.listener), 1
         else:
             rows, first_row = (
-                read_rows(text, separator or guess_separator(text, suffix), header, reading.quotes),
+                read_rows(
+                    text,
+                    separator or guess_separator(text, suffix),
+                    header,
+                    reading.quotes,
+                    reading.listener,
+                ),
                 1 if header else 2,
             )
         table = Table(rows.frame, path, first_row, rows.notes, _lines_of(path, rows.lines, first_row))

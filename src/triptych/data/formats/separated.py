@@ -25,8 +25,9 @@ from numpy.typing import NDArray
 from polars.exceptions import PanicException, PolarsError
 
 from triptych.data.formats.reading import Quotes
-from triptych.data.formats.text_file import TextFile, look_through, not_utf8
+from triptych.data.formats.text_file import TextFile, look_through, not_utf8, reported
 from triptych.errors import InputError, location
+from triptych.progress import Listener, ignore_progress
 
 SEPARATORS = {".csv": ",", ".tsv": "\t", ".txt": "\t", ".inter": "\t", ".item": "\t", ".user": "\t", ".data": "\t"}
 OTHER_SEPARATORS = (",", "\t", ";", "|")
@@ -43,7 +44,13 @@ class Rows:
     notes: tuple[str, ...] = ()
 
 
-def read_rows(text: TextFile, separator: str, header: Sequence[str] = (), quotes: Quotes = "auto") -> Rows:
+def read_rows(
+    text: TextFile,
+    separator: str,
+    header: Sequence[str] = (),
+    quotes: Quotes = "auto",
+    listener: Listener = ignore_progress,
+) -> Rows:
     """Read a text file. header: the names of the columns if the file has no header. Raises InputError."""
     contents = look_through(text)
     dialect = _Dialect(separator, contents.has_quotes and _quotes_enclose(text, separator, quotes))
@@ -57,7 +64,7 @@ def read_rows(text: TextFile, separator: str, header: Sequence[str] = (), quotes
             if error is not None:
                 raise error from None
     try:
-        return _read_carefully(text, dialect, names, has_header=not header)  # it finds a row that is at fault
+        return _read_carefully(text, dialect, names, listener, has_header=not header)  # it finds a row that is at fault
     except UnicodeDecodeError:
         raise not_utf8(text) or InputError("is not UTF-8 text", where=location(text.path)) from None
 
@@ -188,13 +195,15 @@ def _n_fields(lines: pl.Series, dialect: _Dialect) -> NDArray[np.int64]:
     return lines.str.count_matches(dialect.separator, literal=True).to_numpy().astype(np.int64) + 1
 
 
-def _read_carefully(text: TextFile, dialect: _Dialect, names: list[str], *, has_header: bool) -> Rows:
+def _read_carefully(
+    text: TextFile, dialect: _Dialect, names: list[str], listener: Listener, *, has_header: bool
+) -> Rows:
     """Read a file by Python's csv module, which knows the line of every row."""
     blocks, lines, rows = [], [], []
     short, several = [], []  # the lines of rows with few fields, and (first, last) of rows over several lines
     begin = end = 0
     with text.lines() as stream, _long_fields():
-        reader = dialect.reader(stream)
+        reader = dialect.reader(reported(stream, text, listener))
         is_header = has_header
         try:
             for fields in reader:
@@ -274,12 +283,8 @@ def _too_many(text: TextFile, row: int, n_fields: int, width: int, *, has_header
 
 
 def _short_note(text: TextFile, lines: NDArray[np.int64], width: int) -> tuple[str, ...]:
-    if not len(lines):
-        return ()
-    return (
-        f"{text.path.name}: {len(lines):,} rows have fewer than {width} fields, first row {lines[0]}: "
-        "the missing ones are read as empty",
-    )
+    counted = f"{text.path.name}: {len(lines):,} rows have fewer than {width} fields"
+    return (f"{counted}, first row {lines[0]}: the missing ones are read as empty",) if len(lines) else ()
 
 
 def _several_note(text: TextFile, several: list[tuple[int, int]]) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from triptych.data.formats.compressed import decompressed
 from triptych.data.parquet import polars_source
 from triptych.errors import InputError, SettingsError, did_you_mean, location
 from triptych.memory import free_bytes
+from triptych.progress import Listener, Progress
 
 MARKS = (  # byte-order marks; the longer ones first
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -22,6 +23,8 @@ MARKS = (  # byte-order marks; the longer ones first
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 CHUNK = 1 << 20
+MEGABYTE = 1_000_000
+LINES_PER_REPORT = 20_000
 SAMPLE = 1 << 18  # bytes that an encoding is guessed from
 SHARE = 8  # decoding needs several times the memory of the file
 
@@ -78,6 +81,20 @@ def open_text(path: Path, encoding: str = "") -> TextFile:
             raise _undecodable(path, content, 1)
         return TextFile(path, content)
     return TextFile(path, _utf8(path, content, chosen))
+
+
+def reported(stream: IO[str], text: TextFile, listener: Listener) -> Iterator[str]:
+    """Yield the lines of a text that is open as `stream`, and report the megabytes that have been read."""
+    stage, begin = f"reading {text.path.name}", 0
+    with text.open() as file:
+        total = file.seek(0, io.SEEK_END) // MEGABYTE
+    for number, line in enumerate(stream):
+        if number % LINES_PER_REPORT == 0:
+            position = stream.buffer.tell() // MEGABYTE  # type: ignore[attr-defined]
+            begin = min(max(begin, position), max(total - 1, 0))
+            listener(Progress(stage, begin, max(total, 1)))
+        yield line
+    listener(Progress(stage, max(total, 1), max(total, 1)))
 
 
 def look_through(text: TextFile) -> Contents:
