@@ -196,21 +196,6 @@ def test_titles_with_spaces_are_no_lists(tmp_path: Path) -> None:
     read(tmp_path, HEADER + "u1,Half-Life 2\nu2,Dota 2\nu1,Portal Two\n")
 
 
-def test_a_file_in_another_encoding_is_refused_with_a_guess_and_read_where_it_is_named(tmp_path: Path) -> None:
-    rows = "".join(f"사용자{n},상품 번호 {n % 3}\n" for n in range(20))
-    content = (HEADER + rows).encode("cp949")
-    with pytest.raises(InputError, match="is not UTF-8") as caught:
-        read(tmp_path, content)
-    assert "--encoding cp949" in str(caught.value.hint)
-    assert "사용자" in str(caught.value.hint)
-    dataset = read(tmp_path, content, encoding="cp949")
-    assert dataset.users.ids[0] == "사용자0"
-    with pytest.raises(SettingsError, match='unknown encoding "cp9499"'):
-        read(tmp_path, content, encoding="cp9499")
-    with pytest.raises(InputError, match="is not ascii text"):
-        read(tmp_path, content, encoding="ascii")
-
-
 def test_unused_columns_of_mixed_types_do_not_matter() -> None:
     frame = pd.DataFrame({"user": [1, "a", 2.0], "item": ["x", "y", "z"], "note": [1, "a", None]})
     assert dataset_from_frames(frame).users.ids.to_list() == ["1", "a", "2"]

@@ -71,7 +71,7 @@ Encoding = Annotated[
     typer.Option(
         metavar="NAME",
         rich_help_panel=FILES,
-        help="Encoding of the item table, as cp949, latin-1 or utf-16 [default: by the byte-order mark, else UTF-8].",
+        help="Encoding of text files, as cp949, latin-1 or utf-16 [default: by the byte-order mark, else UTF-8].",
     ),
 ]
 ItemIdColumn = Annotated[

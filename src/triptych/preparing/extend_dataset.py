@@ -45,11 +45,12 @@ def extend_dataset(
 
     features: feature files of the new items, for modalities of the data set. Rows of items that are already in the data
     set are ignored; features that are not given are missing. Metadata are encoded with the encoder of the data set.
-    Interactions and split do not change. encoding: of the item table. duplicate_items: as in `prepare`. Warns of what
+    Interactions and split do not change. encoding: of text files. duplicate_items: as in `prepare`. Warns of what
     should be known about how the files were read (InputWarning). Returns the extended data set, opened from `output`.
     Raises InputError (with file, row and hint), SettingsError, ArtefactError.
     """
-    table = read_table(Path(items), Reading(encoding=encoding))
+    reading = Reading(encoding=encoding)
+    table = read_table(Path(items), reading)
     id_column = find_id_column(table, item_id_column)
     table = merge_item_rows(table, id_column, duplicate_items)
     ids = read_item_ids(table, id_column)
@@ -57,7 +58,7 @@ def extend_dataset(
     if not is_new.any():
         raise InputError("has no new item", where=table.location(), hint="give items that the data set lacks")
     new, rows = Vocabulary(ids.filter(is_new)), np.flatnonzero(is_new)
-    added, notes = _new_features(dataset, table, rows, features, ids, new)
+    added, notes = _new_features(dataset, table, rows, features, ids, new, reading)
     streams = [_concatenate(dataset.features[name], stream) for name, stream in added.items()]
     old = dataset.interactions
     extended = replace(
@@ -105,6 +106,7 @@ def _new_features(
     sources: Sequence[FeatureSource],
     ids: pl.Series,
     new: Vocabulary,
+    reading: Reading,
 ) -> tuple[dict[str, FeatureStream], list[str]]:
     """Return the features of the new items in each modality of the data set, and the notes about their files.
 
@@ -129,7 +131,7 @@ def _new_features(
         elif name not in given:
             streams[name] = _all_missing(old, len(new))
         else:
-            file = with_known_ids(open_features(given[name]), known)
+            file = with_known_ids(open_features(given[name], reading), known)
             if file.values.shape[1] != old.width:
                 raise InputError(
                     f"features have width {file.values.shape[1]}, those of the data set {old.width}",

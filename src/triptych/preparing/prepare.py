@@ -69,12 +69,11 @@ def prepare(
     sources = {each.modality: each for each in (*contents.features, *features)}
     if len(sources) < len(contents.features) + len(features):
         raise SettingsError("a modality is given twice", hint="give each modality once")
-    files = [open_features(each) for each in sources.values()]
-    read_users = [
-        read_table(each, replace(settings.items_reading, header=(), listener=listener)) for each in user_tables
-    ]
+    other_reading = replace(settings.other_reading, listener=listener)
+    files = [open_features(each, other_reading) for each in sources.values()]
+    read_users = [read_table(each, other_reading) for each in user_tables]
     user_table = join_item_tables(read_users, settings.user_id_column, "user") if read_users else contents.users
-    user_files = [open_features(replace(each, noun="user")) for each in user_features]
+    user_files = [open_features(replace(each, noun="user"), other_reading) for each in user_features]
     made = assemble(contents, table, files, settings, neighbours, GivenUsers(user_table, user_files))
     names = [path.name for path in (Path(source), *tables, *user_tables)]
     about = {**made.dataset.about, "sources": names}

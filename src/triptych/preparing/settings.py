@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Literal
 
 from annotated_types import Interval
@@ -44,7 +44,7 @@ class PrepareSettings:
     format: Annotated[str, Doc(f"Format of LOG: {FORMAT_CHOICES}."), ShownAs(FILES, "FORMAT")] = "auto"
     encoding: Annotated[
         str,
-        Doc("Encoding of text files, as cp949, latin-1 or utf-16 [default: by the byte-order mark, else UTF-8]."),
+        Doc("Encoding of all text files, as cp949, latin-1 or utf-16 [default: by the byte-order mark, else UTF-8]."),
         ShownAs(FILES, "NAME"),
     ] = ""
     quotes: Annotated[
@@ -255,4 +255,9 @@ class PrepareSettings:
     def items_reading(self) -> Reading:
         """How item tables are read."""
         header = tuple(name.strip() for name in self.item_columns.split(",")) if self.item_columns else ()
-        return Reading(header=header, encoding=self.encoding, quotes=self.quotes)
+        return replace(self.other_reading, header=header)
+
+    @property
+    def other_reading(self) -> Reading:
+        """How all other text files are read: user tables, features and files of ids."""
+        return Reading(encoding=self.encoding, quotes=self.quotes)

@@ -15,6 +15,7 @@ from triptych.data.formats.matrices.named import ids_of_array
 from triptych.data.formats.matrices.npy import open_npy
 from triptych.data.formats.matrices.registry import read_matrix
 from triptych.data.formats.read_table import TABLE_SUFFIXES, path_not_found, read_table
+from triptych.data.formats.reading import GUESS, Reading
 from triptych.data.formats.separated import guess_separator
 from triptych.data.formats.tables import Table, check_item_ids
 from triptych.data.formats.text_file import open_text
@@ -38,7 +39,7 @@ class IdFile:
     notes: tuple[str, ...] = ()
 
 
-def read_id_file(path: Path, n_rows: int, features: Path) -> IdFile:
+def read_feature_ids(path: Path, n_rows: int, features: Path, reading: Reading = GUESS) -> IdFile:
     """Read the ids of `n_rows` rows of the file `features`.
 
     A text file has one id per line, with or without a header; or it is a table, as every other kind. Raises InputError
@@ -48,7 +49,7 @@ def read_id_file(path: Path, n_rows: int, features: Path) -> IdFile:
         raise path_not_found(path)
     if path.suffix in (".npy", ".npz"):
         return _of_array(path, n_rows, features)
-    table = _table(path, n_rows)
+    table = _table(path, n_rows, reading)
     if len(table.frame) != n_rows:
         raise _wrong_number(path, len(table.frame), n_rows, features)
     names = table.frame.columns
@@ -93,20 +94,20 @@ def _of_array(path: Path, n_rows: int, features: Path) -> IdFile:
     return IdFile(table, check_item_ids(ids, table.location), {}, tuple(notes))
 
 
-def _table(path: Path, n_rows: int) -> Table:
+def _table(path: Path, n_rows: int, reading: Reading) -> Table:
     """Read a file of ids as a table: with one column, named id, if it has one id per line."""
     suffix = plain_suffix(path)
     if suffix in TABLE_SUFFIXES and suffix not in (".csv", ".tsv", ".txt"):
-        return read_table(path)
+        return read_table(path, reading)
     if path.stat().st_size and suffix in (".csv", ".tsv", ".txt"):
-        text = open_text(path)
+        text = open_text(path, reading.encoding)
         first = text.first_line()
         separator = guess_separator(text, suffix)
         if separator in first and (suffix != ".txt" or separator == "\t"):
             fields = [each.strip().strip('"') for each in first.split(separator)]
             if all(HEADERS.match(each) for each in fields):
-                return read_table(path)
-    table = read_table(path, header=["id"], separator="\x1f")
+                return read_table(path, reading)
+    table = read_table(path, reading, header=["id"], separator="\x1f")
     lines = table.frame["id"].str.strip_chars().str.strip_chars('"')
     if len(lines) == n_rows + 1:
         return Table(lines[1:].to_frame("id"), path, 2, table.notes)  # the first line is a header

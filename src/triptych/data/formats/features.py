@@ -12,10 +12,11 @@ import polars as pl
 from numpy.typing import NDArray
 
 from triptych.data.formats.encoded import FEATURES, ROWS, open_encoded
-from triptych.data.formats.feature_ids import IdFile, choose_known_ids, read_id_file
+from triptych.data.formats.feature_ids import IdFile, choose_known_ids, read_feature_ids
 from triptych.data.formats.matrices.matrix import check_values
 from triptych.data.formats.matrices.registry import read_matrix
 from triptych.data.formats.read_table import path_not_found
+from triptych.data.formats.reading import GUESS, Reading
 from triptych.data.formats.tables import Table
 from triptych.data.vocabulary import Vocabulary
 from triptych.errors import InputError, location
@@ -78,8 +79,10 @@ class FeatureFile:
         return location(self.source.ids or self.source.path, row=row + self.first_id)
 
 
-def open_features(source: FeatureSource) -> FeatureFile:
+def open_features(source: FeatureSource, reading: Reading = GUESS) -> FeatureFile:
     """Open a feature file; the values of .npy and .safetensors files are not read yet.
+
+    reading: how text files are read: tables of features, and files of ids.
 
     Raises InputError if the file does not exist, has another extension, is not a matrix of numbers, is pickled or
     truncated; or if the ids are empty, repeated or not as many as the rows.
@@ -89,11 +92,11 @@ def open_features(source: FeatureSource) -> FeatureFile:
         raise path_not_found(path)
     if path.is_dir():
         return _open_folder(source)
-    matrix = read_matrix(path)
+    matrix = read_matrix(path, reading)
     check_values(matrix.values, location(path))
     if source.ids is None:
         return FeatureFile(source, matrix.values, matrix.ids, table=matrix.table, notes=matrix.notes)
-    id_file = read_id_file(source.ids, len(matrix.values), path)
+    id_file = read_feature_ids(source.ids, len(matrix.values), path, reading)
     if matrix.ids is not None and (id_file.ids is None or matrix.ids.to_list() != id_file.ids.to_list()):
         raise InputError(
             f"has ids of its own, which are not those of {source.ids.name}",

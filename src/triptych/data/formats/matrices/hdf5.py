@@ -63,4 +63,4 @@ def _check_size(n_bytes: int, path: Path) -> None:
         raise InputError("does not fit in the memory that is free", where=location(path), hint="store it as .npy")
 
 
-HDF5 = MatrixFormat((".h5", ".hdf5"), "one data set, or several by name (needs h5py)", read_hdf5)
+HDF5 = MatrixFormat((".h5", ".hdf5"), "one data set, or several by name (needs h5py)", lambda path, _: read_hdf5(path))

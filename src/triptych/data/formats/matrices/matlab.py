@@ -48,4 +48,4 @@ def _array(values: NDArray[Any]) -> NDArray[Any]:
     return np.char.rstrip(values) if values.dtype.kind == "U" else values
 
 
-MATLAB = MatrixFormat((".mat",), "one matrix, or several by name", read_matlab)
+MATLAB = MatrixFormat((".mat",), "one matrix, or several by name", lambda path, _: read_matlab(path))

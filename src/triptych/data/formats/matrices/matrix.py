@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from triptych.data.formats.reading import Reading
 from triptych.data.formats.tables import ITEM_IDS, Table
 from triptych.errors import InputError
 
@@ -37,12 +38,13 @@ class Matrix:
 class MatrixFormat:
     """A kind of feature file.
 
-    suffixes: its extensions. layout: what such a file holds, for help pages. read: raises InputError.
+    suffixes: its extensions. layout: what such a file holds, for help pages. read: raises InputError; how a file is
+    read matters for text files only.
     """
 
     suffixes: tuple[str, ...]
     layout: str
-    read: Callable[[Path], Matrix]
+    read: Callable[[Path, Reading], Matrix]
 
 
 def check_values(values: NDArray[Any], where: str) -> None:

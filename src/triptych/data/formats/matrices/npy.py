@@ -25,4 +25,4 @@ def open_npy(path: Path) -> NDArray[Any]:
     return values
 
 
-NPY = MatrixFormat((".npy",), "one array", lambda path: Matrix(open_npy(path)))
+NPY = MatrixFormat((".npy",), "one array", lambda path, _: Matrix(open_npy(path)))

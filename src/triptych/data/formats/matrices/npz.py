@@ -83,4 +83,4 @@ def dense(matrix: Any, path: Path) -> NDArray[Any]:
     return np.asarray(matrix.toarray())
 
 
-NPZ = MatrixFormat((".npz",), "one array, or several by name; a sparse matrix of SciPy", read_npz)
+NPZ = MatrixFormat((".npz",), "one array, or several by name; a sparse matrix of SciPy", lambda path, _: read_npz(path))

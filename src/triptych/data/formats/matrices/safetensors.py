@@ -19,4 +19,4 @@ def read_safetensors(path: Path) -> Matrix:
     return choose_matrix({name: each.shape for name, each in tensors.items()}, tensors.__getitem__, path, "tensor")
 
 
-SAFETENSORS = MatrixFormat((".safetensors",), "one tensor, or several by name", read_safetensors)
+SAFETENSORS = MatrixFormat((".safetensors",), "one tensor, or several by name", lambda path, _: read_safetensors(path))

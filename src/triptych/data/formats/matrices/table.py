@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from triptych.data.formats.compressed import plain_suffix
 from triptych.data.formats.matrices.matrix import ID_NAMES, MATRIX_NAMES, Matrix, MatrixFormat
 from triptych.data.formats.read_table import ARROW_SUFFIXES, read_table
+from triptych.data.formats.reading import GUESS, Reading
 from triptych.data.formats.separated import guess_separator
 from triptych.data.formats.tables import Table, check_item_ids
 from triptych.data.formats.text_file import open_text
@@ -24,11 +25,11 @@ UNNAMED = "column_1"  # a first column without a name, as pandas writes its inde
 SHOWN = 10
 
 
-def read_matrix_table(path: Path) -> Matrix:
+def read_matrix_table(path: Path, reading: Reading = GUESS) -> Matrix:
     """Read a table of features. Raises InputError."""
     suffix = plain_suffix(path)
-    header = _own_header(path, suffix) if suffix in TEXT_SUFFIXES and path.stat().st_size else []
-    table = read_table(path, header=header)
+    header = _own_header(path, suffix, reading) if suffix in TEXT_SUFFIXES and path.stat().st_size else []
+    table = read_table(path, reading, header=header)
     noted = [f"{path.name}: the first line has no names of columns, so it is read as a row"] if header else []
     matrix = matrix_of_table(table)
     return Matrix(matrix.values, matrix.ids, table, (*table.notes, *noted, *matrix.notes))
@@ -86,9 +87,9 @@ def _id_column(table: Table, lists: Sequence[str], numbers: Sequence[str], other
     return whole[0] if whole and beside else None
 
 
-def _own_header(path: Path, suffix: str) -> list[str]:
+def _own_header(path: Path, suffix: str, reading: Reading) -> list[str]:
     """Return names for the columns of a text file whose first line has numbers; [] if it has a header."""
-    text = open_text(path)
+    text = open_text(path, reading.encoding)
     first = text.first_line()
     fields = [each.strip().strip('"') for each in first.split(guess_separator(text, suffix))]
     rest = fields[1:] or fields

@@ -66,4 +66,6 @@ def _strided() -> Any:
     return torch.strided
 
 
-TORCH = MatrixFormat((".pt", ".pth"), "a tensor, several by name, or item id -> vector; weights only", read_torch)
+TORCH = MatrixFormat(
+    (".pt", ".pth"), "a tensor, several by name, or item id -> vector; weights only", lambda path, _: read_torch(path)
+)
