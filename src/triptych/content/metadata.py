@@ -1,4 +1,4 @@
-"""Encode columns of the item table as a feature matrix. The encoder is fitted once and also encodes new items.
+"""Encode columns of the item table (or the user table) as a feature matrix. The encoder also encodes new items.
 
     categorical   one-hot: one feature per value, for the most frequent values
     multi         the same, for fields with several values: lists, or values between separators
@@ -58,23 +58,23 @@ def parse_separators(entries: Sequence[str]) -> dict[str, str]:
     return separators
 
 
-def fit_metadata(table: Table, columns: MetadataColumns) -> tuple[Features, list[str]]:
+def fit_metadata(table: Table, columns: MetadataColumns, noun: str = "item") -> tuple[Features, list[str]]:
     """Fit the encoder and return the metadata features of all items, with notes about values that got no feature.
 
     The features are float32 [n_items, width], with the encoder. An item without a value that has a feature lacks the
-    modality. Raises InputError if the table does not have a column, if a number cannot be read, or if there is nothing
-    to encode.
+    modality. noun: "item" or "user", for notes and errors. Raises InputError if the table does not have a column, if a
+    number cannot be read, or if there is nothing to encode.
     """
     from sklearn.preprocessing import StandardScaler
 
     notes: list[str] = []
     parts: list[dict[str, Any]] = []
     for column in columns.categorical:
-        values = _frequent(_labels(table, column), table, columns.max_values, notes)
+        values = _frequent(_labels(table, column), table, columns.max_values, noun, notes)
         parts.append({"kind": "categorical", "column": column, "values": values})
     for column, separator in (columns.multi or {}).items():
         lists, of_lists = value_lists(table, column, separator)
-        values = _frequent(lists.explode(), table, columns.max_values, notes)
+        values = _frequent(lists.explode(), table, columns.max_values, noun, notes)
         notes += of_lists
         parts.append({"kind": "multi", "column": column, "separator": separator, "values": values})
     for column in columns.numeric:
@@ -88,7 +88,9 @@ def fit_metadata(table: Table, columns: MetadataColumns) -> tuple[Features, list
     parts = [part for part in parts if part["kind"] == "numeric" or part["values"]]
     if not parts:
         raise InputError(
-            "no value of the metadata columns is shared by two items", where=table.location(), hint="name other columns"
+            f"no value of the metadata columns is shared by two {noun}s",
+            where=table.location(),
+            hint="name other columns",
         )
     encoder = {"format": 1, "parts": parts}
     rows, present = encode_metadata(encoder, table)
@@ -139,7 +141,7 @@ def _labels(table: Table, column: str) -> pl.Series:
     return table.text(column)
 
 
-def _frequent(values: pl.Series, table: Table, limit: int, notes: list[str]) -> list[str]:
+def _frequent(values: pl.Series, table: Table, limit: int, noun: str, notes: list[str]) -> list[str]:
     """Return the values that get a feature, in alphabetical order. Adds a note to `notes` if others do not."""
     name = values.name
     counts = values.drop_nulls().value_counts()
@@ -147,7 +149,7 @@ def _frequent(values: pl.Series, table: Table, limit: int, notes: list[str]) -> 
     cut, single = max(len(shared) - limit, 0), len(counts) - len(shared)
     if len(shared) and cut + single:
         reasons = ([f"{cut:,} are beyond --max-values {limit}"] if cut else []) + (
-            [f"{single:,} are of a single item"] if single else []
+            [f"{single:,} are of a single {noun}"] if single else []
         )
         notes.append(
             f'{table.path.name}: {len(shared) - cut:,} of {len(counts):,} values of "{name}" are features: '

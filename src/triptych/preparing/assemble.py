@@ -8,11 +8,10 @@ from typing import Any, Literal
 
 import polars as pl
 
-from triptych.content.metadata import MetadataColumns, fit_metadata, parse_separators
+from triptych.content.metadata import MetadataColumns, parse_separators
 from triptych.data.cleaning import clean
 from triptych.data.dataset import Dataset
-from triptych.data.features import Features, FeatureStream
-from triptych.data.formats.alignment import Store, match_rows, stream_features
+from triptych.data.features import FeatureStream
 from triptych.data.formats.features import FeatureFile, with_known_ids
 from triptych.data.formats.format import Source
 from triptych.data.formats.log import Log
@@ -22,6 +21,7 @@ from triptych.data.interactions import Interactions
 from triptych.data.neighbours import Neighbours
 from triptych.data.vocabulary import Vocabulary
 from triptych.errors import InputError, SettingsError, location
+from triptych.preparing.aligning import align_features, align_table, metadata_features
 from triptych.preparing.drop_modality import drop_modality
 from triptych.preparing.later_rows import without_later_rows
 from triptych.preparing.settings import PrepareSettings
@@ -77,15 +77,16 @@ def assemble(
     aligned_users = align_users(given_users or GivenUsers(), source.log, kept_users, settings)
     known = _known_ids(source.log, catalogue, items)
     files = [with_known_ids(file, known) for file in files]
-    streams = _align_features(files, items, row_ids, known, settings)
-    item_table = _align_table(table, row_ids, items) if table is not None and row_ids is not None else None
+    unknown: Literal["error", "drop"] = "error" if settings.unknown_items == "error" else "drop"
+    streams = align_features(files, items, row_ids, known, settings, unknown=unknown)
+    item_table = align_table(table, row_ids, items, "item") if table is not None and row_ids is not None else None
     columns = MetadataColumns(
         settings.categorical, parse_separators(settings.multi), settings.numeric, settings.max_values
     )
     metadata_notes: list[str] = []
     if columns:
-        metadata, metadata_notes = _metadata(table, row_ids, items, columns, streams)
-        streams.append(FeatureStream.from_features(metadata))
+        metadata, metadata_notes = metadata_features(table, item_table, columns, streams, "item")
+        streams.append(metadata)
     notes = [
         *metadata_notes,
         *source.notes,
@@ -132,22 +133,6 @@ def _known_ids(log: Log, catalogue: Vocabulary | None, items: Vocabulary) -> Voc
     if catalogue is not None:
         ids.append(catalogue.ids.alias("id"))
     return Vocabulary(pl.concat(ids).unique(maintain_order=True))
-
-
-def _align_features(
-    files: list[FeatureFile],
-    items: Vocabulary,
-    row_ids: pl.Series | None,
-    known: Vocabulary,
-    settings: PrepareSettings,
-) -> list[FeatureStream]:
-    unknown: Literal["error", "drop"] = "error" if settings.unknown_items == "error" else "drop"
-    store: Store | None = None if settings.store == "same" else settings.store
-    streams = []
-    for file in files:
-        order = match_rows(file, items, row_ids, known, unknown=unknown)
-        streams.append(stream_features(file, order, store=store, zero_rows=settings.zero_rows))
-    return streams
 
 
 def _align_neighbours(
@@ -213,26 +198,3 @@ def _catalogue(
         ids = pl.Series("id", [str(row) for row in range(n_rows)], dtype=pl.String)
         return Vocabulary(ids), ids
     return None, None
-
-
-def _align_table(table: Table, row_ids: pl.Series, items: Vocabulary) -> pl.DataFrame:
-    """Return the item table with row i = item i and the ids in `item_id`. Items that are not in the table get nulls."""
-    rows = table.frame.drop("item_id", strict=False).insert_column(0, row_ids.alias("item_id"))
-    return items.ids.alias("item_id").to_frame().join(rows, on="item_id", how="left", maintain_order="left")
-
-
-def _metadata(
-    table: Table | None,
-    row_ids: pl.Series | None,
-    items: Vocabulary,
-    columns: MetadataColumns,
-    streams: list[FeatureStream],
-) -> tuple[Features, list[str]]:
-    """Encode the metadata columns of the item table as features of modality "metadata"."""
-    if table is None or row_ids is None:
-        raise SettingsError("metadata columns are named, but there is no item table", hint="give it with --items")
-    if any(stream.modality == "metadata" for stream in streams):
-        raise SettingsError("a modality is already named metadata", hint="rename the modality of that feature file")
-    for column in columns.numeric:
-        table.numbers(column)  # check before alignment, so that an error names the row of the file
-    return fit_metadata(Table(_align_table(table, row_ids, items), table.path, table.first_row), columns)

@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from triptych.content.metadata import MetadataColumns, fit_metadata, parse_separators
+from triptych.content.metadata import MetadataColumns, parse_separators
 from triptych.data.features import FeatureStream
-from triptych.data.formats.alignment import Store, match_rows, stream_features
 from triptych.data.formats.features import FeatureFile, with_known_ids
 from triptych.data.formats.tables import Table, read_row_ids
 from triptych.data.vocabulary import Vocabulary
-from triptych.errors import SettingsError
+from triptych.preparing.aligning import align_features, align_table, metadata_features
 from triptych.preparing.settings import PrepareSettings
 
 if TYPE_CHECKING:
@@ -59,24 +58,22 @@ def align_users(given: GivenUsers, log: Log, kept: pl.Series, settings: PrepareS
         row_ids = row_ids.alias("id")
         known = pl.concat([known, row_ids])
         users = _with_users_of_table(users, table, row_ids, settings, notes)
-        rows = table.frame.drop("user_id", strict=False).insert_column(0, row_ids.alias("user_id"))
-        aligned = users.ids.alias("user_id").to_frame().join(rows, on="user_id", how="left", maintain_order="left")
-        n_absent = int((~users.ids.is_in(row_ids.implode())).sum())
-        if n_absent:
-            example = users.ids.filter(~users.ids.is_in(row_ids.implode()))[0]
+        aligned = align_table(table, row_ids, users, "user")
+        absent = users.ids.filter(~users.ids.is_in(row_ids.implode()))
+        if len(absent):
             notes.append(
-                f'{table.path.name}: {n_absent:,} users of the interactions are not in it, as "{example}": they have '
-                "none of its columns"
+                f'{table.path.name}: {len(absent):,} users of the interactions are not in it, as "{absent[0]}": they '
+                "have none of its columns"
             )
     all_ids = Vocabulary(known.unique(maintain_order=True), noun="user")
     files = [with_known_ids(file, all_ids) for file in given.files]
-    streams = _align_features(files, users, row_ids, all_ids, settings)
+    streams = align_features(files, users, row_ids, all_ids, settings)
     notes += [note for file in files for note in file.notes]
     columns = MetadataColumns(
         settings.user_categorical, parse_separators(settings.user_multi), settings.user_numeric, settings.max_values
     )
     if columns:
-        stream, metadata_notes = _metadata(table, aligned, columns, streams)
+        stream, metadata_notes = metadata_features(table, aligned, columns, streams, "user")
         streams.append(stream)
         notes += metadata_notes
     return AlignedUsers(users, aligned, streams, notes)
@@ -96,35 +93,3 @@ def _with_users_of_table(
         return users
     notes.append(f"{table.path.name}: {len(others):,} of its users have no interactions: kept as users without history")
     return Vocabulary(pl.concat([users.ids.alias("id"), others]), noun="user")
-
-
-def _align_features(
-    files: Sequence[FeatureFile],
-    users: Vocabulary,
-    row_ids: pl.Series | None,
-    known: Vocabulary,
-    settings: PrepareSettings,
-) -> list[FeatureStream]:
-    store: Store | None = None if settings.store == "same" else settings.store
-    return [
-        stream_features(file, match_rows(file, users, row_ids, known), store=store, zero_rows=settings.zero_rows)
-        for file in files
-    ]
-
-
-def _metadata(
-    table: Table | None, aligned: pl.DataFrame | None, columns: MetadataColumns, streams: Sequence[FeatureStream]
-) -> tuple[FeatureStream, list[str]]:
-    """Encode the metadata columns of the user table as features of modality "metadata"; see `fit_metadata`."""
-    if table is None or aligned is None:
-        raise SettingsError("metadata columns of users are named, but there is no user table", hint="give it: --users")
-    if any(stream.modality == "metadata" for stream in streams):
-        raise SettingsError(
-            "a modality of the users is already named metadata", hint="rename the modality of that feature file"
-        )
-    for column in columns.numeric:
-        table.numbers(column)  # check before alignment, so that an error names the row of the file
-    features, notes = fit_metadata(Table(aligned, table.path, table.first_row), columns)
-    return FeatureStream.from_features(features), [
-        note.replace("of a single item", "of a single user") for note in notes
-    ]
