@@ -147,7 +147,7 @@ def test_any_text_is_read_as_the_csv_module_reads_it(text: str, separator: str, 
         return
     width = len(table.frame.columns)
     assert [list(row) for row in table.frame.rows()] == [
-        [field or None for field in row + [""] * (width - len(row))] for row in expected[1:]
+        [field or None for field in (row + [""] * (width - len(row)))[:width]] for row in expected[1:]
     ]
     numbers = [table.row(position) for position in range(len(table.frame))]
     assert numbers == sorted(numbers)

@@ -64,7 +64,7 @@ CASES: dict[str, Broken] = {
         HEADER + "u1,a,5,1\nu1,b,good,2\n", '"good" is not a number', 'log.csv, row 3, column "rating"', "such as 4.5"
     ),
     "rating that is not finite": log(
-        HEADER + "u1,a,5,1\nu1,b,nan,2\n", '"nan" is not a number', 'log.csv, row 3, column "rating"', "such as 4.5"
+        HEADER + "u1,a,5,1\nu1,b,inf,2\n", '"inf" is not a number', 'log.csv, row 3, column "rating"', "such as 4.5"
     ),
     "bad date": log(
         HEADER + "u1,a,5,2026-01-31\nu1,b,4,31/01/2026\n",
@@ -134,7 +134,7 @@ CASES: dict[str, Broken] = {
         "is not a number",
         'log.parquet, row 2, column "rating"',
         "leave the field empty",
-        files={"log.parquet": pl.DataFrame({"user_id": [1, 1], "item_id": [1, 2], "rating": [1.0, np.nan]})},
+        files={"log.parquet": pl.DataFrame({"user_id": [1, 1], "item_id": [1, 2], "rating": [1.0, np.inf]})},
         source="log.parquet",
     ),
     "time of parquet that is not finite": Broken(

@@ -111,7 +111,7 @@ class FeatureStream:
 
 
 def _check_name(modality: str) -> None:
-    if not re.fullmatch(MODALITY_NAME, modality):
+    if not isinstance(modality, str) or not re.fullmatch(MODALITY_NAME, modality):
         raise InputError(
             f'"{modality}" is not a valid modality name', hint="use letters, digits, - and _, starting with a letter"
         )

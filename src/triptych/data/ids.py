@@ -25,14 +25,14 @@ EXACT: dict[Any, int] = {
     pl.Float32: 2**24,
     pl.Float64: 2**53,
 }  # larger whole numbers are not exact as floats
-SCIENTIFIC = r"^[+-]?\d\.\d+[eE]\+\d+$"  # how spreadsheets write long numbers, without their last digits
+SCIENTIFIC = r"^\s*[+-]?\d(\.\d+)?[eE]\+\d+\s*$"  # how spreadsheets write long numbers, without their last digits
 WRITTEN_FLOAT = r"^-?\d+\.0$"
 PLAIN = r"^[\x21-\x7e]*$"
 MISSING = [
     spelt
     for name in ("nan", "null", "none", "n/a", "na", "<na>", "nil", "undefined", "#n/a")
     for spelt in (name, name.upper(), name.capitalize())
-] + ["NaN", "NaT"]
+] + ["NaN", "NaT", "\\N"]  # \N: of MySQL and Hive
 # White_Space of Unicode, as polars strips it
 WHITE_SPACE = "\t\n\v\f\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(
     map(chr, range(0x2000, 0x200B))
@@ -64,6 +64,8 @@ def id_texts(values: pl.Series) -> tuple[pl.Series, bool]:
     elif values.dtype.is_decimal():
         values = _whole_numbers(values.cast(pl.Float64))
     try:
+        if isinstance(values.dtype, pl.Struct):
+            raise BadIdError("holds objects, not ids", "give the id of each object a column of its own")
         texts = values.cast(pl.String)
     except PolarsError:
         raise BadIdError(f"has type {values.dtype}, which cannot be read as text", "store text") from None
@@ -72,10 +74,10 @@ def id_texts(values: pl.Series) -> tuple[pl.Series, bool]:
     simple = not texts.str.contains(r"[^\x21-\x2a\x2c-\x7e]").any()
     if not simple:
         texts = texts.str.strip_chars()
-        _check_digits(texts)
+        _check_texts(texts)
     if (texts == "").any():
         texts = texts.set(texts == "", None)
-    return (texts.str.strip_suffix(".0") if _all_floats(texts) else texts), simple
+    return (_without_fractions(texts) if _all_floats(texts) else texts), simple
 
 
 def id_notes(given: pl.Series, ids: pl.Series, noun: str, where: str, *, simple: bool = False) -> list[str]:
@@ -100,6 +102,12 @@ def id_notes(given: pl.Series, ids: pl.Series, noun: str, where: str, *, simple:
             f"{where}: {len(groups):,} {noun} ids differ from others by invisible characters or Unicode form alone: "
             f"{shown}; they count as different {noun}s"
         )
+    for character, name in (("\ufffd", "U+FFFD"), ("\0", "NUL")):
+        if not simple and not groups and ids.str.contains(character, literal=True).any():
+            notes.append(
+                f"{where}: {noun} ids have the character {name}: the file may be damaged, or in another encoding, and "
+                f"different {noun}s may have become one"
+            )
     is_missing = ids.is_in(MISSING)
     if is_missing.any():
         names = _quoted(ids.filter(is_missing).unique().sort())
@@ -187,8 +195,28 @@ def _whole_numbers(values: pl.Series) -> pl.Series:
     return whole
 
 
-def _check_digits(texts: pl.Series) -> None:
-    """Raise BadIdError for a number in scientific notation."""
+def _without_fractions(texts: pl.Series) -> pl.Series:
+    """Return whole numbers such as "12.0" without ".0". Raises BadIdError where a float has no room for all digits."""
+    whole = texts.str.strip_suffix(".0")
+    exact = (whole.cast(pl.Int64, strict=False).abs() < EXACT[pl.Float64]).fill_null(value=False)
+    long = ~exact & texts.is_not_null()
+    if long.any():
+        position = int(long.arg_true()[0])
+        raise BadIdError(
+            f'"{texts[position]}" was a float, without room for its last digits: different ids may have become one',
+            "write the ids as text, or as whole numbers (pandas: astype('Int64') before a join with gaps)",
+            position,
+        )
+    return whole
+
+
+def _check_texts(texts: pl.Series) -> None:
+    """Raise BadIdError for a number in scientific notation, and for an object of JSON."""
+    objects = texts.str.contains(r'^\{".*\}$').fill_null(value=False)
+    if objects.any():
+        position = int(objects.arg_true()[0])
+        hint = "give the id of each object a column of its own"
+        raise BadIdError(f"{ascii(texts[position])[:60]} is an object, not an id", hint, position)
     scientific = texts.str.contains(SCIENTIFIC).fill_null(value=False)
     if scientific.any():
         position = int(scientific.arg_true()[0])

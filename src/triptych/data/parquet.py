@@ -13,6 +13,7 @@ from triptych.memory import free_bytes
 from triptych.texts import is_utf8
 
 WIDTHS = {"BOOLEAN": 1, "INT32": 4, "INT64": 8, "INT96": 12, "FLOAT": 4, "DOUBLE": 8}  # bytes per value
+STREAM = b"\xff\xff\xff\xff"  # how a stream of Arrow begins, other than a file
 TEXT_WIDTH = 16  # bytes per text in memory, besides the texts themselves
 
 
@@ -48,7 +49,12 @@ def read_given_arrow(path: Path) -> pl.DataFrame:
 
     try:
         with path.open("rb") as file:
-            table = feather.read_table(file, memory_map=False)
+            if file.read(4) == STREAM:
+                file.seek(0)
+                table = pa.ipc.open_stream(file).read_all()
+            else:
+                file.seek(0)
+                table = feather.read_table(file, memory_map=False)
         table.validate(full=True)  # Polars ends the process where a damaged file asks for too much memory
         return pl.DataFrame(pl.from_arrow(table))
     except (PolarsError, OSError, PanicException, pa.ArrowException, MemoryError, ValueError, TypeError):

@@ -25,6 +25,7 @@ from triptych.data.formats.tables import Table, check_item_ids
 from triptych.errors import InputError, location
 from triptych.texts import is_utf8
 
+LIBRARY_ERRORS = (nw.exceptions.NarwhalsError, pl.exceptions.PolarsError)
 KNOWN_NESTED = (list, tuple, dict, np.ndarray)
 
 
@@ -132,7 +133,7 @@ def _to_polars(native: Any, where: str) -> pl.DataFrame | None:
         raise _unreadable(error, where) from None
     try:
         return frame.to_polars()
-    except (TypeError, ValueError, ArithmeticError, nw.exceptions.NarwhalsError, pl.exceptions.PolarsError) as error:
+    except (TypeError, ValueError, ArithmeticError, NotImplementedError, *LIBRARY_ERRORS) as error:
         raise _unreadable(error, where) from None  # Arrow's errors are ValueError or TypeError
 
 
@@ -140,11 +141,15 @@ def _plain(column: Any) -> Any:
     """Return a pandas column in types that Arrow knows: periods as their begin, mixed and unknown objects as text."""
     if str(column.dtype).startswith("period"):
         return column.dt.to_timestamp()
+    if str(column.dtype).startswith("Sparse"):
+        return column.sparse.to_dense()
     if column.dtype != object:
         return column
     values = [None if missing else value for value, missing in zip(column, column.isna(), strict=True)]
     kinds = {type(value) for value in values if value is not None}
-    if len(kinds) > 1 and not any(issubclass(kind, KNOWN_NESTED) for kind in kinds):
+    nested = [kind for kind in kinds if issubclass(kind, KNOWN_NESTED)]
+    unknown = any(kind.__module__ not in ("builtins", "datetime", "decimal", "numpy", "uuid") for kind in kinds)
+    if (len(kinds) > 1 and len(nested) < len(kinds)) or unknown or kinds == {object}:
         return column.__class__([value if value is None else _text(value) for value in values], index=column.index)
     if any(issubclass(kind, UUID) for kind in kinds):
         return column.map(str, na_action="ignore")
@@ -198,4 +203,8 @@ def _array(matrix: Any, where: str) -> NDArray[Any]:
 
 def _unreadable(error: Exception, where: str) -> InputError:
     reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
-    return InputError(f"cannot be read: {reason}", where=where, hint="give a matrix of floats with one row per item")
+    return InputError(
+        f"cannot be read: {reason}",
+        where=where,
+        hint="give a matrix of floats with one row per item, or a frame of plain columns",
+    )

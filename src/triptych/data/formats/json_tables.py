@@ -1,4 +1,5 @@
 """JSON files of rows: one object per line (also as Python writes dictionaries), or one list of objects -> columns.
+Objects over several lines, or several on a line, are read too.
 
 A column of numbers stays one, a column of lists of plain values becomes lists of texts, and a column of lists of
 objects becomes lists of structs. All other columns become text; what is not plain in them becomes JSON text.
@@ -8,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 from collections.abc import Callable, Iterator
 from itertools import chain, islice
 from typing import Any
@@ -19,6 +21,7 @@ from triptych.data.formats.separated import Rows
 from triptych.data.formats.text_file import TextFile, not_utf8, reported
 from triptych.errors import InputError, location
 from triptych.progress import Listener, ignore_progress
+from triptych.texts import as_utf8
 
 BLOCK = 50_000  # objects that are parsed at a time
 EXACT = 2**53  # larger whole numbers are not exact as floats
@@ -46,7 +49,7 @@ def _rows(text: TextFile, listener: Listener) -> Rows:
                 )
         lines += [line for line, _ in block]
         names = dict.fromkeys(chain.from_iterable(value for _, value in block))
-        columns = (column_of(str(name), [value.get(name) for _, value in block]) for name in names)
+        columns = (column_of(as_utf8(str(name)), [value.get(name) for _, value in block]) for name in names)
         blocks.append({column.name: column for column in columns})
     lengths = [min(BLOCK, len(lines) - begin) for begin in range(0, len(lines), BLOCK)]
     frame = pl.DataFrame([_joined(name, blocks, lengths) for name in dict.fromkeys(chain.from_iterable(blocks))])
@@ -72,6 +75,9 @@ def _objects(text: TextFile, first: str, listener: Listener) -> Iterator[tuple[i
     kind = "JSON"
     if _parsed(json.loads, first) is None and isinstance(_parsed(ast.literal_eval, first), dict):
         parse, kind = ast.literal_eval, "a Python dictionary"
+    elif first.startswith("{") and _parsed(json.loads, first) is None:
+        yield from _one_after_the_other(text)
+        return
     with text.lines() as lines:
         for number, line in enumerate(reported(lines, text, listener), start=1):
             if not line.strip():
@@ -82,6 +88,24 @@ def _objects(text: TextFile, first: str, listener: Listener) -> Iterator[tuple[i
                 raise InputError(
                     f"is not {kind}", where=location(text.path, row=number), hint="write one JSON object per line"
                 ) from None
+
+
+def _one_after_the_other(text: TextFile) -> Iterator[tuple[int, Any]]:
+    """Yield the objects of a file where one may have several lines, or a line several, with their lines."""
+    decode, space = json.JSONDecoder().raw_decode, re.compile(r"\s*")
+    with text.lines() as stream:
+        content = stream.read()
+    position, line = 0, 1
+    while (begin := space.match(content, position).end()) < len(content):  # type: ignore[union-attr]  # it matches
+        line += content.count("\n", position, begin)
+        try:
+            value, position = decode(content, begin)
+        except (json.JSONDecodeError, RecursionError) as error:
+            row = getattr(error, "lineno", line)
+            hint = "write one JSON object per line"
+            raise InputError("is not JSON", where=location(text.path, row=row), hint=hint) from None
+        yield line, value
+        line += content.count("\n", begin, position)
 
 
 def _parsed(parse: Callable[[str], Any], line: str) -> Any:
@@ -128,17 +152,21 @@ def column_of(name: str, values: list[Any]) -> pl.Series:
 def _structs(name: str, values: list[Any]) -> pl.Series:
     """Return a column of lists of objects."""
     flat = [each or {} for value in values for each in value or ()]
-    keys = dict.fromkeys(str(key) for each in flat for key in each)
+    keys = dict.fromkeys(as_utf8(str(key)) for each in flat for key in each)
     fields = pl.DataFrame({key: column_of(key, [each.get(key) for each in flat]) for key in keys})
     rows = np.repeat(np.arange(len(values)), [len(value or ()) for value in values])
-    lists = pl.DataFrame({"row": rows, name: fields.to_struct()}).group_by("row", maintain_order=True).agg(name)
+    lists = pl.DataFrame({"row": rows, "list": fields.to_struct()}).group_by("row", maintain_order=True).agg("list")
     every = pl.DataFrame({"row": np.arange(len(values))})
-    return every.join(lists, on="row", how="left", maintain_order="left")[name]
+    return every.join(lists, on="row", how="left", maintain_order="left")["list"].alias(name)
 
 
 def _text(value: Any) -> str | None:
-    if value is None or isinstance(value, str):
+    if value is None:
         return value
+    if isinstance(value, str):
+        return as_utf8(value)
+    if isinstance(value, float) and value.is_integer() and abs(value) < EXACT:
+        return str(int(value))
     if isinstance(value, bool | int | float):
         return str(value)
-    return json.dumps(value, ensure_ascii=False, default=str)
+    return as_utf8(json.dumps(value, ensure_ascii=False, default=str))

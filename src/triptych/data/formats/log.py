@@ -156,13 +156,17 @@ def _no_ids(table: Table, noun: str) -> InputError:
 def _split_codes(table: Table, column: str) -> pl.Series:
     values = table.frame[column]
     distinct = values.unique()
-    names = replace(table, frame=distinct.to_frame()).text(column).str.to_lowercase()
+    names = replace(table, frame=distinct.to_frame()).text(column).str.to_lowercase().str.replace(r"^(\d)\.0$", "$1")
     known = {value: SPLIT_NAMES[name] for value, name in zip(distinct, names, strict=True) if name in SPLIT_NAMES}
     codes = values.replace_strict(known, default=None, return_dtype=pl.Int8)
     if codes.null_count():
         position = int(codes.is_null().arg_true()[0])
         value = "" if values[position] is None else str(values[position]).strip()
         near = did_you_mean(value, SPLIT_NAMES) if value else ""
-        hint = near if near.startswith("did") else "write train, validation or test (or 0, 1, 2)"
+        hint = (
+            near
+            if near.startswith("did")
+            else "write train, validation or test (or 0, 1, 2); --split-column - for none"
+        )
         raise InputError(f'"{value}" is not a split', where=table.location(position, column), hint=hint)
     return codes

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from urllib.parse import unquote
 
 import numpy as np
 import polars as pl
@@ -25,6 +26,7 @@ TABLE_SUFFIXES = (".csv", ".tsv", ".txt", ".parquet", *JSON_SUFFIXES, *ARROW_SUF
 TABLE_NAMES = ".csv, .tsv, .txt, .parquet, .feather or .jsonl file, also compressed (.gz, .zst, .zip)"
 TYPED_SUFFIXES = (".inter", ".item", ".user")  # RecBole: the names of the header have types, as item_id:token
 SEQUENCES = ("token_seq", "float_seq")  # types of columns with several values, separated by spaces
+HIVE_NULL = "__HIVE_DEFAULT_PARTITION__"  # the name of a folder for rows without a value
 TEXTS = ("title", "name", "text", "description", "summary", "review")  # sequences of words that are texts, no lists
 
 
@@ -35,7 +37,12 @@ def path_not_found(path: Path, noun: str = "file") -> InputError:
 
 
 def read_table(
-    path: Path, reading: Reading = GUESS, *, header: Sequence[str] = (), separator: str | None = None
+    path: Path,
+    reading: Reading = GUESS,
+    *,
+    header: Sequence[str] = (),
+    separator: str | None = None,
+    may_be_empty: bool = False,
 ) -> Table:
     """Read a table: a text file of rows, Parquet, Feather or JSON; or a folder of such files, its parts.
 
@@ -75,7 +82,7 @@ def read_table(
         raise InputError(
             f'cannot read "{suffix or path.name}" files', where=location(path), hint=f"give a {TABLE_NAMES}"
         )
-    if not len(table.frame):
+    if not len(table.frame) and not may_be_empty:
         raise InputError("has no rows", where=location(path), hint="give at least one row below the header")
     return table
 
@@ -114,12 +121,31 @@ def _read_parts(folder: Path, reading: Reading) -> Table:
     if len(kinds) != 1:
         problem = f"has files of several kinds ({', '.join(kinds)})" if kinds else "is a folder without tables"
         raise InputError(problem, where=location(folder), hint="name a file, or a folder of parts of one table")
-    tables = [_with_folder_names(read_table(path, reading), folder) for path in parts]
+    tables = [_with_folder_names(read_table(path, reading, may_be_empty=True), folder) for path in parts]
+    tables = [each for each in tables if len(each.frame)]
+    if not tables:
+        raise InputError("has no rows", where=location(folder), hint="give a folder of parts with rows")
+    for each in tables[1:]:
+        if not set(each.frame.columns) & set(tables[0].frame.columns):
+            raise InputError(
+                f"has none of the columns of {tables[0].path.name}: its first row is {', '.join(each.frame.columns)}"[
+                    :300
+                ],
+                where=location(each.path),
+                hint="give each part a header, or remove the header of all and pass --no-header with --columns",
+            )
     return concatenate(tables, folder) if len(tables) > 1 else tables[0]
 
 
 def _with_folder_names(table: Table, folder: Path) -> Table:
     """Return a part of a table with the columns that its folders name, as day=2026-01-31/part-0.parquet does."""
     names = [name.partition("=") for name in table.path.relative_to(folder).parts[:-1]]
-    columns = {name: value for name, equals, value in names if equals and name not in table.frame.columns}
-    return replace(table, frame=table.frame.with_columns(pl.lit(value).alias(name) for name, value in columns.items()))
+    columns = {
+        name: None if value == HIVE_NULL else unquote(value)
+        for name, equals, value in names
+        if equals and name not in table.frame.columns
+    }
+    return replace(
+        table,
+        frame=table.frame.with_columns(pl.lit(value, dtype=pl.String).alias(name) for name, value in columns.items()),
+    )

@@ -25,13 +25,16 @@ from numpy.typing import NDArray
 from polars.exceptions import PanicException, PolarsError
 
 from triptych.data.formats.reading import Quotes
+from triptych.data.formats.row_notes import several_note, short_note, too_many_fields, trailing_note
 from triptych.data.formats.text_file import TextFile, look_through, not_utf8, reported
+from triptych.data.ids import WHITE_SPACE
 from triptych.errors import InputError, location
 from triptych.progress import Listener, ignore_progress
 
 SEPARATORS = {".csv": ",", ".tsv": "\t", ".txt": "\t", ".inter": "\t", ".item": "\t", ".user": "\t", ".data": "\t"}
 OTHER_SEPARATORS = (",", "\t", ";", "|")
 BLOCK = 100_000  # rows that Python's lists hold at a time
+INVISIBLE = WHITE_SPACE + "\u200b\u200c\u200d\u2060\ufeff"  # around the names of columns
 LONGEST_FIELD = 1 << 30
 
 
@@ -70,7 +73,12 @@ def read_rows(
 
 
 def guess_separator(text: TextFile, suffix: str) -> str:
-    """Return the usual separator of the extension if the first line has it, else the most frequent known one."""
+    """Return the separator that a line `sep=;` names; else the usual one of the extension if the first line has it.
+
+    Else the most frequent known one.
+    """
+    if text.separator:
+        return text.separator
     usual, first = SEPARATORS.get(suffix, ","), text.first_line()
     if usual in first:
         return usual
@@ -119,7 +127,7 @@ def _column_names(text: TextFile, dialect: _Dialect, header: Sequence[str]) -> l
             hint="name every column, in the order of the file",
         )
     names = [
-        name.strip() if name.strip() not in ("", "-") else f"column_{number}"
+        name.strip(INVISIBLE) if name.strip(INVISIBLE) not in ("", "-") else f"column_{number}"
         for number, name in enumerate(header or first, start=1)
     ]
     repeated = first_repeated(names)
@@ -186,7 +194,7 @@ def _read_quickly(text: TextFile, dialect: _Dialect, names: list[str], *, has_he
     rows = (suspects & ~blank).arg_true().to_numpy()
     short = rows[_n_fields(texts.gather(rows), dialect) < len(names)]
     kept = ~blank.to_numpy()
-    return Rows(frame.filter(pl.Series(kept)), lines[kept], _short_note(text, lines[short], len(names)))
+    return Rows(frame.filter(pl.Series(kept)), lines[kept], short_note(text.path, lines[short], len(names)))
 
 
 def _n_fields(lines: pl.Series, dialect: _Dialect) -> NDArray[np.int64]:
@@ -201,6 +209,7 @@ def _read_carefully(
     """Read a file by Python's csv module, which knows the line of every row."""
     blocks, lines, rows = [], [], []
     short, several = [], []  # the lines of rows with few fields, and (first, last) of rows over several lines
+    trailing: list[int] = []  # the lines of rows with separators after the last field
     begin = end = 0
     with text.lines() as stream, _long_fields():
         reader = dialect.reader(reported(stream, text, listener))
@@ -213,8 +222,11 @@ def _read_carefully(
                 if is_header:
                     is_header = False
                     continue
+                if len(fields) > len(names) and not any(map(str.strip, fields[len(names) :])):
+                    trailing.append(begin)
+                    fields = fields[: len(names)]
                 if len(fields) > len(names):
-                    raise _too_many(text, begin, len(fields), len(names), has_header=has_header)
+                    raise too_many_fields(text.path, begin, len(fields), len(names), has_header=has_header)
                 if len(fields) < len(names):
                     short.append(begin)
                     fields += [""] * (len(names) - len(fields))
@@ -232,7 +244,11 @@ def _read_carefully(
     blocks.append(_block(rows, names))
     if dialect.has_quotes:
         _check_closed(text, dialect, begin)
-    notes = (*_short_note(text, np.array(short, dtype=np.int64), len(names)), *_several_note(text, several))
+    notes = (
+        *short_note(text.path, np.array(short, dtype=np.int64), len(names)),
+        *trailing_note(text.path, trailing),
+        *several_note(text.path, several),
+    )
     return Rows(pl.concat(blocks), np.array(lines, dtype=np.int64), notes)
 
 
@@ -271,27 +287,3 @@ def _check_closed(text: TextFile, dialect: _Dialect, begin: int) -> None:
                     where=location(text.path, row=begin),
                     hint='close it; if quotes are characters of the texts, pass --quotes none or write them as ""',
                 ) from None
-
-
-def _too_many(text: TextFile, row: int, n_fields: int, width: int, *, has_header: bool) -> InputError:
-    expected = f"where the header has {width}" if has_header else f"where the first row has {width}"
-    return InputError(
-        f"{n_fields} fields {expected}",
-        where=location(text.path, row=row),
-        hint="quote fields that contain the separator, or correct that row",
-    )
-
-
-def _short_note(text: TextFile, lines: NDArray[np.int64], width: int) -> tuple[str, ...]:
-    counted = f"{text.path.name}: {len(lines):,} rows have fewer than {width} fields"
-    return (f"{counted}, first row {lines[0]}: the missing ones are read as empty",) if len(lines) else ()
-
-
-def _several_note(text: TextFile, several: list[tuple[int, int]]) -> tuple[str, ...]:
-    if not several:
-        return ()
-    first, last = several[0]
-    return (
-        f"{text.path.name}: lines {first} to {last} are one row, because a field between quotes has line breaks; there "
-        f"are {len(several):,} such rows: if their lines are rows of their own, pass --quotes none",
-    )

@@ -11,7 +11,7 @@ import polars as pl
 from numpy.typing import NDArray
 from polars.exceptions import PolarsError
 
-from triptych.data.ids import BadIdError, id_notes, id_texts
+from triptych.data.ids import MISSING, BadIdError, id_notes, id_texts
 from triptych.errors import InputError, did_you_mean, location
 
 ITEM_IDS = (
@@ -105,9 +105,16 @@ class Table:
         return text.set(text == "", None) if (text == "").any() else text
 
     def numbers(self, column: str) -> pl.Series:
-        """Return a column as float64, null where it is empty. Raises InputError for a value that is not a number."""
+        """Return a column as float64, null where it is empty, NaN or NULL.
+
+        Raises InputError for a value that is not a number.
+        """
         values = self.frame[self.require(column)]
-        text = values if values.dtype.is_numeric() else self.text(column).str.strip_chars()
+        if values.dtype.is_numeric() or values.dtype == pl.Boolean:
+            text = values.fill_nan(None) if values.dtype.is_float() else values
+        else:
+            text = self.text(column).str.strip_chars()
+            text = text.set(text.is_in(MISSING), None)
         numbers = text.cast(pl.Float64, strict=False)
         bad = (numbers.is_null() | ~numbers.is_finite()).fill_null(value=True) & text.is_not_null()
         if bad.any():

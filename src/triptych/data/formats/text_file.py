@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import encodings.aliases
 import io
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,10 @@ MARKS = (  # byte-order marks; the longer ones first
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+ENCODINGS = (  # that are guessed, without those of 16 bits; of equally good ones, the first
+    *("cp1252", "cp949", "gb18030", "cp932", "big5", "euc_jp", "cp1251", "koi8_r", "cp1250", "cp1256", "cp1253"),
+    *("cp1254", "cp1255", "cp1258", "cp874", "iso8859_2", "iso8859_15", "mac_roman", "cp437", "cp850"),
+)
 CHUNK = 1 << 20
 MEGABYTE = 1_000_000
 LINES_PER_REPORT = 20_000
@@ -31,10 +36,15 @@ SHARE = 8  # decoding needs several times the memory of the file
 
 @dataclass(frozen=True)
 class TextFile:
-    """A text file. content: its bytes in UTF-8 if they are not those of the file, else None."""
+    """A text file.
+
+    content: its bytes in UTF-8 if they are not those of the file, else None. separator: of fields, if the first line
+    names it as spreadsheets do (sep=;); that line is blank here.
+    """
 
     path: Path
     content: bytes | None
+    separator: str = ""
 
     @property
     def source(self) -> Path | bytes:
@@ -79,8 +89,17 @@ def open_text(path: Path, encoding: str = "") -> TextFile:
     if begin.startswith(codecs.BOM_UTF8) or chosen in ("", "utf-8", "utf-8-sig"):
         if not marked and b"\0" in begin[:2] + begin[2:4]:
             raise _undecodable(path, content, 1)
-        return TextFile(path, content)
-    return TextFile(path, _utf8(path, content, chosen))
+        return _without_separator_line(TextFile(path, content))
+    return _without_separator_line(TextFile(path, _utf8(path, content, chosen)))
+
+
+def _without_separator_line(text: TextFile) -> TextFile:
+    with text.open() as file:
+        found = re.match(rb'(?:\xef\xbb\xbf)?"?sep=(.)"?\r?\n', file.read(16))
+        if found is None:
+            return text
+        file.seek(found.end())
+        return TextFile(text.path, b"\n" + file.read(), found[1].decode("latin-1"))
 
 
 def reported(stream: IO[str], text: TextFile, listener: Listener) -> Iterator[str]:
@@ -163,29 +182,55 @@ def _utf8(path: Path, content: bytes | None, encoding: str) -> bytes:
 def _undecodable(path: Path, content: bytes | None, row: int) -> InputError:
     if content is None:
         with path.open("rb") as file:
-            content = b"".join(line for number, line in enumerate(file, 1) if number >= row)[: 4 * SAMPLE]
+            begin = sum(len(line) for _, line in zip(range(1, row), file, strict=False))
+            file.seek(0)
+            content = file.read(min(begin, SAMPLE))
+            file.seek(begin)
+            content += file.read(4 * SAMPLE)
     return InputError(
         "is not UTF-8 text", where=location(path, row=row), hint=_encoding_hint(content, "save the file as UTF-8")
     )
 
 
 def _encoding_hint(content: bytes, otherwise: str) -> str:
-    """Return a hint that names the encoding which the text probably has, with a piece of it for the reader's eye."""
+    """Return a hint that names the encoding which the text probably has, with a piece of it for the reader's eye.
+
+    Where most lines with characters outside ASCII are UTF-8, the others are damaged rather than in another encoding.
+    """
     from charset_normalizer import from_bytes
 
-    sample = _unusual_lines(content)
-    best = from_bytes(sample).best()
+    lines = _unusual_lines(content)
+    n_good = sum(map(_is_utf8, lines)) if b"\0" not in lines[0] else 0
+    if n_good > len(lines) - n_good:
+        return (
+            f"correct that row: {n_good:,} of {len(lines):,} rows with such characters are UTF-8; or drop what is not: "
+            "iconv -c -f utf-8 -t utf-8 FILE > NEW_FILE"
+        )
+    sample = b"".join(lines)
+    candidates = None if b"\0" in sample[:1000] else [*ENCODINGS]
+    found = from_bytes(sample, cp_isolation=candidates)
+    best = found.best()
     if best is None or best.encoding in ("ascii", "utf_8"):
         return f"{otherwise}, or pass --encoding with its encoding"
+    usual = {each.encoding: each for each in found if each.chaos <= best.chaos and each.coherence >= best.coherence}
+    best = next((usual[name] for name in ENCODINGS if name in usual), best)
     words = [word for line in str(best).splitlines() for word in line.split() if not word.isascii()]
     shown = f', which reads "{words[0][:40]}"' if words else ""
     return f"pass --encoding {best.encoding} (a guess{shown}), or {otherwise}"
 
 
-def _unusual_lines(content: bytes) -> bytes:
-    """Return the lines that show the encoding: those with bytes outside ASCII. All lines if it has wide characters."""
+def _is_utf8(content: bytes) -> bool:
+    try:
+        content.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _unusual_lines(content: bytes) -> list[bytes]:
+    """Return the lines that show the encoding: those with bytes outside ASCII. All text if it has wide characters."""
     if b"\0" in content[:1000]:
-        return content[:SAMPLE]
+        return [content[:SAMPLE]]
     lines, size = [], 0
     for line in content.splitlines(keepends=True):
         if not line.isascii():
@@ -193,4 +238,4 @@ def _unusual_lines(content: bytes) -> bytes:
             size += len(line)
             if size > SAMPLE:
                 break
-    return b"".join(lines) or content[:SAMPLE]
+    return lines or [content[:SAMPLE]]

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 import polars as pl
 
 from triptych.data.formats.reading import MissingTimes
 from triptych.data.formats.tables import Table
+from triptych.data.ids import MISSING, SCIENTIFIC
 from triptych.errors import InputError
 
 ISO = (
@@ -14,7 +17,9 @@ ISO = (
     r"\s*(?<zone>[Zz]|UTC|GMT|[+-]\d{2}(?::?\d{2})?)?(?:\[[\w/+-]+\])?$"
 )
 DAYS = (19_000_101, 21_001_231)  # numbers in this range are days such as 20260131
+SECONDS = (19_000_101_000_000, 21_001_231_235_959)  # and in this one, moments such as 20260131235959
 UNITS = ((1e17, 1e9, "nanoseconds"), (1e14, 1e6, "microseconds"), (1e11, 1e3, "milliseconds"))
+CLOCK = r"%[-_0]?[HIklTRrscX+]"  # codes of the time of a day
 HINT = "write seconds, or 2026-01-31, or 2026-01-31 12:00:00+09:00, or name the format: --time-format %d/%m/%Y"
 
 
@@ -35,11 +40,13 @@ def read_times(table: Table, column: str, time_format: str = "") -> tuple[pl.Ser
             return _scaled(table, column, _checked(table, column, values.cast(pl.Float64), values))
         values = values.cast(pl.Int64, strict=False).cast(pl.String)
     text = values.str.strip_chars() if values.dtype == pl.String else table.text(column)
-    text = text.set(text == "", None)
+    text = text.set((text == "") | text.is_in(MISSING), None)
     if time_format:
-        return _checked(table, column, _by_format(table, column, text, time_format), text), []
+        hint = f'correct it, or --time-format: it does not fit "{time_format}"'
+        return _checked(table, column, _by_format(table, column, text, time_format), text, hint), []
     numbers = text.cast(pl.Float64, strict=False)
     if 2 * numbers.count() >= text.count():
+        _check_digits(table, column, text)
         return _scaled(table, column, _checked(table, column, numbers, text))
     return _checked(table, column, _iso_seconds(text), text), []
 
@@ -74,9 +81,21 @@ def _scaled(table: Table, column: str, seconds: pl.Series) -> tuple[pl.Series, l
         days = _iso_seconds(seconds.cast(pl.Int64, strict=False).cast(pl.String))
         if days.null_count() == seconds.null_count():
             return days, [f'{table.path.name}: numbers of "{column}" such as {low:.0f} are read as days']
+    if low >= SECONDS[0] and high <= SECONDS[1]:
+        digits = seconds.cast(pl.Int64, strict=False).cast(pl.String)
+        moments = _iso_seconds(digits.str.replace(r"^(\d{8})(\d{6})$", "$1 $2"))
+        if moments.null_count() == seconds.null_count():
+            return moments, [f'{table.path.name}: numbers of "{column}" such as {low:.0f} are read as date and time']
     for least, factor, unit in UNITS:
         if low >= least:
             return seconds / factor, [f'{table.path.name}: times of "{column}" are read as {unit} since 1970']
+        if high >= least:
+            position = int((seconds < least).fill_null(value=False).arg_true()[0])
+            raise InputError(
+                f"times are in several units: {seconds[position]:g}, and {high:.0f}, which is in {unit}",
+                where=table.location(position, column),
+                hint="write all times in one unit, and leave the field empty where there is no time",
+            )
     return seconds, []
 
 
@@ -99,10 +118,11 @@ def _iso_seconds(text: pl.Series) -> pl.Series:
 
 
 def _by_format(table: Table, column: str, text: pl.Series, time_format: str) -> pl.Series:
+    time_format = time_format.replace(".%f", "%.f")  # as Python writes fractions of a second
     try:
         if "%z" in time_format or "%:z" in time_format:
             moments = text.str.to_datetime(time_format, strict=False, time_unit="us", time_zone="UTC")
-        elif any(code in time_format for code in ("%H", "%I", "%T", "%R", "%s", "%c", "%X")):
+        elif re.search(CLOCK, time_format):
             moments = text.str.to_datetime(time_format, strict=False, time_unit="us")
         else:
             moments = text.str.to_date(time_format, strict=False).cast(pl.Datetime("us"))
@@ -113,10 +133,22 @@ def _by_format(table: Table, column: str, text: pl.Series, time_format: str) -> 
     return moments.dt.epoch("us").cast(pl.Float64) / 1e6
 
 
-def _checked(table: Table, column: str, seconds: pl.Series, values: pl.Series) -> pl.Series:
+def _checked(table: Table, column: str, seconds: pl.Series, values: pl.Series, hint: str = HINT) -> pl.Series:
     """Return the seconds if every value could be converted. Raises InputError."""
     bad = (seconds.is_null() | ~seconds.is_finite()).fill_null(value=True) & values.is_not_null()
     if bad.any():
         position = int(bad.arg_true()[0])
-        raise InputError(f'"{values[position]}" is not a time', where=table.location(position, column), hint=HINT)
+        raise InputError(f'"{values[position]}" is not a time', where=table.location(position, column), hint=hint)
     return seconds
+
+
+def _check_digits(table: Table, column: str, text: pl.Series) -> None:
+    """Raise InputError for numbers in scientific notation, as spreadsheets write them without their last digits."""
+    short = text.str.contains(SCIENTIFIC).fill_null(value=False) & (text.str.len_bytes() < len("1.700000000e+09"))
+    if short.any():
+        position = int(short.arg_true()[0])
+        raise InputError(
+            f'"{text[position]}" is a number without its last digits',
+            where=table.location(position, column),
+            hint="write the times out (in a spreadsheet: format the column as text before opening the file)",
+        )
