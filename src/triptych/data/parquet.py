@@ -22,7 +22,7 @@ def read_given_parquet(path: Path) -> pl.DataFrame:
 
     Raises InputError if it is damaged or needs more memory than is free: a small file can hold a very large table.
     """
-    hint = "write it again"
+    hint = "write it again (if it is in a .gz or .zip: unpack it, because it is compressed inside)"
     try:
         needed = decoded_bytes(path)
     except (OSError, ValueError, MemoryError):
@@ -41,7 +41,7 @@ def read_given_parquet(path: Path) -> pl.DataFrame:
 
 def read_given_arrow(path: Path) -> pl.DataFrame:
     """Read a Feather or Arrow file of the user. Raises InputError if it is damaged or larger than the free memory."""
-    hint = "write it again"
+    hint = "write it again (if it is in a .gz or .zip: unpack it, because it is compressed inside)"
     if path.stat().st_size > free_bytes():
         raise InputError("is larger than the memory that is free", where=location(path), hint="split it")
     import pyarrow as pa
