@@ -102,10 +102,10 @@ def id_notes(given: pl.Series, ids: pl.Series, noun: str, where: str, *, simple:
             f"{where}: {len(groups):,} {noun} ids differ from others by invisible characters or Unicode form alone: "
             f"{shown}; they count as different {noun}s"
         )
-    for character, name in (("\ufffd", "U+FFFD"), ("\0", "NUL")):
-        if not simple and not groups and ids.str.contains(character, literal=True).any():
+    for pattern, what in (("\ufffd", "the character U+FFFD"), ("^\0+$", "nothing but the character NUL")):
+        if not simple and not groups and ids.str.contains(pattern).any():
             notes.append(
-                f"{where}: {noun} ids have the character {name}: the file may be damaged, or in another encoding, and "
+                f"{where}: {noun} ids have {what}: the file may be damaged, or in another encoding, and "
                 f"different {noun}s may have become one"
             )
     is_missing = ids.is_in(MISSING)
