@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import string
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -82,7 +83,7 @@ def table_pictures(table: Table, folder: Path | None, column: str = "", id_colum
         for n, name in enumerate(names):
             try:
                 path = None if name is None else picture_path(base, name)
-                if path is not None and find is not None and path.name == name and not path.exists():
+                if path is not None and find is not None and path.name == name and not os.path.exists(path):  # noqa: PTH110 - no error for any name
                     path = find(name) or path
                 paths.append(path)
             except InputError as error:

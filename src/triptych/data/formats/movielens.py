@@ -44,7 +44,10 @@ def read_movielens(path: Path, reading: Reading) -> Source:
     user_table: Table | None = None
     items = {"ratings.csv": path / "movies.csv", "ratings.dat": path / "movies.dat", "u.data": path / "u.item"}[name]
     if name == "ratings.csv":
-        ratings, table = read_table(log, reading), read_table(items, reading) if items.is_file() else None
+        ratings, table = (
+            read_table(log, reading),
+            read_table(items, replace(reading, header=())) if items.is_file() else None,
+        )
     elif name == "ratings.dat":
         ratings = _read_double_colon(log, RATINGS)
         table = _read_double_colon(items, MOVIES) if items.is_file() else None

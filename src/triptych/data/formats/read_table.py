@@ -23,7 +23,7 @@ from triptych.errors import InputError, did_you_mean, location
 JSON_SUFFIXES = (".jsonl", ".ndjson", ".json")
 ARROW_SUFFIXES = (".feather", ".arrow", ".ipc")
 TABLE_SUFFIXES = (".csv", ".tsv", ".txt", ".parquet", *JSON_SUFFIXES, *ARROW_SUFFIXES)
-TABLE_NAMES = ".csv, .tsv, .txt, .parquet, .feather or .jsonl file, also compressed (.gz, .zst, .zip)"
+TABLE_NAMES = ".csv, .tsv, .txt, .parquet, .feather or .jsonl file; texts also compressed (.gz, .zst, .zip)"
 TYPED_SUFFIXES = (".inter", ".item", ".user")  # RecBole: the names of the header have types, as item_id:token
 SEQUENCES = ("token_seq", "float_seq")  # types of columns with several values, separated by spaces
 HIVE_NULL = "__HIVE_DEFAULT_PARTITION__"  # the name of a folder for rows without a value

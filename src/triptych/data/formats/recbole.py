@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from triptych.data.formats.compressed import plain_suffix
@@ -19,7 +20,8 @@ def read_recbole(path: Path, reading: Reading) -> Source:
     """
     file = the_log_in(path) if path.is_dir() else path
     items, users = file.with_suffix(".item"), file.with_suffix(".user")
-    table, user_table = (read_table(each, reading) if each.is_file() else None for each in (items, users))
+    own_header = replace(reading, header=())
+    table, user_table = (read_table(each, own_header) if each.is_file() else None for each in (items, users))
     notes = not_read(path, {file, items, users}) if path.is_dir() else ()
     return Source(log_from_table(read_table(file, reading), reading), table, users=user_table, notes=notes)
 
