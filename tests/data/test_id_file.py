@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 
 from triptych.data.formats.id_file import read_id_file
+from triptych.data.formats.tables import Table, read_item_ids
 from triptych.errors import InputError
 
 IDS = ["007", "u 2", "Ü3"]
@@ -80,3 +81,12 @@ def test_a_missing_file_or_a_folder_is_named(tmp_path: Path) -> None:
     for path, message in ((tmp_path / "none.txt", "no such file"), (tmp_path, "is a folder")):
         with pytest.raises(InputError, match=message):
             read(path)
+
+
+def test_the_usual_names_of_columns_may_have_spaces_and_capitals_as_in_logs(tmp_path: Path) -> None:
+    (tmp_path / "users.csv").write_text("Rank,Customer ID\n1,007\n")
+    assert read(tmp_path / "users.csv", "Customer ID") == ["007"]
+    pl.DataFrame({"Rank": [1], "User ID": ["007"]}).write_parquet(tmp_path / "users.parquet")
+    assert read(tmp_path / "users.parquet") == ["007"]
+    table = Table(pl.DataFrame({"Title": ["one"], "Item ID": ["007"]}), tmp_path / "items.csv")
+    assert read_item_ids(table).to_list() == ["007"]

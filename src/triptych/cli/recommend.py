@@ -48,8 +48,8 @@ def command(
         typer.Option(
             metavar="KIND=NAME",
             rich_help_panel=OUTPUT,
-            help="Names of the columns, separated by commas: user, item, rank and score, or user and items of wide "
-            "files, as user=customer_id,items=prediction; - leaves one out.",
+            help="Names of the columns of the written file, by commas: user, item, rank and score; user and items of "
+            "wide files, as user=customer_id,items=prediction; - leaves one out.",
         ),
     ] = None,
     separator: Annotated[

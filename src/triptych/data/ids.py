@@ -34,9 +34,7 @@ MISSING = [
     for spelt in (name, name.upper(), name.capitalize())
 ] + ["NaN", "NaT", "\\N"]  # \N: of MySQL and Hive
 # White_Space of Unicode, as polars strips it
-WHITE_SPACE = "\t\n\v\f\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(
-    map(chr, range(0x2000, 0x200B))
-)  # Unicode's
+WHITE_SPACE = "\t\n\v\f\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(map(chr, range(0x2000, 0x200B)))
 EXAMPLES = 3
 
 Id = str | int  # an id given in Python

@@ -12,7 +12,7 @@ from triptych.data.formats.log import USUAL_NAMES
 from triptych.data.formats.read_table import ARROW_SUFFIXES, JSON_SUFFIXES, path_not_found, read_table
 from triptych.data.formats.reading import GUESS, Reading
 from triptych.data.formats.separated import SEPARATORS
-from triptych.data.formats.tables import Table
+from triptych.data.formats.tables import Table, usual_column
 from triptych.data.formats.text_file import not_utf8, open_text
 from triptych.errors import InputError, location
 
@@ -37,9 +37,8 @@ def read_id_file(
         )
     suffix, names = plain_suffix(path), (*((column,) if column else ()), *USUAL_NAMES[noun])
     table = read_table(path, reading) if suffix in TABLES else _read_text(path, suffix, names, reading)
-    lowered = {name.lower(): name for name in reversed(table.frame.columns)}
-    found = next((lowered[name.lower()] for name in names if name.lower() in lowered), None)
-    if found is None and len(lowered) == 1:
+    found = usual_column(table.frame.columns, names)
+    if found is None and len(table.frame.columns) == 1:
         found = table.frame.columns[0]
     if found is None:
         raise InputError(
@@ -64,7 +63,7 @@ def _read_text(path: Path, suffix: str, names: tuple[str, ...], reading: Reading
         with text.lines() as file:
             lines = [line.strip() for line in file.read().split("\n")]
     except UnicodeDecodeError:
-        raise not_utf8(text) or InputError("is not UTF-8 text", where=location(path)) from None
+        raise not_utf8(text) from None
     ids = [(number, line) for number, line in enumerate(lines, start=1) if line]
     if not ids:
         raise InputError("has no ids", where=location(path), hint="write one id per line")

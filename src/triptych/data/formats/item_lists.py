@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from triptych.data.formats.reading import Columns
-from triptych.data.formats.tables import ITEM_IDS, Table, select_rows
+from triptych.data.formats.tables import ITEM_IDS, Table, select_rows, usual_column
 
 SAMPLE = 1000  # distinct item ids that are looked at
 MOST = 0.8  # of them, if they look like lists
@@ -24,8 +24,7 @@ def with_one_item_per_row(table: Table, columns: Columns, separator: str) -> Tab
     column of lists of objects has them (as the events of a session), its fields become columns.
     """
     table = _with_fields_of_objects(table, columns)
-    names = {name.lower(): name for name in reversed(table.frame.columns)}
-    column = columns.item or next((names[usual] for usual in ITEM_IDS if usual in names), "")
+    column = columns.item or usual_column(table.frame.columns, ITEM_IDS) or ""
     if column not in table.frame.columns:
         return table
     items = table.frame[column]

@@ -19,12 +19,12 @@ import polars as pl
 
 from triptych.data.formats.separated import Rows
 from triptych.data.formats.text_file import TextFile, not_utf8, reported
+from triptych.data.ids import EXACT
 from triptych.errors import InputError, location
 from triptych.progress import Listener, ignore_progress
 from triptych.texts import as_utf8
 
 BLOCK = 50_000  # objects that are parsed at a time
-EXACT = 2**53  # larger whole numbers are not exact as floats
 INT64 = 2**63
 
 
@@ -33,7 +33,7 @@ def read_json_rows(text: TextFile, listener: Listener = ignore_progress) -> Rows
     try:
         return _rows(text, listener)
     except UnicodeDecodeError:
-        raise not_utf8(text) or InputError("is not UTF-8 text", where=location(text.path)) from None
+        raise not_utf8(text) from None
 
 
 def _rows(text: TextFile, listener: Listener) -> Rows:
@@ -135,7 +135,11 @@ def column_of(name: str, values: list[Any]) -> pl.Series:
         return pl.Series(name, values, dtype=pl.Boolean)
     if kinds == {int} and all(each is None or -INT64 <= each < INT64 for each in values):
         return pl.Series(name, values, dtype=pl.Int64)
-    if kinds and kinds <= {int, float} and all(type(each) is not int or abs(each) < EXACT for each in values):
+    if (
+        kinds
+        and kinds <= {int, float}
+        and all(type(each) is not int or abs(each) < EXACT[pl.Float64] for each in values)
+    ):
         return pl.Series(name, [None if each is None else float(each) for each in values], dtype=pl.Float64)
     if kinds == {list}:
         inner = {type(each) for value in values if value is not None for each in value if each is not None}

@@ -29,7 +29,7 @@ def read_lists(path: Path, reading: Reading = GUESS) -> Table:
         with text.lines() as lines:
             rows = [line.split() for line in lines]
     except UnicodeDecodeError:
-        raise not_utf8(text) or InputError("is not UTF-8 text", where=location(path)) from None
+        raise not_utf8(text) from None
     lengths = np.array([max(len(row) - 1, 0) for row in rows], dtype=np.int64)
     if not lengths.any():
         raise InputError("has no items", where=location(path), hint="write a user and its items on each line")

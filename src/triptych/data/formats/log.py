@@ -1,9 +1,9 @@
-"""Find the columns of an interaction log in a table: user, item, and rating, time and split if there are any."""
+"""Find the columns of a log in a table: user and item; rating, time, split, weight and event if it has them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +12,7 @@ import polars as pl
 from triptych.data.formats.item_lists import list_notes, with_one_item_per_row
 from triptych.data.formats.ratings import read_ratings
 from triptych.data.formats.reading import GUESS, Reading
-from triptych.data.formats.tables import ITEM_IDS, USER_IDS, Table
+from triptych.data.formats.tables import ITEM_IDS, USER_IDS, Table, usual_column
 from triptych.data.formats.times import read_times, without_missing
 from triptych.errors import InputError, did_you_mean, location
 
@@ -50,8 +50,8 @@ class Log:
     if the file has them: rating (float64), time (float64; dates become seconds since 1970), split (int8, an index into
     SPLITS), weight (float64), event (String, the type of the event). notes: what the owner of the file should know
     about how it was read; see `InputWarning`. locate: the location of a row, by its number in `frame`. columns: the
-    column that each of user, item, rating, time and split was read from. unused: the other columns. split_by_files:
-    whether the split is that of files for train and test.
+    column that each of user, item, rating, time, split, weight and event was read from, if there is one. unused: the
+    other columns. split_by_files: whether the split is that of files for train and test.
     """
 
     frame: pl.DataFrame
@@ -75,18 +75,7 @@ def log_from_table(table: Table, reading: Reading = GUESS) -> Log:
     """Read a log from a table. Raises InputError for a missing column, or a bad id, rating, time or split value."""
     columns = reading.columns
     table = with_one_item_per_row(table, columns, reading.item_separator)
-    names = {
-        kind: _column(table, kind, name)
-        for kind, name in (
-            ("user", columns.user),
-            ("item", columns.item),
-            ("rating", columns.rating),
-            ("time", columns.time),
-            ("split", columns.split),
-            ("weight", columns.weight),
-            ("event", columns.event),
-        )
-    }
+    names = {kind: _column(table, kind, name) for kind, name in asdict(columns).items()}
     found = {kind: name for kind, name in names.items() if name is not None}
     if "event" in found and not columns.event and table.frame[found["event"]].n_unique() > MOST_EVENT_TYPES:
         del found["event"]
@@ -119,17 +108,11 @@ def log_from_table(table: Table, reading: Reading = GUESS) -> Log:
     return Log(frame, table.path, tuple(notes), table.location, found, unused)
 
 
-def usual_column(table: Table, kind: str) -> str | None:
-    """Return the column whose name is usual for a kind: user, item, rating, time or split; None if there is none."""
-    lowered = {column.lower().replace(" ", "_").replace("-", "_"): column for column in reversed(table.frame.columns)}
-    return next((lowered[usual] for usual in USUAL_NAMES[kind] if usual in lowered), None)
-
-
 def _column(table: Table, kind: str, name: str) -> str | None:
     """Return the column of this kind: the given name, or a guess if the name is "", or None."""
     if name == "-":
         return None
-    return table.require(name) if name else usual_column(table, kind)
+    return table.require(name) if name else usual_column(table.frame.columns, USUAL_NAMES.get(kind, ()))
 
 
 def _header_notes(table: Table, ids: Mapping[str, pl.Series]) -> list[str]:

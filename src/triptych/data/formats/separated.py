@@ -26,7 +26,7 @@ from polars.exceptions import PanicException, PolarsError
 
 from triptych.data.formats.reading import Quotes
 from triptych.data.formats.row_notes import several_note, short_note, too_many_fields, trailing_note
-from triptych.data.formats.text_file import TextFile, look_through, not_utf8, reported
+from triptych.data.formats.text_file import TextFile, first_row_not_utf8, look_through, not_utf8, reported
 from triptych.data.ids import WHITE_SPACE
 from triptych.errors import InputError, location
 from triptych.progress import Listener, ignore_progress
@@ -63,13 +63,13 @@ def read_rows(
         try:
             return _read_quickly(text, dialect, names, has_header=not header)
         except (PolarsError, PanicException):
-            error = not_utf8(text)
-            if error is not None:
-                raise error from None
+            row = first_row_not_utf8(text)
+            if row is not None:
+                raise not_utf8(text, row) from None
     try:
         return _read_carefully(text, dialect, names, listener, has_header=not header)  # it finds a row that is at fault
     except UnicodeDecodeError:
-        raise not_utf8(text) or InputError("is not UTF-8 text", where=location(text.path)) from None
+        raise not_utf8(text) from None
 
 
 def guess_separator(text: TextFile, suffix: str) -> str:

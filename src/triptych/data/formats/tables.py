@@ -185,9 +185,17 @@ def noun_of(table: Table, column: str = "") -> str:
 
 
 def _usual_id_column(table: Table, noun: str) -> str | None:
-    lowered = {name.lower(): name for name in reversed(table.frame.columns)}
-    usual = ITEM_IDS if noun == "item" else (*USER_IDS, "id")
-    return next((lowered[name] for name in usual if name in lowered), None)
+    return usual_column(table.frame.columns, ITEM_IDS if noun == "item" else (*USER_IDS, "id"))
+
+
+def usual_column(columns: Sequence[str], usual: Sequence[str]) -> str | None:
+    """Return the column with the first of the usual names that any has: in any case, also "User ID" or "user-id"."""
+    known = {_simple(name): name for name in reversed(columns)}
+    return next((known[_simple(name)] for name in usual if _simple(name) in known), None)
+
+
+def _simple(name: str) -> str:
+    return name.lower().replace(" ", "_").replace("-", "_")
 
 
 def concatenate(tables: Sequence[Table], path: Path) -> Table:

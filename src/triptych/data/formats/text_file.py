@@ -129,15 +129,23 @@ def look_through(text: TextFile) -> Contents:
     return Contents(quotes, lone_returns, begins_blank)
 
 
-def not_utf8(text: TextFile) -> InputError | None:
-    """Return the error for the first row that is not UTF-8, with a guess of the encoding; None if all are."""
+def first_row_not_utf8(text: TextFile) -> int | None:
+    """Return the number of the first line that is not UTF-8; None if all are."""
     with text.open() as file:
         for number, line in enumerate(file, start=1):
             try:
                 line.decode("utf-8")
             except UnicodeDecodeError:
-                return _undecodable(text.path, text.content, number)
+                return number
     return None
+
+
+def not_utf8(text: TextFile, row: int | None = None) -> InputError:
+    """Return the error for a text that is not UTF-8, with a guess of the encoding.
+
+    row: the number of its first line that is not, if it is known already.
+    """
+    return _undecodable(text.path, text.content, row or first_row_not_utf8(text) or 1)
 
 
 def _chunks(file: IO[bytes]) -> Iterator[bytes]:
