@@ -127,11 +127,11 @@ def neighbours(path: Path) -> None:
 
 
 def user_ids(path: Path) -> None:
-    _read_users(None, path, "")
+    _read_users(None, path, "", "")
 
 
 def histories(path: Path) -> None:
-    _read_histories(None, path)
+    _read_histories(None, path, "")
 
 
 def decoded(path: Path) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
-from triptych.cli.options import OUTPUT, EscapeFormulas, Json, Overwrite, Quiet, Run, check_choice
+from triptych.cli.options import FILES, OUTPUT, EscapeFormulas, Json, Overwrite, Quiet, Run, check_choice
 from triptych.cli.printing import count_text, open_with_progress, print_json, print_result, print_table, show_progress
 from triptych.errors import InputError, SettingsError, UnknownIdError, location, warn_of
 
@@ -109,6 +109,14 @@ def command(
             help="History items that the model does not know: raise (an error) or ignore.",
         ),
     ] = "raise",
+    encoding: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME",
+            rich_help_panel=FILES,
+            help="Encoding of the files of users and histories [default: by the byte-order mark, else UTF-8].",
+        ),
+    ] = "",
     include_seen: Annotated[
         bool | None,
         typer.Option(
@@ -155,7 +163,8 @@ def command(
         raise SettingsError("--escape-formulas needs an --output file", hint="name a .csv file")
     if history and histories is not None:
         raise SettingsError("--history and --histories are both given", hint="give one of them")
-    requested, new = _read_users(user, users, form.names.get("user", "")), _read_histories(history, histories)
+    requested = _read_users(user, users, form.names.get("user", ""), encoding)
+    new = _read_histories(history, histories, encoding)
     if requested is not None and new is not None:
         raise SettingsError("known and new users are both requested", hint="run the command once for each")
     if output is None and requested is None and new is None:
@@ -215,7 +224,7 @@ def _print_recommendations(recommender: Recommender, recommendations: list[dict[
     print_table("recommendations", ["user_id", "rank", "item_id", "score", "title"], rows)
 
 
-def _read_histories(history: list[str] | None, histories: Path | None) -> dict[str, list[str]] | None:
+def _read_histories(history: list[str] | None, histories: Path | None, encoding: str) -> dict[str, list[str]] | None:
     """Return the histories of new users by name, or None if none are given. The user of --history is called "new"."""
     if history is None and histories is None:
         return None
@@ -223,14 +232,18 @@ def _read_histories(history: list[str] | None, histories: Path | None) -> dict[s
     if histories is not None:
         from triptych.data.formats.log import log_from_table
         from triptych.data.formats.read_table import read_table
+        from triptych.data.formats.reading import Reading
 
+        reading = Reading(encoding=encoding, missing_times="ignore")
         try:
-            log = log_from_table(read_table(histories)).frame
+            read = log_from_table(read_table(histories, reading), reading)
         except InputError as error:
             if "-column" not in (error.hint or ""):
                 raise
             # the hint names an option of `prepare`, which this command does not have
             raise InputError(error.what, where=error.where, hint="call its columns user_id and item_id") from None
+        warn_of(read.notes)
+        log = read.frame
         if log["user_id"].null_count():
             raise InputError("a row has no user id", where=location(histories), hint="give every row a user id")
         for name, item in log.select("user_id", "item_id").unique(maintain_order=True).iter_rows():
@@ -238,15 +251,16 @@ def _read_histories(history: list[str] | None, histories: Path | None) -> dict[s
     return new
 
 
-def _read_users(user: list[str] | None, users: Path | None, column: str) -> list[str] | None:
+def _read_users(user: list[str] | None, users: Path | None, column: str, encoding: str) -> list[str] | None:
     """Return the requested user ids, or None for all users. column: what the user column may be called in a table."""
     if user is None and users is None:
         return None
     requested = list(user or [])
     if users is not None:
         from triptych.data.formats.id_file import read_id_file
+        from triptych.data.formats.reading import Reading
 
-        ids, notes = read_id_file(users, "user", column=column)
+        ids, notes = read_id_file(users, "user", column=column, reading=Reading(encoding=encoding))
         warn_of(notes)
         requested += ids.to_list()
     if not requested:

@@ -26,6 +26,7 @@ from triptych.texts import as_utf8
 
 BLOCK = 50_000  # objects that are parsed at a time
 INT64 = 2**63
+EXACT_FLOAT = EXACT[pl.Float64]
 
 
 def read_json_rows(text: TextFile, listener: Listener = ignore_progress) -> Rows:
@@ -135,11 +136,7 @@ def column_of(name: str, values: list[Any]) -> pl.Series:
         return pl.Series(name, values, dtype=pl.Boolean)
     if kinds == {int} and all(each is None or -INT64 <= each < INT64 for each in values):
         return pl.Series(name, values, dtype=pl.Int64)
-    if (
-        kinds
-        and kinds <= {int, float}
-        and all(type(each) is not int or abs(each) < EXACT[pl.Float64] for each in values)
-    ):
+    if kinds and kinds <= {int, float} and all(type(each) is not int or abs(each) < EXACT_FLOAT for each in values):
         return pl.Series(name, [None if each is None else float(each) for each in values], dtype=pl.Float64)
     if kinds == {list}:
         inner = {type(each) for value in values if value is not None for each in value if each is not None}
@@ -169,7 +166,7 @@ def _text(value: Any) -> str | None:
         return value
     if isinstance(value, str):
         return as_utf8(value)
-    if isinstance(value, float) and value.is_integer() and abs(value) < EXACT:
+    if isinstance(value, float) and value.is_integer() and abs(value) < EXACT_FLOAT:
         return str(int(value))
     if isinstance(value, bool | int | float):
         return str(value)
