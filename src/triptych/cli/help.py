@@ -8,7 +8,7 @@ from __future__ import annotations
 import inspect
 import sys
 import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Any
@@ -111,6 +111,14 @@ def _help_errors() -> Iterator[None]:
 def _encodable(text: str) -> str:
     """The text in characters that standard output has: typer would write UTF-8 where the encoding is ASCII."""
     return encodable(text, getattr(sys.stdout, "encoding", None) or "utf-8")
+
+
+def write_entries(formatter: Any, title: str, entries: Iterable[str]) -> None:
+    """Write a section with one indented entry after the other below a title."""
+    formatter.write(f"\n{title}:\n")
+    for entry in entries:
+        lines = textwrap.fill(entry, formatter.width, initial_indent="  ", subsequent_indent="      ")
+        formatter.write(f"{lines}\n")
 
 
 def _argument_usages(command: Any, ctx: Any) -> list[str]:

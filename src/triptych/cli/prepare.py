@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-import textwrap
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from triptych.cli.help import write_entries
 from triptych.cli.options import FILES, Json, Overwrite, Quiet
 from triptych.cli.printing import count_text, lacking_text, print_json, print_result, show_progress
 from triptych.cli.settings_options import SettingsCommand, settings_values
@@ -35,17 +35,10 @@ class PrepareCommand(SettingsCommand):
         from triptych.data.formats.matrices.registry import MATRIX_FORMATS
         from triptych.data.formats.registry import FORMATS
 
-        formatter.write("\nFormats of LOG, for --format (auto takes the first that fits):\n")
-        _write_entries(formatter, {name: each.layout for name, each in FORMATS.items()})
-        formatter.write("\nKinds of FILE, for --features:\n")
-        _write_entries(formatter, {", ".join(each.suffixes): each.layout for each in MATRIX_FORMATS})
-
-
-def _write_entries(formatter: Any, entries: dict[str, str]) -> None:
-    for name, layout in entries.items():
-        text = f"{name}: {layout}"
-        lines = textwrap.fill(text, formatter.width, initial_indent="  ", subsequent_indent="      ")
-        formatter.write(f"{lines}\n")
+        formats = (f"{name}: {each.layout}" for name, each in FORMATS.items())
+        write_entries(formatter, "Formats of LOG, for --format (auto takes the first that fits)", formats)
+        kinds = (f"{', '.join(each.suffixes)}: {each.layout}" for each in MATRIX_FORMATS)
+        write_entries(formatter, "Kinds of FILE, for --features", kinds)
 
 
 def command(

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast, get_args
 
 import typer
 
-from triptych.cli.help import Command
+from triptych.cli.help import Command, write_entries
 from triptych.cli.options import MODEL, OUTPUT, Data, Json, Modalities, Quiet, Settings, Threads, check_choice
 from triptych.cli.printing import count_text, open_with_progress, print_json, print_result, show_progress
 from triptych.cli.signals import TERMINAL_IS_GONE, stop_requests
@@ -31,11 +30,9 @@ class TrainCommand(Command):
         from triptych.settings import describe
         from triptych.training.settings import TrainingSettings
 
-        formatter.write("\nSettings of training, for --set (settings of the models: triptych models):\n")
-        for setting in describe(TrainingSettings):
-            text = f"{setting.name} = {setting.default}: {setting.meaning}"
-            lines = textwrap.fill(text, formatter.width, initial_indent="  ", subsequent_indent="      ")
-            formatter.write(f"{lines}\n")
+        title = "Settings of training, for --set (settings of the models: triptych models)"
+        entries = (f"{each.name} = {each.default}: {each.meaning}" for each in describe(TrainingSettings))
+        write_entries(formatter, title, entries)
 
 
 def command(

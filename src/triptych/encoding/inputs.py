@@ -15,7 +15,7 @@ from triptych.artefacts import sha256_of
 from triptych.content.pictures import picture_path
 from triptych.data.formats.read_table import path_not_found
 from triptych.data.formats.tables import Table, read_item_or_user_ids
-from triptych.data.formats.value_lists import has_lists, value_lists
+from triptych.data.formats.value_lists import lists_in
 from triptych.encoding.encoder import InputKind
 from triptych.errors import InputError, SettingsError, did_you_mean, location
 from triptych.texts import printable
@@ -207,8 +207,8 @@ def _template_fields(template: str, table: Table) -> list[str]:
 
 
 def _field_texts(table: Table, column: str, separator: str) -> list[str]:
-    if has_lists(table, column):
-        lists, _ = value_lists(table, column, separator)
+    lists = lists_in(table, column)
+    if lists is not None:
         between = ", " if separator else " "
         return [" ".join(between.join(values or ()).split()) for values in lists.to_list()]
     texts = [" ".join((value or "").split()) for value in table.text(column).to_list()]

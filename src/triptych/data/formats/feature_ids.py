@@ -14,7 +14,7 @@ from triptych.data.formats.matrices.matrix import ID_NAMES
 from triptych.data.formats.matrices.named import ids_of_array
 from triptych.data.formats.matrices.npy import open_npy
 from triptych.data.formats.matrices.registry import read_matrix
-from triptych.data.formats.read_table import TABLE_SUFFIXES, path_not_found, read_table
+from triptych.data.formats.read_table import TABLE_SUFFIXES, TEXT_SUFFIXES, path_not_found, read_table
 from triptych.data.formats.reading import GUESS, Reading
 from triptych.data.formats.separated import guess_separator
 from triptych.data.formats.tables import Table, check_item_ids
@@ -97,9 +97,9 @@ def _of_array(path: Path, n_rows: int, features: Path) -> IdFile:
 def _table(path: Path, n_rows: int, reading: Reading) -> Table:
     """Read a file of ids as a table: with one column, named id, if it has one id per line."""
     suffix = plain_suffix(path)
-    if suffix in TABLE_SUFFIXES and suffix not in (".csv", ".tsv", ".txt"):
+    if suffix in TABLE_SUFFIXES and suffix not in TEXT_SUFFIXES:
         return read_table(path, reading)
-    if path.stat().st_size and suffix in (".csv", ".tsv", ".txt"):
+    if path.stat().st_size and suffix in TEXT_SUFFIXES:
         text = open_text(path, reading.encoding)
         first = text.first_line()
         separator = guess_separator(text, suffix)

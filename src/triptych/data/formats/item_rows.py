@@ -10,7 +10,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from triptych.data.formats.tables import Table, find_id_column, noun_of, select_rows
-from triptych.data.formats.value_lists import has_lists, value_lists
+from triptych.data.formats.value_lists import lists_in
 from triptych.errors import InputError, SettingsError
 
 DuplicateItems = Literal["error", "first", "last", "lists"]
@@ -121,7 +121,8 @@ def _lasts(ids: pl.Series, firsts: NDArray[np.int64]) -> NDArray[np.int64]:
 
 def _collected(table: Table, ids: pl.Series, firsts: NDArray[np.int64], name: str) -> pl.Series:
     """Return the distinct values of each item in a column, List(String) [n_items]."""
-    values = value_lists(table, name, "\0")[0] if has_lists(table, name) else table.text(name)
+    in_lists = lists_in(table, name)
+    values = table.text(name) if in_lists is None else in_lists
     rows = pl.DataFrame({"first": _first_of_each(ids, firsts), name: values})
     rows = rows.explode(name) if isinstance(values.dtype, pl.List) else rows
     rows = rows.drop_nulls(name).unique(maintain_order=True)

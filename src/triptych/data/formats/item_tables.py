@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from triptych.data.formats.item_rows import DuplicateItems, merge_item_rows
-from triptych.data.formats.tables import Origin, Table, find_id_column, read_row_ids
+from triptych.data.formats.tables import Table, find_id_column, read_row_ids
 from triptych.errors import InputError
 
 
@@ -48,8 +48,7 @@ def _join(one: Table, other: Table, id_column: str, noun: str) -> Table:
 
     def origin(position: int) -> tuple[Path, int]:
         table, row = (one, from_left[position]) if from_left[position] >= 0 else (other, from_right[position])
-        found: Origin | None = table.origin
-        return found(int(row)) if found is not None else (table.path, table.row(int(row)))
+        return table.place(int(row))
 
     frame = rows.drop("__left", "__right")
     return replace(one, frame=frame, notes=(*one.notes, *other.notes, note), origin=origin)

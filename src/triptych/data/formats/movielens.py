@@ -73,8 +73,11 @@ def _read_films(path: Path, reading: Reading) -> Table:
 
 def _read_double_colon(path: Path, header: tuple[str, ...]) -> Table:
     """Read a file whose fields are separated by `::`, in UTF-8 or Latin-1, without a header."""
-    # read_text makes every end of a line this one
-    lines = path.read_text(encoding="latin-1" if _is_latin(path) else "utf-8").split("\n")
+    try:
+        content = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        content = path.read_text(encoding="latin-1")
+    lines = content.split("\n")  # read_text makes every end of a line this one
     rows = [line.split("::") for line in lines if line]
     for number, fields in enumerate(rows, start=1):
         if len(fields) != len(header):

@@ -22,7 +22,8 @@ from triptych.errors import InputError, did_you_mean, location
 
 JSON_SUFFIXES = (".jsonl", ".ndjson", ".json")
 ARROW_SUFFIXES = (".feather", ".arrow", ".ipc")
-TABLE_SUFFIXES = (".csv", ".tsv", ".txt", ".parquet", *JSON_SUFFIXES, *ARROW_SUFFIXES)
+TEXT_SUFFIXES = (".csv", ".tsv", ".txt")
+TABLE_SUFFIXES = (*TEXT_SUFFIXES, ".parquet", *JSON_SUFFIXES, *ARROW_SUFFIXES)
 TABLE_NAMES = ".csv, .tsv, .txt, .parquet, .feather or .jsonl file; texts also compressed (.gz, .zst, .zip)"
 TYPED_SUFFIXES = (".inter", ".item", ".user")  # RecBole: the names of the header have types, as item_id:token
 SEQUENCES = ("token_seq", "float_seq")  # types of columns with several values, separated by spaces

@@ -54,16 +54,18 @@ class Table:
     notes: tuple[str, ...] = ()
     origin: Origin | None = None
 
+    def place(self, position: int) -> tuple[Path, int]:
+        """Return the file, and the row number there, of a position in the frame."""
+        return (self.path, position + self.first_row) if self.origin is None else self.origin(position)
+
     def row(self, position: int) -> int:
         """Return the row number in the file for a position in the frame."""
-        return position + self.first_row if self.origin is None else self.origin(position)[1]
+        return self.place(position)[1]
 
     def location(self, position: int | None = None, column: str | None = None) -> str:
         """Return the location of a value (or of the file, or of a column), for an error."""
-        if position is None:
-            return location(self.path, column=column)
-        path = self.path if self.origin is None else self.origin(position)[0]
-        return location(path, row=self.row(position), column=column)
+        path, row = (self.path, None) if position is None else self.place(position)
+        return location(path, row=row, column=column)
 
     def ids(self, column: str, noun: str) -> tuple[pl.Series, list[str]]:
         """Return a column of ids as text, null where it is empty, and notes about them; see `data/ids.py`.
@@ -207,8 +209,7 @@ def concatenate(tables: Sequence[Table], path: Path) -> Table:
 
     def origin(position: int) -> tuple[Path, int]:
         number = int(np.searchsorted(begins, position, side="right")) - 1
-        table, within = tables[number], position - int(begins[number])
-        return table.origin(within) if table.origin is not None else (table.path, table.row(within))
+        return tables[number].place(position - int(begins[number]))
 
     frames = [each.frame for each in tables]
     for name in dict.fromkeys(name for frame in frames for name in frame.columns):
@@ -229,9 +230,4 @@ def concatenate(tables: Sequence[Table], path: Path) -> Table:
 
 def select_rows(table: Table, positions: NDArray[np.int64], frame: pl.DataFrame) -> Table:
     """Return a table with other rows. frame: its rows; positions: int64 [n], the row of `table` of each of them."""
-
-    def origin(position: int) -> tuple[Path, int]:
-        before = int(positions[position])
-        return table.origin(before) if table.origin is not None else (table.path, table.row(before))
-
-    return replace(table, frame=frame, origin=origin)
+    return replace(table, frame=frame, origin=lambda position: table.place(int(positions[position])))

@@ -21,40 +21,57 @@ NAMES = ("name", "title", "label", "value")  # the field of an object that says 
 OPENING, CLOSING = "[({", "])}"
 
 
+def has_lists(table: Table, column: str) -> bool:
+    """Whether the fields of a column are lists, or texts of lists."""
+    return _lists(table, column) is not None
+
+
+def lists_in(table: Table, column: str) -> pl.Series | None:
+    """Return a column that has lists as lists of distinct texts, null or empty without a value; None for others.
+
+    Raises InputError for objects without a name.
+    """
+    lists = _lists(table, column)
+    if lists is None:
+        return None
+    flat = [None if each is None else list(dict.fromkeys(_leaves(table, column, each))) for each in lists]
+    return pl.Series(column, flat, dtype=pl.List(pl.String))
+
+
 def value_lists(table: Table, column: str, separator: str) -> tuple[pl.Series, list[str]]:
-    """Return a column as lists of distinct texts, List(String), null or empty where there is no value; and notes.
+    """Return a column of several values as `lists_in` does, or texts whose values stand between separators; and notes.
 
     separator: between the values of a text that is no list. Raises InputError for objects without a name.
     """
-    values = table.frame[table.require(column)]
-    if isinstance(values.dtype, pl.List | pl.Array):
-        return _as_series(values.name, [_flat(table, column, each) for each in values.to_list()]), []
+    lists = lists_in(table, column)
+    if lists is not None:
+        return lists, []
     text = table.text(column)
     known = text.drop_nulls()
     n_lists = sum(map(_looks_like_a_list, known.to_list()))
-    if n_lists:
-        parsed = [None if each is None else _parsed(each) for each in text.to_list()]
-        if all(isinstance(each, list) for each in parsed if each is not None) and len(known) == n_lists:
-            return _as_series(values.name, [_flat(table, column, each) for each in parsed]), []
-    lists = text.str.split(separator).list.eval(pl.element().str.strip_chars())
     notes = []
     if n_lists:
         notes.append(
             f'{table.path.name}: {n_lists:,} of {len(known):,} fields of "{column}" look like lists, not the others: '
             f'all are read as text with the separator "{separator}"'
         )
-    return lists.list.eval(pl.element().filter(pl.element() != "")), notes
+    values = text.str.split(separator).list.eval(pl.element().str.strip_chars())
+    return values.list.eval(pl.element().filter(pl.element() != "")), notes
 
 
-def has_lists(table: Table, column: str) -> bool:
-    """Whether the fields of a column are lists, or texts of lists."""
+def _lists(table: Table, column: str) -> list[Any] | None:
+    """Return the fields of a column as Python lists, None where there is no value; None if they are no lists."""
     values = table.frame[table.require(column)]
     if isinstance(values.dtype, pl.List | pl.Array):
-        return True
+        return values.to_list()
     if values.dtype != pl.String:
-        return False
-    known = table.text(column).drop_nulls().to_list()
-    return bool(known) and all(_looks_like_a_list(each) and isinstance(_parsed(each), list) for each in known)
+        return None
+    texts = table.text(column).to_list()
+    known = [each for each in texts if each is not None]
+    if not known or not all(map(_looks_like_a_list, known)):
+        return None
+    lists = [None if each is None else _parsed(each) for each in texts]
+    return lists if all(each is None or isinstance(each, list) for each in lists) else None
 
 
 def _looks_like_a_list(text: str) -> bool:
@@ -76,11 +93,6 @@ def _parsed(text: str) -> Any:
     return list(value) if isinstance(value, list | tuple | set | frozenset) else text
 
 
-def _flat(table: Table, column: str, value: Any) -> list[str] | None:
-    """Return the distinct texts in a list, which may be nested."""
-    return None if value is None else list(dict.fromkeys(_leaves(table, column, value)))
-
-
 def _leaves(table: Table, column: str, value: Any) -> Iterator[str]:
     if isinstance(value, list | tuple | set | frozenset):
         for each in value:
@@ -96,7 +108,3 @@ def _leaves(table: Table, column: str, value: Any) -> Iterator[str]:
         yield from _leaves(table, column, name)
     elif value is not None and (text := str(value).strip()):
         yield text
-
-
-def _as_series(name: str, lists: list[list[str] | None]) -> pl.Series:
-    return pl.Series(name, lists, dtype=pl.List(pl.String))

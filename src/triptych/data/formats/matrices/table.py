@@ -11,14 +11,13 @@ from numpy.typing import NDArray
 
 from triptych.data.formats.compressed import plain_suffix
 from triptych.data.formats.matrices.matrix import ID_NAMES, MATRIX_NAMES, Matrix, MatrixFormat
-from triptych.data.formats.read_table import ARROW_SUFFIXES, read_table
+from triptych.data.formats.read_table import ARROW_SUFFIXES, TEXT_SUFFIXES, read_table
 from triptych.data.formats.reading import GUESS, Reading
 from triptych.data.formats.separated import guess_separator
 from triptych.data.formats.tables import Table, check_item_ids
 from triptych.data.formats.text_file import open_text
 from triptych.errors import InputError
 
-TEXT_SUFFIXES = (".csv", ".tsv", ".txt")
 JSON_SUFFIXES = (".jsonl", ".ndjson")
 BETWEEN = r"[,;\s]+"  # the numbers of a vector in one field
 UNNAMED = "column_1"  # a first column without a name, as pandas writes its index
