@@ -15,6 +15,8 @@ import pytest
 from preparing.small import pairs
 from triptych.data.dataset import Dataset
 from triptych.data.formats.log import Log
+from triptych.data.formats.read_table import read_table
+from triptych.data.formats.reading import Reading
 from triptych.data.formats.registry import read_source
 from triptych.errors import InputError, InputWarning
 from triptych.preparing import PrepareSettings, dataset_from_frames, prepare
@@ -43,6 +45,14 @@ def test_the_line_of_a_spreadsheet_that_names_the_separator_is_no_header(tmp_pat
     log = read(tmp_path, line + "user_id;item_id;tags,notes\nu1;a;x\nu2;b;\n")
     assert ids(log) == {("u1", "a"), ("u2", "b")}
     assert log.location(0).endswith("row 3")
+
+
+@pytest.mark.parametrize("after", ["", "x\r"])  # a lone return: read by the csv module instead of polars
+def test_quotes_around_nothing_are_a_missing_value(tmp_path: Path, after: str) -> None:
+    for text, rows in (('a\n""\nx\n"  "\ny\n', ["x", "y"]), ('a,b\n"",x\ny,""\n""\n', [None, "y"])):
+        path = tmp_path / "log.csv"
+        path.write_text(text + after, newline="")
+        assert read_table(path, Reading(quotes="csv")).frame["a"].to_list() == [*rows, *(["x"] if after else [])]
 
 
 def test_separators_at_the_end_of_rows_are_passed_over_with_a_note(tmp_path: Path) -> None:

@@ -183,14 +183,18 @@ def _read_quickly(text: TextFile, dialect: _Dialect, names: list[str], *, has_he
     )
     first = 2 if has_header else 1
     lines = np.arange(first, first + len(frame), dtype=np.int64)
+    frame = _without_empty_texts(frame)
     suspects = frame[names[-1]].is_null()
     if len(names) == 1:
         suspects |= (frame[names[0]].str.strip_chars() == "").fill_null(value=False)
     if not suspects.any():
         return Rows(frame, lines)
+    if len(names) == 1:
+        return Rows(frame.filter(~suspects), lines[~suspects.to_numpy()])
     texts = _line_texts(text)[first - 1 :]
     has_separator = texts.str.contains(dialect.separator, literal=True)
-    blank = ((texts.str.strip_chars() == "") & ~has_separator).fill_null(value=True)
+    nothing = r'^(\s*|"\s*")$' if dialect.has_quotes else r"^\s*$"
+    blank = (texts.str.contains(nothing) & ~has_separator).fill_null(value=True)
     rows = (suspects & ~blank).arg_true().to_numpy()
     short = rows[_n_fields(texts.gather(rows), dialect) < len(names)]
     kept = ~blank.to_numpy()
@@ -261,6 +265,10 @@ def _block(rows: list[list[str]], names: list[str]) -> pl.DataFrame:
     frame = pl.DataFrame(
         {name: pl.Series(values, dtype=pl.String) for name, values in zip(names, columns, strict=True)}
     )
+    return _without_empty_texts(frame)
+
+
+def _without_empty_texts(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.with_columns(pl.when(pl.all() != "").then(pl.all()))
 
 
