@@ -1,4 +1,4 @@
-"""Frames and arrays in memory as tables and feature files. Rows belong to the ids that come with them.
+"""Frames and arrays in memory as feature files. Rows belong to the ids that come with them.
 
 The ids of features, in this order: those of (ids, matrix); the index of a pandas frame; the first column of a frame
 that is not of floats. Without any of these, rows are in the order of the item table. An index that pandas made itself
@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
-from uuid import UUID
 
 import narwhals as nw
 import numpy as np
@@ -18,33 +17,13 @@ import polars as pl
 from numpy.typing import NDArray
 
 from triptych.data.formats.features import FeatureFile, FeatureSource
+from triptych.data.formats.frames import frame_as_polars, unreadable
 from triptych.data.formats.matrices.matrix import Matrix, check_values
 from triptych.data.formats.matrices.npz import dense
 from triptych.data.formats.matrices.table import matrix_of_table
 from triptych.data.formats.tables import Table, check_item_ids
 from triptych.errors import InputError, location
 from triptych.texts import is_utf8
-
-LIBRARY_ERRORS = (nw.exceptions.NarwhalsError, pl.exceptions.PolarsError)
-KNOWN_NESTED = (list, tuple, dict, np.ndarray)
-
-
-def table_from_frame(native: Any, name: str) -> Table:
-    """Return a pandas, polars or Arrow frame as a table.
-
-    name: for errors. A named index of a pandas frame is a column too. Raises InputError.
-    """
-    if nw.dependencies.is_pandas_dataframe(native):
-        names = [each for each in native.index.names if each is not None and each not in native.columns]
-        native = native.reset_index(names) if names else native
-    frame = _to_polars(native, name)
-    if frame is None:
-        raise InputError(
-            f"cannot read a {type(native).__name__}", where=name, hint="give a pandas, polars or Arrow frame"
-        )
-    if not len(frame):
-        raise InputError("has no rows", where=name, hint="give at least one row")
-    return Table(frame, Path(name), 0)
 
 
 def features_from_memory(modality: str, features: Any, noun: str = "item") -> FeatureFile:
@@ -85,7 +64,7 @@ def _matrix_and_ids(matrix: Any, path: Path) -> Matrix:
     if hasattr(matrix, "toarray") and hasattr(matrix, "nnz"):
         return Matrix(dense(matrix, path))
     index = _index_ids(matrix, where) if nw.dependencies.is_pandas_dataframe(matrix) else None
-    frame = _to_polars(matrix, where)
+    frame = frame_as_polars(matrix, where)
     if frame is None:
         return Matrix(_array(matrix, where))
     found = matrix_of_table(Table(frame, path, 0))
@@ -115,49 +94,6 @@ def _of_vectors(vectors: Mapping[Any, Any], path: Path) -> Matrix:
                 hint="give all vectors one length",
             )
     return Matrix(np.stack(rows), ids)
-
-
-def _to_polars(native: Any, where: str) -> pl.DataFrame | None:
-    """Return a frame of any library as a polars frame; None if it is no frame. Raises InputError."""
-    if nw.dependencies.is_pandas_dataframe(native):
-        native = native.set_axis([str(name) for name in native.columns], axis=1)
-        if not native.columns.is_unique:
-            repeated = native.columns[native.columns.duplicated()][0]
-            raise InputError(f'names a column twice: "{repeated}"', where=where, hint="give each column its own name")
-        native = native.assign(**{name: _plain(native[name]) for name in native.columns})
-    try:
-        frame: nw.DataFrame[Any] = nw.from_native(native, eager_only=True)
-    except TypeError:
-        return None
-    except (ValueError, nw.exceptions.NarwhalsError) as error:
-        raise _unreadable(error, where) from None
-    try:
-        return frame.to_polars()
-    except (TypeError, ValueError, ArithmeticError, NotImplementedError, *LIBRARY_ERRORS) as error:
-        raise _unreadable(error, where) from None  # Arrow's errors are ValueError or TypeError
-
-
-def _plain(column: Any) -> Any:
-    """Return a pandas column in types that Arrow knows: periods as their begin, mixed and unknown objects as text."""
-    if str(column.dtype).startswith("period"):
-        return column.dt.to_timestamp()
-    if str(column.dtype).startswith("Sparse"):
-        return column.sparse.to_dense()
-    if column.dtype != object:
-        return column
-    values = [None if missing else value for value, missing in zip(column, column.isna(), strict=True)]
-    kinds = {type(value) for value in values if value is not None}
-    nested = [kind for kind in kinds if issubclass(kind, KNOWN_NESTED)]
-    unknown = any(kind.__module__ not in ("builtins", "datetime", "decimal", "numpy", "uuid") for kind in kinds)
-    if (len(kinds) > 1 and len(nested) < len(kinds)) or unknown or kinds == {object}:
-        return column.__class__([value if value is None else _text(value) for value in values], index=column.index)
-    if any(issubclass(kind, UUID) for kind in kinds):
-        return column.map(str, na_action="ignore")
-    return column
-
-
-def _text(value: object) -> str:
-    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
 def _index_ids(frame: Any, where: str) -> pl.Series | None:
@@ -198,13 +134,4 @@ def _array(matrix: Any, where: str) -> NDArray[Any]:
             raise InputError("has masked values", where=where, hint="leave out the rows of items without features")
         return np.asarray(matrix)
     except (TypeError, ValueError, RuntimeError) as error:
-        raise _unreadable(error, where) from None
-
-
-def _unreadable(error: Exception, where: str) -> InputError:
-    reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
-    return InputError(
-        f"cannot be read: {reason}",
-        where=where,
-        hint="give a matrix of floats with one row per item, or a frame of plain columns",
-    )
+        raise unreadable(error, where) from None

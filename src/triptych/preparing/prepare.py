@@ -13,6 +13,7 @@ from triptych.content.metadata import parse_separators
 from triptych.data.dataset import Dataset, open_dataset, save_dataset
 from triptych.data.formats.features import FeatureSource, open_features
 from triptych.data.formats.format import Source
+from triptych.data.formats.frames import table_from_frame
 from triptych.data.formats.item_rows import DuplicateItems
 from triptych.data.formats.item_tables import join_item_tables
 from triptych.data.formats.log import Log, log_from_table
@@ -24,7 +25,7 @@ from triptych.data.formats.tables import Table
 from triptych.errors import InputError, SettingsError, location, warn_of
 from triptych.preparing.assemble import assemble
 from triptych.preparing.drop_modality import check_shares
-from triptych.preparing.frames import features_from_memory, table_from_frame
+from triptych.preparing.frames import features_from_memory
 from triptych.preparing.settings import PrepareSettings
 from triptych.preparing.users import GivenUsers
 from triptych.progress import Listener, ignore_progress
