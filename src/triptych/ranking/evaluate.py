@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from triptych.data.interactions import Interactions
 from triptych.errors import InputError
 from triptych.progress import Listener, ignore_progress
+from triptych.ranking.candidates import ALL_ITEMS, Candidates
 from triptych.ranking.metrics import Hits, Metric, parse_metric
 from triptych.ranking.scorer import Scorer
 from triptych.ranking.topk import rank_all
@@ -65,9 +66,10 @@ def evaluate(
     metrics: Sequence[str] = STANDARD,
     *,
     excluded: str = "training items",
+    candidates: Candidates = ALL_ITEMS,
     listener: Listener = ignore_progress,
 ) -> Report:
-    """Rank all items except the seen ones for each user with relevant items, and compute the metrics.
+    """Rank all candidates except the seen items for each user with relevant items, and compute the metrics.
 
     Raises SettingsError for an unknown metric, InputError if no user has a relevant item.
     """
@@ -75,7 +77,7 @@ def evaluate(
     users = users_with_relevant_items(relevant)
     k = max(metric.k for metric in requested)
     pieces: dict[str, list[NDArray[np.float64]]] = {str(metric): [] for metric in requested}
-    for chunk, items, _ in rank_all(scorer, users, k, seen, listener, "evaluating"):
+    for chunk, items, _ in rank_all(scorer, users, k, seen, listener, "evaluating", candidates):
         hits = hits_of(chunk, items, relevant)
         for metric in requested:
             pieces[str(metric)].append(metric.values(hits))

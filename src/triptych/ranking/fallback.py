@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from triptych.data.interactions import Interactions
 from triptych.data.stored import require
-from triptych.ranking.requested_users import Ranked
+from triptych.ranking.candidates import ALL_ITEMS, Candidates
+from triptych.ranking.requested_users import Popular, Ranked
 from triptych.ranking.scorer import Factors
 from triptych.ranking.topk import top_k
 
@@ -37,16 +38,34 @@ def users_without_knowledge(train: Interactions, user_table: pl.DataFrame | None
 
 
 def with_popular_items(
-    ranked: Iterable[Ranked], unknown: NDArray[np.bool_], interactions: Interactions, seen: Interactions | None
+    ranked: Iterable[Ranked],
+    unknown: NDArray[np.bool_],
+    item_degrees: NDArray[np.int64],
+    seen: Interactions | None,
+    candidates: Candidates = ALL_ITEMS,
 ) -> Iterator[Ranked]:
     """Yield the lists again, with the items of most interactions in those of unknown users, bool [n_users].
 
-    seen: the items that are left out of the list of a user, or None.
+    item_degrees: int64 [n_items], the number of interactions. seen: what is left out of the list of a user, or None.
     """
-    degrees = torch.from_numpy(interactions.item_degrees.astype(np.float32))
-    popularity = Factors(torch.ones(interactions.n_users, 1), degrees[:, None])
+    degrees = torch.from_numpy(item_degrees.astype(np.float32))
+    popularity = Factors(torch.ones(len(unknown), 1), degrees[:, None])
     for users, items, scores in ranked:
         lacking = unknown[users]
         if lacking.any():
-            items[lacking], scores[lacking] = top_k(popularity, users[lacking], items.shape[1], seen)
+            items[lacking], scores[lacking] = top_k(popularity, users[lacking], items.shape[1], seen, candidates)
         yield users, items, scores
+
+
+def most_popular(item_degrees: NDArray[np.int64], k: int, candidates: NDArray[np.int64] | None = None) -> Popular:
+    """Return the k items with most interactions, int64 [k], -1 where there are fewer, and their numbers as float32.
+
+    candidates: int64 [m], ascending: the items that may be in the list; None: all.
+    """
+    rows = np.arange(len(item_degrees)) if candidates is None else candidates
+    items = rows[np.argsort(-item_degrees[rows], kind="stable")[:k]]
+    padding = max(0, k - len(items))
+    return (
+        np.pad(items, (0, padding), constant_values=-1),
+        np.pad(item_degrees[items].astype(np.float32), (0, padding), constant_values=-np.inf),
+    )

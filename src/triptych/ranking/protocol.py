@@ -10,6 +10,7 @@ from typing_extensions import Doc
 from triptych.data.interactions import Interactions
 from triptych.data.split import Split
 from triptych.errors import SettingsError
+from triptych.ranking.candidates import ALL_ITEMS, Candidates
 from triptych.ranking.scorer import RestrictedScorer, Scorer
 from triptych.settings import checked
 
@@ -62,17 +63,24 @@ class EvaluationProtocol:
 
 @dataclass(frozen=True)
 class EvaluationTask:
-    """A protocol applied to a scorer and a split. relevant: what should be found. seen: left out per user, or None."""
+    """A protocol applied to a scorer and a split.
+
+    relevant: what should be found, all of it among the candidates. seen: left out per user, or None.
+    """
 
     scorer: Scorer
     relevant: Interactions
     seen: Interactions | None
     excluded: str
+    candidates: Candidates = ALL_ITEMS
 
 
-def evaluation_task(scorer: Scorer, split: Split, protocol: EvaluationProtocol) -> EvaluationTask:
+def evaluation_task(
+    scorer: Scorer, split: Split, protocol: EvaluationProtocol, candidates: Candidates = ALL_ITEMS
+) -> EvaluationTask:
     """Apply a protocol: choose the relevant and the seen interactions, and restrict the scorer to the ranked items.
 
+    candidates: further limits to the items that are ranked and count.
     Raises SettingsError if items are to be excluded from data that keep seen items.
     """
     if protocol.seen == "auto":
@@ -90,4 +98,5 @@ def evaluation_task(scorer: Scorer, split: Split, protocol: EvaluationProtocol) 
     if protocol.users != "all":
         measured = (split.train.interactions.user_degrees == 0) == (protocol.users == "cold")
         relevant = relevant.select(measured[relevant.users])
-    return EvaluationTask(scorer, relevant, seen, protocol.excluded)
+    relevant = relevant.select(candidates.contain(relevant.users, relevant.items))
+    return EvaluationTask(scorer, relevant, seen, protocol.excluded, candidates)

@@ -20,11 +20,14 @@ from triptych.data.interactions import Interactions
 from triptych.data.recommendations import Recommendations
 from triptych.data.split import Split, fitted_on
 from triptych.data.stored import checked_file
+from triptych.data.vocabulary import Vocabulary
 from triptych.errors import ArtefactError, InputError, SettingsError, did_you_mean, location
 from triptych.progress import Listener, ignore_progress
+from triptych.ranking.candidates import ALL_ITEMS, Candidates, GivenItems, candidates
 from triptych.ranking.description import check_description, description_of_format_1
 from triptych.ranking.evaluate import STANDARD, Report, evaluate
-from triptych.ranking.fallback import check_user_table, users_without_knowledge, with_popular_items
+from triptych.ranking.fallback import check_user_table, users_without_knowledge
+from triptych.ranking.lists import K, ListRequest, joined, lengths_of, rank_lists
 from triptych.ranking.new_users import new_user_scorer
 from triptych.ranking.protocol import (
     EvaluationProtocol,
@@ -36,10 +39,10 @@ from triptych.ranking.protocol import (
     Users,
     evaluation_task,
 )
-from triptych.ranking.requested_users import Unknown, most_popular, requested_users
+from triptych.ranking.requested_users import RequestedUsers, Unknown, requested_users
 from triptych.ranking.scorer import Blend, Factors, ItemWeights
 from triptych.ranking.stored import PARAMETERS, read_parameters, read_scorer, write_scorer
-from triptych.ranking.topk import check_k, rank_all
+from triptych.ranking.topk import check_k
 
 KIND = "recommender"
 RUN, MODEL = "run.json", "model"  # in a run folder: its description, and the recommender once training is finished
@@ -83,7 +86,9 @@ class Recommender:
         split: HeldOut = "test",
         *,
         exclude: Exclude = "train",
-        items: Items = "all",
+        items: Items | GivenItems = "all",
+        exclude_items: GivenItems | None = None,
+        where: str | pl.Expr | None = None,
         seen: SeenItems = "auto",
         users: Users = "all",
         metrics: Sequence[str] = STANDARD,
@@ -92,17 +97,28 @@ class Recommender:
         """Measure by full ranking against the held-out interactions of `split`; see `EvaluationProtocol`.
 
         exclude: a user's items that are left out of the ranking: "train", as most papers do, or "train+validation".
-        items: the items that are ranked and count: "all", "warm" (with training interactions) or "cold" (without).
+        items: the items that are ranked and count: "all", "warm" (with training interactions), "cold" (without), or
+        given ones as in `recommend`; likewise exclude_items and where.
         seen: "keep" leaves nothing out, for people who buy again; "auto": as the data set was prepared.
         users: the users that are measured: "all", "warm" or "cold".
         Raises SettingsError for an unknown split, exclude, items, seen or users, or an unknown metric; InputError if
         nothing is held out.
         """
-        task = self.evaluation_task(EvaluationProtocol(split, exclude, items, seen, users))
-        return evaluate(task.scorer, task.relevant, task.seen, metrics, excluded=task.excluded, listener=listener)
+        kind: Any = items if isinstance(items, str) else "all"
+        given = self._candidates(self.dataset.users, None if isinstance(items, str) else items, exclude_items, where)
+        task = self.evaluation_task(EvaluationProtocol(split, exclude, kind, seen, users), given)
+        return evaluate(
+            task.scorer,
+            task.relevant,
+            task.seen,
+            metrics,
+            excluded=task.excluded,
+            candidates=task.candidates,
+            listener=listener,
+        )
 
-    def evaluation_task(self, protocol: EvaluationProtocol) -> EvaluationTask:
-        """Return what ranks, what should be found and what is left out, by a protocol.
+    def evaluation_task(self, protocol: EvaluationProtocol, candidates: Candidates = ALL_ITEMS) -> EvaluationTask:
+        """Return what ranks, what should be found and what is left out, by a protocol, among the candidates.
 
         Raises InputError if the model was fitted on what it should be measured on.
         """
@@ -112,13 +128,16 @@ class Recommender:
                 f"the model was fitted on {fit_on}, so its {protocol.split} metrics would say nothing",
                 hint="evaluate the run that its settings are from, which was fitted on train alone",
             )
-        return evaluation_task(self.scorer, self.split, protocol)
+        return evaluation_task(self.scorer, self.split, protocol, candidates)
 
     def recommend(
         self,
         users: Ids | None = None,
-        k: int = 50,
+        k: K = 50,
         *,
+        items: GivenItems | None = None,
+        exclude_items: GivenItems | None = None,
+        where: str | pl.Expr | None = None,
         unknown: Unknown = "raise",
         include_seen: bool | None = None,
         listener: Listener = ignore_progress,
@@ -126,23 +145,34 @@ class Recommender:
         """Recommend the best k items to some users (None: all), without the items of their history.
 
         Users of whom the model knows neither training interactions nor features get the popular items.
-        unknown: what to do about unknown users: "raise", "warn" (and leave them out), or "popular" (recommend the
-        popular items). include_seen: recommend items of the history too; None: if the data set keeps them, because
-        people buy again. Raises UnknownIdError, SettingsError.
+        k: of all users, or user id -> k; then only these users get lists if `users` is None. items: only these may be
+        ranked; exclude_items: these not. Both are ids, or a frame of item_id; with user_id it counts per user, and a
+        user without rows in `items` gets an empty list. where: a condition over the item table, such as
+        `"price < 50 and 'shoes' in category"`, or an expression of polars. unknown: what to do about unknown users:
+        "raise", "warn" (and leave them out), or "popular" (recommend the popular items). include_seen: recommend items
+        of the history too; None: if the data set keeps them, because people buy again.
+        Raises UnknownIdError, SettingsError, InputError.
         """
-        chunks = list(self.stream(users, k, unknown=unknown, include_seen=include_seen, listener=listener))
-        return Recommendations(
-            pl.concat([chunk.user_ids for chunk in chunks]) if chunks else pl.Series("id", [], dtype=pl.String),
-            np.concatenate([chunk.items for chunk in chunks]) if chunks else np.zeros((0, k), np.int64),
-            np.concatenate([chunk.scores for chunk in chunks]) if chunks else np.zeros((0, k), np.float32),
-            self.dataset.items,
+        stream = self.stream(
+            users,
+            k,
+            items=items,
+            exclude_items=exclude_items,
+            where=where,
+            unknown=unknown,
+            include_seen=include_seen,
+            listener=listener,
         )
+        return joined(list(stream), lengths_of(k)[0], self.dataset.items)
 
     def stream(
         self,
         users: Ids | None = None,
-        k: int = 50,
+        k: K = 50,
         *,
+        items: GivenItems | None = None,
+        exclude_items: GivenItems | None = None,
+        where: str | pl.Expr | None = None,
         unknown: Unknown = "raise",
         include_seen: bool | None = None,
         listener: Listener = ignore_progress,
@@ -151,20 +181,23 @@ class Recommender:
 
         They are in the order of `users`, unknown ones included.
         """
-        check_k(k)
-        requested = requested_users(self.dataset.users, users, unknown)
-        seen = None if self._includes_seen(include_seen) else self.dataset.interactions
-        ranked = rank_all(self.scorer, requested.known, k, seen, listener, "recommending")
-        ranked = with_popular_items(ranked, self._users_of_whom_nothing_is_known(), self.dataset.interactions, seen)
-        popular = most_popular(self.dataset.interactions, k)
-        for ids, items, scores in requested.in_order(ranked, popular):
-            yield Recommendations(ids, items, scores, self.dataset.items)
+        largest, lengths = lengths_of(k)
+        dataset = self.dataset
+        requested = requested_users(dataset.users, list(lengths) if users is None and lengths else users, unknown)
+        chosen = self._candidates(dataset.users, items, exclude_items, where)
+        seen = None if self._includes_seen(include_seen) else dataset.interactions
+        unknown_users, degrees = self._users_of_whom_nothing_is_known(), dataset.interactions.item_degrees
+        request = ListRequest(largest, lengths, seen, chosen, degrees, unknown_users)
+        return rank_lists(self.scorer, requested, dataset.items, request, listener)
 
     def recommend_from_history(
         self,
         histories: Mapping[Any, Ids],
-        k: int = 50,
+        k: K = 50,
         *,
+        items: GivenItems | None = None,
+        exclude_items: GivenItems | None = None,
+        where: str | pl.Expr | None = None,
         unknown_items: Literal["raise", "ignore"] = "raise",
         include_seen: bool | None = None,
         listener: Listener = ignore_progress,
@@ -172,27 +205,27 @@ class Recommender:
         """Recommend the best k items to users the model was not trained on, from their histories, without training.
 
         histories: a name per user -> item ids. The names are labels only: a known user id has no meaning here. A user
-        without any known item gets the popular items. unknown_items: "raise" or "ignore". See `ranking/new_users.py`
-        for the method. Raises UnknownIdError, SettingsError.
+        without any known item gets the popular items. unknown_items: "raise" or "ignore". Others as in `recommend`. See
+        `ranking/new_users.py` for the method. Raises UnknownIdError, SettingsError, InputError.
         """
-        check_k(k)
+        largest, lengths = lengths_of(k)
         if unknown_items not in ("raise", "ignore"):
             raise SettingsError(
                 f'unknown choice "{unknown_items}"', hint=did_you_mean(unknown_items, ("raise", "ignore"))
             )
-        names, given = id_series(list(histories), "user").to_list(), [_history(*each) for each in histories.items()]
-        flat = [item for items in given for item in items]
+        names, given = id_series(list(histories), "user"), [_history(*each) for each in histories.items()]
+        flat = [item for history in given for item in history]
         rows = self.dataset.items.rows(flat) if unknown_items == "raise" else self.dataset.items.find(flat)
-        users = np.repeat(np.arange(len(names)), [len(items) for items in given])[rows >= 0]
+        users = np.repeat(np.arange(len(names)), [len(history) for history in given])[rows >= 0]
         known = Interactions.from_pairs(users, rows[rows >= 0], len(names), self.dataset.n_items)
         scorer = new_user_scorer(self.scorer, self.split.train.interactions, known)
-        items, scores = np.zeros((len(names), k), np.int64), np.zeros((len(names), k), np.float32)
+        chosen = self._candidates(Vocabulary(names, noun="user"), items, exclude_items, where)
         seen = None if self._includes_seen(include_seen) else known
-        for chunk, best, values in rank_all(scorer, np.arange(len(names)), k, seen, listener, "recommending"):
-            items[chunk], scores[chunk] = best, values
-        empty = known.user_degrees == 0
-        items[empty], scores[empty] = most_popular(self.dataset.interactions, k)
-        return Recommendations(id_series(names), items, scores, self.dataset.items)
+        degrees = self.dataset.interactions.item_degrees
+        request = ListRequest(largest, lengths, seen, chosen, degrees, known.user_degrees == 0)
+        requested = RequestedUsers(names, np.arange(len(names)))
+        lists = rank_lists(scorer, requested, self.dataset.items, request, listener)
+        return joined(list(lists), largest, self.dataset.items)
 
     def similar_items(self, item: Id, k: int = 10) -> pl.DataFrame:
         """Return the k items most similar to one: item_id, rank, similarity (see the scorer's `similarity`).
@@ -228,6 +261,18 @@ class Recommender:
             write_scorer(self.scorer, folder)
             parameters = {name: value.detach().cpu().numpy() for name, value in self.parameters.items()}
             write_tensors(folder / PARAMETERS, parameters)
+
+    def _candidates(
+        self,
+        users: Vocabulary,
+        items: GivenItems | None,
+        exclude_items: GivenItems | None,
+        where: str | pl.Expr | None,
+    ) -> Candidates:
+        dataset = self.dataset
+        return candidates(
+            users, dataset.items, dataset.item_table, items=items, exclude_items=exclude_items, where=where
+        )
 
     def _users_of_whom_nothing_is_known(self) -> NDArray[np.bool_]:
         """bool [n_users]; see `ranking/fallback.py`. A scorer that does not name its model is taken to know all."""

@@ -12,7 +12,6 @@ import polars as pl
 from numpy.typing import NDArray
 
 from triptych.data.ids import Ids, id_series
-from triptych.data.interactions import Interactions
 from triptych.data.vocabulary import Vocabulary
 from triptych.errors import SettingsError, did_you_mean
 
@@ -88,14 +87,3 @@ def requested_users(vocabulary: Vocabulary, users: Ids | None, unknown: Unknown)
     for position, name in zip(np.flatnonzero(known), own, strict=True):
         names[position] = name
     return RequestedUsers(pl.Series("id", names, dtype=pl.String), rows)
-
-
-def most_popular(interactions: Interactions, k: int) -> Popular:
-    """Return the k items with most interactions, int64 [k], -1 where there are fewer, and their numbers as float32."""
-    degrees = interactions.item_degrees
-    items = np.argsort(-degrees, kind="stable")[:k]
-    padding = max(0, k - len(items))
-    return (
-        np.pad(items, (0, padding), constant_values=-1),
-        np.pad(degrees[items].astype(np.float32), (0, padding), constant_values=-np.inf),
-    )

@@ -213,6 +213,39 @@ class RestrictedScorer:
         return self.scorer.similarity(item)
 
 
+@dataclass(frozen=True)
+class _SomeItems:
+    """Another scorer for some items only, int64 [m] rows: their scores are the same, item n is rows[n]."""
+
+    scorer: Scorer
+    rows: NDArray[np.int64]
+
+    @property
+    def n_users(self) -> int:
+        return self.scorer.n_users
+
+    @property
+    def n_items(self) -> int:
+        return len(self.rows)
+
+    def score(self, users: NDArray[np.int64]) -> Tensor:
+        """float32 [n, m]; see Scorer."""
+        scores = self.scorer.score(users)
+        return scores[:, torch.from_numpy(self.rows).to(scores.device)]
+
+    def similarity(self, item: int) -> Tensor:
+        """float32 [m]; see Scorer."""
+        similarity = self.scorer.similarity(int(self.rows[item]))
+        return similarity[torch.from_numpy(self.rows).to(similarity.device)]
+
+
+def scorer_of_items(scorer: Scorer, rows: NDArray[np.int64]) -> Scorer:
+    """Return a scorer that knows only some items, int64 [m] rows: item n of it is rows[n]."""
+    if isinstance(scorer, Factors):
+        return Factors(scorer.users, scorer.items[torch.from_numpy(rows).to(scorer.items.device)])
+    return _SomeItems(scorer, rows)
+
+
 def standardised(scores: Tensor) -> Tensor:
     """Standardise each row of scores [n, n_items] to mean 0 and standard deviation 1; equal scores become zeros."""
     centred = scores - scores.mean(dim=1, keepdim=True)

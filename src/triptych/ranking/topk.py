@@ -6,7 +6,7 @@ Everything else is ranked by torch.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TypeGuard
 
 import numpy as np
@@ -18,8 +18,11 @@ from triptych import kernels
 from triptych.data.interactions import Interactions
 from triptych.errors import SettingsError
 from triptych.progress import Listener, ignore_progress, track
-from triptych.ranking.scorer import Factors, Scorer
+from triptych.ranking.candidates import ALL_ITEMS, Candidates
+from triptych.ranking.pairs import pair_scores
+from triptych.ranking.scorer import Factors, Scorer, scorer_of_items
 
+Pairs = tuple[NDArray[np.int64], NDArray[np.int64]]
 USERS_PER_CALL = 16_384  # for the compiled kernel: it packs the items once per call
 CHUNK_SCORES = 16_000_000  # scores in memory at a time: 64 MB of float32
 
@@ -31,28 +34,103 @@ def check_k(k: int) -> None:
 
 
 def top_k(
-    scorer: Scorer, users: NDArray[np.int64], k: int, seen: Interactions | None
+    scorer: Scorer, users: NDArray[np.int64], k: int, seen: Interactions | None, candidates: Candidates = ALL_ITEMS
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
     """Return the best items int64 [n, k], best first, and their scores float32 [n, k], for user rows int64 [n].
 
-    The items of a user in `seen` are left out. If fewer than k are left, the rest of the row is -1 (score -inf). Equal
-    scores are ranked by item row, the lower first. A score that is NaN is never ranked.
-    Raises SettingsError if k < 1.
+    The items of a user in `seen` are left out, and those that are not among the candidates. If fewer than k are left,
+    the rest of the row is -1 (score -inf). Equal scores are ranked by item row, the lower first. A score that is NaN is
+    never ranked. Raises SettingsError if k < 1.
     """
     check_k(k)
-    if _uses_kernel(scorer, k):
-        return kernels.top_k(scorer.users[torch.from_numpy(users)], scorer.items, k, _starts_and_items(seen, users))
-    with torch.inference_mode():
-        return top_k_of(scorer.score(users), users, k, seen)
+    items, scores = next(_ranked(scorer, [users], k, seen, candidates))[1:]
+    return items, scores
+
+
+def rank_all(
+    scorer: Scorer,
+    users: NDArray[np.int64],
+    k: int,
+    seen: Interactions | None,
+    listener: Listener = ignore_progress,
+    stage: str = "ranking",
+    candidates: Candidates = ALL_ITEMS,
+) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]]:
+    """Yield (users, items, scores) chunk by chunk, in the order of `users`, in bounded memory; see `top_k`."""
+    size = USERS_PER_CALL if _uses_kernel(scorer, k) else max(1, min(4096, CHUNK_SCORES // max(1, scorer.n_items)))
+    chunks = [users[begin : begin + size] for begin in range(0, len(users), size)]
+    yield from _ranked(scorer, track(stage, chunks, listener), k, seen, candidates)
 
 
 def top_k_of(
     scores: Tensor, users: NDArray[np.int64], k: int, seen: Interactions | None
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """Return the same from given scores [n, n_items], which are changed in place."""
+    """Return the same as `top_k` from given scores [n, n_items], which are changed in place."""
+    return _best_without(scores, k, None if seen is None else seen.items_of(users))
+
+
+def _ranked(
+    scorer: Scorer,
+    chunks: Iterable[NDArray[np.int64]],
+    k: int,
+    seen: Interactions | None,
+    candidates: Candidates,
+) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]]:
+    if candidates.only is not None:
+        for users in chunks:
+            yield users, *_best_of_given(scorer, users, k, seen, candidates)
+        return
+    rows = candidates.items
+    ranked = scorer if rows is None else scorer_of_items(scorer, rows)
+    for users in chunks:
+        if not ranked.n_items:
+            yield users, *_empty_lists(len(users), k)
+            continue
+        left_out = _left_out(users, seen, candidates)
+        if _uses_kernel(ranked, k):
+            items, scores = kernels.top_k(
+                ranked.users[torch.from_numpy(users)], ranked.items, k, _starts_and_items(left_out, len(users))
+            )
+        else:
+            with torch.inference_mode():
+                items, scores = _best_without(ranked.score(users), k, left_out)
+        if rows is not None:
+            items = np.where(items >= 0, rows[items], -1)
+        yield users, items, scores
+
+
+def _best_of_given(
+    scorer: Scorer, users: NDArray[np.int64], k: int, seen: Interactions | None, candidates: Candidates
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Rank the items that are given per user: their number decides about the cost, not that of all items."""
+    assert candidates.only is not None
+    positions, items = candidates.only.items_of(users)
+    allowed = candidates.contain(users[positions], items)
+    if seen is not None:
+        allowed &= ~seen.contain(users[positions], items)
+    positions, items = positions[allowed], items[allowed]
+    scores = pair_scores(scorer, users[positions], items)
+    kept = ~np.isnan(scores) & (scores != -np.inf)
+    positions, items, scores = positions[kept], items[kept], scores[kept]
+    order = np.lexsort((items, -scores, positions))  # by user, then from the highest score, then by row
+    positions, items, scores = positions[order], items[order], scores[order]
+    ranks = np.arange(len(positions)) - np.searchsorted(positions, positions)
+    best = ranks < k
+    best_items, best_scores = _empty_lists(len(users), k)
+    best_items[positions[best], ranks[best]] = items[best]
+    best_scores[positions[best], ranks[best]] = scores[best]
+    return best_items, best_scores
+
+
+def _empty_lists(n: int, k: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    return np.full((n, k), -1, dtype=np.int64), np.full((n, k), -np.inf, dtype=np.float32)
+
+
+def _best_without(scores: Tensor, k: int, left_out: Pairs | None) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Return the best items and their scores. left_out: (position, item) pairs. The scores are changed in place."""
     with torch.inference_mode():
-        if seen is not None:
-            positions, items = (torch.from_numpy(rows).to(scores.device) for rows in seen.items_of(users))
+        if left_out is not None:
+            positions, items = (torch.from_numpy(rows).to(scores.device) for rows in left_out)
             scores[positions, items] = -torch.inf
         best, items_best = best_of(scores.nan_to_num_(nan=-torch.inf, posinf=torch.inf, neginf=-torch.inf), k)
         items_best[best == -torch.inf] = -1
@@ -63,33 +141,42 @@ def top_k_of(
     return items_best.cpu().numpy(), best.cpu().numpy()
 
 
-def rank_all(
-    scorer: Scorer,
-    users: NDArray[np.int64],
-    k: int,
-    seen: Interactions | None,
-    listener: Listener = ignore_progress,
-    stage: str = "ranking",
-) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]]:
-    """Yield (users, items, scores) chunk by chunk, in the order of `users`, in bounded memory; see `top_k`."""
-    size = USERS_PER_CALL if _uses_kernel(scorer, k) else max(1, min(4096, CHUNK_SCORES // max(1, scorer.n_items)))
-    chunks = [users[begin : begin + size] for begin in range(0, len(users), size)]
-    for chunk in track(stage, chunks, listener):
-        items, scores = top_k(scorer, chunk, k, seen)
-        yield chunk, items, scores
+def _left_out(users: NDArray[np.int64], seen: Interactions | None, candidates: Candidates) -> Pairs | None:
+    """Return what is left out of the lists of some users, as (position, item) pairs, sorted by both.
+
+    An item is a position in `candidates.items`, if these are given.
+    """
+    parts = [each.items_of(users) for each in (seen, candidates.excluded) if each is not None]
+    if not parts:
+        return None
+    positions, items = parts[0]
+    if candidates.items is not None:
+        parts = [_among(candidates.items, *each) for each in parts]
+        positions, items = parts[0]
+    if len(parts) > 1:
+        size = 1 + max(int(part[1].max()) if len(part[1]) else 0 for part in parts)
+        keys = np.unique(np.concatenate([part[0] * size + part[1] for part in parts]))
+        positions, items = keys // size, keys % size
+    return positions, items
+
+
+def _among(rows: NDArray[np.int64], positions: NDArray[np.int64], items: NDArray[np.int64]) -> Pairs:
+    """Return the pairs of items among `rows`, ascending, with the item's place among them."""
+    places = np.searchsorted(rows, items)
+    among = places < len(rows)
+    among[among] = rows[places[among]] == items[among]
+    return positions[among], places[among]
 
 
 def _uses_kernel(scorer: Scorer, k: int) -> TypeGuard[Factors]:
     return isinstance(scorer, Factors) and k <= kernels.LARGEST_K and kernels.supports(scorer.users, scorer.items)
 
 
-def _starts_and_items(
-    seen: Interactions | None, users: NDArray[np.int64]
-) -> tuple[NDArray[np.int64], NDArray[np.int64]] | None:
-    if seen is None:
+def _starts_and_items(left_out: Pairs | None, n_users: int) -> Pairs | None:
+    if left_out is None:
         return None
-    starts = np.concatenate([[0], np.cumsum(seen.user_degrees[users])]).astype(np.int64)
-    return starts, seen.items_of(users)[1]
+    positions, items = left_out
+    return np.searchsorted(positions, np.arange(n_users + 1)).astype(np.int64), np.ascontiguousarray(items)
 
 
 def best_of(scores: Tensor, k: int) -> tuple[Tensor, Tensor]:
