@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from safetensors.numpy import save
 
-from triptych.cli.recommend import _read_histories, _read_users
+from triptych.cli.requests import read_histories, read_users
 from triptych.content.pictures import decode_picture, read_picture
 from triptych.data.formats.features import FeatureSource, open_features
 from triptych.data.formats.neighbours import NeighbourSource, read_neighbours
@@ -127,11 +127,11 @@ def neighbours(path: Path) -> None:
 
 
 def user_ids(path: Path) -> None:
-    _read_users(None, path, "", "")
+    read_users(None, path, "", "")
 
 
 def histories(path: Path) -> None:
-    _read_histories(None, path, "")
+    read_histories(None, path, "")
 
 
 def decoded(path: Path) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import Annotated, Any, cast, get_args
 
 import typer
 
 from triptych.cli.options import EVALUATION, OUTPUT, Json, Quiet, Run
 from triptych.cli.printing import open_with_progress, print_json, print_metrics, print_result, show_progress
+from triptych.cli.requests import ExcludedItems, Where, read_items
 from triptych.outputs import check_file
 
 
@@ -33,9 +34,12 @@ def command(
         typer.Option(
             metavar="ITEMS",
             rich_help_panel=EVALUATION,
-            help="Items to rank: all, warm (with training interactions) or cold (without). Others do not count.",
+            help="Items to rank: all, warm (with training interactions), cold (without), or a file of ids as in "
+            "`recommend`. Others do not count.",
         ),
     ] = "all",
+    exclude_items: ExcludedItems = None,
+    where: Where = None,
     seen: Annotated[
         str,
         typer.Option(
@@ -84,10 +88,13 @@ def command(
     """
     from triptych.ranking.evaluate import STANDARD
     from triptych.ranking.metrics import parse_metric
-    from triptych.ranking.protocol import EvaluationProtocol
+    from triptych.ranking.protocol import EvaluationProtocol, Items
     from triptych.ranking.recommender import open_recommender
 
-    EvaluationProtocol(cast(Any, split), cast(Any, exclude), cast(Any, items), cast(Any, seen), cast(Any, users))
+    given = None if items in get_args(Items) or not Path(items).exists() else read_items(Path(items))
+    kind = "all" if given is not None else items
+    EvaluationProtocol(cast(Any, split), cast(Any, exclude), cast(Any, kind), cast(Any, seen), cast(Any, users))
+    left_out = read_items(exclude_items)
     requested = STANDARD if metrics is None else tuple(metrics.split(","))
     for metric in requested:
         parse_metric(metric)
@@ -98,7 +105,9 @@ def command(
         report = recommender.evaluate(
             cast(Any, split),
             exclude=cast(Any, exclude),
-            items=cast(Any, items),
+            items=cast(Any, kind) if given is None else given,
+            exclude_items=left_out,
+            where=where,
             seen=cast(Any, seen),
             users=cast(Any, users),
             metrics=requested,
@@ -111,6 +120,8 @@ def command(
         "split": split,
         "excluded": report.excluded,
         "items": items,
+        **({"where": where} if where is not None else {}),
+        **({"exclude_items": str(exclude_items)} if exclude_items is not None else {}),
         "measured_users": users,
         "users": len(report.users),
         "users_without_held_out_items": report.n_without,
@@ -119,7 +130,9 @@ def command(
     if json:
         print_json(result)
         return
-    ranked = "" if items == "all" else f", {items} items only"
+    ranked = "" if kind == "all" else f", {kind} items only"
+    if given is not None or left_out is not None or where is not None:
+        ranked += ", chosen items only"
     ranked += "" if users == "all" else f", {users} users only"
     print_metrics(f"{result['model']} on {split}, full ranking{ranked}", report.means)
     print_result(

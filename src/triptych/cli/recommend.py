@@ -10,12 +10,20 @@ import typer
 
 from triptych.cli.options import FILES, OUTPUT, EscapeFormulas, Json, Overwrite, Quiet, Run, check_choice
 from triptych.cli.printing import count_text, open_with_progress, print_json, print_result, print_table, show_progress
-from triptych.errors import InputError, SettingsError, UnknownIdError, location, warn_of
+from triptych.cli.requests import (
+    RANKED_ITEMS,
+    ExcludedItems,
+    Where,
+    read_histories,
+    read_items,
+    read_lengths,
+    read_users,
+)
+from triptych.errors import SettingsError, UnknownIdError, location
 
 if TYPE_CHECKING:
     from triptych.data.recommendation_files import OutputForm
     from triptych.data.recommendations import Recommendations
-    from triptych.progress import Listener
     from triptych.ranking.recommender import Recommender
 
 KNOWN_USERS, NEW_USERS = "Known users", "New users, without training"
@@ -61,6 +69,24 @@ def command(
     k: Annotated[
         int, typer.Option("--k", "-k", min=1, metavar="N", rich_help_panel=OUTPUT, help="Items per user.")
     ] = 50,
+    k_per_user: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            rich_help_panel=OUTPUT,
+            help="Items per user that differ: a table of user_id and k. Only these users get lists, if none are named.",
+        ),
+    ] = None,
+    items: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            rich_help_panel=RANKED_ITEMS,
+            help="Only these items: ids, one per line, or a table; with user ids they count per user.",
+        ),
+    ] = None,
+    exclude_items: ExcludedItems = None,
+    where: Where = None,
     user: Annotated[
         list[str] | None,
         typer.Option("--user", "-u", metavar="ID", rich_help_panel=KNOWN_USERS, help="Only this user. Repeatable."),
@@ -144,6 +170,10 @@ def command(
         # a new user, without training:
         triptych recommend runs/bm3 --history i4 --history i17 -k 10
 
+        # only what is in stock and fits:
+        triptych recommend runs/bm3 --user u17 --items in_stock.txt \\
+            --where "price < 50 and 'shoes' in category"
+
         # a file for a competition:
         triptych recommend runs/bm3 --users sample_submission.csv \\
             --unknown popular -k 12 --format wide -o submission.csv.gz \\
@@ -163,22 +193,34 @@ def command(
         raise SettingsError("--escape-formulas needs an --output file", hint="name a .csv file")
     if history and histories is not None:
         raise SettingsError("--history and --histories are both given", hint="give one of them")
-    requested = _read_users(user, users, form.names.get("user", ""), encoding)
-    new = _read_histories(history, histories, encoding)
+    requested = read_users(user, users, form.names.get("user", ""), encoding)
+    new = read_histories(history, histories, encoding)
+    lengths = read_lengths(k_per_user, encoding)
+    chosen: dict[str, Any] = {
+        "items": read_items(items, encoding),
+        "exclude_items": read_items(exclude_items, encoding),
+        "where": where,
+    }
     if requested is not None and new is not None:
         raise SettingsError("known and new users are both requested", hint="run the command once for each")
-    if output is None and requested is None and new is None:
+    if output is None and requested is None and new is None and lengths is None:
         raise SettingsError("nothing to do", hint="name an --output file, or a --user to show")
     recommender = open_with_progress(open_recommender, run)
     with show_progress() as listener:
         chunks: Iterable[Recommendations]
         if new is None:
             chunks = recommender.stream(
-                requested, k, unknown=cast(Any, unknown), include_seen=include_seen, listener=listener
+                requested,
+                lengths or k,
+                **chosen,
+                unknown=cast(Any, unknown),
+                include_seen=include_seen,
+                listener=listener,
             )
         else:
-            where = location(histories) if histories else "--history"
-            chunks = [_recommend_from_history(recommender, new, where, k, unknown_items, include_seen, listener)]
+            origin = location(histories) if histories else "--history"
+            chosen |= {"unknown_items": unknown_items, "include_seen": include_seen, "listener": listener}
+            chunks = [_recommend_from_history(recommender, new, origin, lengths or k, chosen)]
         if output is not None:
             lines = write_recommendations(
                 chunks, output, overwrite=overwrite, escape_formulas=escape_formulas, form=form
@@ -198,15 +240,11 @@ def _recommend_from_history(
     recommender: Recommender,
     histories: dict[str, list[str]],
     where: str,
-    k: int,
-    unknown_items: str,
-    include_seen: bool | None,
-    listener: Listener,
+    k: int | dict[str, int],
+    options: dict[str, Any],
 ) -> Recommendations:
     try:
-        return recommender.recommend_from_history(
-            histories, k, unknown_items=cast(Any, unknown_items), include_seen=include_seen, listener=listener
-        )
+        return recommender.recommend_from_history(histories, k, **options)
     except UnknownIdError as error:
         hint = "correct it, or pass --unknown-items ignore"
         raise UnknownIdError(error.what, where=where, hint=hint) from None
@@ -222,50 +260,6 @@ def _print_recommendations(recommender: Recommender, recommendations: list[dict[
         for r in recommendations
     ]
     print_table("recommendations", ["user_id", "rank", "item_id", "score", "title"], rows)
-
-
-def _read_histories(history: list[str] | None, histories: Path | None, encoding: str) -> dict[str, list[str]] | None:
-    """Return the histories of new users by name, or None if none are given. The user of --history is called "new"."""
-    if history is None and histories is None:
-        return None
-    new: dict[str, list[str]] = {"new": history} if history else {}
-    if histories is not None:
-        from triptych.data.formats.log import log_from_table
-        from triptych.data.formats.read_table import read_table
-        from triptych.data.formats.reading import Reading
-
-        reading = Reading(encoding=encoding, missing_times="ignore")
-        try:
-            read = log_from_table(read_table(histories, reading), reading)
-        except InputError as error:
-            if "-column" not in (error.hint or ""):
-                raise
-            # the hint names an option of `prepare`, which this command does not have
-            raise InputError(error.what, where=error.where, hint="call its columns user_id and item_id") from None
-        warn_of(read.notes)
-        log = read.frame
-        if log["user_id"].null_count():
-            raise InputError("a row has no user id", where=location(histories), hint="give every row a user id")
-        for name, item in log.select("user_id", "item_id").unique(maintain_order=True).iter_rows():
-            new.setdefault(name, []).extend([item] if item is not None else [])
-    return new
-
-
-def _read_users(user: list[str] | None, users: Path | None, column: str, encoding: str) -> list[str] | None:
-    """Return the requested user ids, or None for all users. column: what the user column may be called in a table."""
-    if user is None and users is None:
-        return None
-    requested = list(user or [])
-    if users is not None:
-        from triptych.data.formats.id_file import read_id_file
-        from triptych.data.formats.reading import Reading
-
-        ids, notes = read_id_file(users, "user", column=column, reading=Reading(encoding=encoding))
-        warn_of(notes)
-        requested += ids.to_list()
-    if not requested:
-        raise InputError("no user ids", where="--user", hint="name a user")
-    return requested
 
 
 def _output_form(layout: str, columns: str | None, separator: str | None) -> OutputForm:

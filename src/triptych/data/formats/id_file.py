@@ -29,14 +29,8 @@ def read_id_file(
     `id`). A table has them in the column of a usual name, or in its only column. column: another name.
     Raises InputError if there is no file, no id, an empty id in a table, or no column of ids.
     """
-    if not path.is_file():
-        raise (
-            path_not_found(path)
-            if not path.exists()
-            else InputError("is a folder, not a file", where=location(path), hint="name a file")
-        )
-    suffix, names = plain_suffix(path), (*((column,) if column else ()), *USUAL_NAMES[noun])
-    table = read_table(path, reading) if suffix in TABLES else _read_text(path, suffix, names, reading)
+    names = (*((column,) if column else ()), *USUAL_NAMES[noun])
+    table = read_id_table(path, names, reading)
     found = usual_column(table.frame.columns, names)
     if found is None and len(table.frame.columns) == 1:
         found = table.frame.columns[0]
@@ -51,6 +45,21 @@ def read_id_file(
         position = int(ids.is_null().arg_true()[0])
         raise InputError(f"the {noun} id is empty", where=table.location(position, found), hint="leave that row out")
     return ids, (*table.notes, *notes)
+
+
+def read_id_table(path: Path, names: tuple[str, ...], reading: Reading = GUESS) -> Table:
+    """Return a file of ids as a table: with one column `id` if it has an id on each line, else as it is.
+
+    names: the columns that make a text file a table. Raises InputError if there is no file or no id.
+    """
+    if not path.is_file():
+        raise (
+            path_not_found(path)
+            if not path.exists()
+            else InputError("is a folder, not a file", where=location(path), hint="name a file")
+        )
+    suffix = plain_suffix(path)
+    return read_table(path, reading) if suffix in TABLES else _read_text(path, suffix, names, reading)
 
 
 def _read_text(path: Path, suffix: str, names: tuple[str, ...], reading: Reading) -> Table:
