@@ -57,24 +57,29 @@ def by_hand(
     return items, np.pad(best, padding, constant_values=-np.inf)
 
 
-@given(data=st.data(), k=st.integers(1, 30), number=st.integers(0, 3))
+@given(
+    seed=st.integers(0, 1000),
+    share=st.sampled_from([0.0, 0.1, 0.6, 1.0]),
+    k=st.integers(1, 30),
+    number=st.integers(0, 3),
+    uses=st.tuples(st.booleans(), st.booleans(), st.booleans()),
+)
 def test_chosen_items_are_ranked_as_by_hand(
-    models: list[Recommender], data: st.DataObject, k: int, number: int
+    models: list[Recommender], seed: int, share: float, k: int, number: int, uses: tuple[bool, bool, bool]
 ) -> None:
-    model = models[number]
+    model, generator = models[number], np.random.default_rng(seed)
     n_users, n_items = model.dataset.n_users, model.dataset.n_items
-    generator = np.random.default_rng(data.draw(st.integers(0, 1000)))
 
     def pairs(share: float) -> Interactions:
         users, items = np.nonzero(generator.random((n_users, n_items)) < share)
         return Interactions(users.astype(np.int64), items.astype(np.int64), n_users, n_items)
 
     chosen = Candidates(
-        items=np.flatnonzero(generator.random(n_items) < data.draw(st.sampled_from([0.0, 0.1, 0.6, 1.0]))),
-        excluded=data.draw(st.sampled_from([None, pairs(0.3)])),
-        only=data.draw(st.sampled_from([None, pairs(0.4)])),
+        items=np.flatnonzero(generator.random(n_items) < share),
+        excluded=pairs(0.3) if uses[0] else None,
+        only=pairs(0.4) if uses[1] else None,
     )
-    seen = data.draw(st.sampled_from([None, model.dataset.interactions]))
+    seen = model.dataset.interactions if uses[2] else None
     users = generator.permutation(n_users)[:20].astype(np.int64)
     allowed = np.zeros((n_users, n_items), dtype=np.bool_)
     allowed[:, chosen.items] = True

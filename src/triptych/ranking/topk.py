@@ -7,6 +7,7 @@ Everything else is ranked by torch.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import TypeGuard
 
 import numpy as np
@@ -24,6 +25,7 @@ from triptych.ranking.scorer import Factors, Scorer, scorer_of_items
 
 Pairs = tuple[NDArray[np.int64], NDArray[np.int64]]
 USERS_PER_CALL = 16_384  # for the compiled kernel: it packs the items once per call
+GIVEN_ITEMS = 1_000_000  # of some users, ranked at a time, if items are given per user
 CHUNK_SCORES = 16_000_000  # scores in memory at a time: 64 MB of float32
 
 
@@ -78,7 +80,10 @@ def _ranked(
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]]:
     if candidates.only is not None:
         for users in chunks:
-            yield users, *_best_of_given(scorer, users, k, seen, candidates)
+            items, scores = _empty_lists(len(users), k)
+            for few in _of_similar_numbers(candidates.only.user_degrees[users]):
+                items[few], scores[few] = _best_of_given(scorer, users[few], k, seen, candidates)
+            yield users, items, scores
         return
     rows = candidates.items
     ranked = scorer if rows is None else scorer_of_items(scorer, rows)
@@ -99,27 +104,36 @@ def _ranked(
         yield users, items, scores
 
 
+def _of_similar_numbers(numbers: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
+    """Yield positions of users with similar numbers of items, so that a table of them has few empty fields."""
+    order = np.argsort(-numbers, kind="stable")
+    begin, end = 0, int((numbers > 0).sum())  # users without items keep their empty lists
+    while begin < end:
+        n = max(1, GIVEN_ITEMS // int(numbers[order[begin]]))
+        yield order[begin : min(begin + n, end)]
+        begin += n
+
+
 def _best_of_given(
     scorer: Scorer, users: NDArray[np.int64], k: int, seen: Interactions | None, candidates: Candidates
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
     """Rank the items that are given per user: their number decides about the cost, not that of all items."""
     assert candidates.only is not None
     positions, items = candidates.only.items_of(users)
-    allowed = candidates.contain(users[positions], items)
+    allowed = replace(candidates, only=None).contain(users[positions], items)
     if seen is not None:
         allowed &= ~seen.contain(users[positions], items)
     positions, items = positions[allowed], items[allowed]
-    scores = pair_scores(scorer, users[positions], items)
-    kept = ~np.isnan(scores) & (scores != -np.inf)
-    positions, items, scores = positions[kept], items[kept], scores[kept]
-    order = np.lexsort((items, -scores, positions))  # by user, then from the highest score, then by row
-    positions, items, scores = positions[order], items[order], scores[order]
-    ranks = np.arange(len(positions)) - np.searchsorted(positions, positions)
-    best = ranks < k
-    best_items, best_scores = _empty_lists(len(users), k)
-    best_items[positions[best], ranks[best]] = items[best]
-    best_scores[positions[best], ranks[best]] = scores[best]
-    return best_items, best_scores
+    if not len(items):
+        return _empty_lists(len(users), k)
+    scores = torch.from_numpy(pair_scores(scorer, users[positions], items))
+    counts = np.bincount(positions, minlength=len(users))
+    begins = np.cumsum(counts) - counts
+    # one row per user, filled up to the most items that any user has; they are in the order of their rows
+    table = torch.full((len(users), int(counts.max())), -torch.inf)
+    table[positions, np.arange(len(positions)) - begins[positions]] = scores
+    best, best_scores = _best_without(table, k, None)
+    return np.where(best >= 0, items[np.minimum(begins[:, None] + best, len(items) - 1)], -1), best_scores
 
 
 def _empty_lists(n: int, k: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
