@@ -1,5 +1,6 @@
 """The shell blocks of README and docs can be pasted: they run on the demo's files, and all options in them exist.
 
+The Python blocks of a page run between them, in their order, as one program.
 A block that cannot run there (real data, hours) has the comment `<!-- not run: REASON -->` in the line before it. Its
 commands are only parsed. Every page runs in its own folder, which contains what `make demo` leaves in `demo/`.
 """
@@ -31,18 +32,20 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 NAMES = [page.relative_to(ROOT).as_posix() for page in PAGES]
 SMALL = Sizes(n_users=120, n_items=120)  # instead of 2,000 and 3,000: the pages run in less than a minute
 BLOCK = re.compile(
-    r"(?:<!-- not run: (?P<reason>[^>]+) -->\n)?```(?:sh|bash|shell|console)\n(?P<text>.*?)```", re.DOTALL
+    r"(?:<!-- not run: (?P<reason>[^>]+) -->\n)?```(?P<language>sh|bash|shell|console|py|python)\n(?P<text>.*?)```",
+    re.DOTALL,
 )
 INSTALLED_BEFORE = ("pip", "make")  # commands of the shell that are checked, but not run
 
 
 @dataclass(frozen=True)
 class Block:
-    """A shell block of a page, and the reason why it is not run, or ""."""
+    """A block of a page, of shell or Python, and the reason why it is not run, or ""."""
 
     page: str
     text: str
     reason: str
+    is_python: bool = False
 
     def commands(self) -> list[str]:
         """The commands, without comments. In a transcript only lines with a prompt `$ ` are commands."""
@@ -54,8 +57,16 @@ class Block:
 
 def blocks_of(page: Path) -> list[Block]:
     """All shell blocks of a page."""
+    return [block for block in all_blocks_of(page) if not block.is_python]
+
+
+def all_blocks_of(page: Path) -> list[Block]:
+    """All blocks of a page, of shell and of Python."""
     name, text = page.relative_to(ROOT).as_posix(), page.read_text(encoding="utf-8")
-    return [Block(name, match["text"], match["reason"] or "") for match in BLOCK.finditer(text)]
+    return [
+        Block(name, match["text"], match["reason"] or "", match["language"].startswith("py"))
+        for match in BLOCK.finditer(text)
+    ]
 
 
 def words_of(command: str) -> list[str]:
@@ -124,19 +135,23 @@ def run_block(block: Block) -> None:
 
 @pytest.mark.filterwarnings("default::triptych.errors.InputWarning")
 @pytest.mark.parametrize("name", NAMES)
-def test_the_shell_blocks_of_a_page_run_on_the_demos_files(
+def test_the_blocks_of_a_page_run_on_the_demos_files(
     name: str, demo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    blocks = [block for block in blocks_of(ROOT / name) if not block.reason]
+    blocks = [block for block in all_blocks_of(ROOT / name) if not block.reason]
     if any("triptych encode" in block.text for block in blocks):
         pytest.importorskip("transformers", reason='transformers is absent: pip install "triptych[features]"')
         pytest.importorskip("sentence_transformers", reason="sentence-transformers is absent: as above")
-    if not any(block.commands() for block in blocks):
+    if not any(block.is_python or block.commands() for block in blocks):
         return
+    namespace: dict[str, Any] = {}
     shutil.copytree(demo, tmp_path / "demo")
     monkeypatch.chdir(tmp_path)
     for block in blocks:
-        run_block(block)
+        if block.is_python:
+            exec(compile(block.text, block.page, "exec"), namespace)
+        else:
+            run_block(block)
 
 
 def all_blocks() -> Iterator[Block]:
