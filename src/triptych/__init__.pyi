@@ -13,6 +13,8 @@ from .errors import TriptychError as TriptychError
 from .explaining.explainer import Explainer as Explainer
 from .explaining.explainer import explain as explain
 from .explaining.explanation import Explanation as Explanation
+from .exporting.export import ExportReport as ExportReport
+from .exporting.export import export as export
 from .preparing import (
     FeatureSource as FeatureSource,
 )

@@ -1,0 +1,1 @@
+"""Export: vectors and scorers of fitted models in the forms of search indices, databases and inference runtimes."""
