@@ -44,7 +44,7 @@ def command(
             min=1,
             metavar="N",
             rich_help_panel=OUTPUT,
-            help="Items per list: ONNX's default, and where the recall of an index is measured [default: 50].",
+            help="Items per list, of ONNX, and for the recall of an index [default: 50].",
         ),
     ] = None,
     table: Annotated[
@@ -122,6 +122,6 @@ def _print_report(report: ExportReport) -> None:
         users = count_text(report.measured_users, "user")
         print_result(f"{search}: recall@{report.k} {report.recall:.4f} of the model's lists, {users} compared")
     if report.input_kind is not None:
-        print_result(f"input: {report.input_kind}; outputs: items and scores, {report.k} per list unless k is given")
+        print_result(f"input: {report.input_kind}; outputs: items and scores, {report.k} per list")
     if report.left_out:
         print_result(f"no vector for {count_text(report.left_out, 'user')} of whom nothing is known: use popular items")

@@ -33,7 +33,7 @@ class ExportRequest:
     """What is to be written. Raises SettingsError for options that do not fit each other or the target.
 
     target: see `parse_target`. index: of faiss and pgvector: "exact" (the default) or "hnsw"; usearch is always "hnsw".
-    k: the number of items per list: ONNX's default, and at which the recall of an index is measured; None: 50.
+    k: the number of items per list, of ONNX, and for the recall of an index; None: 50.
     input_kind: what ONNX takes: "users" or "history"; None: users, if the model has vectors of them. table: begins the
     names of pgvector's tables, NAME_items and NAME_users; None: triptych. overwrite: replace what is there.
     """

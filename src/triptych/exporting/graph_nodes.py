@@ -32,11 +32,11 @@ class Nodes:
 
         self.nodes.append(helper.make_node(operator, list(inputs), list(results), **attributes))
 
-    def constant(self, value: NDArray[Any] | float | int | list[int], *, name: str = "") -> str:
+    def constant(self, value: NDArray[Any] | float | int | list[Any]) -> str:
         """Add a constant and return its name. Numbers become float32 or int64."""
         from onnx import numpy_helper
 
-        name = name or f"{self.prefix}constant_{len(self.constants)}"
+        name = f"{self.prefix}constant_{len(self.constants)}"
         if not isinstance(value, np.ndarray):
             value = np.array(value, dtype=np.float32 if isinstance(value, float) else np.int64)
         self.constants.append(numpy_helper.from_array(np.ascontiguousarray(value), name))

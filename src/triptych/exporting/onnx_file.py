@@ -41,7 +41,7 @@ def write_onnx(
     """Write a recommender to an ONNX file, whole or not at all, and return what the graph takes.
 
     input_kind: "users" takes rows of users, "history" item rows of users that the model was not trained on; None: users
-    if the model has user vectors. k: the length of the lists, if the caller gives none. about: goes into the file's
+    if the model has user vectors. k: the length of the lists. about: goes into the file's
     metadata, beside the ids: "item_ids" and "user_ids", lists in JSON. Raises InputError if the model cannot take
     users, or if the file or the memory for it would be too large; ArtefactError.
     """
@@ -73,35 +73,33 @@ def _model_proto(model: Recommender, kind: InputKind, k: int, about: Mapping[str
     """Return the ONNX model.
 
     Inputs: users int64 [n], or history int64 [n, m] with -1 for "no item"; exclude int64 [n or 1, m], items that are
-    left out, default none; k int64 [1]. Outputs: items int64 [n, k], -1 where no item is left, and scores float32.
+    left out, -1 for none. Outputs: items int64 [n, k], -1 where no item is left, and scores float32.
     """
     from onnx import TensorProto, helper
 
     nodes, n_items = Nodes(), model.dataset.n_items
-    exclude = nodes.constant(np.array([[-1]], dtype=np.int64), name="exclude")
-    length = nodes.constant([k], name="k")
     if kind == "users":
         scores = scores_of_users(nodes, inner_product(model), "users")
         unknown = nodes.add("Gather", nodes.constant(users_of_whom_nothing_is_known(model)[:, None]), "users")
-        left_out = [exclude]
+        left_out = ["exclude"]
     else:
         history, count = _history(nodes)
         scores = scores_of_histories(nodes, model.scorer, model.split.train.interactions, history, count)
         unknown = nodes.add("Equal", count, nodes.constant(0.0))
-        left_out = [exclude] if model.dataset.keeps_seen else [history, exclude]
+        left_out = ["exclude"] if model.dataset.keeps_seen else [history, "exclude"]
     popularity = model.dataset.interactions.item_degrees.astype(np.float32)[None]
     scores = nodes.add("Where", unknown, nodes.constant(popularity), scores)
     for items in left_out:
         scores = _without(nodes, scores, unknown, items, n_items)
-    _best(nodes, scores, length, n_items)
-    shapes = {"users": ["n"], "history": ["n", "m"], "exclude": ["n_or_1", "m_excluded"], "k": [1]}
+    _best(nodes, scores, min(k, n_items))
+    shapes = {"users": ["n"], "history": ["n", "m"], "exclude": ["n_or_1", "m_excluded"]}
     graph = helper.make_graph(
         nodes.nodes,
         "recommend",
-        [helper.make_tensor_value_info(each, TensorProto.INT64, shapes[each]) for each in (kind, "exclude", "k")],
+        [helper.make_tensor_value_info(each, TensorProto.INT64, shapes[each]) for each in (kind, "exclude")],
         [
-            helper.make_tensor_value_info("items", TensorProto.INT64, ["n", "length"]),
-            helper.make_tensor_value_info("scores", TensorProto.FLOAT, ["n", "length"]),
+            helper.make_tensor_value_info("items", TensorProto.INT64, ["n", min(k, n_items)]),
+            helper.make_tensor_value_info("scores", TensorProto.FLOAT, ["n", min(k, n_items)]),
         ],
         nodes.constants,
         doc_string=str(about.get("model", "")),
@@ -144,8 +142,7 @@ def _without(nodes: Nodes, scores: str, like: str, items: str, n_items: int) -> 
     return nodes.add("Slice", wide, nodes.constant([0]), nodes.constant([n_items]), nodes.constant([1]))
 
 
-def _best(nodes: Nodes, scores: str, k: str, n_items: int) -> None:
-    length = nodes.add("Min", k, nodes.constant([n_items]))
-    nodes.add_many("TopK", (scores, length), ("scores", "best"), axis=1)
+def _best(nodes: Nodes, scores: str, k: int) -> None:
+    nodes.add_many("TopK", (scores, nodes.constant([k])), ("scores", "best"), axis=1)
     none = nodes.add("Equal", "scores", nodes.constant(float("-inf")))
     nodes.add("Where", none, nodes.constant(-1), "best", name="items")

@@ -84,7 +84,8 @@ def _weighted(nodes: Nodes, scorer: ItemWeights, history: str, count: str) -> st
         ],
         [helper.make_tensor_value_info(added, TensorProto.FLOAT, [None, scorer.n_items])],
     )
-    by_position = nodes.add("Transpose", history, perm=[1, 0])
+    none = nodes.add("Expand", nodes.constant([[-1]]), nodes.add("Shape", count))  # so that there is a step to take
+    by_position = nodes.add("Transpose", nodes.add("Concat", history, none, axis=1), perm=[1, 0])
     return nodes.add("Scan", zeros, by_position, body=body, num_scan_inputs=1)
 
 
