@@ -22,7 +22,7 @@ from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 import numpy as np
 from annotated_types import Interval
-from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic import ConfigDict, PydanticUserError, TypeAdapter, ValidationError
 from typing_extensions import Doc
 
 from triptych.errors import SettingsError, did_you_mean, location
@@ -107,6 +107,22 @@ def checked(kind: type[T]) -> type[T]:
 
     kind.__post_init__ = check  # type: ignore[attr-defined]
     return kind
+
+
+def check_settings_class(kind: object, *, of: str) -> None:
+    """Raise SettingsError unless a class can hold settings: a dataclass, and each type can be read from text.
+
+    of: the class that owns the settings, for the message.
+    """
+    hint = "write a frozen dataclass of numbers, texts and truth values, for example: n_layers: int = 2"
+    if not (isinstance(kind, type) and dataclasses.is_dataclass(kind)):
+        raise SettingsError(f"{of}.Settings is not a dataclass", hint=hint)
+    try:
+        describe(kind)
+        _fields(kind)
+    except (NameError, TypeError, PydanticUserError) as error:
+        reason = str(error).partition("\n")[0]
+        raise SettingsError(f"{of}.Settings has a type that cannot be read: {reason}", hint=hint) from None
 
 
 def split_settings(

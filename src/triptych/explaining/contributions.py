@@ -20,7 +20,7 @@ from triptych.data.split import Split, fitted_on
 from triptych.errors import InputError
 from triptych.models.decomposition import BIAS, COLLABORATIVE, UserDecomposition
 from triptych.models.model import ClosedFormModel, TrainedModel
-from triptych.models.registry import model_class
+from triptych.models.registry import class_of
 from triptych.ranking.new_users import history_map
 from triptych.ranking.recommender import Recommender
 from triptych.ranking.scorer import Blend, Factors, ItemWeights
@@ -67,7 +67,7 @@ def attribution_method(recommender: Recommender, dataset: Dataset | None) -> Att
     if isinstance(scorer, Blend):
         return _from_blend(recommender, scorer, dataset)
     name = recommender.model_name
-    kind = model_class(name)
+    kind = class_of(recommender.about)
     used = {**(recommender.about["modalities"] if kind.needs_features else {})}
     used |= recommender.about.get("user_modalities", {})
     if used and dataset is None:
@@ -270,7 +270,7 @@ def _blended_models(recommender: Recommender, scorer: Blend, dataset: Dataset | 
         }
         if not weight:
             continue
-        if isinstance(each, Factors) and issubclass(model_class(about["model"]), TrainedModel) and not parameters:
+        if isinstance(each, Factors) and issubclass(class_of(about), TrainedModel) and not parameters:
             attribute = _from_regression(
                 train, each, _single_component(each), "the blend does not contain the model's parameters"
             )

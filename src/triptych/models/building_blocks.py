@@ -7,6 +7,7 @@ from torch import Generator, Tensor, nn
 from torch.nn import functional
 
 from triptych import kernels
+from triptych.devices import largest_float
 from triptych.graph.sparse_rows import gather_rows
 
 BPR_FLOOR = 1e-10  # see `bpr`
@@ -74,7 +75,8 @@ def ridge_predictions(x: Tensor, y: Tensor, weights: Tensor, share: float = 3e-4
     weights [n]: the weight of each row in the regression. x and y are centred on their weighted means. The penalty is
     `share` times the weighted mean square length of a row of x.
     """
-    x, y, w = x.double(), y.double(), weights.double()[:, None] / weights.sum()
+    dtype = largest_float(x.device)
+    x, y, w = x.to(dtype), y.to(dtype), weights.to(dtype)[:, None] / weights.sum()
     y_mean = (w * y).sum(dim=0)
     x = x - (w * x).sum(dim=0)
     weighted = w * x

@@ -16,6 +16,7 @@ from typing_extensions import Doc
 
 from triptych.data.dataset import Dataset
 from triptych.data.features import Features
+from triptych.devices import largest_float
 from triptych.graph.bipartite import BipartiteGraph
 from triptych.graph.item_graph import ItemGraph, modality_weights
 from triptych.graph.neighbours import modality_neighbours, neighbour_matrix
@@ -94,7 +95,8 @@ class FREEDOM(TrainedModel):
         n_kept = max(1, round(len(edges) * (1 - self.settings.edge_dropout)))
         degrees = edges.user_degrees[edges.users] * edges.item_degrees[edges.items]
         # the largest values of log weight + Gumbel noise are a sample without replacement
-        noise = torch.empty(len(edges), dtype=torch.float64, device=generator.device).exponential_(generator=generator)
+        noise = torch.empty(len(edges), dtype=largest_float(generator.device), device=generator.device)
+        noise.exponential_(generator=generator)
         keys = -0.5 * np.log(degrees) - np.log(noise.cpu().numpy())
         kept = np.zeros(len(edges), dtype=np.bool_)
         kept[np.argpartition(-keys, n_kept - 1)[:n_kept]] = True

@@ -37,6 +37,11 @@ class Batch:
         return len(self.users)
 
 
+@dataclass(frozen=True)
+class NoSettings:
+    """The settings of a model that has none."""
+
+
 ItemAttributions = Callable[[int], dict[str, NDArray[np.float64]]]  # see `ClosedFormModel.item_components`
 ITEM_TABLES = ("item_embedding", "id_embedding")  # parameters whose last n_items rows belong to the items
 USER_TABLES = ("user_embedding", "id_embedding")  # parameters whose first n_users rows belong to the users
@@ -46,18 +51,19 @@ class ClosedFormModel(ABC):
     """A model that is computed in one go, without training. It is made from its settings; `solve` does the work.
 
     The class docstring of every model has its equations; its first line is the model's summary.
-    paper: its citation, or "". search: the settings that are worth tuning, with their values or ranges.
-    needs_features: whether the model learns from features. uses_user_features: whether it learns from those of users.
+    Settings: a frozen dataclass. paper: its citation, or "". search: the settings that are worth tuning, with their
+    values or ranges. needs_features: whether the model learns from features. uses_user_features: whether it learns from
+    those of users.
     """
 
-    Settings: ClassVar[type[Any]]
-    paper: ClassVar[str]
-    search: ClassVar[SearchSpace]
-    needs_features: ClassVar[bool]
+    Settings: ClassVar[type[Any]] = NoSettings
+    paper: ClassVar[str] = ""
+    search: ClassVar[SearchSpace] = {}
+    needs_features: ClassVar[bool] = False
     uses_user_features: ClassVar[bool] = False
 
-    @abstractmethod
-    def __init__(self, settings: Any) -> None: ...
+    def __init__(self, settings: Any) -> None:
+        self.settings = settings
 
     @abstractmethod
     def solve(self, dataset: Dataset, listener: Listener = ignore_progress) -> Factors | ItemWeights:
@@ -83,16 +89,16 @@ class TrainedModel(nn.Module, ABC):
     """A model that Adam trains. It is made from a data set (training interactions only), settings and a generator.
 
     The class docstring of every model has its equations; its first line is the model's summary.
-    paper: its citation. search: the settings of the model or of training that are worth tuning, with their values or
-    ranges. needs_negatives: whether batches have negatives. needs_features: whether the model learns from features of
-    items. uses_user_features: whether it learns from those of users, if there are any.
+    Settings: a frozen dataclass. paper: its citation. search: the settings of the model or of training that are worth
+    tuning, with their values or ranges. needs_negatives: whether batches have negatives. needs_features: whether the
+    model learns from features of items. uses_user_features: whether it learns from those of users, if there are any.
     """
 
-    Settings: ClassVar[type[Any]]
-    paper: ClassVar[str]
-    search: ClassVar[SearchSpace]
-    needs_negatives: ClassVar[bool]
-    needs_features: ClassVar[bool]
+    Settings: ClassVar[type[Any]] = NoSettings
+    paper: ClassVar[str] = ""
+    search: ClassVar[SearchSpace] = {}
+    needs_negatives: ClassVar[bool] = True
+    needs_features: ClassVar[bool] = False
     uses_user_features: ClassVar[bool] = False
 
     @abstractmethod

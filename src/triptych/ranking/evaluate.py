@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from triptych.data.interactions import Interactions
-from triptych.errors import InputError
+from triptych.errors import InputError, SettingsError
 from triptych.progress import Listener, ignore_progress
 from triptych.ranking.candidates import ALL_ITEMS, Candidates
 from triptych.ranking.metrics import Hits, Metric, parse_metric
@@ -50,8 +50,11 @@ class Report:
         """metric -> mean over the users with relevant items."""
         return {name: float(values.mean()) for name, values in self.per_user.items()}
 
-    def __getitem__(self, metric: str) -> float:
-        return float(self.per_user[str(parse_metric(metric))].mean())
+    def __getitem__(self, metric: str | Metric) -> float:
+        name = str(metric).strip().lower()
+        if name not in self.per_user:
+            name = str(parse_metric(metric))
+        return float(self.per_user[name].mean())
 
     def subset(self, chosen: NDArray[np.bool_]) -> Report:
         """Return the report for some of the users. chosen: bool [n], aligned with `users`."""
@@ -63,7 +66,7 @@ def evaluate(
     scorer: Scorer,
     relevant: Interactions,
     seen: Interactions | None,
-    metrics: Sequence[str] = STANDARD,
+    metrics: Sequence[str | Metric] = STANDARD,
     *,
     excluded: str = "training items",
     candidates: Candidates = ALL_ITEMS,
@@ -73,16 +76,25 @@ def evaluate(
 
     Raises SettingsError for an unknown metric, InputError if no user has a relevant item.
     """
-    requested: list[Metric] = [parse_metric(metric) for metric in metrics]
+    requested = parse_metrics(metrics)
     users = users_with_relevant_items(relevant)
-    k = max(metric.k for metric in requested)
-    pieces: dict[str, list[NDArray[np.float64]]] = {str(metric): [] for metric in requested}
+    k = max(metric.k for metric in requested.values())
+    pieces: dict[str, list[NDArray[np.float64]]] = {name: [] for name in requested}
     for chunk, items, _ in rank_all(scorer, users, k, seen, listener, "evaluating", candidates):
         hits = hits_of(chunk, items, relevant)
-        for metric in requested:
-            pieces[str(metric)].append(metric.values(hits))
+        for name, metric in requested.items():
+            pieces[name].append(metric.values(hits))
     per_user = {name: np.concatenate(values) for name, values in pieces.items()}
     return Report(users, per_user, relevant.n_users - len(users), excluded)
+
+
+def parse_metrics(metrics: Sequence[str | Metric]) -> dict[str, Metric]:
+    """Return metrics by name. Raises SettingsError for an unknown one, and if two functions have the same name."""
+    parsed: dict[str, Metric] = {}
+    for metric in map(parse_metric, metrics):
+        if parsed.setdefault(str(metric), metric).function is not metric.function:
+            raise SettingsError(f'two metrics are called "{metric}"', hint="give them different names")
+    return parsed
 
 
 def users_with_relevant_items(relevant: Interactions) -> NDArray[np.int64]:
@@ -99,4 +111,4 @@ def hits_of(users: NDArray[np.int64], items: NDArray[np.int64], relevant: Intera
     """Find the relevant items in ranked lists: items int64 [n, k] (-1: no item) of users int64 [n]."""
     real = items >= 0
     found = relevant.contain(np.repeat(users, items.shape[1]), np.where(real, items, 0).reshape(-1))
-    return Hits(found.reshape(items.shape) & real, relevant.user_degrees[users])
+    return Hits(found.reshape(items.shape) & real, relevant.user_degrees[users], users, items)

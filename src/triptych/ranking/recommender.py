@@ -28,6 +28,7 @@ from triptych.ranking.description import check_description, description_of_forma
 from triptych.ranking.evaluate import STANDARD, Report, evaluate
 from triptych.ranking.fallback import check_user_table, users_without_knowledge
 from triptych.ranking.lists import K, ListRequest, joined, lengths_of, rank_lists
+from triptych.ranking.metrics import Metric
 from triptych.ranking.new_users import new_user_scorer
 from triptych.ranking.protocol import (
     EvaluationProtocol,
@@ -91,7 +92,7 @@ class Recommender:
         where: str | pl.Expr | None = None,
         seen: SeenItems = "auto",
         users: Users = "all",
-        metrics: Sequence[str] = STANDARD,
+        metrics: Sequence[str | Metric] = STANDARD,
         listener: Listener = ignore_progress,
     ) -> Report:
         """Measure by full ranking against the held-out interactions of `split`; see `EvaluationProtocol`.

@@ -108,7 +108,8 @@ def _by_popularity(
         n_relevant = relevant.select(kind[relevant.items]).user_degrees[users]
         chosen = n_relevant > 0
         if chosen.any():
-            hits_of_kind = Hits((hits.hits & kind[np.maximum(items, 0)])[chosen], n_relevant[chosen])
+            found = hits.hits & kind[np.maximum(items, 0)]
+            hits_of_kind = Hits(found[chosen], n_relevant[chosen], users[chosen], items[chosen])
             groups.append(Group(label, users[chosen], metric.values(hits_of_kind)))
     return groups
 

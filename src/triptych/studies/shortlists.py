@@ -31,10 +31,13 @@ LOWEST = -1e9  # the score of an empty position, or in place of NaN: lower than 
 class Shortlists:
     """The shortlists of some users, c positions each.
 
-    scores: float32 [n_models, n, c], standardised; items are in the order of their rows. relevant: bool [n, c], whether
-    the item was held out. n_relevant: int64 [n], the number of held-out items per user.
+    users: int64 [n] rows. items: int32 [n, c] rows, ascending, -1 for none. scores: float32 [n_models, n, c],
+    standardised. relevant: bool [n, c], whether the item was held out. n_relevant: int64 [n], the number of held-out
+    items per user.
     """
 
+    users: NDArray[np.int64]
+    items: Tensor
     scores: Tensor
     relevant: Tensor
     n_relevant: NDArray[np.int64]
@@ -46,8 +49,10 @@ class Shortlists:
     def values(self, scores: Tensor, metric: Metric) -> NDArray[np.float64]:
         """float64 [n]: the metric per user, if the items are ranked by scores [n, c]."""
         _, best = best_of(scores, min(metric.k, scores.shape[1]))
-        hits = torch.nn.functional.pad(self.relevant.gather(1, best), (0, metric.k - best.shape[1]))
-        return metric.values(Hits(hits.numpy(), self.n_relevant))
+        padding = (0, metric.k - best.shape[1])
+        hits = torch.nn.functional.pad(self.relevant.gather(1, best), padding)
+        items = torch.nn.functional.pad(self.items.gather(1, best).long(), padding, value=-1)
+        return metric.values(Hits(hits.numpy(), self.n_relevant, self.users, items.numpy()))
 
 
 def max_users(n_models: int, n_items: int, k: int) -> int:
@@ -86,7 +91,8 @@ def _shortlists(
     hits = hits_of(users, items, relevant)
     shortlisted = all_scores.gather(2, torch.from_numpy(np.maximum(items, 0)).expand(len(scorers), -1, -1))
     empty = torch.from_numpy(items < 0) | shortlisted.isnan()
-    return Shortlists(shortlisted.masked_fill_(empty, LOWEST), torch.from_numpy(hits.hits), hits.n_relevant)
+    scores, relevant_items = shortlisted.masked_fill_(empty, LOWEST), torch.from_numpy(hits.hits)
+    return Shortlists(users, torch.from_numpy(items).int(), scores, relevant_items, hits.n_relevant)
 
 
 def _distinct(items: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -12,7 +12,7 @@ from triptych.data.interactions import Interactions
 from triptych.data.split import Split, fitted_on
 from triptych.errors import InputError
 from triptych.models.model import ClosedFormModel
-from triptych.models.registry import model_class
+from triptych.models.registry import class_of
 from triptych.ranking.recommender import Recommender
 from triptych.ranking.scorer import Blend, Factors, ItemWeights
 from triptych.settings import parse
@@ -29,7 +29,7 @@ def add_items(recommender: Recommender, dataset: Dataset) -> Recommender:
     require_extendable(recommender, dataset)
     about, known, n_items = recommender.about, recommender.dataset, dataset.n_items
     n_known = known.n_items
-    kind = model_class(about["model"])
+    kind = class_of(about)
     train = Split.from_dataset(dataset, fitted_on(about)).train.with_modalities(list(about["modalities"]))
     train = train.with_user_modalities(about.get("user_modalities", ()))
     scorer: Factors | ItemWeights
@@ -64,7 +64,7 @@ def require_extendable(recommender: Recommender, dataset: Dataset) -> None:
     known, name = recommender.dataset, recommender.model_name
     if isinstance(recommender.scorer, Blend):
         raise InputError("new items cannot be added to a blend", hint="add the items to its models, and blend those")
-    if not model_class(name).needs_features or not recommender.about["modalities"]:
+    if not class_of(recommender.about).needs_features or not recommender.about["modalities"]:
         raise InputError(
             f"{name} does not use content, so it cannot score new items",
             hint="use a model of content, for example bm3 or content-ease",

@@ -25,7 +25,7 @@ COMPUTED_WITH = "computed_with"  # the key of these values in run.json and in a 
 class ComputedWith:
     """The values that `auto` had when a run started, and the number of threads."""
 
-    device: Annotated[str, Doc("where a run trains: cpu, cuda or mps")]
+    device: Annotated[str, Doc("where a run trains: cpu, cuda, cuda:1 or mps")]
     precision: Annotated[Literal["float32", "bfloat16"], Doc("of products with features and sums over neighbours")]
     threads: Annotated[int, Interval(ge=1), Doc("processor threads")]
 
@@ -44,8 +44,8 @@ def choose_computed_with(
         return ComputedWith(device, precision, chosen.threads)
     if not is_trained:
         return ComputedWith("cpu", "float32", torch.get_num_threads())
-    device = choose_device(training.device).type
-    return ComputedWith(device, choose_precision(training.precision, torch.device(device)), torch.get_num_threads())
+    where = choose_device(training.device)
+    return ComputedWith(str(where), choose_precision(training.precision, where), torch.get_num_threads())
 
 
 @contextmanager

@@ -18,11 +18,12 @@ from triptych import forks
 from triptych.artefacts import write_json
 from triptych.data.dataset import Dataset
 from triptych.data.split import FIT_ON, FitOn, Split
-from triptych.devices import choose_device
+from triptych.devices import choose_device, describe_device, gpu_name
 from triptych.errors import InputWarning, SettingsError, TrainingError
 from triptych.memory import peak_resident_megabytes
 from triptych.models.model import ClosedFormModel, TrainedModel
-from triptych.models.registry import MODELS, model_class
+from triptych.models.registry import MODELS, description_of, named_class
+from triptych.models.requirements import ModelClass, require_scorer
 from triptych.progress import Listener, Progress, ignore_progress
 from triptych.ranking.fallback import HAS_FEATURES
 from triptych.ranking.recommender import Recommender, open_recommender
@@ -30,6 +31,7 @@ from triptych.ranking.scorer import Factors, ItemWeights
 from triptych.seeds import Purpose
 from triptych.settings import parse
 from triptych.training.batches import torch_generator
+from triptych.training.callbacks import OnEpoch
 from triptych.training.checkpoint import is_finite
 from triptych.training.computed_with import COMPUTED_WITH, ComputedWith, choose_computed_with, use_threads
 from triptych.training.going_on import differs, require_same_past
@@ -39,10 +41,11 @@ from triptych.training.precision import dtype_of
 from triptych.training.run_context import MetricsLogger, RunContext, RunFiles
 from triptych.training.run_folder import locked_run_folder, read_about, write_about
 from triptych.training.settings import TrainingSettings
+from triptych.training.validation import VALIDATE, Validate, name_of, own_validation
 
 
 def fit(
-    name: str,
+    model: str | ModelClass,
     data: Dataset | Split,
     settings: Mapping[str, object] | None = None,
     training: TrainingSettings | None = None,
@@ -51,11 +54,14 @@ def fit(
     listener: Listener = ignore_progress,
     should_stop: Callable[[], bool] | None = None,
     loggers: Sequence[MetricsLogger] = (),
+    on_epoch: OnEpoch | None = None,
+    validate: Validate | None = None,
     fit_on: FitOn = "train",
 ) -> Recommender:
-    """Fit the model called `name` to the training interactions; early stopping uses the validation interactions.
+    """Fit a model to the training interactions; early stopping uses the validation interactions.
 
-    data: a Split, or a data set that carries one. settings: of the model, as text or values; others have defaults.
+    model: its name, or a class of your own (docs/your-own.md). data: a Split, or a data set that carries one.
+    settings: of the model, as text or values; others have defaults.
     run: a folder for checkpoints, `metrics.jsonl` and the result (`run/model`). An interrupted run there is continued.
     fit_on: "train", or for a final fit "train+validation" or "all" of a data set. Without validation, training lasts
     `epochs` epochs, which must be given.
@@ -64,6 +70,9 @@ def fit(
     resumed run keeps: bytes are the same on one kind of machine with the same versions and threads.
     should_stop: asked after each training step; on True, training writes a checkpoint and raises KeyboardInterrupt.
     loggers: each gets the lines of metrics.jsonl; see `open_loggers`.
+    on_epoch: gets every finished `Epoch` of a trained model, and may return True: training then ends as if its patience
+    had. validate: gets a recommender with the current factors, and returns a number, the larger the better. It takes
+    the place of the metric in early stopping, also without validation interactions. The recommender has no test part.
     Raises SettingsError, InputError, TrainingError, ArtefactError.
     """
     if run is not None:
@@ -71,12 +80,12 @@ def fit(
     if isinstance(data, Split) and fit_on != "train":
         raise SettingsError(f"a split cannot be fitted on {fit_on}", hint="give the data set instead of its split")
     split = data if isinstance(data, Split) else Split.from_dataset(data, fit_on)
-    training, kind = training or TrainingSettings(), model_class(name)
-    if len(split.validation) or not issubclass(kind, TrainedModel):
+    training, (name, kind) = training or TrainingSettings(), named_class(model)
+    if len(split.validation) or validate is not None or not issubclass(kind, TrainedModel):
         training = replace(training, epochs=training.max_epochs)
     values = parse(kind.Settings, settings or {}, of=name)
     about: dict[str, Any] = {
-        "model": name,
+        **description_of(name, kind),
         "settings": asdict(values),
         "training": asdict(training),
         "data": split.train.fingerprint or "in memory",
@@ -91,10 +100,15 @@ def fit(
         about["user_modalities"] = {m: features.width for m, features in split.train.user_features.items()}
     elif split.train.user_features:
         _warn_of_unused(name, split.train.user_features)
-    context, is_trained = RunContext(None, listener, should_stop, loggers), issubclass(kind, TrainedModel)
+    context, is_trained = RunContext(None, listener, should_stop, loggers, on_epoch), issubclass(kind, TrainedModel)
+    metric = training.metric
+    if validate is not None and is_trained:
+        metric = about[VALIDATE] = name_of(validate)
+        own = own_validation(validate, split, about, _known_users(split, about))
+        context = replace(context, validation=own)
     if run is None:
         computed_with = choose_computed_with(training, is_trained=is_trained)
-        return _fit(split, values, training, computed_with, about, context)
+        return _fit(kind, split, values, training, computed_with, about, context)
     with locked_run_folder(Path(run), listener) as files:
         before = read_about(files)
         computed_with = choose_computed_with(training, before and before.get(COMPUTED_WITH), is_trained=is_trained)
@@ -104,14 +118,15 @@ def fit(
         if before is None:
             write_about(files, now)
         elif differs(files, before, now):
-            require_same_past(files, training)
+            require_same_past(files, training, metric)
             write_about(files, now)
         elif files.cost.is_file() and files.model.is_dir():
             return open_recommender(files.folder)  # an earlier call finished it
-        return _fit(split, values, training, computed_with, about, replace(context, files=files))
+        return _fit(kind, split, values, training, computed_with, about, replace(context, files=files))
 
 
 def _fit(
+    kind: ModelClass,
     split: Split,
     settings: Any,
     training: TrainingSettings,
@@ -119,19 +134,25 @@ def _fit(
     about: dict[str, Any],
     context: RunContext,
 ) -> Recommender:
-    began, kind = time.perf_counter(), model_class(about["model"])
+    began = time.perf_counter()
     outcome: dict[str, Any] = {}
     parameters: dict[str, torch.Tensor] = {}
     scorer: Factors | ItemWeights
     with use_threads(computed_with.threads):
         if issubclass(kind, ClosedFormModel):
-            scorer = kind(settings).solve(split.train, context.listener)
+            solved = kind(settings).solve(split.train, context.listener)
+            scorer = require_scorer(solved, kind, split.train)
             _require_finite(scorer, about["model"])
         else:
             initial = torch_generator(torch.device("cpu"), training.seed, Purpose.INITIALISATION)
             model = kind(split.train, settings, initial)
             model.set_compute_dtype(dtype_of(computed_with.precision))
-            scorer, outcome = _train(model, split, training, choose_device(computed_with.device), context)
+            device = choose_device(computed_with.device)
+            where = f"{describe_device(device)}, {computed_with.precision}, {computed_with.threads} threads"
+            context.listener(Progress("device", 1, 1, where))
+            scorer, outcome = _train(model, split, training, device, context)
+            if (gpu := gpu_name(device)) is not None:
+                outcome["gpu"] = gpu
             parameters = {key: parameter.detach().cpu() for key, parameter in model.named_parameters()}
     seconds = time.perf_counter() - began
     about = {**about, COMPUTED_WITH: asdict(computed_with), **outcome}
@@ -157,8 +178,9 @@ def _train(
     state = train(model, split, training, device=device, context=context)
     factors = model.factors()
     outcome: dict[str, Any] = {"epochs": state.epoch}
-    if len(split.validation):
-        outcome = {"best_epoch": state.best_epoch + 1, **outcome, f"validation/{training.metric}": state.best}
+    metric = training.metric if context.validation is None else context.validation.name
+    if len(split.validation) or context.validation is not None:
+        outcome = {"best_epoch": state.best_epoch + 1, **outcome, f"validation/{metric}": state.best}
     return Factors(factors.users.float().cpu(), factors.items.float().cpu()), outcome
 
 

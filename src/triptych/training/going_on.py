@@ -12,6 +12,7 @@ from triptych.training.metrics_file import read_lines
 from triptych.training.run_context import RunFiles
 from triptych.training.run_folder import require_same_run
 from triptych.training.settings import TrainingSettings
+from triptych.training.validation import VALIDATE
 
 MAY_CHANGE = ("epochs", "patience", "checkpoint_seconds")  # they decide when to stop and to save, not what is computed
 RECORDED = ("device", "precision")  # what they meant is compared instead of their names
@@ -29,13 +30,16 @@ def differs(files: RunFiles, before: Mapping[str, Any], now: Mapping[str, Any]) 
     return any(before.get(key) != value for key, value in own.items())
 
 
-def require_same_past(files: RunFiles, training: TrainingSettings) -> None:
-    """Raise TrainingError if the epochs so far would have been others with these settings."""
+def require_same_past(files: RunFiles, training: TrainingSettings, metric: str) -> None:
+    """Raise TrainingError if the epochs so far would have been others with these settings.
+
+    metric: the name of the validation metric, or of a validation of the caller's own.
+    """
     if not files.checkpoint.exists():
         return
     state = read_state(files.checkpoint)
     lines = read_lines(files.metrics, state.lines)
-    problem = _problem(state.epoch, lines, training)
+    problem = _problem(state.epoch, lines, training, metric)
     if problem is not None:
         raise TrainingError(
             f"cannot go on with these settings: {problem}",
@@ -44,14 +48,14 @@ def require_same_past(files: RunFiles, training: TrainingSettings) -> None:
         )
 
 
-def _problem(epoch: int, lines: Sequence[Mapping[str, Any]], training: TrainingSettings) -> str | None:
+def _problem(epoch: int, lines: Sequence[Mapping[str, Any]], training: TrainingSettings, metric: str) -> str | None:
     """Return why the past would have been another. epoch: how many are complete."""
     every = training.evaluate_every
     if epoch > training.max_epochs or (epoch == training.max_epochs and epoch % every):
         return f"training.epochs is {training.max_epochs}, but {epoch} were trained already"
     best, waited = None, 0
     for line in lines:
-        value = line.get(f"validation/{training.metric}")
+        value = line.get(f"validation/{metric}")
         if value is None:
             continue
         if line["epoch"] % every and line["epoch"] != training.max_epochs:
@@ -67,4 +71,4 @@ def _fixed(about: Mapping[str, Any]) -> dict[str, Any]:
     """Return a description without what may change."""
     left_out = (*MAY_CHANGE, *(RECORDED if COMPUTED_WITH in about else ()))
     training = {name: value for name, value in about.get("training", {}).items() if name not in left_out}
-    return {**about, "training": training}
+    return {**about, "training": training, VALIDATE: about.get(VALIDATE)}

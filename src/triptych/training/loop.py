@@ -14,28 +14,30 @@ from torch import Tensor
 from triptych import kernels
 from triptych.artefacts import damaged
 from triptych.data.split import Split
+from triptych.devices import peak_gpu_megabytes
 from triptych.errors import SettingsError, TrainingError, location
 from triptych.memory import peak_resident_megabytes
 from triptych.models.model import TrainedModel
+from triptych.models.requirements import require_factors, require_terms
 from triptych.progress import Progress
-from triptych.ranking.evaluate import evaluate
 from triptych.ranking.metrics import parse_metric
 from triptych.seeds import Purpose
 from triptych.training.adam import Adam
 from triptych.training.batches import Batches, torch_generator
+from triptych.training.callbacks import asks_to_stop
 from triptych.training.checkpoint import DAMAGED, TrainingState, is_finite, load_checkpoint, save_checkpoint
-from triptych.training.metrics_file import append_line, sync_lines, truncate_lines
+from triptych.training.metrics_file import append_line, read_lines, sync_lines, truncate_lines
 from triptych.training.run_context import RunContext
 from triptych.training.settings import TrainingSettings, require_epochs
-
-MORE_METRICS = ("recall@20", "ndcg@20")  # validation metrics that are recorded beside the chosen one
+from triptych.training.validation import measure_metrics
 
 
 @dataclass
 class TrainingRun:
     """One training in progress.
 
-    metric: the validation metric for early stopping. cold_items: bool [n_items], items without training interactions.
+    metric: the validation metric for early stopping, or the name of the validation in the context.
+    cold_items: bool [n_items], items without training interactions.
     cold_users: bool [n_users], the same for users if there are features of users; else none.
     best: the parameters of the best epoch so far. saved_at: when the last checkpoint was written (monotonic seconds).
     """
@@ -54,6 +56,10 @@ class TrainingRun:
     best: dict[str, Tensor] | None
     saved_at: float
 
+    @property
+    def is_validated(self) -> bool:
+        return bool(len(self.split.validation)) or self.context.validation is not None
+
 
 @kernels.retain_freed_memory()
 def train(
@@ -61,7 +67,8 @@ def train(
 ) -> TrainingState:
     """Train until validation has not improved for `patience` evaluations. The model is left with its best parameters.
 
-    Without validation interactions, train for `epochs`; the model is left with its last parameters.
+    `context.on_epoch` may end the training earlier, in the same way: if need be, its last epoch is evaluated.
+    Without validation, train for `epochs`; the model is left with its last parameters.
     With `context.files`, training continues from the checkpoint there and ends with the same bytes as if it had never
     stopped. Raises TrainingError if the loss is not finite, SettingsError if there is nothing to train on, or neither
     validation nor a number of epochs, KeyboardInterrupt if `context.should_stop` asks for it.
@@ -69,14 +76,14 @@ def train(
     run = start_run(model, split, settings, device, context)
     while not run.state.finished:
         line = train_epoch(run)
-        if is_evaluated(run.state.epoch + 1, settings):
-            line |= validate(run)
-        elif _is_last_epoch(run):
-            # the checkpoint stays before this evaluation: a run that goes on to more epochs would not have had it
-            _save(run)
-            line |= validate(run)
-        record(run, line)
-    if run.best is None and len(split.validation):
+        evaluated = is_evaluated(run.state.epoch + 1, settings)
+        if evaluated or _is_last_epoch(run):
+            line |= validate(run) if evaluated else _last_validation(run)
+        stop = asks_to_stop(context.on_epoch, line, model)
+        if stop and not evaluated and not _is_last_epoch(run):
+            line |= _last_validation(run)
+        record(run, line, stop=stop)
+    if run.best is None and run.is_validated:
         assert context.files is not None  # only a checkpoint can be finished at the start
         raise damaged(context.files.checkpoint, DAMAGED)
     with torch.no_grad():
@@ -109,12 +116,21 @@ def train_epoch(run: TrainingRun) -> dict[str, object]:
     return {"epoch": state.epoch + 1, **means, "seconds": round(state.seconds, 4)}
 
 
+def _last_validation(run: TrainingRun) -> dict[str, object]:
+    """Validate a last epoch that `evaluate_every` leaves out.
+
+    The checkpoint stays before this evaluation: a run that goes on to more epochs would not have had it.
+    """
+    _save(run)
+    return validate(run)
+
+
 @torch.no_grad()
 def validate(run: TrainingRun) -> dict[str, object]:
     """Measure the model on validation and update what early stopping looks at. Returns the metrics and the seconds.
 
     An epoch is the best if its metric is the largest so far. It resets patience only if the metric is larger by more
-    than the share `min_gain`. Without validation interactions nothing is measured.
+    than the share `min_gain`. Without validation nothing is measured.
     """
     model, state, split = run.model, run.state, run.split
     model.eval()
@@ -123,13 +139,16 @@ def validate(run: TrainingRun) -> dict[str, object]:
     if run.cold_users.any():
         model.embed_cold_users(run.cold_users)
     began = time.perf_counter()
-    names = tuple(dict.fromkeys((run.metric, *MORE_METRICS)))
-    factors, seen = model.factors(), None if split.train.keeps_seen else split.train.interactions
+    factors = require_factors(model.factors(), model, split.train)
     _require_finite(run, "a representation", factors.users, factors.items)
-    if not len(split.validation):
+    if not run.is_validated:
         return {}
-    report = evaluate(factors, split.validation, seen, names, listener=run.context.listener)
-    seconds, value = round(time.perf_counter() - began, 4), report[run.metric]
+    own = run.context.validation
+    if own is not None:
+        means = {own.name: own.measure(factors)}
+    else:
+        means = measure_metrics(factors, split, run.metric, run.context.listener)
+    seconds, value = round(time.perf_counter() - began, 4), means[run.metric]
     if state.best is None or value > state.best:
         state.best, state.best_epoch = value, state.epoch
         run.best = {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
@@ -137,14 +156,17 @@ def validate(run: TrainingRun) -> dict[str, object]:
         state.best_for_patience, state.epochs_without_improvement = value, 0
     else:
         state.epochs_without_improvement += 1
-    return {**{f"validation/{name}": mean for name, mean in report.means.items()}, "evaluation_seconds": seconds}
+    return {**{f"validation/{name}": mean for name, mean in means.items()}, "evaluation_seconds": seconds}
 
 
-def record(run: TrainingRun, line: dict[str, object]) -> None:
-    """End the epoch: write its line to metrics.jsonl and the loggers, report progress, save a checkpoint if due."""
+def record(run: TrainingRun, line: dict[str, object], *, stop: bool = False) -> None:
+    """End the epoch: write its line to metrics.jsonl and the loggers, report progress, save a checkpoint if due.
+
+    stop: whether it is the last one by the wish of `on_epoch`.
+    """
     state, context, settings = run.state, run.context, run.settings
-    line["peak_megabytes"] = _peak_megabytes(run.device)
-    state.finished = _is_last_epoch(run) or state.epochs_without_improvement >= settings.patience
+    line["peak_megabytes"] = peak_gpu_megabytes(run.device) or peak_resident_megabytes()
+    state.finished = stop or _is_last_epoch(run) or state.epochs_without_improvement >= settings.patience
     state.epoch, state.step, state.terms, state.seconds = state.epoch + 1, 0, {}, 0.0
     state.lines += 1
     if context.files is not None:
@@ -162,7 +184,8 @@ def start_run(
     model: TrainedModel, split: Split, settings: TrainingSettings, device: torch.device, context: RunContext
 ) -> TrainingRun:
     """Check that there is something to train and validate on, and load the checkpoint of an earlier attempt."""
-    metric, interactions = str(parse_metric(settings.metric)), split.train.interactions
+    own, interactions = context.validation, split.train.interactions
+    metric = own.name if own is not None else str(parse_metric(settings.metric))
     batches = Batches(
         interactions,
         settings.batch_size,
@@ -172,7 +195,7 @@ def start_run(
     )
     if not batches.n_steps:
         raise SettingsError("every user has every item, so there is nothing to learn", hint="give more items")
-    if not len(split.validation):
+    if own is None and not len(split.validation):
         require_epochs(settings)
     model.to(device)
     model.zero_grad(set_to_none=True)  # gradients that the caller may have left
@@ -183,6 +206,10 @@ def start_run(
             out_of_patience = state.epochs_without_improvement >= settings.patience
             state.finished = state.step == 0 and (state.epoch >= settings.max_epochs or out_of_patience)
         truncate_lines(context.files.metrics, state.lines, state.lines_checksum)
+        if state.step == 0 and state.epoch and not state.finished and is_evaluated(state.epoch, settings):
+            # the process may have ended after this epoch: it is reported again, so that the answer is the same
+            line = read_lines(context.files.metrics, state.lines)[-1]
+            state.finished = asks_to_stop(context.on_epoch, line, model)
     cold_items = torch.from_numpy(interactions.item_degrees == 0).to(device)
     cold_users = torch.from_numpy((interactions.user_degrees == 0) & bool(split.train.user_features)).to(device)
     return TrainingRun(
@@ -206,7 +233,8 @@ def train_step(run: TrainingRun, order: NDArray[np.signedinteger]) -> dict[str, 
     """Take one step of Adam; returns the loss terms. Raises TrainingError before a bad loss spoils the parameters."""
     state, seed, files = run.state, run.settings.seed, run.context.files
     batch = run.batches.batch(order, state.epoch, state.step, run.device)
-    terms = run.model.loss(batch, torch_generator(run.device, seed, Purpose.LOSS, state.epoch, state.step))
+    generator = torch_generator(run.device, seed, Purpose.LOSS, state.epoch, state.step)
+    terms = require_terms(run.model.loss(batch, generator), run.model)
     values = dict(zip(terms, torch.stack(list(terms.values())).tolist(), strict=True))
     if not math.isfinite(sum(values.values())):
         shown = ", ".join(f"{name} {value:g}" for name, value in values.items())
@@ -256,13 +284,6 @@ def _is_last_epoch(run: TrainingRun) -> bool:
 def _adam(model: TrainedModel, settings: TrainingSettings) -> Adam:
     rates, parameters = model.parameter_learning_rates(), dict(model.named_parameters())
     return Adam(parameters, {name: rates.get(name, settings.learning_rate) for name in parameters})
-
-
-def _peak_megabytes(device: torch.device) -> float:
-    """Return the peak memory so far: of the GPU if there is one, else of the whole process."""
-    if device.type == "cuda":
-        return round(torch.cuda.max_memory_allocated(device) / 1e6, 1)
-    return peak_resident_megabytes()
 
 
 def _summary(run: TrainingRun, line: dict[str, object]) -> str:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import torch
+from torch import Tensor
 
 from triptych.data.dataset import Dataset
 from triptych.data.split import Split, fitted_on
 from triptych.errors import InputError
 from triptych.models.model import TrainedModel
-from triptych.models.registry import model_class
+from triptych.models.registry import class_of
 from triptych.ranking.recommender import Recommender
 from triptych.seeds import Purpose
 from triptych.settings import parse
@@ -24,7 +25,8 @@ def load_model(recommender: Recommender, dataset: Dataset) -> TrainedModel:
     Raises InputError if the model is not a trained one, or was trained on other users, items or modalities.
     """
     check_data(recommender, dataset)
-    kind = model_class(recommender.model_name)
+    _ = recommender.model_name
+    kind = class_of(recommender.about)
     modalities = list(recommender.about["modalities"]) if kind.needs_features else []
     of_users = list(recommender.about.get("user_modalities", ()))
     if not (set(modalities) <= set(dataset.features) and set(of_users) <= set(dataset.user_features)):
@@ -53,14 +55,27 @@ def restore_model(recommender: Recommender, train: Dataset) -> TrainedModel:
     Raises InputError if the model is not a trained one.
     """
     about = recommender.about
-    kind = model_class(about["model"])
+    kind = class_of(about)
     if not issubclass(kind, TrainedModel):
         raise InputError(f"{about['model']} has a closed form and no parameters")
     generator = torch_generator(torch.device("cpu"), 0, Purpose.RESTORE)  # known rows are overwritten below
     model = kind(train, parse(kind.Settings, about["settings"], of=about["model"]), generator)
     with torch.no_grad():
         for name, parameter in model.named_parameters():
-            trained = recommender.parameters[name]
-            parameter[: len(trained)] = trained  # items are the last rows of every table that has them
+            trained = recommender.parameters.get(name)
+            if trained is not None and trained.shape == parameter.shape:
+                parameter.copy_(trained)
+            elif trained is not None and _is_shorter(trained, parameter):
+                parameter[: len(trained)] = trained  # items are the last rows of every table that has them
+            else:
+                raise InputError(
+                    f'the class of {about["model"]} has another parameter "{name}" than it was trained with',
+                    hint="use the version of the class that it was trained with",
+                )
     model.eval()
     return model
+
+
+def _is_shorter(trained: Tensor, parameter: Tensor) -> bool:
+    """Whether a table is like the other one, with fewer rows."""
+    return trained.ndim > 0 and trained.shape[1:] == parameter.shape[1:] and len(trained) < len(parameter)

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from triptych.progress import Listener, ignore_progress
+from triptych.training.callbacks import OnEpoch
+from triptych.training.validation import Validation
 
 MetricsLogger = Callable[[Mapping[str, Any]], None]  # takes one line of metrics.jsonl
 
@@ -41,13 +43,16 @@ class RunFiles:
 
 @dataclass(frozen=True)
 class RunContext:
-    """Everything around a training run; none of it changes the result.
+    """Everything around a training run.
 
     files: the run folder, None for a run in memory. listener: called with the progress. should_stop: called after each
     step; on True, training writes a checkpoint and raises KeyboardInterrupt. loggers: each gets one line per epoch.
+    on_epoch: called after each epoch; True ends the training there. validation: replaces the metric of early stopping.
     """
 
     files: RunFiles | None = None
     listener: Listener = ignore_progress
     should_stop: Callable[[], bool] | None = None
     loggers: Sequence[MetricsLogger] = ()
+    on_epoch: OnEpoch | None = None
+    validation: Validation | None = None

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from annotated_types import Interval
 from typing_extensions import Doc
 
+from triptych.devices import check_device_name
 from triptych.errors import SettingsError
 from triptych.settings import checked
 
@@ -39,13 +40,16 @@ class TrainingSettings:
         float, Interval(ge=0), Doc("seconds between checkpoints; 0 writes one every step")
     ] = 60.0
     seed: Annotated[int, Interval(ge=0), Doc("seed of all randomness")] = 0
-    device: Annotated[Literal["auto", "cpu", "cuda", "mps"], Doc("where to train; auto: a GPU if there is one")] = (
-        "auto"
-    )
+    device: Annotated[
+        str, Doc("where to train: cpu, cuda, cuda:1 (the second GPU), mps (Apple), or auto: cuda if there is a GPU")
+    ] = "auto"
     precision: Annotated[
         Literal["auto", "float32", "bfloat16"],
         Doc("of products with features and sums over neighbours; auto: bfloat16 if it is clearly faster here"),
     ] = "auto"
+
+    def __post_init__(self) -> None:
+        check_device_name(self.device)
 
     @property
     def max_epochs(self) -> int:
