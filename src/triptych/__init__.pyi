@@ -15,6 +15,9 @@ from .explaining.explainer import explain as explain
 from .explaining.explanation import Explanation as Explanation
 from .exporting.export import ExportReport as ExportReport
 from .exporting.export import export as export
+from .models.model import Batch as Batch
+from .models.model import ClosedFormModel as ClosedFormModel
+from .models.model import TrainedModel as TrainedModel
 from .preparing import (
     FeatureSource as FeatureSource,
 )
@@ -30,10 +33,20 @@ from .preparing import (
 from .preparing import (
     prepare as prepare,
 )
+from .progress import Progress as Progress
 from .ranking.evaluate import Report as Report
+from .ranking.metrics import Hits as Hits
+from .ranking.metrics import Metric as Metric
+from .ranking.own_scorer import evaluate as evaluate
 from .ranking.protocol import EvaluationProtocol as EvaluationProtocol
 from .ranking.recommender import Recommender as Recommender
 from .ranking.recommender import open_recommender as open_recommender
+from .ranking.scorer import Factors as Factors
+from .ranking.scorer import ItemWeights as ItemWeights
+from .ranking.scorer import Scorer as Scorer
+from .settings import Choices as Choices
+from .settings import LogRange as LogRange
+from .training.callbacks import Epoch as Epoch
 from .training.cold_items import add_items as add_items
 from .training.fit import fit as fit
 from .training.settings import TrainingSettings as TrainingSettings

@@ -10,6 +10,7 @@ import torch
 
 from triptych.data.split import split
 from triptych.models.content_ease import ContentEASE
+from triptych.ranking.own_scorer import similarity_of
 from triptych.ranking.recommender import Recommender, open_recommender
 from triptych.ranking.scorer import ItemWeights
 from triptych.training.fit import fit
@@ -29,7 +30,7 @@ def test_the_sparse_form_with_all_neighbours_equals_the_dense_form(smoothing: fl
     settings = {"smoothing": smoothing, "content_weight": content_weight}
     dense, sparse = fitted("dense", **settings).scorer, fitted("sparse", n_regressors=24, **settings).scorer
     assert torch.allclose(dense.score(ALL_USERS), sparse.score(ALL_USERS), atol=1e-4)
-    assert torch.allclose(dense.similarity(3), sparse.similarity(3), atol=1e-4)
+    assert torch.allclose(similarity_of(dense, 3), similarity_of(sparse, 3), atol=1e-4)
 
 
 def test_scores_follow_the_equations() -> None:

@@ -22,6 +22,7 @@ from triptych.models.decomposition import BIAS, COLLABORATIVE, UserDecomposition
 from triptych.models.model import ClosedFormModel, TrainedModel
 from triptych.models.registry import class_of
 from triptych.ranking.new_users import history_map
+from triptych.ranking.own_scorer import require_ours
 from triptych.ranking.recommender import Recommender
 from triptych.ranking.scorer import Blend, Factors, ItemWeights
 from triptych.settings import parse
@@ -63,11 +64,10 @@ def attribution_method(recommender: Recommender, dataset: Dataset | None) -> Att
     dataset: the data set that the model was trained on, with its split and features; None if there are no features.
     Raises InputError if the model cannot be explained from what is given.
     """
-    scorer, train = recommender.scorer, recommender.split.train.interactions
+    scorer, train = require_ours(recommender.scorer, "explained"), recommender.split.train.interactions
     if isinstance(scorer, Blend):
         return _from_blend(recommender, scorer, dataset)
-    name = recommender.model_name
-    kind = class_of(recommender.about)
+    name, kind = recommender.model_name, class_of(recommender.about)
     used = {**(recommender.about["modalities"] if kind.needs_features else {})}
     used |= recommender.about.get("user_modalities", {})
     if used and dataset is None:

@@ -21,19 +21,19 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from triptych.data.interactions import Interactions
-from triptych.ranking.scorer import Blend, Factors, ItemWeights
+from triptych.ranking.own_scorer import require_ours
+from triptych.ranking.scorer import Blend, Factors, ItemWeights, Scorer
 
 RIDGE = 1e-2  # λ
 USERS = 50_000  # at most so many known users are used for the regression
 
 
-def new_user_scorer(
-    scorer: Factors | ItemWeights | Blend, train: Interactions, histories: Interactions
-) -> Factors | ItemWeights | Blend:
+def new_user_scorer(scorer: Scorer, train: Interactions, histories: Interactions) -> Factors | ItemWeights | Blend:
     """Return a scorer for new users. histories: their interactions, with user rows of their own and the same items.
 
-    train: the training interactions of the scorer's users.
+    train: the training interactions of the scorer's users. Raises InputError for a scorer from outside the package.
     """
+    scorer = require_ours(scorer, "asked for users that it does not know")
     if isinstance(scorer, ItemWeights):
         return replace(scorer, history=histories)
     if isinstance(scorer, Blend):

@@ -30,6 +30,7 @@ from triptych.ranking.fallback import check_user_table, users_without_knowledge
 from triptych.ranking.lists import K, ListRequest, joined, lengths_of, rank_lists
 from triptych.ranking.metrics import Metric
 from triptych.ranking.new_users import new_user_scorer
+from triptych.ranking.own_scorer import checked_scorer, require_ours, similarity_of
 from triptych.ranking.protocol import (
     EvaluationProtocol,
     EvaluationTask,
@@ -41,7 +42,7 @@ from triptych.ranking.protocol import (
     evaluation_task,
 )
 from triptych.ranking.requested_users import RequestedUsers, Unknown, requested_users
-from triptych.ranking.scorer import Blend, Factors, ItemWeights
+from triptych.ranking.scorer import Blend, Factors, Scorer
 from triptych.ranking.stored import PARAMETERS, read_parameters, read_scorer, write_scorer
 from triptych.ranking.topk import check_k
 
@@ -56,12 +57,17 @@ class Recommender:
     dataset: users, items and interactions with their split; features are not needed and may be absent.
     parameters: the trained parameters by name; empty for closed-form models.
     about: model, settings and training, in plain values.
+    A scorer may also be of the caller's own: any object with n_users, n_items and score. Raises InputError if it lacks
+    one of these or is for other users and items.
     """
 
-    scorer: Factors | ItemWeights | Blend
+    scorer: Scorer
     dataset: Dataset
     parameters: Mapping[str, Tensor] = field(default_factory=dict)
     about: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "scorer", checked_scorer(self.scorer, self.dataset))
 
     @property
     def model_name(self) -> str:
@@ -76,7 +82,7 @@ class Recommender:
         if isinstance(self.scorer, Factors):
             return self.scorer
         model = self.about.get("model", "this model")
-        raise InputError(f"{model} ranks by item weights and has no factors", hint="use `scorer`")
+        raise InputError(f"{model} has no factors", hint="use `scorer`")
 
     @property
     def split(self) -> Split:
@@ -236,7 +242,7 @@ class Recommender:
         """
         check_k(k)
         row = int(self.dataset.items.rows([item])[0])
-        similarity = self.scorer.similarity(row).cpu()
+        similarity = similarity_of(self.scorer, row)
         others = torch.cat([similarity[:row], similarity[row + 1 :]])
         one_number = isinstance(self.scorer, Factors) and self.scorer.items.shape[1] == 1  # cosines of 1, or 0
         if one_number or (len(others) > 1 and others.max() == others.min()):
@@ -256,10 +262,11 @@ class Recommender:
 
     def save(self, path: Path | str, *, overwrite: bool = False) -> None:
         """Write a folder for `open_recommender`, whole or not at all. Raises ArtefactError if it exists."""
+        scorer = require_ours(self.scorer, "saved")
         about = {**self.about, **({"seen": "keep"} if self.dataset.keeps_seen else {})}
         with writing_folder(Path(path), KIND, about, overwrite=overwrite) as folder:
             save_tables(self.dataset, folder)
-            write_scorer(self.scorer, folder)
+            write_scorer(scorer, folder)
             parameters = {name: value.detach().cpu().numpy() for name, value in self.parameters.items()}
             write_tensors(folder / PARAMETERS, parameters)
 

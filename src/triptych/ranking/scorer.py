@@ -22,7 +22,7 @@ from triptych.data.interactions import Interactions
 
 
 class Scorer(Protocol):
-    """Scores all items for some users."""
+    """Scores all items for some users. One of your own may be any object that has these; see `own_scorer.py`."""
 
     @property
     def n_users(self) -> int: ...
@@ -32,10 +32,6 @@ class Scorer(Protocol):
 
     def score(self, users: NDArray[np.int64]) -> Tensor:
         """float32 [n, n_items]: the scores of all items for user rows int64 [n]; seen items not masked."""
-        ...
-
-    def similarity(self, item: int) -> Tensor:
-        """float32 [n_items]: the similarity of each item to one item row."""
         ...
 
 
@@ -59,7 +55,7 @@ class Factors:
         return self.users[torch.from_numpy(users).to(self.users.device)] @ self.items.T
 
     def similarity(self, item: int) -> Tensor:
-        """Return the cosine of each representation to one item's; see Scorer."""
+        """float32 [n_items]: the cosine of each representation to one item's."""
         unit = torch.nn.functional.normalize(self.items, dim=1)
         return unit @ unit[item]
 
@@ -95,7 +91,7 @@ class ItemWeights:
         return torch.from_numpy(self._scores_of(self.history.to_csr(users)))
 
     def similarity(self, item: int) -> Tensor:
-        """Return the scores of a user whose history is this one item; see Scorer."""
+        """float32 [n_items]: the scores of a user whose history is this one item."""
         one = sparse.csr_array((np.ones(1, dtype=np.float32), ([0], [item])), shape=(1, self.n_items))
         return torch.from_numpy(self._scores_of(one)[0])
 
@@ -167,7 +163,7 @@ class Blend:
         return _sum(weight * standardised(each.score(users)) for each, weight in self._weighted())
 
     def similarity(self, item: int) -> Tensor:
-        """The scorers' similarities, blended as their scores are; see Scorer."""
+        """float32 [n_items]: the scorers' similarities to one item, blended as their scores are."""
         return _sum(weight * standardised(each.similarity(item)[None])[0] for each, weight in self._weighted())
 
     def _weighted(self) -> list[tuple[Factors | ItemWeights, float]]:
@@ -208,10 +204,6 @@ class RestrictedScorer:
         scores[:, chosen] = torch.where(differ, restricted, random_order)
         return scores.masked_fill_(~chosen, -torch.inf)
 
-    def similarity(self, item: int) -> Tensor:
-        """Return the similarity of the other scorer; see Scorer."""
-        return self.scorer.similarity(item)
-
 
 @dataclass(frozen=True)
 class _SomeItems:
@@ -232,11 +224,6 @@ class _SomeItems:
         """float32 [n, m]; see Scorer."""
         scores = self.scorer.score(users)
         return scores[:, torch.from_numpy(self.rows).to(scores.device)]
-
-    def similarity(self, item: int) -> Tensor:
-        """float32 [m]; see Scorer."""
-        similarity = self.scorer.similarity(int(self.rows[item]))
-        return similarity[torch.from_numpy(self.rows).to(similarity.device)]
 
 
 def scorer_of_items(scorer: Scorer, rows: NDArray[np.int64]) -> Scorer:

@@ -19,6 +19,7 @@ from triptych.errors import InputError, SettingsError
 from triptych.progress import Listener, Progress, ignore_progress, track
 from triptych.ranking.evaluate import evaluate, users_with_relevant_items
 from triptych.ranking.metrics import Metric, parse_metric
+from triptych.ranking.own_scorer import require_ours
 from triptych.ranking.protocol import EvaluationProtocol
 from triptych.ranking.recommender import Recommender
 from triptych.ranking.scorer import Blend, Factors, ItemWeights
@@ -106,9 +107,10 @@ def _require_same_data(recommenders: Sequence[Recommender]) -> None:
 def _scorers(recommenders: Sequence[Recommender]) -> tuple[Factors | ItemWeights, ...]:
     scorers = []
     for each in recommenders:
-        if isinstance(each.scorer, Blend):
+        scorer = require_ours(each.scorer, "blended")
+        if isinstance(scorer, Blend):
             raise InputError("a blend cannot be blended again", hint="name the runs that it was made of")
-        scorers.append(each.scorer)
+        scorers.append(scorer)
     return tuple(scorers)
 
 
