@@ -33,6 +33,7 @@ from .preparing import (
 from .preparing import (
     prepare as prepare,
 )
+from .progress import Listener as Listener
 from .progress import Progress as Progress
 from .ranking.evaluate import Report as Report
 from .ranking.metrics import Hits as Hits

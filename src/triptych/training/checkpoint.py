@@ -89,16 +89,23 @@ def load_checkpoint(path: Path, model: TrainedModel, adam: Adam) -> tuple[dict[s
     with torch.no_grad():
         for name, parameter in parameters.items():
             for prefix in ("parameter", "best") if best else ("parameter",):
-                if tensors[f"{prefix}/{name}"].shape != parameter.shape:
+                stored = tensors[f"{prefix}/{name}"]
+                if not has_shape_of(parameter, stored):
                     raise _of_another_model(path)
+                tensors[f"{prefix}/{name}"] = stored.view_as(parameter)
             parameter.copy_(tensors[f"parameter/{name}"])
             for key in ADAM:
                 current: Tensor = getattr(adam.moments[name], key)
                 moment = tensors.get(f"adam/{key}/{name}")
                 if moment is None or moment.numel() != current.numel():
                     raise damaged(path, DAMAGED)
-                current.copy_(moment.view_as(current))  # a number is stored as an array of one
-    return best or None, state
+                current.copy_(moment.view_as(current))
+    return {name: tensors[f"best/{name}"] for name in best} or None, state
+
+
+def has_shape_of(parameter: Tensor, stored: Tensor) -> bool:
+    """Return whether a stored tensor has the shape of a parameter; a number is stored as an array of one."""
+    return stored.shape in (parameter.shape, parameter.shape or (1,))
 
 
 def read_state(path: Path) -> TrainingState:

@@ -14,6 +14,7 @@ from triptych.ranking.recommender import Recommender
 from triptych.seeds import Purpose
 from triptych.settings import parse
 from triptych.training.batches import torch_generator
+from triptych.training.checkpoint import has_shape_of
 
 OTHER_DATA, HINT = "the model was trained on another data set", "name the data set that it was trained on"
 
@@ -63,8 +64,8 @@ def restore_model(recommender: Recommender, train: Dataset) -> TrainedModel:
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             trained = recommender.parameters.get(name)
-            if trained is not None and trained.shape == parameter.shape:
-                parameter.copy_(trained)
+            if trained is not None and has_shape_of(parameter, trained):
+                parameter.copy_(trained.view_as(parameter))
             elif trained is not None and _is_shorter(trained, parameter):
                 parameter[: len(trained)] = trained  # items are the last rows of every table that has them
             else:
