@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from triptych.data.recommendations import Recommendations
     from triptych.ranking.recommender import Recommender
 
+MEASURING = ". On the test part, they would score 0: to measure lists, write them with --exclude train"
 KNOWN_USERS, NEW_USERS = "Known users", "New users, without training"
 
 
@@ -143,6 +144,15 @@ def command(
             help="Encoding of the files of users and histories [default: by the byte-order mark, else UTF-8].",
         ),
     ] = "",
+    exclude: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SPLITS",
+            rich_help_panel=OUTPUT,
+            help="Leave out only each user's items of these splits, train or train+validation, as `evaluate` does; "
+            "known test items can then be in the lists, so that they can be measured [default: leave out all].",
+        ),
+    ] = None,
     include_seen: Annotated[
         bool | None,
         typer.Option(
@@ -162,6 +172,10 @@ def command(
     users. For known users, memory is bounded: lists are written while they are computed. The output file is written
     completely or not at all.
 
+    Everything that a user is known to have is left out, the items for test too: such lists are for use, and would
+    score 0 on the test part. To write the lists that `evaluate` measures, pass --exclude train; `triptych score`
+    measures such a file.
+
     Examples:
         triptych recommend runs/bm3 --output recommendations.parquet
 
@@ -174,14 +188,19 @@ def command(
         triptych recommend runs/bm3 --user u17 --items in_stock.txt \\
             --where "price < 50 and 'shoes' in category"
 
+        # the lists that `evaluate` measures:
+        triptych recommend runs/bm3 --exclude train -o measured.parquet
+
         # a file for a competition:
         triptych recommend runs/bm3 --users sample_submission.csv \\
             --unknown popular -k 12 --format wide -o submission.csv.gz \\
             --columns user=customer_id,items=prediction
     """
     from triptych.data.recommendation_files import check_output, write_recommendations
+    from triptych.ranking.left_out import HELD_OUT_TOO, check_exclude, left_out_text
     from triptych.ranking.recommender import open_recommender
 
+    check_exclude(cast(Any, exclude), include_seen)
     check_choice("--unknown", unknown, ("raise", "warn", "popular"))
     check_choice("--unknown-items", unknown_items, ("raise", "ignore"))
     form = _output_form(layout, columns, separator)
@@ -201,6 +220,8 @@ def command(
         "exclude_items": read_items(exclude_items, encoding),
         "where": where,
     }
+    if exclude is not None and new is not None:
+        raise SettingsError("new users have no splits to exclude", hint="leave out --exclude")
     if requested is not None and new is not None:
         raise SettingsError("known and new users are both requested", hint="run the command once for each")
     if output is None and requested is None and new is None and lengths is None:
@@ -214,6 +235,7 @@ def command(
                 lengths or k,
                 **chosen,
                 unknown=cast(Any, unknown),
+                exclude=cast(Any, exclude),
                 include_seen=include_seen,
                 listener=listener,
             )
@@ -225,13 +247,23 @@ def command(
             lines = write_recommendations(
                 chunks, output, overwrite=overwrite, escape_formulas=escape_formulas, form=form
             )
-            result: Any = {"output": str(output), "lines": lines, "k": k}
+            excluded = "" if new is not None else left_out_text(recommender.dataset, cast(Any, exclude), include_seen)
+            result: Any = {
+                "output": str(output),
+                "lines": lines,
+                "k": k,
+                **({"excluded": excluded} if excluded else {}),
+            }
         else:
             result = [row for chunk in chunks for row in chunk.to_polars().to_dicts()]
     if json:
         print_json(result)
     elif output is not None:
         print_result(f"{count_text(result['lines'], 'list' if layout == 'wide' else 'recommendation')}: {output}")
+        if result.get("excluded"):
+            print_result(
+                f"left out of the lists: {result['excluded']}{MEASURING if result['excluded'] == HELD_OUT_TOO else ''}"
+            )
     else:
         _print_recommendations(recommender, result)
 

@@ -27,6 +27,7 @@ from triptych.ranking.candidates import ALL_ITEMS, Candidates, GivenItems, candi
 from triptych.ranking.description import check_description, description_of_format_1
 from triptych.ranking.evaluate import STANDARD, Report, evaluate
 from triptych.ranking.fallback import check_user_table, users_without_knowledge
+from triptych.ranking.left_out import check_exclude, known_interactions, left_out
 from triptych.ranking.lists import K, ListRequest, joined, lengths_of, rank_lists
 from triptych.ranking.metrics import Metric
 from triptych.ranking.new_users import new_user_scorer
@@ -146,6 +147,7 @@ class Recommender:
         exclude_items: GivenItems | None = None,
         where: str | pl.Expr | None = None,
         unknown: Unknown = "raise",
+        exclude: Exclude | None = None,
         include_seen: bool | None = None,
         listener: Listener = ignore_progress,
     ) -> Recommendations:
@@ -157,7 +159,9 @@ class Recommender:
         user without rows in `items` gets an empty list. where: a condition over the item table, such as
         `"price < 50 and 'shoes' in category"`, or an expression of polars. unknown: what to do about unknown users:
         "raise", "warn" (and leave them out), or "popular" (recommend the popular items). include_seen: recommend items
-        of the history too; None: if the data set keeps them, because people buy again.
+        of the history too; None: if the data set keeps them, because people buy again. exclude: leave out only
+        the items of "train" or "train+validation", as `evaluate` does, so that known test items can be in the lists.
+        Then all known users are ranked by the model, and test interactions make no item popular.
         Raises UnknownIdError, SettingsError, InputError.
         """
         stream = self.stream(
@@ -167,6 +171,7 @@ class Recommender:
             exclude_items=exclude_items,
             where=where,
             unknown=unknown,
+            exclude=exclude,
             include_seen=include_seen,
             listener=listener,
         )
@@ -181,6 +186,7 @@ class Recommender:
         exclude_items: GivenItems | None = None,
         where: str | pl.Expr | None = None,
         unknown: Unknown = "raise",
+        exclude: Exclude | None = None,
         include_seen: bool | None = None,
         listener: Listener = ignore_progress,
     ) -> Iterator[Recommendations]:
@@ -192,9 +198,11 @@ class Recommender:
         dataset = self.dataset
         requested = requested_users(dataset.users, list(lengths) if users is None and lengths else users, unknown)
         chosen = self._candidates(dataset.users, items, exclude_items, where)
-        seen = None if self._includes_seen(include_seen) else dataset.interactions
-        unknown_users, degrees = self._users_of_whom_nothing_is_known(), dataset.interactions.item_degrees
-        request = ListRequest(largest, lengths, seen, chosen, degrees, unknown_users)
+        check_exclude(exclude, include_seen)
+        known = known_interactions(dataset, self.about, exclude)
+        seen = left_out(dataset, known, exclude, include_seen)
+        unknown_users = self._users_of_whom_nothing_is_known() & (exclude is None)
+        request = ListRequest(largest, lengths, seen, chosen, known.item_degrees, unknown_users)
         return rank_lists(self.scorer, requested, dataset.items, request, listener)
 
     def recommend_from_history(
