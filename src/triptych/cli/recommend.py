@@ -39,7 +39,8 @@ def command(
             "-o",
             metavar="FILE",
             rich_help_panel=OUTPUT,
-            help="Write to this .parquet, .csv, .csv.gz or .jsonl file: user_id, item_id, rank, score.",
+            help="Write to this .parquet, .csv, .csv.gz or .jsonl file: user_id, item_id, rank, score; or a run to a "
+            ".trec file (of TREC) or a .json file (of ranx).",
         ),
     ] = None,
     layout: Annotated[

@@ -1,4 +1,4 @@
-"""Write recommendation lists to files, whole or not at all: one row per recommendation, or one row per user.
+"""Write recommendation lists to files, whole or not at all: one row per recommendation, one row per user, or a run.
 
 Submissions of competitions often have one row per user, with the items joined by spaces, and columns of other names.
 """
@@ -18,6 +18,7 @@ import polars as pl
 from triptych import forks
 from triptych.artefacts import writing_file
 from triptych.data.recommendations import Recommendations
+from triptych.data.run_files import RUN_JSON, TREC, json_pieces, trec_pieces
 from triptych.errors import InputError, SettingsError, did_you_mean, location
 from triptych.outputs import check_file
 from triptych.texts import FORMULA_STARTS
@@ -29,7 +30,7 @@ KINDS: dict[str, dict[str, str]] = {  # layout -> what a column holds -> its usu
     "wide": {"user": "user_id", "items": "item_ids"},
 }
 TEXT = (".csv", ".csv.gz")
-ENDINGS = (".parquet", *TEXT, ".jsonl", ".jsonl.gz")
+ENDINGS = (".parquet", *TEXT, ".jsonl", ".jsonl.gz", *TREC, *RUN_JSON)
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,10 @@ def check_output(path: Path, *, overwrite: bool = True, escape_formulas: bool = 
         raise SettingsError("only .csv files are read as formulas", hint="leave out the escaping of formulas")
     if form.separator and not path.name.endswith(TEXT):
         raise SettingsError("only .csv files join items by a separator", hint="leave it out: the items are a list")
+    if form.is_chosen and path.name.endswith((*TREC, *RUN_JSON)):
+        raise SettingsError(
+            f'the form of "{path.name}" is that of a run: it has no other', hint="leave out the form, or write .csv"
+        )
 
 
 def write_recommendations(
@@ -99,9 +104,11 @@ def write_recommendations(
 ) -> int:
     """Stream recommendations to a .parquet, .csv or .jsonl file (or .csv.gz, .jsonl.gz), atomically.
 
+    A .trec or .run file is a TREC run, and a .json file one object, user -> item -> score; see `run_files.py`.
     Returns the number of rows. escape_formulas: write ' before texts in a .csv file that a spreadsheet would compute:
     those that begin with =, +, -, @, a tab or a carriage return. Raises SettingsError and ArtefactError; see
-    `check_output`. Raises InputError if an item id contains the separator of a wide file.
+    `check_output`. Raises InputError if an item id contains the separator of a wide file, or an id of a TREC run has
+    white space.
     """
     check_output(path, overwrite=overwrite, escape_formulas=escape_formulas, form=form)
     if path.suffix != ".parquet":
@@ -113,6 +120,11 @@ def write_recommendations(
         frames = (_frame(chunk, form, joined=joined) for chunk in chunks)
         lines = 0
         with _opened(temporary, path.suffix == ".gz") as file:
+            if path.name.endswith((*TREC, *RUN_JSON)):
+                for piece, n in (trec_pieces if path.name.endswith(TREC) else json_pieces)(chunks):
+                    file.write(piece)
+                    lines += n
+                return lines
             if joined:
                 file.write(pl.DataFrame(schema=list(form.names.values())).write_csv().encode())
             for frame in frames:
