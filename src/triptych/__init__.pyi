@@ -1,5 +1,6 @@
 """The public API: every name once. `__init__.py` imports it on first access, and type checkers read it."""
 
+from .bars import quiet as quiet
 from .data.dataset import Dataset as Dataset
 from .data.dataset import open_dataset as open_dataset
 from .data.features import Features as Features
@@ -35,6 +36,7 @@ from .preparing import (
 )
 from .progress import Listener as Listener
 from .progress import Progress as Progress
+from .progress import ignore_progress as ignore_progress
 from .ranking.evaluate import Report as Report
 from .ranking.metrics import Hits as Hits
 from .ranking.metrics import Metric as Metric

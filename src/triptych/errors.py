@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import sys
 import warnings
 from collections.abc import Iterable
 from pathlib import Path
@@ -50,10 +51,13 @@ class ForkError(TriptychError):
     """Something cannot be done in a forked process, because the threads that it needs did not survive the fork."""
 
 
-def warn_of(notes: Iterable[str]) -> None:
-    """Warn the caller's caller of each note about its data: an InputWarning. The command line prints `warning: …`."""
+def warn_of(notes: Iterable[str], category: type[Warning] = InputWarning) -> None:
+    """Warn of each note, at the line outside this package that led here. The command line prints `warning: …`."""
+    frame, level = sys._getframe(1), 2
+    while frame.f_back is not None and str(frame.f_globals.get("__name__")).partition(".")[0] == "triptych":
+        frame, level = frame.f_back, level + 1
     for note in notes:
-        warnings.warn(note, InputWarning, stacklevel=3)
+        warnings.warn(note, category, stacklevel=level)
 
 
 def location(path: Path | str, *, row: int | None = None, column: str | None = None) -> str:

@@ -1,4 +1,4 @@
-"""Progress of long work, reported to a listener. Nothing here prints: only `cli` prints."""
+"""Progress of long work, reported to a listener. Nothing here prints: `bars` and `cli` do."""
 
 from __future__ import annotations
 
@@ -24,6 +24,13 @@ Listener = Callable[[Progress], None]
 
 def ignore_progress(progress: Progress) -> None:
     """A listener that does nothing."""
+
+
+def automatic_progress(progress: Progress) -> None:
+    """The default listener of public functions: it stands for a bar in a terminal or a notebook; see `triptych.bars`.
+
+    By itself it does nothing.
+    """
 
 
 def track(stage: str, items: Iterable[T], listener: Listener, total: int | None = None) -> Iterator[T]:

@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from triptych.bars import reporting_to
 from triptych.cli import (
     add_items,
     blend,
@@ -33,6 +34,7 @@ from triptych.cli.printing import print_error, print_json, print_message, print_
 from triptych.cli.signals import exit_code, raise_when_stopped
 from triptych.cli.streams import BROKEN_PIPE, OutputError, end_output, finish_output, standard_streams
 from triptych.errors import SettingsError, TriptychError
+from triptych.progress import ignore_progress
 
 SUCCESS, FAILURE, USAGE_ERROR = 0, 1, 2
 OUT_OF_MEMORY = ("can't allocate memory", "out of memory")  # in torch's errors, for processors and accelerators
@@ -121,7 +123,7 @@ def main(arguments: list[str] | None = None) -> None:
 def run(arguments: list[str]) -> int:
     """Run the command line and return the exit code."""
     silence_progress(False)
-    with standard_streams(lambda text: print_message(f"warning: {text}")):
+    with standard_streams(lambda text: print_message(f"warning: {text}")), reporting_to(ignore_progress):
         streams = sys.stdout, sys.stderr
         code = _run(arguments)
         if sys.stdout is not streams[0]:  # typer replaces them if a pipe breaks while it prints a help page

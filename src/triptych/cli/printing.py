@@ -12,17 +12,16 @@ from pathlib import Path
 from typing import Literal, TextIO, TypeVar
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeRemainingColumn
-from rich.progress import Progress as Bars
 from rich.table import Table
 from rich.text import Text
 
+from triptych.bars.listener import bar_listener, duration_text
+from triptych.bars.terminal import TerminalBars
 from triptych.cli.streams import write_line, writing_output
 from triptych.errors import TriptychError
 from triptych.progress import Listener, Progress, ignore_progress
 from triptych.texts import encodable, printable, printable_json
 
-SECONDS_BEFORE_BAR = 2.0  # shorter work gets no progress bar
 SECONDS_BETWEEN_LINES = 15.0  # between lines of progress if stderr is not a terminal
 WIDTH_WITHOUT_TERMINAL = 120  # characters per line of a result
 
@@ -43,10 +42,11 @@ def show_progress() -> Iterator[Listener]:
     if _silenced:
         yield ignore_progress
     elif sys.stderr.isatty():
-        description = TextColumn("{task.description}", markup=False)
-        columns = (description, BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        with Bars(*columns, console=_console(sys.stderr), transient=True) as bars:
-            yield _bar_listener(bars)
+        drawing = TerminalBars(sys.stderr)
+        try:
+            yield _bars_and_notes(drawing)
+        finally:
+            drawing.close()
     else:
         yield _line_listener()
 
@@ -57,25 +57,16 @@ def open_with_progress(open_folder: Callable[[Path, Listener], T], path: Path) -
         return open_folder(path, listener)
 
 
-def _bar_listener(bars: Bars) -> Listener:
-    tasks: dict[str, TaskID] = {}
-    started: dict[str, float] = {}
+def _bars_and_notes(drawing: TerminalBars) -> Listener:
+    """Return a listener that draws bars, and prints each note on a line of its own above them."""
+    draw = bar_listener(drawing)
 
     def listener(progress: Progress) -> None:
         if progress.note:
             line = f"{progress.stage} {progress.done}/{progress.total}: {progress.note}"
-            bars.console.print(_text(line, sys.stderr))
-            return
-        started.setdefault(progress.stage, time.monotonic())
-        if progress.done >= progress.total:
-            started.pop(progress.stage, None)
-            if progress.stage in tasks:
-                bars.remove_task(tasks.pop(progress.stage))
-        elif progress.stage in tasks:
-            bars.update(tasks[progress.stage], completed=progress.done, total=progress.total)
-        elif time.monotonic() - started[progress.stage] > SECONDS_BEFORE_BAR:
-            stage = _shown(progress.stage, sys.stderr)
-            tasks[progress.stage] = bars.add_task(stage, total=progress.total, completed=progress.done)
+            drawing.console.print(_text(line, sys.stderr))
+        else:
+            draw(progress)
 
     return listener
 
@@ -92,19 +83,13 @@ def _line_listener() -> Listener:
             last_line = now
             done, left = progress.done - already_done, progress.total - progress.done
             seconds = (now - start) / done * left if done > 0 else 0.0
-            suffix = f", about {_duration_text(seconds)} left" if seconds else ""
+            suffix = f", about {duration_text(seconds)} left" if seconds else ""
             text = f": {progress.note}" if progress.note else suffix
             print_message(f"{progress.stage} {progress.done}/{progress.total}{text}")
         if progress.done >= progress.total:
             started.pop(progress.stage, None)
 
     return listener
-
-
-def _duration_text(seconds: float) -> str:
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 def print_message(*lines: str) -> None:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from triptych import forks
 from triptych.artefacts import OpenFolder, json_bytes, read_folder, write_tensor_stream, write_tensors, writing_folder
+from triptych.bars import shows_progress
 from triptych.data.features import Features, FeatureStream
 from triptych.data.interactions import Interactions
 from triptych.data.neighbours import Neighbours
@@ -27,7 +28,7 @@ from triptych.data.stored import (
 )
 from triptych.data.vocabulary import Vocabulary
 from triptych.errors import InputError, UnknownIdError, did_you_mean
-from triptych.progress import Listener, ignore_progress, track
+from triptych.progress import Listener, automatic_progress, ignore_progress, track
 
 KIND = "data set"
 
@@ -128,7 +129,8 @@ class Dataset:
                 raise UnknownIdError(f'no modality "{modality}" of users', hint=hint)
         return replace(self, user_features={modality: self.user_features[modality] for modality in modalities})
 
-    def save(self, path: Path | str, *, overwrite: bool = False, listener: Listener = ignore_progress) -> None:
+    @shows_progress
+    def save(self, path: Path | str, *, overwrite: bool = False, listener: Listener = automatic_progress) -> None:
         """Write a folder that `open_dataset` opens, atomically.
 
         Raises ArtefactError if `path` exists and `overwrite` is false.
@@ -180,7 +182,8 @@ def parse_modalities(text: str) -> list[str]:
     return [] if text == "none" else [name.strip() for name in text.split(",")]
 
 
-def open_dataset(path: Path | str, listener: Listener = ignore_progress) -> Dataset:
+@shows_progress
+def open_dataset(path: Path | str, listener: Listener = automatic_progress) -> Dataset:
     """Open a folder that `Dataset.save` or `triptych prepare` wrote; feature tables are memory-mapped.
 
     Every file is compared with its checksum, once per process. Raises ArtefactError if the folder is missing, damaged

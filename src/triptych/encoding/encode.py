@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from triptych.bars import shows_progress
 from triptych.encoding.content_hash import ContentHash, hash_contents, open_picture
 from triptych.encoding.encoder import Encoder
 from triptych.encoding.folder import EncodingResult, MissingItem, open_previous, present_rows, save_encoded
@@ -26,7 +27,7 @@ from triptych.encoding.journal import Journal, open_journal
 from triptych.encoding.scripts import unreadable_texts
 from triptych.encoding.settings import EncodeSettings
 from triptych.errors import InputError, SettingsError, TriptychError, warn_of
-from triptych.progress import Listener, Progress, ignore_progress
+from triptych.progress import Listener, Progress, automatic_progress
 
 BATCHES_AHEAD = 2  # batches that are prepared while one is encoded
 
@@ -46,6 +47,7 @@ def check_previous(output: Path, encoder: Encoder, settings: EncodeSettings, *, 
     open_previous(output.absolute(), encoder, np.dtype(settings.precision), overwrite=overwrite)
 
 
+@shows_progress
 def encode(
     inputs: EncodingInputs,
     encoder: Encoder,
@@ -53,7 +55,7 @@ def encode(
     settings: EncodeSettings | None = None,
     *,
     overwrite: bool = False,
-    listener: Listener = ignore_progress,
+    listener: Listener = automatic_progress,
 ) -> EncodingResult:
     """Encode what the folder `output` does not hold yet, and write it: one row per item, in the order of `inputs`.
 

@@ -12,6 +12,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from triptych.bars import shows_progress
 from triptych.content.metadata import encode_metadata
 from triptych.data.dataset import Dataset, open_dataset, save_dataset
 from triptych.data.features import Features, FeatureStream
@@ -26,9 +27,10 @@ from triptych.data.interactions import Interactions
 from triptych.data.neighbours import Neighbours
 from triptych.data.vocabulary import Vocabulary
 from triptych.errors import InputError, SettingsError, did_you_mean, warn_of
-from triptych.progress import Listener, ignore_progress
+from triptych.progress import Listener, automatic_progress
 
 
+@shows_progress
 def extend_dataset(
     dataset: Dataset,
     items: Path | str,
@@ -39,7 +41,7 @@ def extend_dataset(
     encoding: str = "",
     duplicate_items: DuplicateItems = "error",
     overwrite: bool = False,
-    listener: Listener = ignore_progress,
+    listener: Listener = automatic_progress,
 ) -> Dataset:
     """Write `dataset`, followed by the items of an item table that it lacks, to the folder `output`.
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from triptych import forks
 from triptych.artefacts import check_output
+from triptych.bars import shows_progress
 from triptych.content.metadata import parse_separators
 from triptych.data.dataset import Dataset, open_dataset, save_dataset
 from triptych.data.formats.features import FeatureSource, open_features
@@ -28,9 +29,10 @@ from triptych.preparing.drop_modality import check_shares
 from triptych.preparing.frames import features_from_memory
 from triptych.preparing.settings import PrepareSettings
 from triptych.preparing.users import GivenUsers
-from triptych.progress import Listener, ignore_progress
+from triptych.progress import Listener, automatic_progress
 
 
+@shows_progress
 def prepare(
     source: Path | str,
     output: Path | str,
@@ -42,7 +44,7 @@ def prepare(
     users: Path | str | Sequence[Path | str] | None = None,
     user_features: Sequence[FeatureSource] = (),
     overwrite: bool = False,
-    listener: Listener = ignore_progress,
+    listener: Listener = automatic_progress,
 ) -> Dataset:
     """Read interactions, an item table and feature files, and write the data set folder `output` atomically.
 

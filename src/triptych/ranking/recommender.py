@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from triptych.artefacts import MANIFEST, OpenFolder, read_folder, write_tensors, writing_folder
+from triptych.bars import shows_progress
 from triptych.data.dataset import Dataset, read_tables, save_tables
 from triptych.data.ids import Id, Ids, id_series
 from triptych.data.interactions import Interactions
@@ -22,7 +23,7 @@ from triptych.data.split import Split, fitted_on
 from triptych.data.stored import checked_file
 from triptych.data.vocabulary import Vocabulary
 from triptych.errors import ArtefactError, InputError, SettingsError, did_you_mean, location
-from triptych.progress import Listener, ignore_progress
+from triptych.progress import Listener, automatic_progress, ignore_progress
 from triptych.ranking.candidates import ALL_ITEMS, Candidates, GivenItems, candidates
 from triptych.ranking.description import check_description, description_of_format_1
 from triptych.ranking.evaluate import STANDARD, Report, evaluate
@@ -89,6 +90,7 @@ class Recommender:
     def split(self) -> Split:
         return Split.from_dataset(self.dataset)
 
+    @shows_progress
     def evaluate(
         self,
         split: HeldOut = "test",
@@ -100,7 +102,7 @@ class Recommender:
         seen: SeenItems = "auto",
         users: Users = "all",
         metrics: Sequence[str | Metric] = STANDARD,
-        listener: Listener = ignore_progress,
+        listener: Listener = automatic_progress,
     ) -> Report:
         """Measure by full ranking against the held-out interactions of `split`; see `EvaluationProtocol`.
 
@@ -138,6 +140,7 @@ class Recommender:
             )
         return evaluation_task(self.scorer, self.split, protocol, candidates)
 
+    @shows_progress
     def recommend(
         self,
         users: Ids | None = None,
@@ -149,7 +152,7 @@ class Recommender:
         unknown: Unknown = "raise",
         exclude: Exclude | None = None,
         include_seen: bool | None = None,
-        listener: Listener = ignore_progress,
+        listener: Listener = automatic_progress,
     ) -> Recommendations:
         """Recommend the best k items to some users (None: all), without the items of their history.
 
@@ -205,6 +208,7 @@ class Recommender:
         request = ListRequest(largest, lengths, seen, chosen, known.item_degrees, unknown_users)
         return rank_lists(self.scorer, requested, dataset.items, request, listener)
 
+    @shows_progress
     def recommend_from_history(
         self,
         histories: Mapping[Any, Ids],
@@ -215,7 +219,7 @@ class Recommender:
         where: str | pl.Expr | None = None,
         unknown_items: Literal["raise", "ignore"] = "raise",
         include_seen: bool | None = None,
-        listener: Listener = ignore_progress,
+        listener: Listener = automatic_progress,
     ) -> Recommendations:
         """Recommend the best k items to users the model was not trained on, from their histories, without training.
 
@@ -308,7 +312,8 @@ def _history(name: object, items: Ids) -> list[str]:
         raise InputError(error.what, where=f"history of {name!r}", hint=error.hint) from None
 
 
-def open_recommender(path: Path | str, listener: Listener = ignore_progress) -> Recommender:
+@shows_progress
+def open_recommender(path: Path | str, listener: Listener = automatic_progress) -> Recommender:
     """Open the recommender in a folder of `Recommender.save` or `triptych train`.
 
     Every file is compared with its checksum, once per process. Raises ArtefactError if the folder is missing, damaged

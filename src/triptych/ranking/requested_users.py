@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal, get_args
@@ -13,7 +12,7 @@ from numpy.typing import NDArray
 
 from triptych.data.ids import Ids, id_series
 from triptych.data.vocabulary import Vocabulary
-from triptych.errors import SettingsError, did_you_mean
+from triptych.errors import SettingsError, did_you_mean, warn_of
 
 Unknown = Literal["raise", "warn", "popular"]
 Ranked = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]  # user rows, items [n, k], scores [n, k]
@@ -82,7 +81,7 @@ def requested_users(vocabulary: Vocabulary, users: Ids | None, unknown: Unknown)
     if unknown == "warn" and not known.all():
         left_out = [names[position] for position in np.flatnonzero(~known)]
         shown = ", ".join(left_out[:5]) + (", …" if len(left_out) > 5 else "")
-        warnings.warn(f"{len(left_out)} unknown users are left out: {shown}", UnknownUserWarning, stacklevel=4)
+        warn_of([f"{len(left_out)} unknown users are left out: {shown}"], UnknownUserWarning)
         return RequestedUsers(pl.Series("id", own, dtype=pl.String), rows[known])
     for position, name in zip(np.flatnonzero(known), own, strict=True):
         names[position] = name

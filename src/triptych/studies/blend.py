@@ -14,9 +14,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from triptych.bars import shows_progress
 from triptych.data.split import FIT_ON
 from triptych.errors import InputError, SettingsError
-from triptych.progress import Listener, Progress, ignore_progress, track
+from triptych.progress import Listener, Progress, automatic_progress, track
 from triptych.ranking.evaluate import evaluate, users_with_relevant_items
 from triptych.ranking.metrics import Metric, parse_metric
 from triptych.ranking.own_scorer import require_ours
@@ -32,13 +33,14 @@ MAX_ROUNDS = 5  # over all weights
 Weights = tuple[float, ...]
 
 
+@shows_progress
 def blend(
     recommenders: Sequence[Recommender],
     *,
     metric: str = "ndcg@50",
     n_users: int = 10_000,
     seed: int = 0,
-    listener: Listener = ignore_progress,
+    listener: Listener = automatic_progress,
 ) -> Recommender:
     """Blend models that were fitted to one data set and split.
 

@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from triptych.artefacts import checked_content, read_json
+from triptych.bars import shows_progress
 from triptych.data.dataset import open_dataset, parse_modalities
 from triptych.errors import TriptychError
 from triptych.models.registry import model_class
-from triptych.progress import Listener, Progress, ignore_progress
+from triptych.progress import Listener, Progress, automatic_progress
 from triptych.ranking.recommender import Recommender, open_recommender
 from triptych.ranking.scorer import ItemWeights
 from triptych.settings import parse
@@ -49,6 +50,7 @@ class Computing:
     listener: Listener
 
 
+@shows_progress
 def compare(
     experiment: Experiment,
     folder: Path,
@@ -56,7 +58,7 @@ def compare(
     jobs: int = 1,
     threads: int | None = None,
     base_folder: Path | None = None,
-    listener: Listener = ignore_progress,
+    listener: Listener = automatic_progress,
 ) -> list[Row]:
     """Fit and measure everything that the experiment names. Return one row per data set and entry, the best first.
 

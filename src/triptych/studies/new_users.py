@@ -15,13 +15,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from triptych.bars import shows_progress
 from triptych.data.dataset import Dataset
 from triptych.data.interactions import Interactions
 from triptych.data.row_splits import rank_within_user
 from triptych.data.split import Split
 from triptych.data.weights import normalised
 from triptych.errors import InputError
-from triptych.progress import Listener, ignore_progress
+from triptych.progress import Listener, automatic_progress
 from triptych.ranking.evaluate import evaluate
 from triptych.ranking.new_users import new_user_scorer
 from triptych.ranking.scorer import Scorer
@@ -44,6 +45,7 @@ class NewUsersResult:
     values: Mapping[str, Interval]
 
 
+@shows_progress
 def evaluate_new_users(
     name: str,
     dataset: Dataset,
@@ -55,7 +57,7 @@ def evaluate_new_users(
     clicks: int = 5,
     k: int = 50,
     seed: int = 0,
-    listener: Listener = ignore_progress,
+    listener: Listener = automatic_progress,
     should_stop: Callable[[], bool] | None = None,
 ) -> NewUsersResult:
     """Hold out a share of the users, all with more than `clicks` training items, and compare lists; see the module.

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from triptych.artefacts import damaged, make_folder, read_json, write_file, write_json
+from triptych.bars import shows_progress
 from triptych.errors import SettingsError, TrainingError, TriptychError, location
-from triptych.progress import Listener, Progress, ignore_progress
+from triptych.progress import Listener, Progress, automatic_progress
 from triptych.ranking.recommender import open_recommender
 from triptych.settings import Choices, LogRange, SearchSpace, parse
 from triptych.studies.processes import error_text, run_each
@@ -29,6 +30,7 @@ class Trial:
     result: TrialResult
 
 
+@shows_progress
 def tune(
     folder: Path,
     space: SearchSpace,
@@ -41,7 +43,7 @@ def tune(
     n_trials: int = 20,
     jobs: int = 1,
     seed: int = 0,
-    listener: Listener = ignore_progress,
+    listener: Listener = automatic_progress,
 ) -> list[Trial]:
     """Try `n_trials` settings of a search space, `jobs` at a time. Return all trials: the best first, failed last.
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -16,15 +15,16 @@ import torch
 
 from triptych import forks
 from triptych.artefacts import write_json
+from triptych.bars import shows_progress
 from triptych.data.dataset import Dataset
 from triptych.data.split import FIT_ON, FitOn, Split
 from triptych.devices import choose_device, describe_device, gpu_name
-from triptych.errors import InputWarning, SettingsError, TrainingError
+from triptych.errors import SettingsError, TrainingError, warn_of
 from triptych.memory import peak_resident_megabytes
 from triptych.models.model import ClosedFormModel, TrainedModel
 from triptych.models.registry import MODELS, description_of, named_class
 from triptych.models.requirements import ModelClass, require_scorer
-from triptych.progress import Listener, Progress, ignore_progress
+from triptych.progress import Listener, Progress, automatic_progress
 from triptych.ranking.fallback import HAS_FEATURES
 from triptych.ranking.recommender import Recommender, open_recommender
 from triptych.ranking.scorer import Factors, ItemWeights
@@ -44,6 +44,7 @@ from triptych.training.settings import TrainingSettings
 from triptych.training.validation import VALIDATE, Validate, name_of, own_validation
 
 
+@shows_progress
 def fit(
     model: str | ModelClass,
     data: Dataset | Split,
@@ -51,7 +52,7 @@ def fit(
     training: TrainingSettings | None = None,
     *,
     run: Path | str | None = None,
-    listener: Listener = ignore_progress,
+    listener: Listener = automatic_progress,
     should_stop: Callable[[], bool] | None = None,
     loggers: Sequence[MetricsLogger] = (),
     on_epoch: OnEpoch | None = None,
@@ -202,8 +203,7 @@ def _cost(files: RunFiles, seconds: float) -> dict[str, Any]:
 
 def _warn_of_unused(name: str, modalities: Iterable[str]) -> None:
     able = ", ".join(each for each, kind in MODELS.items() if kind.uses_user_features)
-    what = f"{name} does not use features of users ({', '.join(modalities)}); {able} do"
-    warnings.warn(what, InputWarning, stacklevel=3)
+    warn_of([f"{name} does not use features of users ({', '.join(modalities)}); {able} do"])
 
 
 def _known_users(split: Split, about: Mapping[str, Any]) -> pl.DataFrame | None:

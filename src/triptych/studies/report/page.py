@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from triptych.artefacts import checked_content, write_file
+from triptych.bars import shows_progress
 from triptych.errors import SettingsError, TriptychError, location
 from triptych.explaining.item_display import ItemDisplay
 from triptych.outputs import check_file
-from triptych.progress import Listener, ignore_progress, track
+from triptych.progress import Listener, automatic_progress, track
 from triptych.studies.comparison import Comparison, read_comparison
 from triptych.studies.report import plots
 from triptych.studies.report.across import across
@@ -46,13 +47,14 @@ class Section:
     example_users: ExampleUsers | None
 
 
+@shows_progress
 def write_report(
     folder: Path,
     *,
     title: str = "",
     n_users: int = 4,
     display: ItemDisplay | None = None,
-    listener: Listener = ignore_progress,
+    listener: Listener = automatic_progress,
 ) -> Path:
     """Write folder/report.html about the comparison in that folder. Return its path.
 
