@@ -74,7 +74,7 @@ def test_a_bar_appears_in_a_terminal_and_leaves_nothing_behind(terminal: Termina
     work()
     written = terminal.getvalue()
     assert "working" in written
-    assert "1/5" in written
+    assert "0/5" in written
     assert written.endswith("\x1b[2K") or "\x1b[1A" in written  # the lines of the bar are removed
 
 
@@ -148,7 +148,7 @@ def test_a_bar_ends_with_an_error(terminal: Terminal) -> None:
     with pytest.raises(KeyboardInterrupt):
         fail()
     assert "failing" in terminal.getvalue()
-    assert terminal.getvalue().rstrip("\r").endswith("\x1b[?25h")  # the cursor is back
+    assert "\x1b[?25h" in terminal.getvalue()  # the cursor is back
     assert bars._outer.get() is None
 
 
