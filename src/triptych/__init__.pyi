@@ -14,6 +14,7 @@ from .errors import TriptychError as TriptychError
 from .explaining.explainer import Explainer as Explainer
 from .explaining.explainer import explain as explain
 from .explaining.explanation import Explanation as Explanation
+from .explaining.item_display import ItemDisplay as ItemDisplay
 from .exporting.export import ExportReport as ExportReport
 from .exporting.export import export as export
 from .models.model import Batch as Batch

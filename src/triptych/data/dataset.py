@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from triptych import forks
 from triptych.artefacts import OpenFolder, json_bytes, read_folder, write_tensor_stream, write_tensors, writing_folder
 from triptych.bars import shows_progress
+from triptych.data.cards import card_of_dataset
 from triptych.data.features import Features, FeatureStream
 from triptych.data.interactions import Interactions
 from triptych.data.neighbours import Neighbours
@@ -27,12 +28,14 @@ from triptych.data.stored import (
     read_stored_neighbours,
 )
 from triptych.data.vocabulary import Vocabulary
+from triptych.display import displayed
 from triptych.errors import InputError, UnknownIdError, did_you_mean
 from triptych.progress import Listener, automatic_progress, ignore_progress, track
 
 KIND = "data set"
 
 
+@displayed(card_of_dataset)
 @dataclass(frozen=True)
 class Dataset:
     """Users, items, their interactions, and the features of the items and of the users.

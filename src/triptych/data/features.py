@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from triptych.data.cards import card_of_features
+from triptych.display import displayed
 from triptych.errors import InputError
 
 CHUNK_BYTES = 4 << 20  # size of the blocks in which a table is read and copied
@@ -17,6 +19,7 @@ BLOCK = 1 << 17  # number of values that are checked at a time, so that they sta
 MODALITY_NAME = r"[A-Za-z][A-Za-z0-9_-]*"  # pattern; the name becomes a file name and a parameter name
 
 
+@displayed(card_of_features)
 @dataclass(frozen=True)
 class Features:
     """The features of all items in one modality ("image", "text", "metadata", …).

@@ -9,12 +9,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from triptych.data.cards import card_of_interactions
+from triptych.display import displayed
+
 if TYPE_CHECKING:
     from scipy import sparse
 
 IntArray = NDArray[np.int64]
 
 
+@displayed(card_of_interactions)
 @dataclass(frozen=True)
 class Interactions:
     """Distinct (user row, item row) pairs, sorted by user, then item.

@@ -7,7 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from triptych.display import card_of_arrays, displayed
 
+
+@displayed(card_of_arrays)
 @dataclass(frozen=True)
 class Neighbours:
     """The nearest neighbours of each item, nearest first.

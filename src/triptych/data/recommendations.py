@@ -9,9 +9,12 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from triptych.data.cards import card_of_recommendations
 from triptych.data.vocabulary import Vocabulary
+from triptych.display import displayed
 
 
+@displayed(card_of_recommendations)
 @dataclass(frozen=True)
 class Recommendations:
     """The best items of some users, best first.

@@ -9,17 +9,20 @@ from typing import Any, Literal, cast, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from triptych.data.cards import card_of_split
 from triptych.data.dataset import Dataset
 from triptych.data.interactions import Interactions
 from triptych.data.row_splits import How, Rows, describe_split, exact_shares, split_rows
 from triptych.data.split_codes import SPLITS, TEST, TRAIN, VALIDATION, bits_of, codes_of, in_split
 from triptych.data.weights import normalised
+from triptych.display import displayed
 from triptych.errors import InputError, SettingsError, did_you_mean
 
 FIT_ON = "fit_on"  # the key in the description of a run, if it is not "train"
 FitOn = Literal["train", "train+validation", "all"]
 
 
+@displayed(card_of_split)
 @dataclass(frozen=True)
 class Split:
     """Training data, and the held-out interactions that select (validation) and judge (test) a model.

@@ -9,10 +9,13 @@ import polars as pl
 from numpy.typing import NDArray
 
 from triptych import forks
+from triptych.data.cards import card_of_vocabulary
 from triptych.data.ids import WHITE_SPACE, Ids, id_series
+from triptych.display import displayed
 from triptych.errors import InputError, UnknownIdError, did_you_mean
 
 
+@displayed(card_of_vocabulary)
 class Vocabulary:
     """The ids of all users, or of all items: id <-> row. Ids are always strings, so "007" stays "007".
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -76,6 +77,8 @@ class Explainer:
         self, user: int, item: int, scores: NDArray[np.float64], contributions: Contributions, n_evidence: int
     ) -> Explanation:
         dataset = self.recommender.dataset
+        reasons = self._reasons(user, item, contributions, n_evidence) if contributions.components else []
+        shown = [str(dataset.items.ids[item]), *(each.item for each in reasons[:n_evidence])]
         return Explanation(
             user=str(dataset.users.names(np.array([user]))[0]),
             item=str(dataset.items.names(np.array([item]))[0]),
@@ -83,11 +86,20 @@ class Explainer:
             score=float(scores[item]),
             rank=self._rank(user, item, scores),
             model=str(self.recommender.about.get("model", "")),
-            reasons=self._reasons(user, item, contributions, n_evidence) if contributions.components else [],
+            reasons=reasons,
             rest=contributions.rest,
             exact=contributions.exact,
             statement=contributions.statement,
+            picture_files=self._picture_files(shown),
         )
+
+    def _picture_files(self, names: Sequence[str]) -> dict[str, Path]:
+        """The picture files of some items, by id, where they are known."""
+        if self.display.picture_column is None:
+            return {}
+        dataset = self.recommender.dataset
+        files = {name: self.display.picture_file(dataset, int(dataset.items.rows([name])[0])) for name in names}
+        return {name: file for name, file in files.items() if file is not None}
 
     def _rank(self, user: int, item: int, scores: NDArray[np.float64]) -> int | None:
         """The rank of an item among the user's candidates, from 1; None if the user already has it."""
@@ -110,10 +122,17 @@ class Explainer:
         return reasons
 
 
-def explain(recommender: Recommender, user: Id, item: Id, dataset: Dataset | None = None) -> Explanation:
+def explain(
+    recommender: Recommender,
+    user: Id,
+    item: Id,
+    dataset: Dataset | None = None,
+    *,
+    display: ItemDisplay | None = None,
+) -> Explanation:
     """Explain why an item is recommended to a user; see `Explanation`.
 
-    For several questions about one model, `Explainer` is faster. dataset: see `Explainer`.
-    Raises UnknownIdError, InputError.
+    For several questions about one model, `Explainer` is faster. dataset, display: see `Explainer`.
+    Raises UnknownIdError, InputError, SettingsError.
     """
-    return Explainer(recommender, dataset).explain(user, [item])[0]
+    return Explainer(recommender, dataset, display=display).explain(user, [item])[0]

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
+from triptych.display import displayed
+from triptych.explaining.cards import card_of_explanation
 from triptych.models.decomposition import COLLABORATIVE
 
 DISPLAY_NAMES = {COLLABORATIVE: "like-minded users"}  # other components are shown by their own name
@@ -60,6 +63,7 @@ class Reason:
         return positive_shares(self.components)
 
 
+@displayed(card_of_explanation)
 @dataclass(frozen=True)
 class Explanation:
     """Why an item is recommended: Σ contributions of the reasons + Σ rest = score, to float tolerance.
@@ -68,6 +72,7 @@ class Explanation:
     reasons: all of the user's training items, the largest contribution first. The first few of them have evidence.
     rest: the terms of the score that do not come from an item, by name.
     exact: whether the contributions follow from the model's equations; statement: the same as text, with conditions.
+    picture_files: the pictures of the item and of the reasons with evidence, by item id, if they are known.
     """
 
     user: str
@@ -80,6 +85,7 @@ class Explanation:
     rest: Mapping[str, float]
     exact: bool
     statement: str
+    picture_files: Mapping[str, Path] = field(default_factory=dict)
 
     def total_components(self) -> dict[str, float]:
         """The sum of all contributions, by component."""

@@ -59,14 +59,23 @@ class ItemDisplay:
                 return str(title)
         return str(dataset.items.ids[item])
 
-    def picture_of(self, dataset: Dataset, item: int) -> str | None:
-        """The picture of an item row as a base64 JPEG; None if there is none, or if it cannot be read."""
+    def picture_file(self, dataset: Dataset, item: int) -> Path | None:
+        """The picture file of an item row; None if there is none, or if it is outside of the folder."""
         table = dataset.item_table
         path = table[self.picture_column][item] if table is not None and self.picture_column else None
         if not path:
             return None
         try:
-            picture = picture_path(self.picture_folder or Path(), str(path).strip())
+            return picture_path(self.picture_folder or Path(), str(path).strip())
+        except InputError:
+            return None
+
+    def picture_of(self, dataset: Dataset, item: int) -> str | None:
+        """The picture of an item row as a base64 JPEG; None if there is none, or if it cannot be read."""
+        picture = self.picture_file(dataset, item)
+        if picture is None:
+            return None
+        try:
             return base64.b64encode(thumbnail(picture, *THUMBNAIL_SIZE)).decode()
         except InputError:
             return None

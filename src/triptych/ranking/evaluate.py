@@ -9,9 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from triptych.data.interactions import Interactions
+from triptych.display import displayed
 from triptych.errors import InputError, SettingsError
 from triptych.progress import Listener, ignore_progress
 from triptych.ranking.candidates import ALL_ITEMS, Candidates
+from triptych.ranking.cards import card_of_report
 from triptych.ranking.metrics import Hits, Metric, parse_metric
 from triptych.ranking.scorer import Scorer
 from triptych.ranking.topk import rank_all
@@ -30,6 +32,7 @@ STANDARD = (
 )
 
 
+@displayed(card_of_report)
 @dataclass(frozen=True)
 class Report:
     """The metrics of a ranking.

@@ -22,9 +22,11 @@ from triptych.data.recommendations import Recommendations
 from triptych.data.split import Split, fitted_on
 from triptych.data.stored import checked_file
 from triptych.data.vocabulary import Vocabulary
+from triptych.display import displayed
 from triptych.errors import ArtefactError, InputError, SettingsError, did_you_mean, location
 from triptych.progress import Listener, automatic_progress, ignore_progress
 from triptych.ranking.candidates import ALL_ITEMS, Candidates, GivenItems, candidates
+from triptych.ranking.cards import card_of_recommender
 from triptych.ranking.description import check_description, description_of_format_1
 from triptych.ranking.evaluate import STANDARD, Report, evaluate
 from triptych.ranking.fallback import check_user_table, users_without_knowledge
@@ -52,6 +54,7 @@ KIND = "recommender"
 RUN, MODEL = "run.json", "model"  # in a run folder: its description, and the recommender once training is finished
 
 
+@displayed(card_of_recommender)
 @dataclass(frozen=True)
 class Recommender:
     """A scorer with the ids, the interactions and a description of how it was fitted.
