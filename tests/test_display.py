@@ -45,11 +45,11 @@ def dataset() -> Dataset:
     ids = [f"{HOSTILE[n % len(HOSTILE)]}{n}" for n in range(12)]
     present = np.arange(12) != 3
     image = np.where(present[:, None], np.random.default_rng(0).normal(size=(12, 4)), 0).astype(np.float32)
-    pairs = [(user, item) for user in range(12) for item in range(12) if (user + item) % 3]
+    users, items = np.nonzero(np.add.outer(np.arange(12), np.arange(12)) % 3)
     return Dataset(
         Vocabulary(ids, noun="user"),
         Vocabulary(ids, noun="item"),
-        Interactions.from_pairs(*map(np.array, zip(*pairs, strict=True)), 12, 12),
+        Interactions.from_pairs(users, items, 12, 12),
         {"image": Features("image", image, present)},
         item_table=pl.DataFrame({"title": ids, HOSTILE[0]: ids, "picture": [f"{n}.png" for n in range(12)]}),
         about={"split": HOSTILE[0]},
@@ -153,14 +153,17 @@ def test_an_explanation_shows_the_pictures_that_are_known(model: Recommender, tm
     (tmp_path / "4.png").write_bytes(b"no picture")
     data = dataset()
     display = ItemDisplay("title", "picture", tmp_path)
-    explanations = Explainer(model, data, display=display).explain(data.users.ids[0], data.items.ids.to_list())
+    explanations: list[Any] = Explainer(model, data, display=display).explain(
+        data.users.ids[0], data.items.ids.to_list()
+    )
     files = {data.items.ids[n]: tmp_path / f"{n}.png" for n in range(12)}
     for each in explanations:
         assert each.picture_files.items() <= files.items()
         assert each.item in each.picture_files
     images = {each.item: each._repr_html_().count("data:image/jpeg;base64,") for each in explanations}
     assert images[data.items.ids[1]] > 0
-    assert "<img" not in explain(model, data.users.ids[0], data.items.ids[1], data)._repr_html_()
+    without: Any = explain(model, data.users.ids[0], data.items.ids[1], data)
+    assert "<img" not in without._repr_html_()
     assert "base64" not in repr(explanations[1])
 
 
@@ -171,7 +174,7 @@ def public_dataclasses() -> list[type[Any]]:
         root = importlib.import_module(f"triptych.{package}")
         for module in pkgutil.iter_modules(root.__path__, f"triptych.{package}."):
             found |= {each for each in vars(importlib.import_module(module.name)).values() if isinstance(each, type)}
-    public = {getattr(triptych, name) for name in triptych.__all__}
+    public = {getattr(triptych, name) for name in dir(triptych)}
     return sorted((each for each in found & public if dataclasses.is_dataclass(each)), key=lambda each: each.__name__)
 
 

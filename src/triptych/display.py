@@ -87,7 +87,7 @@ def displayed(card: Callable[[T], Card]) -> Callable[[type[T]], type[T]]:
     return with_card
 
 
-def card_of_arrays(value: Any) -> Card:
+def card_with_shapes(value: Any) -> Card:
     """Return a card of one line for a dataclass that holds arrays: their dtypes and shapes instead of their values."""
     shown = ", ".join(f"{field.name}={_brief(getattr(value, field.name))}" for field in fields(value))
     return Card(f"{type(value).__name__}({shown})")

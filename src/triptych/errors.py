@@ -60,6 +60,15 @@ def warn_of(notes: Iterable[str], category: type[Warning] = InputWarning) -> Non
         warnings.warn(note, category, stacklevel=level)
 
 
+def argument(**values: object) -> str:
+    """Return arguments as a message names them: `nulls="drop"`, in backticks. A name alone is written `nulls`.
+
+    The command line shows them as its options: --nulls drop (`cli/option_names.py`).
+    """
+    shown = ((name, f'"{value}"' if isinstance(value, str) else str(value)) for name, value in values.items())
+    return " and ".join("`" + f"{name}={value}".replace("`", "'") + "`" for name, value in shown)
+
+
 def location(path: Path | str, *, row: int | None = None, column: str | None = None) -> str:
     """Return a location for an error: `log.csv, row 17, column "rating"`. Rows count from 1, header included."""
     parts = [str(path)]

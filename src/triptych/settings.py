@@ -210,7 +210,7 @@ def parse_assignments(pairs: list[str]) -> dict[str, object]:
     for pair in pairs:
         name, equals, value = pair.partition("=")
         if not equals or not name.strip():
-            raise SettingsError(f'"{pair}" is not NAME=VALUE', hint="write for example: --set n_layers=1")
+            raise SettingsError(f'"{pair}" is not NAME=VALUE', hint="write for example n_layers=1")
         if name.strip() in values:
             raise SettingsError(f'setting "{name.strip()}" is given twice', hint="give it once")
         values[name.strip()] = value.strip()

@@ -220,7 +220,7 @@ def test_vectors_too_large_for_float16_are_refused(tmp_path: Path) -> None:
     texts = EncodingInputs("texts", ["a"], ["aaa"], [""], {})
     encoder = text_encoder()
     large = replace(encoder, encode=lambda batch: np.full((len(batch), 26), 1e6))
-    with pytest.raises(SettingsError, match="--precision float32"):
+    with pytest.raises(SettingsError, match='`precision="float32"`'):
         encode(texts, large, tmp_path / "out")
     encode(texts, large, tmp_path / "wide", EncodeSettings(precision="float32"))
     assert open_encoded(tmp_path / "wide").values.max() == np.float32(1e6)

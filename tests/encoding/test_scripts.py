@@ -46,7 +46,7 @@ def test_the_default_encoder_says_which_texts_it_cannot_read(tmp_path: Path) -> 
         encode(given, text_encoder(device="cpu"), tmp_path / "out")
     message = str(caught[0].message)
     assert '"한국 영화" of item "i1"' in message
-    assert "--text-encoder sentence-transformers/paraphrase-multilingual" in message
+    assert '`text_encoder="sentence-transformers/paraphrase-multilingual' in message
     for name in ("Chinese characters 1", "Arabic 1", "Cyrillic 1"):
         assert name in message
 

@@ -227,9 +227,9 @@ def test_the_explanation_of_a_user_without_training_items_has_only_a_rest() -> N
 
 
 def test_missing_features_and_features_of_another_data_set_are_refused_with_a_hint() -> None:
-    with pytest.raises(InputError, match="--data"):
+    with pytest.raises(InputError, match="`dataset=…`"):
         Explainer(fitted("freedom"))
-    with pytest.raises(InputError, match="--data"):
+    with pytest.raises(InputError, match="`dataset=…`"):
         Explainer(fitted("content-ease"))
     features = {m: replace(f, table=f.table[::-1].copy()) for m, f in data().features.items()}
     with pytest.raises(InputError, match="not the data set of the training"):

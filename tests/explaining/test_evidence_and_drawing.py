@@ -179,5 +179,5 @@ def test_items_without_a_title_are_shown_by_id_and_unknown_columns_are_refused()
 def test_a_missing_folder_or_column_of_pictures_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="no such folder of pictures"):
         ItemDisplay(picture_column="poster", picture_folder=tmp_path / "posters")
-    with pytest.raises(SettingsError, match="--picture-column"):
+    with pytest.raises(SettingsError, match="`picture_column`"):
         ItemDisplay(picture_folder=tmp_path)

@@ -118,9 +118,9 @@ CASES: dict[str, Broken] = {
         pl.DataFrame({"item_id": ["a", "b", "z"], "x": [1.0, 2.0, 3.0]}),
         'item "z" is in neither',
         "image.parquet, row 3",
-        "--unknown-items drop",
+        '`unknown_items="drop"`',
     ),
-    "an unknown id": id_file("a\nb\nz\n", 'item "z" is in neither', "ids.csv, row 3", "--unknown-items drop"),
+    "an unknown id": id_file("a\nb\nz\n", 'item "z" is in neither', "ids.csv, row 3", '`unknown_items="drop"`'),
     "an unknown id below a header": id_file(
         "item_id\na\nb\nz\n", 'item "z" is in neither', "ids.csv, row 4", "add it to the item table"
     ),

@@ -57,8 +57,8 @@ CASES: dict[str, Broken] = {
         "no known format", "empty", "a .csv, .tsv", files={"empty/readme.md": "x"}, source="empty"
     ),
     # the log's values
-    "null user id": log(HEADER + "u1,a,5,1\n,b,4,2\n", "user id is empty (1", "log.csv, row 3", "--nulls drop"),
-    "blank user id": log(HEADER + "u1,a,5,1\n  ,b,4,2\n", "user id is empty (1", "log.csv, row 3", "--nulls drop"),
+    "null user id": log(HEADER + "u1,a,5,1\n,b,4,2\n", "user id is empty (1", "log.csv, row 3", '`nulls="drop"`'),
+    "blank user id": log(HEADER + "u1,a,5,1\n  ,b,4,2\n", "user id is empty (1", "log.csv, row 3", '`nulls="drop"`'),
     "null item id": log(HEADER + "u1,a,5,1\nu2,,4,2\nu3,,1,1\n", "item id is empty (2", "log.csv, row 3", "fill it in"),
     "bad rating": log(
         HEADER + "u1,a,5,1\nu1,b,good,2\n", '"good" is not a number', 'log.csv, row 3, column "rating"', "such as 4.5"
@@ -99,10 +99,10 @@ CASES: dict[str, Broken] = {
         'log.csv, row 3, column "split"',
         "or 0, 1, 2",
     ),
-    "no column of users": log("who,item_id\nu1,a\n", "no column looks like user ids", "log.csv", "--user-column"),
-    "no column of items": log("user_id,what\nu1,a\n", "no column looks like item ids", "log.csv", "--item-column"),
+    "no column of users": log("who,item_id\nu1,a\n", "no column looks like user ids", "log.csv", "`user_column`"),
+    "no column of items": log("user_id,what\nu1,a\n", "no column looks like item ids", "log.csv", "`item_column`"),
     "user column excluded by -": log(
-        HEADER + "u1,a,5,1\n", "user ids (columns: user_id", "log.csv", "--user-col", user_column="-"
+        HEADER + "u1,a,5,1\n", "user ids (columns: user_id", "log.csv", "`user_col", user_column="-"
     ),
     "misspelt column of ratings": option('no column "raiting"', "log.csv", 'mean "rating"?', rating_column="raiting"),
     "misspelt column of users": option(
@@ -147,18 +147,18 @@ CASES: dict[str, Broken] = {
     # the item table
     "missing item table": Broken("no such file", "itms.csv", 'did you mean "items.csv"?', items="itms.csv"),
     "item that is not in the table": table(
-        "item_id\na\nb\n", 'item "c" is not in the item table (1', "log.csv, row 5", "--unknown-items drop"
+        "item_id\na\nb\n", 'item "c" is not in the item table (1', "log.csv, row 5", '`unknown_items="drop"`'
     ),
     "repeated item in the table": table(
         "item_id,price\na,1\nb,2\nc,3\nb,4\n",
         'item id "b" appears twice, with other values of price',
         'items.csv, row 5, column "item_id"',
-        "--duplicate-items first, last or lists",
+        "`duplicate_items` be first, last or lists",
     ),
     "item table with an empty id": table(
         "item_id,price\na,1\n,2\nc,3\n", "is empty", 'items.csv, row 3, column "item_id"', "keep one row per item"
     ),
-    "item table without ids": table("name\na\n", "no column looks like item ids", "items.csv", "--item-id-column"),
+    "item table without ids": table("name\na\n", "no column looks like item ids", "items.csv", "`item_id_column`"),
     "metadata column that is not in the table": Broken(
         'has no column "gener"',
         "items.csv",

@@ -87,7 +87,7 @@ CASES: dict[str, Broken] = {
         '"min_rating" of', None, "with a lower rating", SettingsError, min_rating="high"
     ),
     "minimum rating without ratings": log(
-        "user_id,item_id\nu1,a\n", "no rating column", "log.csv", "--rating-column", min_rating=3
+        "user_id,item_id\nu1,a\n", "no rating column", "log.csv", "`rating_column`", min_rating=3
     ),
     "minimum rating that leaves nothing": option("is left of 4 after cleaning", "log.csv", "loosen", min_rating=6.0),
     "k-core that leaves nothing": option("is left of 4 after cleaning", "log.csv", "loosen the cleaning", k_core=5),
@@ -104,7 +104,7 @@ CASES: dict[str, Broken] = {
     ),
     "multi-valued without a column": option('"=|" is not COLUMN=', None, "genres=|", SettingsError, multi=("=|",)),
     "metadata without an item table": Broken(
-        "there is no item table", None, "--items", settings={"numeric": ("price",)}, error=SettingsError
+        "there is no item table", None, "`items`", settings={"numeric": ("price",)}, error=SettingsError
     ),
     "two modalities named metadata": Broken(
         "already named metadata",

@@ -58,8 +58,8 @@ def test_a_validation_of_rebuys_is_said_with_its_mend_when_it_is_prepared(tmp_pa
     with pytest.warns(InputWarning) as caught:
         dataset = prepare(rebuys(tmp_path), tmp_path / "out")
     texts = [str(each.message) for each in caught]
-    assert any("20 pairs of validation are also in train" in text and "--seen keep" in text for text in texts)
-    assert any("validation has no interactions" in text and "--set epochs=N" in text for text in texts)
+    assert any("20 pairs of validation are also in train" in text and '`seen="keep"`' in text for text in texts)
+    assert any("validation has no interactions" in text and "`epochs=N`" in text for text in texts)
     assert not pairs(dataset, VALIDATION)
 
 

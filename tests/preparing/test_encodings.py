@@ -23,7 +23,7 @@ def test_a_file_in_another_encoding_is_refused_with_a_guess_and_read_where_it_is
     content = ("user_id,item_id\n" + rows).encode("cp949")
     with pytest.raises(InputError, match="is not UTF-8") as caught:
         read(tmp_path, content)
-    assert "--encoding cp949" in str(caught.value.hint)
+    assert '`encoding="cp949"`' in str(caught.value.hint)
     assert "사용자" in str(caught.value.hint)
     dataset = read(tmp_path, content, encoding="cp949")
     assert dataset.users.ids[0] == "사용자0"

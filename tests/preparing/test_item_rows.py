@@ -40,7 +40,7 @@ def test_rows_that_differ_are_refused_and_the_option_is_named(tmp_path: Path) ->
     with pytest.raises(InputError, match='item id "a" appears twice, with other values of genre') as caught:
         prepare(log, tmp_path / "out", items=items)
     assert caught.value.where == f'{items}, row 4, column "item_id"'
-    assert "--duplicate-items first, last or lists" in str(caught.value.hint)
+    assert "`duplicate_items` be first, last or lists" in str(caught.value.hint)
 
 
 @pytest.mark.parametrize(

@@ -185,7 +185,7 @@ def test_a_stream_of_arrow_is_read(tmp_path: Path) -> None:
 
 def test_the_guessed_encoding_is_a_usual_one_and_damaged_bytes_are_said(tmp_path: Path) -> None:
     for text, encoding in (("用户们,商品们\n", "gb18030"), ("José,café naïve\n", "cp1252")):
-        with pytest.raises(InputError, match=f"--encoding {encoding}"):
+        with pytest.raises(InputError, match=f'`encoding="{encoding}"`'):
             read(tmp_path, (HEADER + text).encode(encoding))
     damaged = (HEADER + "".join(f"ü{number},日本\n" for number in range(20))).encode() + b"u\xff,a\n"
     with pytest.raises(InputError, match="correct that row: 20 of 21 rows"):

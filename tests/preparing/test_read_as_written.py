@@ -50,7 +50,7 @@ def test_a_quote_inside_a_field_is_a_character(tmp_path: Path) -> None:
 
 def test_rows_that_a_quoted_field_swallows_are_said(tmp_path: Path) -> None:
     text = 'user_id,item_id,review\nu1,a,"The best\nu2,b,ok\nu3,c,of all"\nu4,d,ok\n'
-    with pytest.warns(InputWarning, match="lines 2 to 4 are one row.*--quotes none"):
+    with pytest.warns(InputWarning, match='lines 2 to 4 are one row.*`quotes="none"`'):
         dataset = read(tmp_path, text)
     assert cleaning(dataset)["rows_read"] == 2
     assert cleaning(read(tmp_path, text, quotes="none"))["rows_read"] == 4
@@ -129,7 +129,7 @@ def test_a_file_without_a_header_keeps_its_first_row(tmp_path: Path) -> None:
     rows = "A01,B01,5,1600000101\nA02,B01,4,1600000102\n"
     with pytest.raises(InputError, match="no column looks like user ids") as caught:
         read(tmp_path, rows)
-    assert "--no-header --columns" in str(caught.value.hint)
+    assert "`no_header=True` and `columns=" in str(caught.value.hint)
     dataset = read(tmp_path, rows, no_header=True, columns="user,item,rating,time")
     assert pairs(dataset) == {("A01", "B01"), ("A02", "B01")}
     with pytest.warns(InputWarning, match="row 1 is read as the header"):
@@ -183,7 +183,7 @@ def test_stars_count_all_and_their_range_is_said(tmp_path: Path) -> None:
 
 def test_item_ids_that_look_like_lists_are_said_and_read_as_lists_where_asked(tmp_path: Path) -> None:
     text = "session_id,item_id\ns1,B01 B02\ns2,B02 B03\ns3,B01 B03\n"
-    with pytest.warns(InputWarning, match='--item-separator " "'):
+    with pytest.warns(InputWarning, match='`item_separator=" "`'):
         assert read(tmp_path, text).n_items == 3
     dataset = read(tmp_path, text, item_separator=" ")
     assert dataset.items.ids.to_list() == ["B01", "B02", "B03"]

@@ -136,7 +136,7 @@ def test_a_test_file_of_ones_own_leaves_the_log_to_train_and_validation(tmp_path
             dataset = prepare(log, tmp_path / split, settings)
         assert pairs(dataset, 2) == {("u0", "i29"), ("u1", "i0")}
         assert len(pairs(dataset, 1)) == n_validation
-    with pytest.raises(SettingsError, match="cold-items chooses the test"):
+    with pytest.raises(SettingsError, match='"cold-items"` chooses the test'):
         prepare(log, tmp_path / "cold", PrepareSettings(test_file=str(test), split="cold-items"))
 
 

@@ -59,7 +59,7 @@ def test_a_training_without_validation_is_that_with_validation_up_to_the_same_ep
 def test_the_number_of_epochs_must_be_given_without_validation() -> None:
     with pytest.raises(SettingsError, match="no number of epochs") as caught:
         fit("bpr", without_validation(dataset()))
-    assert "--like RUN" in str(caught.value.hint)
+    assert "`epochs=N`" in str(caught.value.hint)
 
 
 @pytest.mark.parametrize("fit_on", ["train+validation", "all"])

@@ -29,6 +29,7 @@ from triptych.cli import (
     tune,
 )
 from triptych.cli.help import Command, Group
+from triptych.cli.option_names import as_options
 from triptych.cli.options import Quiet
 from triptych.cli.printing import print_error, print_json, print_message, print_result, silence_progress
 from triptych.cli.signals import exit_code, raise_when_stopped
@@ -123,7 +124,7 @@ def main(arguments: list[str] | None = None) -> None:
 def run(arguments: list[str]) -> int:
     """Run the command line and return the exit code."""
     silence_progress(False)
-    with standard_streams(lambda text: print_message(f"warning: {text}")), reporting_to(ignore_progress):
+    with standard_streams(lambda text: print_message(f"warning: {as_options(text)}")), reporting_to(ignore_progress):
         streams = sys.stdout, sys.stderr
         code = _run(arguments)
         if sys.stdout is not streams[0]:  # typer replaces them if a pipe breaks while it prints a help page
@@ -170,6 +171,7 @@ def _file_of(error: Exception) -> str | None:
 def _report_error(error: TriptychError, arguments: list[str], code: int) -> int:
     if "--json" in arguments:
         with suppress(OutputError):
-            print_json({"error": {"what": error.what, "where": error.where, "hint": error.hint}})
+            hint = None if error.hint is None else as_options(error.hint)
+            print_json({"error": {"what": as_options(error.what), "where": error.where, "hint": hint}})
     print_error(error)
     return code

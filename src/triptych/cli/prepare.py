@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from triptych.cli.help import write_entries
+from triptych.cli.option_names import as_options
 from triptych.cli.options import FILES, Json, Overwrite, Quiet
 from triptych.cli.printing import count_text, lacking_text, print_json, print_result, show_progress
 from triptych.cli.settings_options import SettingsCommand, settings_values
@@ -184,7 +185,7 @@ def _summary(dataset: Dataset, output: Path) -> dict[str, Any]:
         "columns": dataset.about["columns"],
         "ratings": dataset.about["ratings"],
         "weights": dataset.about["weights"],
-        "notes": dataset.about["notes"],
+        "notes": [as_options(note) for note in dataset.about["notes"]],
         "modalities": _modalities(dataset.features),
         "user_modalities": _modalities(dataset.user_features),
         "users_without_history": int(np.count_nonzero(dataset.interactions.user_degrees == 0)),

@@ -17,6 +17,7 @@ from rich.text import Text
 
 from triptych.bars.listener import bar_listener, duration_text
 from triptych.bars.terminal import TerminalBars
+from triptych.cli.option_names import as_options
 from triptych.cli.streams import write_line, writing_output
 from triptych.errors import TriptychError
 from triptych.progress import Listener, Progress, ignore_progress
@@ -101,8 +102,9 @@ def print_message(*lines: str) -> None:
 
 def print_error(error: TriptychError, prefix: str = "error: ") -> None:
     """Print an error on stderr, with its hint on a line of its own."""
-    sentence = f"{error.where}: {error.what}" if error.where else error.what
-    print_message(f"{prefix}{sentence}", *([f"  hint: {error.hint}"] if error.hint else []))
+    what = as_options(error.what)
+    sentence = f"{error.where}: {what}" if error.where else what
+    print_message(f"{prefix}{sentence}", *([f"  hint: {as_options(error.hint)}"] if error.hint else []))
 
 
 def print_message_from_signal_handler(text: str) -> None:

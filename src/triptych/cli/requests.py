@@ -48,9 +48,9 @@ def read_histories(history: list[str] | None, histories: Path | None, encoding: 
         try:
             read = log_from_table(read_table(histories, reading), reading)
         except InputError as error:
-            if "-column" not in (error.hint or ""):
+            if "_column`" not in (error.hint or ""):
                 raise
-            # the hint names an option of `prepare`, which this command does not have
+            # the hint names a setting of `prepare`, which this command does not have
             raise InputError(error.what, where=error.where, hint="call its columns user_id and item_id") from None
         warn_of(read.notes)
         log = read.frame

@@ -10,6 +10,7 @@ from typing import Annotated, Any, ClassVar
 import typer
 
 from triptych.cli.help import Command
+from triptych.cli.option_names import as_options
 from triptych.cli.options import FILES
 
 TYPES: dict[str, Any] = {"int": int, "float": float, "bool": bool}
@@ -52,7 +53,7 @@ def _options(settings: type[Any]) -> list[Any]:
                 f"--{each.name.replace('_', '-')}",
                 metavar=None if is_flag else each.shown_as.value,
                 show_default=each.default not in ("", None, ()) and not is_flag,
-                help=each.meaning + (" Repeatable." if repeatable else ""),
+                help=as_options(each.meaning) + (" Repeatable." if repeatable else ""),
                 rich_help_panel=each.shown_as.panel,
             )
             kind: Any = list[str] if repeatable else TYPES.get(each.kind.split()[0], str)

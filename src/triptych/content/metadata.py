@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from triptych.data.features import Features, first_non_finite
 from triptych.data.formats.tables import Table
 from triptych.data.formats.value_lists import has_lists, value_lists
-from triptych.errors import InputError, SettingsError
+from triptych.errors import InputError, SettingsError, argument
 
 MAX_VALUES = 512  # per column, unless the columns say otherwise: only the most frequent values get a feature
 MIN_COUNT = 2  # a value of a single item says nothing about other items
@@ -136,7 +136,7 @@ def encode_metadata(encoder: Mapping[str, Any], table: Table) -> tuple[NDArray[n
 def _labels(table: Table, column: str) -> pl.Series:
     """Return a column of one value per item as text. Raises InputError for a column of lists."""
     if has_lists(table, column):
-        hint = f'name it as a column of several values: --multi "{column}"'
+        hint = f"name it as a column of several values: {argument(multi=[column])}"
         raise InputError("has lists, not one value per item", where=table.location(column=column), hint=hint)
     return table.text(column)
 
@@ -148,7 +148,7 @@ def _frequent(values: pl.Series, table: Table, limit: int, noun: str, notes: lis
     shared = counts.filter(pl.col("count") >= MIN_COUNT).sort(["count", name], descending=[True, False])
     cut, single = max(len(shared) - limit, 0), len(counts) - len(shared)
     if len(shared) and cut + single:
-        reasons = ([f"{cut:,} are beyond --max-values {limit}"] if cut else []) + (
+        reasons = ([f"{cut:,} are beyond {argument(max_values=limit)}"] if cut else []) + (
             [f"{single:,} are of a single {noun}"] if single else []
         )
         notes.append(

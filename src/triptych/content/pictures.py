@@ -112,7 +112,7 @@ def _check_size(width: int, height: int, path: Path, max_pixels: int) -> None:
 
 def _too_large(path: Path, reason: str) -> InputError:
     return InputError(
-        f"is too large: {reason}", where=location(path), hint="make it smaller, or allow more --max-pixels"
+        f"is too large: {reason}", where=location(path), hint="make it smaller, or allow more `max_pixels`"
     )
 
 

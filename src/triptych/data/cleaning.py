@@ -13,7 +13,7 @@ from triptych.data.ratings import NegativeRatings, rows_that_count
 from triptych.data.split_codes import codes_of
 from triptych.data.vocabulary import Vocabulary
 from triptych.data.weights import Weighting, sum_of_repeated, weigh
-from triptych.errors import InputError, location
+from triptych.errors import InputError, argument, location
 
 Nulls = Literal["error", "drop"]
 UnknownItems = Literal["error", "drop", "keep"]
@@ -144,7 +144,7 @@ def _drop_missing_ids(frame: pl.DataFrame, log: Log, nulls: Nulls) -> pl.DataFra
             raise InputError(
                 f"the {noun} id is empty ({len(empty)} such rows)",
                 where=log.location(int(empty["row"][0])),
-                hint="fill it in, or pass --nulls drop",
+                hint=f"fill it in, or pass {argument(nulls='drop')}",
             )
     return frame.drop_nulls(["user_id", "item_id"])
 
@@ -161,7 +161,7 @@ def _drop_unknown_items(
             f'item "{unknown["item_id"][0]}" is not in the item table ({len(unknown)} such rows, '
             f"{unknown['item_id'].n_unique()} such items)",
             where=log.location(int(unknown["row"][0])),
-            hint="add it there, or pass --unknown-items drop (or keep, as items without content)",
+            hint=f"add it there, or pass {argument(unknown_items='drop')} (or keep, as items without content)",
         )
     return frame.filter(is_known)
 

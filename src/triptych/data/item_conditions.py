@@ -40,7 +40,7 @@ def items_where(table: pl.DataFrame | None, condition: str | pl.Expr) -> NDArray
     false, or names an unknown column; InputError if there is no item table.
     """
     if table is None or table.width < 2:
-        raise InputError("the data set has no item table, so items have no columns", hint="prepare it with --items")
+        raise InputError("the data set has no item table, so items have no columns", hint="prepare it with `items`")
     forks.require_polars("a condition over the item table")
     if isinstance(condition, pl.Expr):
         return _truth(table, condition, str(condition))

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from triptych.display import card_of_arrays, displayed
+from triptych.display import card_with_shapes, displayed
 
 
-@displayed(card_of_arrays)
+@displayed(card_with_shapes)
 @dataclass(frozen=True)
 class Neighbours:
     """The nearest neighbours of each item, nearest first.

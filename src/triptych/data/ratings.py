@@ -8,7 +8,7 @@ from typing import Any, Literal
 import polars as pl
 
 from triptych.data.formats.log import Log
-from triptych.errors import InputError, location
+from triptych.errors import InputError, argument, location
 
 NegativeRatings = Literal["drop", "keep"]
 SHARES = (0.6, 0.8)  # of the highest rating: the minimums whose effect is reported, 3 and 4 of 5
@@ -44,7 +44,7 @@ def rows_that_count(
         raise InputError(
             "a minimum rating is given, but there is no rating column",
             where=location(log.path),
-            hint="name it with --rating-column, or leave --min-rating out",
+            hint="name it with `rating_column`, or leave `min_rating` out",
         )
     ratings = frame["rating"]
     if min_rating is not None:
@@ -64,7 +64,7 @@ def rows_that_count(
     least = "0 or less" if low <= 0 < high <= 1 and (known == 0).any() else "less than 0"
     note = (
         f"{log.path.name}: {negative:,} rows with a rating of {least} are left out, because it says no (ratings are "
-        f"{low:g} to {high:g}); --negative-ratings keep counts them"
+        f"{low:g} to {high:g}); {argument(negative_ratings='keep')} counts them"
     )
     return RatedRows(kept, negative, about=_about(kept["rating"]), notes=(note,))
 

@@ -19,7 +19,7 @@ from triptych import forks
 from triptych.artefacts import writing_file
 from triptych.data.recommendations import Recommendations
 from triptych.data.run_files import RUN_JSON, TREC, json_pieces, trec_pieces
-from triptych.errors import InputError, SettingsError, did_you_mean, location
+from triptych.errors import InputError, SettingsError, argument, did_you_mean, location
 from triptych.outputs import check_file
 from triptych.texts import FORMULA_STARTS
 
@@ -57,7 +57,7 @@ class OutputForm:
         if not names or len(set(names)) < len(names) or not all(names):
             raise SettingsError(f"columns {names} need names of their own", hint="for example user=customer_id")
         if self.separator and self.layout != "wide":
-            raise SettingsError("a separator of items needs the wide layout", hint="pass --format wide")
+            raise SettingsError("a separator of items needs the wide layout", hint=f"pass {argument(layout='wide')}")
         if any(each in self.separator for each in "\r\n"):
             raise SettingsError("a separator cannot break lines", hint="for example a space")
 
@@ -158,7 +158,7 @@ def _check_separator(lists: pl.Series, separator: str) -> None:
         raise InputError(
             f'contains the separator "{separator}" of the items',
             where=location(f'item "{found[0]}"'),
-            hint="choose another --separator",
+            hint="choose another `separator`",
         )
 
 

@@ -18,7 +18,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from triptych.data.formats.log import Log
-from triptych.errors import InputError, SettingsError, did_you_mean, location
+from triptych.errors import InputError, SettingsError, argument, did_you_mean, location
 
 WeightTransform = Literal["none", "log"]
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800, "y": 31_557_600}
@@ -61,7 +61,7 @@ def parse_event_weights(text: str) -> dict[str, float]:
             weight = math.nan
         if not equals or not name.strip() or not 0 <= weight < math.inf:
             raise SettingsError(
-                f'"{entry}" is not TYPE=WEIGHT', hint="write for example --weights buy=5,view=1,other=0"
+                f'"{entry}" is not TYPE=WEIGHT', hint=f"write for example {argument(weights='buy=5,view=1,other=0')}"
             )
         if name.strip() in weights:
             raise SettingsError(f'the event type "{name.strip()}" has two weights', hint="give it one")
@@ -94,7 +94,7 @@ def weigh(frame: pl.DataFrame, log: Log, weighting: Weighting) -> WeighedRows:
         factors.append(pl.col("weight").log1p() if weighting.transform == "log" else pl.col("weight"))
         about["column"] = {"name": log.columns.get("weight", ""), "transform": weighting.transform}
     elif weighting.transform != "none":
-        hint = "name it with --weight-column, or leave --weight-transform out"
+        hint = "name it with `weight_column`, or leave `weight_transform` out"
         raise InputError("has no weight column to transform", where=location(log.path), hint=hint)
     if "event" in frame.columns:
         known = frame.filter(pl.col("event").is_not_null() | ~_is_held_out(frame))
@@ -103,15 +103,15 @@ def weigh(frame: pl.DataFrame, log: Log, weighting: Weighting) -> WeighedRows:
             factors.append(_event_factor(counts, frame, log, weighting.events))
         else:
             notes.append(
-                f"{log.path.name}: the event types count the same: {_shown(counts)}; to weigh them, pass --weights "
-                f"{','.join(f'{name}=W' for name in list(counts)[:3])}"
+                f"{log.path.name}: the event types count the same: {_shown(counts)}; to weigh them, pass "
+                + argument(weights=",".join(f"{name}=W" for name in list(counts)[:3]))
             )
         about["events"] = {name: {"rows": n, "weight": weighting.events.get(name)} for name, n in counts.items()}
     elif weighting.events:
-        raise InputError("has no event types", where=location(log.path), hint="name their column with --event-column")
+        raise InputError("has no event types", where=location(log.path), hint="name their column with `event_column`")
     if weighting.half_life is not None:
         if "time" not in frame.columns:
-            hint = "name the time column, or leave --half-life out"
+            hint = "name the time column, or leave `half_life` out"
             raise InputError("a half-life is given, but there are no times", where=location(log.path), hint=hint)
         age = pl.col("time").max() - pl.col("time")
         factors.append(pl.lit(2.0).pow(-age / weighting.half_life).clip(lower_bound=SMALLEST))
@@ -167,7 +167,7 @@ def _check_size(frame: pl.DataFrame, log: Log) -> None:
     """Raise InputError for weights whose sum is no longer a number."""
     if len(frame) and not math.isfinite(frame["weight"].sum()):
         row = int(frame["row"][int(frame["weight"].arg_max() or 0)])
-        hint = "divide all weights by a number, or pass --weight-transform log"
+        hint = f"divide all weights by a number, or pass {argument(weight_transform='log')}"
         raise InputError("the weights are too large to be added", where=log.location(row), hint=hint)
 
 
@@ -196,7 +196,7 @@ def _event_factor(counts: Mapping[str, int], frame: pl.DataFrame, log: Log, even
         raise InputError(
             f'the event type "{unknown[0]}" has no weight (types: {_shown(counts)})',
             where=log.location(row),
-            hint=(f'give it one: --weights "{unknown[0]}=1", or ' if unknown[0] else "fill it in, or pass ")
+            hint=(f"give it one: {argument(weights=f'{unknown[0]}=1')}, or " if unknown[0] else "fill it in, or pass ")
             + f"{OTHER}=0 to leave all others out",
         )
     unused = [name for name in events if name not in counts and name != OTHER]

@@ -23,7 +23,7 @@ from triptych.demo.reasons import TopReason, top_reasons
 from triptych.demo.shop import write_world
 from triptych.demo.text_features import text_features
 from triptych.demo.world import Sizes, World, make_world, true_log_probabilities
-from triptych.errors import ArtefactError, location
+from triptych.errors import ArtefactError, argument, location
 from triptych.explaining.drawing import draw
 from triptych.explaining.explainer import Explainer
 from triptych.explaining.item_display import ItemDisplay
@@ -114,8 +114,8 @@ def _make_demo_folder(folder: Path, *, overwrite: bool) -> None:
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         is_demo = (folder / MARKER).is_file()
         if not overwrite or not is_demo:
-            option = "pass --overwrite, or " if is_demo else ""
-            raise ArtefactError("already exists", where=location(folder), hint=f"{option}choose another --output")
+            option = f"pass {argument(overwrite=True)}, or " if is_demo else ""
+            raise ArtefactError("already exists", where=location(folder), hint=f"{option}choose another `output`")
         shutil.rmtree(folder)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / MARKER).touch()

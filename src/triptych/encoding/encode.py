@@ -26,7 +26,7 @@ from triptych.encoding.inputs import EncodingInputs
 from triptych.encoding.journal import Journal, open_journal
 from triptych.encoding.scripts import unreadable_texts
 from triptych.encoding.settings import EncodeSettings
-from triptych.errors import InputError, SettingsError, TriptychError, warn_of
+from triptych.errors import InputError, SettingsError, TriptychError, argument, warn_of
 from triptych.progress import Listener, Progress, automatic_progress
 
 BATCHES_AHEAD = 2  # batches that are prepared while one is encoded
@@ -182,7 +182,7 @@ def _check_rows(rows: NDArray[Any], n: int, encoder: Encoder, dtype: np.dtype[An
     if largest > float(np.finfo(dtype).max):
         raise SettingsError(
             f"{encoder.name} gives {largest:g}, which does not fit {8 * dtype.itemsize} bits",
-            hint="pass --precision float32",
+            hint=f"pass {argument(precision='float32')}",
         )
     return rows.astype(dtype)
 

@@ -19,7 +19,7 @@ from triptych.encoding.content_hash import ContentHash
 from triptych.encoding.encoder import Encoder
 from triptych.encoding.inputs import EncodingInputs
 from triptych.encoding.journal import Journal
-from triptych.errors import ArtefactError, location
+from triptych.errors import ArtefactError, argument, location
 
 CHUNK = 4096  # rows that are written at a time
 
@@ -73,7 +73,7 @@ def open_previous(output: Path, encoder: Encoder, dtype: np.dtype[Any], *, overw
     raise ArtefactError(
         f"holds features of another encoder: {old}, now {new}{differences}",
         where=location(output),
-        hint="choose another folder, or pass --overwrite to encode everything again",
+        hint=f"choose another folder, or pass {argument(overwrite=True)} to encode everything again",
     )
 
 

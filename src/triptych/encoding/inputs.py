@@ -107,7 +107,7 @@ def table_texts(table: Table, columns: Mapping[str, str], template: str = "", id
     ids = read_item_or_user_ids(table, id_column).to_list()
     fields = _template_fields(template, table) if template else list(columns)
     if not fields:
-        raise SettingsError("no text column", hint="name one, for example --text title")
+        raise SettingsError("no text column", hint="name one, for example title")
     texts: list[str | None] = []
     for values in zip(*(_field_texts(table, field, columns.get(field, "")) for field in fields), strict=True):
         sentences = [value for value in values if value]
@@ -126,9 +126,7 @@ def text_columns(assignments: Sequence[str]) -> dict[str, str]:
     for each in assignments:
         column, _, separator = each.partition("=")
         if not column.strip() or column in columns:
-            raise SettingsError(
-                f'"{each}" is not a column, or is named twice', hint='write for example: --text "genres=|"'
-            )
+            raise SettingsError(f'"{each}" is not a column, or is named twice', hint='write for example "genres=|"')
         columns[column] = separator
     return columns
 

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from triptych.artefacts import make_folder, output_lock, writing_errors
 from triptych.encoding.encoder import Encoder
-from triptych.errors import ArtefactError, location
+from triptych.errors import ArtefactError, argument, location
 from triptych.locks import Lock
 
 MAGIC = b"triptych encoding 1\n"
@@ -100,7 +100,8 @@ def open_journal(path: Path, encoder: Encoder, dtype: np.dtype[Any], *, overwrit
             raise ArtefactError(
                 "holds an unfinished encoding by another encoder",
                 where=location(path),
-                hint="name that encoder to resume, choose another folder, or pass --overwrite to start again",
+                hint="name that encoder to resume, choose another folder, or pass "
+                f"{argument(overwrite=True)} to start again",
             )
         if found != MAGIC + header:
             file.truncate(0)

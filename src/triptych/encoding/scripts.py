@@ -13,6 +13,7 @@ from functools import lru_cache
 
 from triptych.encoding.encoder import Encoder
 from triptych.encoding.inputs import EncodingInputs
+from triptych.errors import argument
 from triptych.texts import printable
 
 SHARE = 1e-3  # of the vocabulary: a script with as many pieces of words is known
@@ -61,7 +62,7 @@ def unreadable_texts(inputs: EncodingInputs, encoder: Encoder) -> list[str]:
     return [
         f"{found.total():,} of {n_texts:,} texts are mostly in scripts that {encoder.name} does not know ({counts}), "
         f'as "{example}" of item "{inputs.ids[first]}": their vectors mean little; '
-        f"name a model that knows them, as --text-encoder {MULTILINGUAL}, or the folder of one"
+        f"name a model that knows them, as {argument(text_encoder=MULTILINGUAL)}, or the folder of one"
     ]
 
 

@@ -35,7 +35,7 @@ TWO_WAYS = (
     "A modality contributes in two ways: the two items are similar, or an item similar to the user's item leads to the "
     "recommended item through other users."
 )
-HINT = "give the data set that it was trained on (--data FOLDER, or dataset=…)"
+HINT = "give the data set that it was trained on: `dataset=…`"
 
 Array = NDArray[np.float64]
 

@@ -39,7 +39,7 @@ class ItemDisplay:
             raise SettingsError(
                 "a folder of pictures needs the column of the item table with their file names",
                 where=location(self.picture_folder),
-                hint="name it with --picture-column",
+                hint="name it with `picture_column`",
             )
 
     def check(self, dataset: Dataset) -> None:

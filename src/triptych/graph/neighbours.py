@@ -30,7 +30,7 @@ def modality_neighbours(dataset: Dataset, modality: str, k: int) -> Neighbours:
     if given.k < k:
         raise SettingsError(
             f'the data set has {given.k} neighbours by "{modality}", but the model needs {k}',
-            hint=f"set n_neighbours to {given.k}, or prepare without --neighbours",
+            hint=f"set n_neighbours to {given.k}, or prepare without `neighbours`",
         )
     kept = (given.items >= 0) & (warm[given.items] | (given.items == np.arange(dataset.n_items)[:, None]))
     if not kept[given.items >= 0].all():

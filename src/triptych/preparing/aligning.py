@@ -59,7 +59,7 @@ def metadata_features(
     """
     if table is None or aligned is None:
         raise SettingsError(
-            f"metadata columns of {noun}s are named, but there is no {noun} table", hint=f"give it with --{noun}s"
+            f"metadata columns of {noun}s are named, but there is no {noun} table", hint=f"give it with `{noun}s`"
         )
     if any(stream.modality == "metadata" for stream in streams):
         raise SettingsError(

@@ -144,7 +144,7 @@ def _align_neighbours(
         if name not in [stream.modality for stream in streams]:
             raise SettingsError(f'neighbours by "{name}", but no features of that modality', hint="give its features")
         if row_ids is None:
-            raise SettingsError("neighbours are rows of the item table, but there is none", hint="give it with --items")
+            raise SettingsError("neighbours are rows of the item table, but there is none", hint="give it with `items`")
         if name in aligned:
             raise SettingsError(f'neighbours by "{name}" are given twice', hint="give them once")
         aligned[name] = read_neighbours(source, items.find(row_ids), len(items))

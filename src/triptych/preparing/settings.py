@@ -18,7 +18,7 @@ from triptych.data.ratings import NegativeRatings
 from triptych.data.row_splits import exact_share
 from triptych.data.split_codes import Seen
 from triptych.data.weights import Weighting, WeightTransform, parse_event_weights, parse_half_life
-from triptych.errors import SettingsError
+from triptych.errors import SettingsError, argument
 from triptych.settings import ShownAs, checked
 
 FILES, COLUMNS, METADATA, FEATURES, CLEANING, WEIGHTS, SPLIT = (  # the panels of the help page of `triptych prepare`
@@ -55,7 +55,7 @@ class PrepareSettings:
         ),
         ShownAs(FILES, "CHOICE"),
     ] = "auto"
-    no_header: Annotated[bool, Doc("LOG has no header; --columns names its columns."), ShownAs(FILES, "")] = False
+    no_header: Annotated[bool, Doc("LOG has no header; `columns` names its columns."), ShownAs(FILES, "")] = False
     columns: Annotated[
         str,
         Doc("Names of the columns of a LOG without a header, as user,item,rating,time; - for a column without use."),
@@ -100,7 +100,7 @@ class PrepareSettings:
         tuple[str, ...], Doc("User column of one value per user."), ShownAs(METADATA, "COLUMN")
     ] = ()
     user_multi: Annotated[
-        tuple[str, ...], Doc("User column of several values per user, as --multi."), ShownAs(METADATA, "COLUMN[=SEP]")
+        tuple[str, ...], Doc("User column of several values per user, as `multi`."), ShownAs(METADATA, "COLUMN[=SEP]")
     ] = ()
     user_numeric: Annotated[tuple[str, ...], Doc("User column of numbers."), ShownAs(METADATA, "COLUMN")] = ()
     max_values: Annotated[
@@ -132,7 +132,7 @@ class PrepareSettings:
     )
     negative_ratings: Annotated[
         NegativeRatings,
-        Doc("Ratings that say no (below 0; 0 too if none is above 1), without --min-rating: drop or keep."),
+        Doc("Ratings that say no (below 0; 0 too if none is above 1), without `min_rating`: drop or keep."),
         ShownAs(CLEANING, "CHOICE"),
     ] = "drop"
     weights: Annotated[
@@ -194,7 +194,7 @@ class PrepareSettings:
     ] = ""
     test_file: Annotated[
         str,
-        Doc("Test interactions, if LOG has the others. Without --validation-file, validation is taken from LOG."),
+        Doc("Test interactions, if LOG has the others. Without `validation_file`, validation is taken from LOG."),
         ShownAs(SPLIT, "FILE"),
     ] = ""
     seen: Annotated[
@@ -205,16 +205,17 @@ class PrepareSettings:
         ),
         ShownAs(SPLIT, "CHOICE"),
     ] = "drop"
-    seed: Annotated[int, Interval(ge=0), Doc("Seed of random splits and --drop-modality."), ShownAs(SPLIT, "SEED")] = 0
+    seed: Annotated[int, Interval(ge=0), Doc("Seed of random splits and `drop_modality`."), ShownAs(SPLIT, "SEED")] = 0
 
     def __post_init__(self) -> None:
         _ = self.weighting  # checks the texts
         if self.columns and not self.no_header:
-            hint = "pass --no-header too if the file has none; else name columns with --user-column, --item-column, …"
-            raise SettingsError("--columns names the columns of a file without a header", hint=hint)
+            hint = "else name columns with `user_column`, `item_column`, …"
+            hint = f"pass {argument(no_header=True)} too if the file has none; {hint}"
+            raise SettingsError("`columns` names the columns of a file without a header", hint=hint)
         if self.no_header and not self.columns:
-            hint = "for example --columns user,item,rating,time, in the order of the file"
-            raise SettingsError("--no-header needs the names of the columns", hint=hint)
+            hint = f"for example {argument(columns='user,item,rating,time')}, in the order of the file"
+            raise SettingsError(f"{argument(no_header=True)} needs the names of the columns", hint=hint)
         if exact_share(self.train) + exact_share(self.validation_share) > 1:
             raise SettingsError("train and validation shares add up to more than 1", hint="for example 0.8 and 0.1")
 

@@ -25,10 +25,10 @@ from triptych.data.split_codes import (
     in_split,
 )
 from triptych.data.vocabulary import Vocabulary
-from triptych.errors import SettingsError
+from triptych.errors import SettingsError, argument
 from triptych.preparing.settings import PrepareSettings
 
-AGAIN = "if people buy again, pass --seen keep"
+AGAIN = f"if people buy again, pass {argument(seen='keep')}"
 
 
 def chosen_split(log: Log, settings: PrepareSettings) -> How:
@@ -41,10 +41,13 @@ def chosen_split(log: Log, settings: PrepareSettings) -> How:
     if log.split_by_files and settings.split != "given":
         if log.has("split") and (log.frame["split"] == VALIDATION).any():
             raise SettingsError(
-                f"--split {settings.split}, but train, validation and test are given as files", hint="leave it out"
+                f"{argument(split=settings.split)}, but train, validation and test are given as files",
+                hint="leave it out",
             )
         if settings.split == "cold-items":
-            raise SettingsError("--split cold-items chooses the test, but it is given as a file", hint="leave one out")
+            raise SettingsError(
+                f"{argument(split='cold-items')} chooses the test, but it is given as a file", hint="leave one out"
+            )
     return settings.split
 
 
@@ -122,7 +125,7 @@ def _with_validation_from_train(
     text = describe_split(how, shares, settings.seed, has_times=dataset.times is not None)
     note = (
         f"{log.path}: no validation is given, so {len(moved)} of {int(in_train.sum())} training interactions "
-        f"became validation ({text}); --validation 0 keeps them in train"
+        f"became validation ({text}); {argument(validation=0)} keeps them in train"
     )
     return _described(dataset, codes_of(bits), f"as given for test, the others {text}"), note
 
@@ -146,7 +149,7 @@ def _notes_on_repeats(log: Log, codes: NDArray[np.int8]) -> list[str]:
 
 def _notes_on_empty(log: Log, codes: NDArray[np.int8]) -> list[str]:
     """Say if a given validation or test has nothing left, and why."""
-    effects = {VALIDATION: "training cannot stop early and needs --set epochs=N", TEST: "there is nothing to measure"}
+    effects = {VALIDATION: "training cannot stop early and needs `epochs=N`", TEST: "there is nothing to measure"}
     return [
         f"{log.path}: {SPLITS[split]} has no interactions: all of its pairs are in an earlier split too "
         f"({AGAIN}), or were dropped by cleaning; so {effect}"

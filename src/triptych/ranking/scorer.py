@@ -19,7 +19,7 @@ from scipy import sparse
 from torch import Tensor
 
 from triptych.data.interactions import Interactions
-from triptych.display import card_of_arrays, displayed
+from triptych.display import card_with_shapes, displayed
 
 
 class Scorer(Protocol):
@@ -36,7 +36,7 @@ class Scorer(Protocol):
         ...
 
 
-@displayed(card_of_arrays)
+@displayed(card_with_shapes)
 @dataclass(frozen=True)
 class Factors:
     """Inner products: float32 users [n_users, d] and items [n_items, d], on one device."""
@@ -66,7 +66,7 @@ SPARSE = {"": "weights", "spread_": "spread", "direct_": "direct"}  # prefix of 
 SPARSE_PARTS = ("data", "indices", "indptr")  # the arrays of a sparse matrix, in the order of csr_array
 
 
-@displayed(card_of_arrays)
+@displayed(card_with_shapes)
 @dataclass(frozen=True)
 class ItemWeights:
     """s(u, i) = Σ over j ∈ N(u) of weights[j, i]: each item of the user's history adds its weight.
@@ -143,7 +143,7 @@ def _column(matrix: NDArray[np.float32] | sparse.csr_array, item: int) -> NDArra
     return np.asarray(one, dtype=np.float64)
 
 
-@displayed(card_of_arrays)
+@displayed(card_with_shapes)
 @dataclass(frozen=True)
 class Blend:
     """s(u, i) = Σ over scorers of weight · (score − mean of u's scores) / their standard deviation.
@@ -179,7 +179,7 @@ def _sum(parts: Iterable[Tensor]) -> Tensor:
     return functools.reduce(operator.iadd, parts)
 
 
-@displayed(card_of_arrays)
+@displayed(card_with_shapes)
 @dataclass(frozen=True)
 class RestrictedScorer:
     """Scores of another scorer for some items, bool [n_items]; the others get -inf and are never ranked.
@@ -210,7 +210,7 @@ class RestrictedScorer:
         return scores.masked_fill_(~chosen, -torch.inf)
 
 
-@displayed(card_of_arrays)
+@displayed(card_with_shapes)
 @dataclass(frozen=True)
 class _SomeItems:
     """Another scorer for some items only, int64 [m] rows: their scores are the same, item n is rows[n]."""

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from triptych.bars import shows_progress
 from triptych.data.split import FIT_ON
-from triptych.errors import InputError, SettingsError
+from triptych.errors import InputError, SettingsError, argument
 from triptych.progress import Listener, Progress, automatic_progress, track
 from triptych.ranking.evaluate import evaluate, users_with_relevant_items
 from triptych.ranking.metrics import Metric, parse_metric
@@ -27,7 +27,7 @@ from triptych.ranking.scorer import Blend, Factors, ItemWeights
 from triptych.studies.shortlists import Shortlists, max_users, shortlists
 
 GRID = (0.0, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0)
-ONE_EACH = "write one weight per run, in their order, for example --weights 1,2,0.5"
+ONE_EACH = f"write one weight per run, in their order, for example {argument(weights=(1, 2, 0.5))}"
 MAX_ROUNDS = 5  # over all weights
 
 Weights = tuple[float, ...]

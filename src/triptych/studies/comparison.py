@@ -74,7 +74,7 @@ def read_comparison(folder: Path) -> Comparison:
     path = folder / FILE
     if not path.is_file():
         raise ArtefactError(
-            "holds no comparison", where=location(folder), hint="run: triptych compare … --output FOLDER"
+            "holds no comparison", where=location(folder), hint="name the output folder of `triptych compare`"
         )
     table = read_json(path)
     with checked_content(path, hint="run the same command again to write it"):

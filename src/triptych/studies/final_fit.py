@@ -47,7 +47,7 @@ def final_fit(path: Path, listener: Listener = ignore_progress) -> FinalFit:
         raise InputError(
             "is a blend, which is not trained",
             where=location(path),
-            hint="fit each of its models, and blend the runs with its --weights",
+            hint="fit each of its models, and blend the runs with its `weights`",
         )
     about = recommender.about
     model = recommender.model_name

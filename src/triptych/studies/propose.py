@@ -44,7 +44,7 @@ def search_space(model: str, fixed: Mapping[str, object], given: Mapping[str, ob
     """
     for name in ("seed", "threads"):
         if name in fixed or name in (given or {}):
-            raise SettingsError(f'"{name}" cannot be set or searched here', hint=f"use the option --{name}")
+            raise SettingsError(f'"{name}" cannot be set or searched here', hint=f"give `{name}` itself")
     if both := sorted(fixed.keys() & (given or {}).keys()):
         raise SettingsError(f'"{both[0]}" is set and searched', hint="remove one of the two")
     kind = model_class(model).Settings

@@ -57,9 +57,7 @@ def tune(
     Raises SettingsError if the space is empty, TrainingError if every trial failed.
     """
     if not space:
-        raise SettingsError(
-            "there is nothing to search", hint="name settings, for example --search reg_weight=1e-4..1e-1"
-        )
+        raise SettingsError("there is nothing to search", hint="name settings, for example reg_weight=1e-4..1e-1")
     fixed = fixed or {}
     _open_search(folder, {**about, "fixed": fixed, "metric": metric, "seed": seed}, space)
     trials = _read_trials(folder)

@@ -62,5 +62,5 @@ def require_epochs(training: TrainingSettings) -> None:
     if training.epochs is None:
         raise SettingsError(
             "there are no validation interactions to stop by, and no number of epochs",
-            hint="pass --set epochs=N, or --like RUN with a tuned or trained run; or split with a validation share",
+            hint="pass `epochs=N`, the number that an earlier training found best; or split with a validation share",
         )

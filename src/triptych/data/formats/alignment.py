@@ -12,7 +12,7 @@ from triptych.data.features import FeatureStream, first_non_finite
 from triptych.data.formats.features import FeatureFile
 from triptych.data.formats.row_reader import row_reader
 from triptych.data.vocabulary import Vocabulary
-from triptych.errors import InputError, location
+from triptych.errors import InputError, argument, location
 
 Store = Literal["float16", "float32"]
 ZeroRows = Literal["missing", "keep"]
@@ -55,7 +55,8 @@ def match_rows(
             raise InputError(
                 f'{noun} "{ids[row]}" is in neither the {noun} table nor the interactions ({count} such rows)',
                 where=file.id_location(row),
-                hint=f"add it to the {noun} table" + (", or pass --unknown-items drop" if noun == "item" else ""),
+                hint=f"add it to the {noun} table"
+                + (f", or pass {argument(unknown_items='drop')}" if noun == "item" else ""),
             )
     rows = Vocabulary(ids, noun=noun).find(items.ids)
     if file.present is not None:

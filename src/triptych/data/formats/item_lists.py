@@ -11,6 +11,7 @@ import polars as pl
 
 from triptych.data.formats.reading import Columns
 from triptych.data.formats.tables import ITEM_IDS, Table, select_rows, usual_column
+from triptych.errors import argument
 
 SAMPLE = 1000  # distinct item ids that are looked at
 MOST = 0.8  # of them, if they look like lists
@@ -47,7 +48,7 @@ def list_notes(items: pl.Series, path: Path) -> list[str]:
         if len(sample) > 1 and len(lists) >= MOST * len(sample) and len(ids) >= MOST * len(words):
             return [
                 f'{path.name}: item ids such as "{lists[0][:60]}" look like lists; to read each as several items, pass '
-                f'--item-separator "{separator}"'
+                f"{argument(item_separator=separator)}"
             ]
     return []
 

@@ -23,7 +23,7 @@ def parse_duplicate_items(text: str) -> DuplicateItems:
     for each in CHOICES:
         if text == each:
             return each
-    raise SettingsError(f'"{text}" is not a choice of --duplicate-items', hint=f"write {', '.join(CHOICES)}")
+    raise SettingsError(f'"{text}" is not a choice of `duplicate_items`', hint=f"write {', '.join(CHOICES)}")
 
 
 def merge_item_rows(table: Table, id_column: str = "", duplicates: DuplicateItems = "error") -> Table:
@@ -50,7 +50,7 @@ def merge_item_rows(table: Table, id_column: str = "", duplicates: DuplicateItem
         raise InputError(
             f'{noun} id "{ids[position]}" appears twice, with other values of {names}',
             where=table.location(position, column),
-            hint="keep one row per item, or pass --duplicate-items first, last or lists (all values of a column)",
+            hint="keep one row per item, or let `duplicate_items` be first, last or lists (all values of a column)",
         )
     step = {
         "first": "the first row of each is kept",

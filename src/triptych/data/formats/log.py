@@ -14,7 +14,7 @@ from triptych.data.formats.ratings import read_ratings
 from triptych.data.formats.reading import GUESS, Reading
 from triptych.data.formats.tables import ITEM_IDS, USER_IDS, Table, usual_column
 from triptych.data.formats.times import read_times, without_missing
-from triptych.errors import InputError, did_you_mean, location
+from triptych.errors import InputError, argument, did_you_mean, location
 
 USUAL_NAMES = {
     "user": USER_IDS,
@@ -122,15 +122,15 @@ def _header_notes(table: Table, ids: Mapping[str, pl.Series]) -> list[str]:
         return []
     return [
         f'{table.path.name}: row 1 is read as the header, but "{values[0]}" is also an id of that column; if there is '
-        "no header, pass --no-header --columns user,item,… (with a name per column)"
+        f"no header, pass {argument(no_header=True, columns='user,item,…')} (with a name per column)"
     ]
 
 
 def _no_ids(table: Table, noun: str) -> InputError:
     names = table.frame.columns
-    hint = f"name it with --{noun}-column"
+    hint = f"name it with `{noun}_column`"
     if table.first_row == 2 and sum(any(map(str.isdigit, name)) for name in names) * 2 >= len(names):
-        hint += ", or, if the first row is no header: --no-header --columns user,item,rating,time"
+        hint += f", or, if the first row is no header: {argument(no_header=True, columns='user,item,rating,time')}"
     return InputError(
         f"no column looks like {noun} ids (columns: {', '.join(names[:20])})", where=table.location(), hint=hint
     )
@@ -149,7 +149,7 @@ def _split_codes(table: Table, column: str) -> pl.Series:
         hint = (
             near
             if near.startswith("did")
-            else "write train, validation or test (or 0, 1, 2); --split-column - for none"
+            else f"write train, validation or test (or 0, 1, 2); {argument(split_column='-')} for none"
         )
         raise InputError(f'"{value}" is not a split', where=table.location(position, column), hint=hint)
     return codes

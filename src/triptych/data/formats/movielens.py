@@ -35,7 +35,7 @@ def read_movielens(path: Path, reading: Reading) -> Source:
         raise InputError(
             "is a file, and MovieLens is a folder",
             where=location(path),
-            hint=f"name its folder, with {', '.join(LOGS[:-1])} or {LOGS[-1]}; or leave --format out",
+            hint=f"name its folder, with {', '.join(LOGS[:-1])} or {LOGS[-1]}; or leave `format` out",
         )
     name = next((name for name in LOGS if (path / name).is_file()), None)
     if name is None:

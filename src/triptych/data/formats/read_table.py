@@ -18,7 +18,7 @@ from triptych.data.formats.separated import SEPARATORS, first_repeated, guess_se
 from triptych.data.formats.tables import Origin, Table, concatenate
 from triptych.data.formats.text_file import open_text
 from triptych.data.parquet import read_given_arrow, read_given_parquet
-from triptych.errors import InputError, did_you_mean, location
+from triptych.errors import InputError, argument, did_you_mean, location
 
 JSON_SUFFIXES = (".jsonl", ".ndjson", ".json")
 ARROW_SUFFIXES = (".feather", ".arrow", ".ipc")
@@ -133,7 +133,8 @@ def _read_parts(folder: Path, reading: Reading) -> Table:
                     :300
                 ],
                 where=location(each.path),
-                hint="give each part a header, or remove the header of all and pass --no-header with --columns",
+                hint="give each part a header, or remove the header of all and pass "
+                f"{argument(no_header=True)} with `columns`",
             )
     return concatenate(tables, folder) if len(tables) > 1 else tables[0]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from triptych.errors import InputError, location
+from triptych.errors import InputError, argument, location
 
 
 def too_many_fields(path: Path, row: int, n_fields: int, width: int, *, has_header: bool) -> InputError:
@@ -34,7 +34,7 @@ def several_note(path: Path, several: list[tuple[int, int]]) -> tuple[str, ...]:
     first, last = several[0]
     return (
         f"{path.name}: lines {first} to {last} are one row, because a field between quotes has line breaks; there "
-        f"are {len(several):,} such rows: if their lines are rows of their own, pass --quotes none",
+        f"are {len(several):,} such rows: if their lines are rows of their own, pass {argument(quotes='none')}",
     )
 
 

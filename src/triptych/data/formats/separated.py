@@ -28,7 +28,7 @@ from triptych.data.formats.reading import Quotes
 from triptych.data.formats.row_notes import several_note, short_note, too_many_fields, trailing_note
 from triptych.data.formats.text_file import TextFile, first_row_not_utf8, look_through, not_utf8, reported
 from triptych.data.ids import WHITE_SPACE
-from triptych.errors import InputError, location
+from triptych.errors import InputError, argument, location
 from triptych.progress import Listener, ignore_progress
 
 SEPARATORS = {".csv": ",", ".tsv": "\t", ".txt": "\t", ".inter": "\t", ".item": "\t", ".user": "\t", ".data": "\t"}
@@ -135,7 +135,7 @@ def _column_names(text: TextFile, dialect: _Dialect, header: Sequence[str]) -> l
         raise InputError(
             f'names a column twice: "{repeated}"',
             where=location(text.path, row=reader.line_num),
-            hint="give each column its own name (if the file has no header: --no-header)",
+            hint=f"give each column its own name (if the file has no header: {argument(no_header=True)})",
         )
     return names
 
@@ -293,5 +293,6 @@ def _check_closed(text: TextFile, dialect: _Dialect, begin: int) -> None:
                 raise InputError(
                     "a quote begins a field here and is never closed",
                     where=location(text.path, row=begin),
-                    hint='close it; if quotes are characters of the texts, pass --quotes none or write them as ""',
+                    hint="close it; if quotes are characters of the texts, "
+                    f'pass {argument(quotes="none")} or write them as ""',
                 ) from None

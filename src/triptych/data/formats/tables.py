@@ -157,7 +157,7 @@ def find_id_column(table: Table, column: str = "", noun: str = "item") -> str:
         raise InputError(
             f"no column looks like {noun} ids (columns: {', '.join(table.frame.columns[:20])})",
             where=table.location(),
-            hint=f"name it with --{noun}-id-column",
+            hint=f"name it with `{noun}_id_column`",
         )
     return found
 

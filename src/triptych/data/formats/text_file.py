@@ -13,7 +13,7 @@ from typing import IO
 
 from triptych.data.formats.compressed import decompressed
 from triptych.data.parquet import polars_source
-from triptych.errors import InputError, SettingsError, did_you_mean, location
+from triptych.errors import InputError, SettingsError, argument, did_you_mean, location
 from triptych.memory import free_bytes
 from triptych.progress import Listener, Progress
 
@@ -219,12 +219,12 @@ def _encoding_hint(content: bytes, otherwise: str) -> str:
     found = from_bytes(sample, cp_isolation=candidates)
     best = found.best()
     if best is None or best.encoding in ("ascii", "utf_8"):
-        return f"{otherwise}, or pass --encoding with its encoding"
+        return f"{otherwise}, or pass `encoding` with its encoding"
     usual = {each.encoding: each for each in found if each.chaos <= best.chaos and each.coherence >= best.coherence}
     best = next((usual[name] for name in ENCODINGS if name in usual), best)
     words = [word for line in str(best).splitlines() for word in line.split() if not word.isascii()]
     shown = f', which reads "{words[0][:40]}"' if words else ""
-    return f"pass --encoding {best.encoding} (a guess{shown}), or {otherwise}"
+    return f"pass {argument(encoding=best.encoding)} (a guess{shown}), or {otherwise}"
 
 
 def _is_utf8(content: bytes) -> bool:

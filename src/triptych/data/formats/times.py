@@ -9,7 +9,7 @@ import polars as pl
 from triptych.data.formats.reading import MissingTimes
 from triptych.data.formats.tables import Table
 from triptych.data.ids import MISSING, SCIENTIFIC
-from triptych.errors import InputError
+from triptych.errors import InputError, argument
 
 ISO = (
     r"^(?<date>\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{8})"
@@ -20,7 +20,9 @@ DAYS = (19_000_101, 21_001_231)  # numbers in this range are days such as 202601
 SECONDS = (19_000_101_000_000, 21_001_231_235_959)  # and in this one, moments such as 20260131235959
 UNITS = ((1e17, 1e9, "nanoseconds"), (1e14, 1e6, "microseconds"), (1e11, 1e3, "milliseconds"))
 CLOCK = r"%[-_0]?[HIklTRrscX+]"  # codes of the time of a day
-HINT = "write seconds, or 2026-01-31, or 2026-01-31 12:00:00+09:00, or name the format: --time-format %d/%m/%Y"
+HINT = "write seconds, or 2026-01-31, or 2026-01-31 12:00:00+09:00, or name the format: " + argument(
+    time_format="%d/%m/%Y"
+)
 
 
 def read_times(table: Table, column: str, time_format: str = "") -> tuple[pl.Series, list[str]]:
@@ -42,7 +44,7 @@ def read_times(table: Table, column: str, time_format: str = "") -> tuple[pl.Ser
     text = values.str.strip_chars() if values.dtype == pl.String else table.text(column)
     text = text.set((text == "") | text.is_in(MISSING), None)
     if time_format:
-        hint = f'correct it, or --time-format: it does not fit "{time_format}"'
+        hint = f'correct it, or `time_format`: it does not fit "{time_format}"'
         return _checked(table, column, _by_format(table, column, text, time_format), text, hint), []
     numbers = text.cast(pl.Float64, strict=False)
     if 2 * numbers.count() >= text.count():
@@ -64,7 +66,7 @@ def without_missing(frame: pl.DataFrame, table: Table, column: str, choice: Miss
         raise InputError(
             f"the time is empty ({count:,} such rows of {len(frame):,})",
             where=table.location(int(frame["row"][int(missing.arg_true()[0])]), column),
-            hint="fill it in, or pass --missing-times drop (those rows) or ignore (all times)",
+            hint=f"fill it in, or pass {argument(missing_times='drop')} (those rows) or ignore (all times)",
         )
     if choice == "drop":
         return frame.filter(~missing), f"{table.path.name}: {count:,} rows without a time were left out"
