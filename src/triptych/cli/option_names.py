@@ -23,6 +23,7 @@ OPTIONS = {  # argument -> option, beside those of `prepare`, whose settings hav
     "precision": "--precision",
     "separator": "--separator",
     "text_encoder": "--text-encoder",
+    "threads": "--threads",
     "title_column": "--title-column",
     "user_features": "--user-features",
     "users": "--users",
