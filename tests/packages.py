@@ -9,7 +9,6 @@ SOURCE = '''
 """Models and metrics of another package."""
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import nn
 
@@ -38,7 +37,7 @@ class Shifted(triptych.TrainedModel):
     def __init__(self, dataset, settings, generator):
         super().__init__(dataset, settings, generator)
         table = next(iter(dataset.features.values())).table
-        self.register_buffer("content", torch.from_numpy(np.asarray(table, dtype=np.float32)), persistent=False)
+        self.register_buffer("content", torch.tensor(table).float(), persistent=False)
         self.user_embedding = nn.Parameter(torch.randn(dataset.n_users, 4, generator=generator))
         self.item_embedding = nn.Parameter(torch.randn(dataset.n_items, 4, generator=generator))
         self.projection = nn.Parameter(torch.randn(self.content.shape[1], 4, generator=generator))

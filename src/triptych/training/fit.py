@@ -103,6 +103,10 @@ def fit(
         _warn_of_unused(name, split.train.user_features)
     context, is_trained = RunContext(None, listener, should_stop, loggers, on_epoch), issubclass(kind, TrainedModel)
     metric = training.metric
+    if on_epoch is not None and not callable(on_epoch):
+        raise SettingsError(
+            f"on_epoch is {type(on_epoch).__name__}, not a function", hint="give a function of an Epoch"
+        )
     if validate is not None and is_trained:
         metric = about[VALIDATE] = name_of(validate)
         own = own_validation(validate, split, about, _known_users(split, about))
