@@ -108,10 +108,12 @@ def test_tables_are_replaced_only_on_request_and_only_those_of_an_export(url: st
     triptych.export(model_of("factors"), f"pgvector:{url}", table="shop.bm3")
     with pytest.raises(ArtefactError, match="already exists"):
         triptych.export(model_of("blend"), f"pgvector:{url}", table="shop.bm3")
-    triptych.export(model_of("blend"), f"pgvector:{url}", table="shop.bm3", overwrite=True)
+    triptych.export(model_of("blend"), f"pgvector:{url}", table="shop.bm3", index="hnsw", overwrite=True)
     tables = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'shop'").fetchall()
     assert sorted(tables) == [("bm3_items",), ("bm3_users",), ("mine_users",)]
     assert connection.execute("SELECT vector_dims(vector) FROM shop.bm3_items LIMIT 1").fetchone() == (14,)
+    indices = connection.execute("SELECT indexname FROM pg_indexes WHERE schemaname = 'shop'").fetchall()
+    assert sorted(indices) == [("bm3_items_hnsw",), ("bm3_items_pkey",), ("bm3_users_pkey",)]
     connection.execute("DROP SCHEMA shop CASCADE")
 
 

@@ -55,7 +55,7 @@ def write_pgvector(
     names = {kind: f"{table}_{kind}" for kind in ("items", "users")}
     full = {kind: sql.Identifier(*schema, each) for kind, each in names.items()}
     suffix = secrets.token_hex(4)
-    made = {kind: sql.Identifier(*schema, f"{kind}_{suffix}") for kind in names}
+    made = {kind: f"{kind}_{suffix}" for kind in names}
     with connect(url) as (connection, where), _database_errors(where), connection.transaction():
         connection.execute("CREATE EXTENSION IF NOT EXISTS vector")
         for kind in names:
@@ -65,23 +65,27 @@ def write_pgvector(
             ("users", vectors.user_ids, vectors.user_vectors),
         )
         for kind, ids, values in both:
-            statement = "CREATE TABLE {} (id text PRIMARY KEY, vector vector({}) NOT NULL)"
-            connection.execute(sql.SQL(statement).format(made[kind], sql.Literal(vectors.dimensions)))
-            _copy(connection, made[kind], ids, values, kind, listener)
+            new = sql.Identifier(*schema, made[kind])
+            statement = "CREATE TABLE {} (id text CONSTRAINT {} PRIMARY KEY, vector vector({}) NOT NULL)"
+            key = sql.Identifier(f"{made[kind]}_pkey")
+            connection.execute(sql.SQL(statement).format(new, key, sql.Literal(vectors.dimensions)))
+            _copy(connection, new, ids, values, kind, listener)
+        items = sql.Identifier(*schema, made["items"])
         if index == "hnsw":
-            listener_stage = track("building the index", [made["items"]], listener)
-            for items in listener_stage:
-                connection.execute(_index_statement(items, vectors.dimensions))
+            for name_of_index in track("building the index", [f"{made['items']}_hnsw"], listener):
+                connection.execute(_index_statement(items, name_of_index, vectors.dimensions))
         for kind in names:
-            connection.execute(sql.SQL("ANALYZE {}").format(made[kind]))
-        measured = recall(
-            _search(connection, made["items"], vectors, index, k), vectors, k, n_users=USERS, listener=listener
-        )
+            connection.execute(sql.SQL("ANALYZE {}").format(sql.Identifier(*schema, made[kind])))
+        search = _search(connection, items, vectors, index, k)
+        measured = recall(search, vectors, k, n_users=USERS, listener=listener)
+        text = f"{MARK}: {comment}" if comment else MARK
         for kind in names:
             connection.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(full[kind]))
-            connection.execute(sql.SQL("ALTER TABLE {} RENAME TO {}").format(made[kind], sql.Identifier(names[kind])))
-            text = f"{MARK}: {comment}" if comment else MARK
+            _rename(connection, "TABLE", schema, made[kind], names[kind])
+            _rename(connection, "INDEX", schema, f"{made[kind]}_pkey", f"{names[kind]}_pkey")
             connection.execute(sql.SQL("COMMENT ON TABLE {} IS {}").format(full[kind], sql.Literal(text)))
+        if index == "hnsw":
+            _rename(connection, "INDEX", schema, f"{made['items']}_hnsw", f"{names['items']}_hnsw")
     return measured
 
 
@@ -118,6 +122,13 @@ def _check_replaceable(connection: Any, table: Any, where: str, *, overwrite: bo
         raise ArtefactError(what, where=shown, hint="choose another table name")
 
 
+def _rename(connection: Any, kind: str, schema: list[str], old: str, new: str) -> None:
+    from psycopg import sql
+
+    statement = sql.SQL(f"ALTER {kind} {{}} RENAME TO {{}}")
+    connection.execute(statement.format(sql.Identifier(*schema, old), sql.Identifier(new)))
+
+
 def _copy(
     connection: Any, table: Any, ids: pl.Series, values: NDArray[np.float32], kind: str, listener: Listener
 ) -> None:
@@ -142,16 +153,12 @@ def _rows(ids: list[str], values: NDArray[np.float32]) -> Iterator[bytes]:
         yield b"".join((struct.pack(">hi", 2, len(text)), text, head, vector.tobytes()))
 
 
-def _index_statement(table: Any, dimensions: int) -> Any:
+def _index_statement(table: Any, name: str, dimensions: int) -> Any:
     from psycopg import sql
 
-    if dimensions <= WIDEST_INDEX:
-        statement = "CREATE INDEX ON {} USING hnsw (vector vector_ip_ops) WITH (m = 32, ef_construction = 200)"
-        return sql.SQL(statement).format(table)
-    statement = (
-        "CREATE INDEX ON {} USING hnsw ((vector::halfvec({})) halfvec_ip_ops) WITH (m = 32, ef_construction = 200)"
-    )
-    return sql.SQL(statement).format(table, sql.Literal(dimensions))
+    column = "vector vector_ip_ops" if dimensions <= WIDEST_INDEX else "(vector::halfvec({})) halfvec_ip_ops"
+    statement = sql.SQL("CREATE INDEX {} ON {} USING hnsw (" + column + ") WITH (m = 32, ef_construction = 200)")
+    return statement.format(sql.Identifier(name), table, sql.Literal(dimensions))
 
 
 def _search(connection: Any, table: Any, vectors: Vectors, index: Index, k: int) -> Search:

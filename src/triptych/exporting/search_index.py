@@ -13,7 +13,9 @@ from triptych.exporting.recall import Search
 from triptych.progress import Listener, ignore_progress, track
 
 Index = Literal["exact", "hnsw"]
-NEIGHBOURS, CONSTRUCTION, SEARCH = 32, 200, 200  # of a HNSW graph: links per item, candidates to build and to search
+# of a HNSW graph: links per item, candidates to build and to search. Graphs of inner products need more than those of
+# distances: lists share a few items with long vectors
+NEIGHBOURS, CONSTRUCTION, SEARCH = 64, 400, 200
 CHUNK = 4096  # items that are added at a time
 
 Built = tuple[Callable[[Path], None], Search]  # writes the index to a file; searches it
