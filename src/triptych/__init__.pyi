@@ -38,7 +38,6 @@ from .preparing import (
 from .progress import Listener as Listener
 from .progress import Progress as Progress
 from .progress import ignore_progress as ignore_progress
-from .progress import Progress as Progress
 from .ranking.evaluate import Report as Report
 from .ranking.metrics import Hits as Hits
 from .ranking.metrics import Metric as Metric
