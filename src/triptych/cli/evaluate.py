@@ -114,7 +114,7 @@ def command(
             listener=listener,
         )
     if per_user is not None:
-        _write_per_user(per_user, recommender.dataset.users.names(report.users), report.per_user)
+        _write_per_user(per_user, recommender.dataset.users.as_given(report.users), report.per_user)
     result = {
         "model": recommender.about.get("model"),
         "split": split,

@@ -289,7 +289,7 @@ def _print_recommendations(recommender: Recommender, recommendations: list[dict[
     if table is not None and "title" in table.columns:
         titles = dict(zip(table["item_id"], table["title"], strict=True))
     rows = [
-        [r["user_id"], r["rank"], r["item_id"], f"{r['score']:.4f}", titles.get(r["item_id"]) or ""]
+        [str(r["user_id"]), r["rank"], str(r["item_id"]), f"{r['score']:.4f}", titles.get(str(r["item_id"])) or ""]
         for r in recommendations
     ]
     print_table("recommendations", ["user_id", "rank", "item_id", "score", "title"], rows)

@@ -16,10 +16,12 @@ from triptych.artefacts import OpenFolder, json_bytes, read_folder, write_tensor
 from triptych.bars import shows_progress
 from triptych.data.cards import card_of_dataset
 from triptych.data.features import Features, FeatureStream
+from triptych.data.id_types import stored_types
 from triptych.data.interactions import Interactions
 from triptych.data.neighbours import Neighbours
 from triptych.data.parquet import write_parquet
 from triptych.data.stored import (
+    ID_TYPES,
     USER_FEATURES,
     check_modalities,
     read_features,
@@ -163,6 +165,7 @@ def save_dataset(
         user_streams = [FeatureStream.from_features(features) for features in dataset.user_features.values()]
     about = {
         **dataset.about,
+        **id_types_of(dataset),
         "n_users": dataset.n_users,
         "n_items": dataset.n_items,
         "n_interactions": len(dataset.interactions),
@@ -178,6 +181,12 @@ def save_dataset(
         for modality, nearest in neighbours.items():
             arrays: dict[str, NDArray[Any]] = {"items": nearest.items, "cosines": nearest.cosines}
             write_tensors(folder / f"{modality}.neighbours.safetensors", arrays)
+
+
+def id_types_of(dataset: Dataset) -> dict[str, Any]:
+    """Return what a manifest says about the types of the ids; nothing if they are texts."""
+    types = stored_types({"user": dataset.users.id_type, "item": dataset.items.id_type})
+    return {ID_TYPES: types} if types else {}
 
 
 def parse_modalities(text: str) -> list[str]:
@@ -227,7 +236,11 @@ def _read_dataset(folder: OpenFolder) -> Dataset:
         modality: read_features(folder, modality, each["provenance"], dataset.n_users, "user")
         for modality, each in check_modalities(folder, "user_modalities").items()
     }
-    about = {name: value for name, value in folder.manifest.about.items() if not name.endswith("modalities")}
+    about = {
+        name: value
+        for name, value in folder.manifest.about.items()
+        if not name.endswith("modalities") and name != ID_TYPES
+    }
     return replace(
         dataset,
         features=features,

@@ -6,6 +6,7 @@ Submissions of competitions often have one row per user, with the items joined b
 from __future__ import annotations
 
 import gzip
+import itertools
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ import polars as pl
 
 from triptych import forks
 from triptych.artefacts import writing_file
+from triptych.data.id_types import arrow_type
 from triptych.data.recommendations import Recommendations
 from triptych.data.run_files import RUN_JSON, TREC, json_pieces, trec_pieces
 from triptych.errors import InputError, SettingsError, argument, did_you_mean, location
@@ -142,10 +144,13 @@ def _frame(chunk: Recommendations, form: OutputForm, *, joined: bool) -> pl.Data
     names = form.names
     if form.layout == "long":
         frame = chunk.to_polars()
+        categorical = [column.cast(pl.String) for column in frame if column.dtype == pl.Categorical]
+        frame = frame.with_columns(categorical) if categorical else frame
     else:
         frame = chunk.to_lists()
         if joined and "items" in names:
             separator = form.separator or " "
+            frame = frame.cast({"item_ids": pl.List(pl.String)})
             _check_separator(frame["item_ids"], separator)
             frame = frame.with_columns(pl.col("item_ids").list.join(separator))
     return frame.select(pl.col(KINDS[form.layout][kind]).alias(name) for kind, name in names.items())
@@ -181,16 +186,22 @@ def _stream_parquet(chunks: Iterable[Recommendations], path: Path, form: OutputF
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    remaining = iter(chunks)
+    first = next(remaining, None)
+    user, item = (
+        (pa.string(), pa.string()) if first is None else map(arrow_type, (first.user_type, first.catalogue.id_type))
+    )
     types: dict[str, Any] = {
-        **dict.fromkeys(("user", "item"), pa.string()),
-        "items": pa.list_(pa.string()),
+        "user": user,
+        "item": item,
+        "items": pa.list_(item),
         "rank": pa.int32(),
         "score": pa.float32(),
     }
     schema = pa.schema([(name, types[kind]) for kind, name in form.names.items()])
     lines = 0
     with path.open("wb") as file, pq.ParquetWriter(file, schema, compression="zstd") as writer:
-        for chunk in chunks:
+        for chunk in () if first is None else itertools.chain([first], remaining):
             frame = _frame(chunk, form, joined=False)
             # column by column: this way polars needs none of its threads, which a forked process lacks
             table = pa.table({column.name: column.to_arrow() for column in frame}).cast(schema)

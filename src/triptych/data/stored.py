@@ -15,12 +15,14 @@ from polars.exceptions import PolarsError
 
 from triptych.artefacts import MANIFEST, OpenFolder, checked_content, map_tensors, read_json
 from triptych.data.features import MODALITY_NAME, Features, first_non_finite
+from triptych.data.id_types import check_type
 from triptych.data.interactions import Interactions
 from triptych.data.neighbours import Neighbours
 from triptych.data.parquet import read_stored_parquet
 from triptych.data.split_codes import N_CODES
 from triptych.data.vocabulary import Vocabulary
 
+ID_TYPES = "ids"  # in a manifest: the types of the ids of users and items
 USER_FEATURES = "user_features"  # the folder with the features of the users; those of the items are in "features"
 INDEX_TYPES = (np.dtype(np.int32), np.dtype(np.int64))
 LARGEST_COSINE = 1.01  # a cosine may exceed 1 by rounding, in float16 as well
@@ -58,7 +60,14 @@ def read_ids(folder: OpenFolder, name: str, noun: str) -> tuple[Vocabulary, pl.D
     with checked_file(folder, name):
         ids = table[f"{noun}_id"]
         require(ids.dtype == pl.String, f"ids are {ids.dtype}, not texts")
-        return Vocabulary(ids, noun=noun), table
+        vocabulary = Vocabulary(ids, noun=noun)
+    with checked_file(folder, MANIFEST):
+        described = folder.manifest.about.get(ID_TYPES, {})
+        require(isinstance(described, dict), f'"{ID_TYPES}" is of the wrong kind')
+        id_type = check_type(described.get(noun, "string"))  # absent in folders of earlier versions
+        typed = vocabulary.with_type(id_type)
+        require(typed.id_type == id_type, f"{noun} ids are not {id_type}")
+        return typed, table
 
 
 def read_log(folder: OpenFolder, n_users: int, n_items: int) -> StoredLog:

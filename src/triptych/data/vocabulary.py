@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from functools import cached_property
 
 import numpy as np
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from triptych import forks
 from triptych.data.cards import card_of_vocabulary
+from triptych.data.id_types import IdType, fitting_type, with_type
 from triptych.data.ids import WHITE_SPACE, Ids, id_series
 from triptych.display import displayed
 from triptych.errors import InputError, UnknownIdError, did_you_mean
@@ -20,8 +22,10 @@ class Vocabulary:
     """The ids of all users, or of all items: id <-> row. Ids are always strings, so "007" stays "007".
 
     ids: String series of distinct, non-null ids; the id at position r belongs to row r. noun: "user" or "item", for
-    messages. Raises InputError if an id is null or appears twice.
+    messages. id_type: how ids are given back, see `as_given`. Raises InputError if an id is null or appears twice.
     """
+
+    id_type: IdType = "string"
 
     def __init__(self, ids: Ids, *, noun: str = "item") -> None:
         self.ids = id_series(ids, noun)
@@ -73,3 +77,18 @@ class Vocabulary:
     def names(self, rows: NDArray[np.integer]) -> pl.Series:
         """Return String series [n]: the ids of these rows."""
         return self.ids.gather(pl.Series(np.asarray(rows, dtype=np.int64)))
+
+    def as_given(self, rows: NDArray[np.integer]) -> pl.Series:
+        """Return series [n]: the ids of these rows in the type in which they came, see `data/id_types.py`."""
+        return with_type(self.names(rows), self.id_type)
+
+    def with_type(self, id_type: IdType) -> Vocabulary:
+        """Return the same ids with this type, or the closest that all of them have: wider integers, or text."""
+        typed = copy.copy(self)
+        typed.id_type = fitting_type(self.ids, id_type)
+        return typed
+
+    def extended_by(self, ids: pl.Series) -> Vocabulary:
+        """Return the ids followed by others, String [n]. Raises InputError if one is known already."""
+        everything = pl.concat([self.ids.alias("id"), ids.alias("id")])
+        return Vocabulary(everything, noun=self.noun).with_type(self.id_type)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
@@ -17,6 +17,7 @@ from triptych.data.formats.format import Source
 from triptych.data.formats.log import Log
 from triptych.data.formats.neighbours import NeighbourSource, read_neighbours
 from triptych.data.formats.tables import Table, read_item_ids
+from triptych.data.id_types import description, first_without_type
 from triptych.data.interactions import Interactions
 from triptych.data.neighbours import Neighbours
 from triptych.data.vocabulary import Vocabulary
@@ -72,7 +73,8 @@ def assemble(
         split_rows=row_splitter(source.log, settings),
     )
     frame = cleaned.frame
-    items = _kept_items(frame, catalogue, settings)
+    types = source.log.id_types
+    items = _kept_items(frame, catalogue, settings).with_type(types.get("item", "string"))
     kept_users = frame["user_id"].unique(maintain_order=True)
     aligned_users = align_users(given_users or GivenUsers(), source.log, kept_users, settings)
     known = _known_ids(source.log, catalogue, items)
@@ -95,6 +97,7 @@ def assemble(
         *(table.notes if table else ()),
         *(note for file in files for note in file.notes),
         *aligned_users.notes,
+        *_notes_on_types(source.log, {"user": aligned_users.users, "item": items}),
     ]
     about = {
         "cleaning": asdict(cleaned.counts),
@@ -125,6 +128,20 @@ def _kept_items(frame: pl.DataFrame, catalogue: Vocabulary | None, settings: Pre
         return Vocabulary(catalogue.ids.filter(catalogue.ids.is_in(log_items.implode())))
     unknown = log_items.filter(catalogue.find(log_items) < 0)
     return Vocabulary(pl.concat([catalogue.ids, unknown.alias("id")]))
+
+
+def _notes_on_types(log: Log, vocabularies: Mapping[str, Vocabulary]) -> list[str]:
+    """Return a note for ids that are text in lists, because not all have the type of those of the log."""
+    notes = []
+    for noun, vocabulary in vocabularies.items():
+        came = log.id_types.get(noun, "string")
+        if vocabulary.id_type == "string" and came != "string":
+            other = first_without_type(vocabulary.ids, came)
+            notes.append(
+                f'{log.path.name}: its {noun} ids are {description(came)}, but "{other}" is a {noun} too: lists have '
+                f"{noun} ids as text"
+            )
+    return notes
 
 
 def _known_ids(log: Log, catalogue: Vocabulary | None, items: Vocabulary) -> Vocabulary:

@@ -65,7 +65,7 @@ def extend_dataset(
     old = dataset.interactions
     extended = replace(
         dataset,
-        items=Vocabulary(pl.concat([dataset.items.ids, new.ids])),
+        items=dataset.items.extended_by(new.ids),
         interactions=Interactions(old.users, old.items, old.n_users, dataset.n_items + len(new)),
         features={},
         neighbours={},
@@ -122,7 +122,7 @@ def _new_features(
             )
     if len(given) < len(sources):
         raise SettingsError("a modality is given twice", hint="give each modality once")
-    known = Vocabulary(pl.concat([dataset.items.ids, new.ids]))
+    known = dataset.items.extended_by(new.ids)
     streams: dict[str, FeatureStream] = {}
     notes: list[str] = []
     for name, old in dataset.features.items():

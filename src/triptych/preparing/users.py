@@ -76,7 +76,7 @@ def align_users(given: GivenUsers, log: Log, kept: pl.Series, settings: PrepareS
         stream, metadata_notes = metadata_features(table, aligned, columns, streams, "user")
         streams.append(stream)
         notes += metadata_notes
-    return AlignedUsers(users, aligned, streams, notes)
+    return AlignedUsers(users.with_type(log.id_types.get("user", "string")), aligned, streams, notes)
 
 
 def _with_users_of_table(

@@ -73,7 +73,7 @@ def rank_lists(
                 items[position], scores[position] = most_popular(degrees, request.k, allowed)
         if request.lengths is not None:
             _cut(ids, items, scores, request.lengths)
-        yield Recommendations(ids, items, scores, catalogue)
+        yield Recommendations(ids, items, scores, catalogue, requested.id_type)
 
 
 def _cut(ids: pl.Series, items: NDArray[np.int64], scores: NDArray[np.float32], lengths: Lengths) -> None:
@@ -92,4 +92,5 @@ def joined(chunks: Sequence[Recommendations], k: int, catalogue: Vocabulary) -> 
         np.concatenate([chunk.items for chunk in chunks]) if chunks else np.zeros((0, k), np.int64),
         np.concatenate([chunk.scores for chunk in chunks]) if chunks else np.zeros((0, k), np.float32),
         catalogue,
+        chunks[0].user_type if chunks else "string",
     )

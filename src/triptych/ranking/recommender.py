@@ -15,12 +15,13 @@ from torch import Tensor
 
 from triptych.artefacts import MANIFEST, OpenFolder, read_folder, write_tensors, writing_folder
 from triptych.bars import shows_progress
-from triptych.data.dataset import Dataset, read_tables, save_tables
+from triptych.data.dataset import Dataset, id_types_of, read_tables, save_tables
+from triptych.data.id_types import type_of_values
 from triptych.data.ids import Id, Ids, id_series
 from triptych.data.interactions import Interactions
 from triptych.data.recommendations import Recommendations
 from triptych.data.split import Split, fitted_on
-from triptych.data.stored import checked_file
+from triptych.data.stored import ID_TYPES, checked_file
 from triptych.data.vocabulary import Vocabulary
 from triptych.display import displayed
 from triptych.errors import ArtefactError, InputError, SettingsError, did_you_mean, location
@@ -245,7 +246,7 @@ class Recommender:
         seen = None if self._includes_seen(include_seen) else known
         degrees = self.dataset.interactions.item_degrees
         request = ListRequest(largest, lengths, seen, chosen, degrees, known.user_degrees == 0)
-        requested = RequestedUsers(names, np.arange(len(names)))
+        requested = RequestedUsers(names, np.arange(len(names)), type_of_values(histories))
         lists = rank_lists(scorer, requested, self.dataset.items, request, listener)
         return joined(list(lists), largest, self.dataset.items)
 
@@ -269,7 +270,7 @@ class Recommender:
         best = torch.sort(similarity, descending=True, stable=True).indices[: min(k, self.scorer.n_items - 1)]
         return pl.DataFrame(
             {
-                "item_id": self.dataset.items.names(best.numpy()),
+                "item_id": self.dataset.items.as_given(best.numpy()),
                 "rank": np.arange(1, len(best) + 1, dtype=np.int32),
                 "similarity": similarity[best].numpy(),
             }
@@ -278,7 +279,7 @@ class Recommender:
     def save(self, path: Path | str, *, overwrite: bool = False) -> None:
         """Write a folder for `open_recommender`, whole or not at all. Raises ArtefactError if it exists."""
         scorer = require_ours(self.scorer, "saved")
-        about = {**self.about, **({"seen": "keep"} if self.dataset.keeps_seen else {})}
+        about = {**self.about, **({"seen": "keep"} if self.dataset.keeps_seen else {}), **id_types_of(self.dataset)}
         with writing_folder(Path(path), KIND, about, overwrite=overwrite) as folder:
             save_tables(self.dataset, folder)
             write_scorer(scorer, folder)
@@ -344,7 +345,7 @@ def _read_recommender(folder: OpenFolder) -> Recommender:
     with checked_file(folder, "users.parquet"):
         check_user_table(dataset.user_table)
     scorer = read_scorer(folder, train)
-    about = dict(folder.manifest.about)
+    about = {name: value for name, value in folder.manifest.about.items() if name != ID_TYPES}
     about = about if folder.manifest.version > 1 else description_of_format_1(about)
     n_models = len(scorer.scorers) if isinstance(scorer, Blend) else 0
     with checked_file(folder, MANIFEST):

@@ -10,9 +10,10 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from triptych.data.id_types import IdType, description, first_without_type
 from triptych.data.ids import Ids, id_series
 from triptych.data.vocabulary import Vocabulary
-from triptych.errors import SettingsError, did_you_mean, warn_of
+from triptych.errors import InputError, SettingsError, did_you_mean, warn_of
 
 Unknown = Literal["raise", "warn", "popular"]
 Ranked = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]  # user rows, items [n, k], scores [n, k]
@@ -27,10 +28,14 @@ class UnknownUserWarning(UserWarning):
 
 @dataclass(frozen=True)
 class RequestedUsers:
-    """Requested users. ids: String series [n]. rows: int64 [n], -1 for unknown users, who get the popular items."""
+    """Requested users. ids: String series [n]. rows: int64 [n], -1 for unknown users, who get the popular items.
+
+    id_type: of the ids in lists.
+    """
 
     ids: pl.Series
     rows: NDArray[np.int64]
+    id_type: IdType = "string"
 
     @property
     def known(self) -> NDArray[np.int64]:
@@ -73,7 +78,7 @@ def requested_users(vocabulary: Vocabulary, users: Ids | None, unknown: Unknown)
     if unknown not in get_args(Unknown):
         raise SettingsError(f'unknown choice "{unknown}"', hint=did_you_mean(unknown, get_args(Unknown)))
     if users is None:
-        return RequestedUsers(vocabulary.ids, np.arange(len(vocabulary), dtype=np.int64))
+        return RequestedUsers(vocabulary.ids, np.arange(len(vocabulary), dtype=np.int64), vocabulary.id_type)
     given = id_series(users, "user")
     rows = vocabulary.rows(given) if unknown == "raise" else vocabulary.find(given)
     known, names = rows >= 0, given.to_list()
@@ -82,7 +87,14 @@ def requested_users(vocabulary: Vocabulary, users: Ids | None, unknown: Unknown)
         left_out = [names[position] for position in np.flatnonzero(~known)]
         shown = ", ".join(left_out[:5]) + (", …" if len(left_out) > 5 else "")
         warn_of([f"{len(left_out)} unknown users are left out: {shown}"], UnknownUserWarning)
-        return RequestedUsers(pl.Series("id", own, dtype=pl.String), rows[known])
+        return RequestedUsers(pl.Series("id", own, dtype=pl.String), rows[known], vocabulary.id_type)
     for position, name in zip(np.flatnonzero(known), own, strict=True):
         names[position] = name
-    return RequestedUsers(pl.Series("id", names, dtype=pl.String), rows)
+    ids = pl.Series("id", names, dtype=pl.String)
+    other = first_without_type(ids, vocabulary.id_type)
+    if other is not None:
+        raise InputError(
+            f'"{other}" cannot be in lists: the user ids of the model are {description(vocabulary.id_type)}',
+            hint='give such ids, or pass unknown="warn" to leave others out',
+        )
+    return RequestedUsers(ids, rows, vocabulary.id_type)

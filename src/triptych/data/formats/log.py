@@ -14,6 +14,7 @@ from triptych.data.formats.ratings import read_ratings
 from triptych.data.formats.reading import GUESS, Reading
 from triptych.data.formats.tables import ITEM_IDS, USER_IDS, Table, usual_column
 from triptych.data.formats.times import read_times, without_missing
+from triptych.data.id_types import IdType
 from triptych.errors import InputError, argument, did_you_mean, location
 
 USUAL_NAMES = {
@@ -51,7 +52,8 @@ class Log:
     SPLITS), weight (float64), event (String, the type of the event). notes: what the owner of the file should know
     about how it was read; see `InputWarning`. locate: the location of a row, by its number in `frame`. columns: the
     column that each of user, item, rating, time, split, weight and event was read from, if there is one. unused: the
-    other columns. split_by_files: whether the split is that of files for train and test.
+    other columns. split_by_files: whether the split is that of files for train and test. id_types: in which the ids of
+    "user" and "item" came.
     """
 
     frame: pl.DataFrame
@@ -61,6 +63,7 @@ class Log:
     columns: Mapping[str, str] = field(default_factory=dict)
     unused: tuple[str, ...] = ()
     split_by_files: bool = False
+    id_types: Mapping[str, IdType] = field(default_factory=dict)
 
     def location(self, row: int) -> str:
         """Return the location of a row, by its number in `frame`, for an error."""
@@ -105,7 +108,8 @@ def log_from_table(table: Table, reading: Reading = GUESS) -> Log:
         )
         notes += [note] if note else []
     unused = tuple(name for name in table.frame.columns if name not in found.values())
-    return Log(frame, table.path, tuple(notes), table.location, found, unused)
+    types = {noun: table.id_type(found[noun]) for noun in ("user", "item")}
+    return Log(frame, table.path, tuple(notes), table.location, found, unused, id_types=types)
 
 
 def _column(table: Table, kind: str, name: str) -> str | None:

@@ -22,6 +22,7 @@ from triptych.data.formats.log import SPLIT_NAMES, Log, log_from_table
 from triptych.data.formats.read_table import TABLE_SUFFIXES, read_table
 from triptych.data.formats.reading import Reading
 from triptych.data.formats.tables import concatenate
+from triptych.data.id_types import common_type
 from triptych.data.split_codes import SPLITS
 from triptych.errors import InputError, location
 
@@ -95,6 +96,7 @@ def join_logs(logs: Mapping[str, Log], path: Path) -> Log:
         columns=columns,
         unused=unused,
         split_by_files=True,
+        id_types={noun: common_type(each.id_types.get(noun, "string") for each in parts) for noun in ("user", "item")},
     )
 
 

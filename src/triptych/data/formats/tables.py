@@ -11,6 +11,7 @@ import polars as pl
 from numpy.typing import NDArray
 from polars.exceptions import PolarsError
 
+from triptych.data.id_types import IdType, type_of_column
 from triptych.data.ids import MISSING, BadIdError, id_notes, id_texts
 from triptych.errors import InputError, did_you_mean, location
 
@@ -45,7 +46,8 @@ class Table:
 
     first_row: the number of the frame's first row in the file; 2 if a header comes before it.
     notes: what the owner of the file should know about how it was read; see `InputWarning`.
-    origin: the file and row of a position, where rows are not one after the other in `path`.
+    origin: the file and row of a position, where rows are not one after the other in `path`. uuids: the columns whose
+    texts were UUIDs in memory.
     """
 
     frame: pl.DataFrame
@@ -53,6 +55,7 @@ class Table:
     first_row: int = 1
     notes: tuple[str, ...] = ()
     origin: Origin | None = None
+    uuids: frozenset[str] = frozenset()
 
     def place(self, position: int) -> tuple[Path, int]:
         """Return the file, and the row number there, of a position in the frame."""
@@ -78,6 +81,10 @@ class Table:
         except BadIdError as error:
             raise InputError(error.what, where=self.location(error.position, column), hint=error.hint) from None
         return ids, id_notes(given, ids, noun, self.path.name, simple=simple)
+
+    def id_type(self, column: str) -> IdType:
+        """Return the type in which the ids of a column came."""
+        return "uuid" if column in self.uuids else type_of_column(self.frame[self.require(column)].dtype)
 
     def require(self, column: str) -> str:
         """Return the column name if the table has it. Raises InputError that suggests the closest name."""
