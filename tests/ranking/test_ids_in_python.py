@@ -24,7 +24,7 @@ def test_integers_are_ids_in_python() -> None:
     for users in requests:
         assert model.recommend(users, k=3).to_polars().equals(by_text)
     assert model.similar_items(100, k=2).equals(model.similar_items("100", k=2))
-    assert model.recommend_from_history({7: [100, 101]}, k=2).to_polars()["user_id"].to_list() == ["7", "7"]
+    assert model.recommend_from_history({7: [100, 101]}, k=2).to_polars()["user_id"].to_list() == [7, 7]
     assert triptych.explain(model, 1, 100).item == "100"
 
 

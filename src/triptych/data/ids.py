@@ -7,10 +7,13 @@ names them.
 
 from __future__ import annotations
 
+import math
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
+from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 import numpy as np
 import polars as pl
@@ -37,7 +40,7 @@ MISSING = [
 WHITE_SPACE = "\t\n\v\f\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(map(chr, range(0x2000, 0x200B)))
 EXAMPLES = 3
 
-Id = str | int  # an id given in Python
+Id = str | int | UUID | np.integer[Any]  # an id given in Python
 Ids = Iterable[Id] | pl.Series | NDArray[Any]
 
 
@@ -140,35 +143,60 @@ def folded(text: str) -> str:
 
 
 def id_series(ids: Any, noun: str = "item") -> pl.Series:
-    """Return String [n]: ids given in Python, as a list, an array or a series of texts or whole numbers.
+    """Return String [n]: ids given in Python, in a list, an array, a tensor or a series: texts, whole numbers, UUIDs.
 
-    Bytes of an argument that are not UTF-8 become U+FFFD: such an id is unknown. Raises InputError for a single id in
-    place of a list, and for values that are not ids.
+    Lists may mix them, with values of NumPy, pandas, polars and Arrow. Bytes of an argument that are not UTF-8 become
+    U+FFFD: such an id is unknown. Raises InputError for a single id in place of a list, and for values that are not
+    ids.
     """
-    if isinstance(ids, str | bytes) or not isinstance(ids, Iterable | np.ndarray):
+    if isinstance(ids, str | bytes) or not isinstance(ids, Iterable) or getattr(ids, "ndim", 1) == 0:
         raise InputError(f"{ids!r} is one {noun} id, not a list of ids", hint=f"write [{ids!r}]")
     if isinstance(ids, pl.Series) and ids.dtype == pl.String:
         return ids.alias("id")
-    values: Sequence[Any] = ids.tolist() if hasattr(ids, "tolist") else list(ids)
+    integers = _integers(ids)
+    if integers is not None:
+        return integers.cast(pl.String)
+    method = next((name for name in ("to_list", "tolist", "to_pylist") if hasattr(ids, name)), None)
+    values: list[Any] = list(ids) if method is None else getattr(ids, method)()
     try:
-        if isinstance(values, list) and not all(isinstance(each, str) for each in values):
+        if not all(isinstance(each, str) for each in values):
             values = [id_text(each, noun) for each in values]
         return pl.Series("id", values, dtype=pl.String)
     except UnicodeEncodeError:
         return pl.Series("id", [as_utf8(each) for each in values], dtype=pl.String)
 
 
-def id_text(value: object, noun: str = "item") -> str:
+def _integers(ids: Any) -> pl.Series | None:
+    """Return an array or a series of whole numbers without gaps as a series, without a loop; None for others."""
+    if isinstance(ids, pl.Series):
+        return ids.alias("id") if ids.dtype.is_integer() and not ids.null_count() else None
+    is_pandas = hasattr(ids, "to_numpy") and getattr(getattr(ids, "dtype", None), "kind", None) in ("i", "u")
+    values = ids.to_numpy() if is_pandas else ids
+    is_list = isinstance(values, np.ndarray) and values.ndim == 1 and not isinstance(values, np.ma.MaskedArray)
+    return pl.Series("id", values) if is_list and values.dtype.kind in "iu" else None
+
+
+def id_text(value: Any, noun: str = "item") -> str:
     """Return one id given in Python as text. Raises InputError for what is no id."""
-    if isinstance(value, np.generic):
+    if isinstance(value, np.generic) or getattr(value, "ndim", None) == 0:  # a tensor too
         value = value.item()
+    elif hasattr(value, "as_py"):  # a scalar of Arrow
+        value = value.as_py()
     if isinstance(value, str):
         return value
-    if isinstance(value, float) and value.is_integer() and abs(value) < EXACT[pl.Float64]:
-        value = int(value)
-    if value is None or value != value or isinstance(value, bool | float | bytes | list | tuple | dict | set):
+    if isinstance(value, float | Decimal) and math.isfinite(value) and value % 1 == 0:
+        value = int(value) if abs(int(value)) < EXACT[pl.Float64] else value
+    if _is_missing(value) or isinstance(value, bool | float | Decimal | bytes | list | tuple | dict | set):
         raise InputError(f"{value!r} is not {'a' if noun == 'user' else 'an'} {noun} id", hint="give text or a number")
     return str(value)
+
+
+def _is_missing(value: Any) -> bool:
+    """Whether a value is None, NaN, or pandas' NA or NaT."""
+    try:
+        return value is None or bool(value != value)
+    except (TypeError, ValueError):  # NA is neither equal nor different; neither are arrays
+        return True
 
 
 def _whole_numbers(values: pl.Series) -> pl.Series:

@@ -61,7 +61,7 @@ def descending(scores: NDArray[np.float32]) -> NDArray[np.float32]:
 def _rows(chunk: Recommendations) -> pl.DataFrame:
     scores = descending(np.clip(chunk.scores, -LARGEST, LARGEST))
     frame = Recommendations(chunk.user_ids, chunk.items, scores, chunk.catalogue).to_polars()
-    return frame.with_columns(pl.col("score").cast(pl.String))
+    return frame.with_columns(pl.col("item_id", "score").cast(pl.String))
 
 
 def _quoted(ids: pl.Series) -> pl.Series:

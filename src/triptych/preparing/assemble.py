@@ -136,10 +136,10 @@ def _notes_on_types(log: Log, vocabularies: Mapping[str, Vocabulary]) -> list[st
     for noun, vocabulary in vocabularies.items():
         came = log.id_types.get(noun, "string")
         if vocabulary.id_type == "string" and came != "string":
-            other = first_without_type(vocabulary.ids, came)
+            other, article = first_without_type(vocabulary.ids, came), "a" if noun == "user" else "an"
             notes.append(
-                f'{log.path.name}: its {noun} ids are {description(came)}, but "{other}" is a {noun} too: lists have '
-                f"{noun} ids as text"
+                f'{log.path.name}: its {noun} ids are {description(came)}, but "{other}" is {article} {noun} too: '
+                f"lists have {noun} ids as text"
             )
     return notes
 

@@ -70,7 +70,7 @@ def uuid_columns(native: Any) -> frozenset[str]:
         objects = [each for each in native if each.dtype == pl.Object]
         return frozenset(each.name for each in objects if _are_uuids(each.drop_nulls()))
     if nw.dependencies.is_pandas_dataframe(native):
-        names = [position for position, each in enumerate(native.dtypes) if each == object]
+        names = [position for position, each in enumerate(native.dtypes) if each == np.object_]
         columns = [native.iloc[:, position] for position in names]
         return frozenset(str(each.name) for each in columns if _are_uuids(each[each.notna()]))
     if nw.dependencies.is_pyarrow_table(native):
@@ -92,6 +92,8 @@ def _plain(column: Any) -> Any:
         return column
     values = [None if missing else value for value, missing in zip(column, column.isna(), strict=True)]
     kinds = {type(value) for value in values if value is not None}
+    if kinds == {int} and any(abs(value) >= 2**63 for value in values if value is not None):
+        return column.__class__(_texts(values), index=column.index)  # larger than any integer of Arrow
     nested = [kind for kind in kinds if issubclass(kind, KNOWN_NESTED)]
     unknown = any(kind.__module__ not in ("builtins", "datetime", "decimal", "numpy", "uuid") for kind in kinds)
     if (len(kinds) > 1 and len(nested) < len(kinds)) or unknown or kinds == {object}:
