@@ -95,6 +95,6 @@ def requested_users(vocabulary: Vocabulary, users: Ids | None, unknown: Unknown)
     if other is not None:
         raise InputError(
             f'"{other}" cannot be in lists: the user ids of the model are {description(vocabulary.id_type)}',
-            hint='give such ids, or pass unknown="warn" to leave others out',
+            hint=f"give such ids, or pass {argument(unknown='warn')} to leave others out",
         )
     return RequestedUsers(ids, rows, vocabulary.id_type)
