@@ -88,6 +88,19 @@ def parse(kind: type[T], values: Mapping[str, object], *, of: str = "") -> T:
     return kind(**valid)
 
 
+def settings_of(kind: type[T], given: object, *, of: str) -> T:
+    """Return settings that are given as an instance of their class, by name in a mapping, or not at all (None).
+
+    Raises SettingsError as `parse` does, and for anything else. of: the owner of the settings, for the message.
+    """
+    if isinstance(given, kind):
+        return given
+    if given is None or isinstance(given, Mapping):
+        return parse(kind, given or {}, of=of)
+    name = kind.__qualname__
+    raise SettingsError(f"settings of {of} cannot be {given!r}", hint=f"give a dict, or an instance of {name}")
+
+
 def checked(kind: type[T]) -> type[T]:
     """Make a settings class check its values, from Python too; it stands below `@dataclass(frozen=True)`.
 

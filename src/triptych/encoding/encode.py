@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import warnings
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +28,7 @@ from triptych.encoding.scripts import unreadable_texts
 from triptych.encoding.settings import EncodeSettings
 from triptych.errors import InputError, SettingsError, TriptychError, argument, warn_of
 from triptych.progress import Listener, Progress, automatic_progress
+from triptych.settings import settings_of
 
 BATCHES_AHEAD = 2  # batches that are prepared while one is encoded
 
@@ -52,7 +53,7 @@ def encode(
     inputs: EncodingInputs,
     encoder: Encoder,
     output: Path | str,
-    settings: EncodeSettings | None = None,
+    settings: EncodeSettings | Mapping[str, object] | None = None,
     *,
     overwrite: bool = False,
     listener: Listener = automatic_progress,
@@ -65,7 +66,7 @@ def encode(
     Raises InputError if no input can be encoded, SettingsError, and ArtefactError if `output` belongs to another
     encoder, is not a folder of features, or is in use by another process.
     """
-    settings = settings or EncodeSettings()
+    settings = settings_of(EncodeSettings, settings, of="encode")
     if encoder.input_kind != inputs.input_kind:
         raise SettingsError(
             f'"{encoder.name}" encodes {encoder.input_kind}, not {inputs.input_kind}', hint="name another encoder"

@@ -30,13 +30,14 @@ from triptych.preparing.frames import features_from_memory
 from triptych.preparing.settings import PrepareSettings
 from triptych.preparing.users import GivenUsers
 from triptych.progress import Listener, automatic_progress
+from triptych.settings import settings_of
 
 
 @shows_progress
 def prepare(
     source: Path | str,
     output: Path | str,
-    settings: PrepareSettings | None = None,
+    settings: PrepareSettings | Mapping[str, object] | None = None,
     *,
     items: Path | str | Sequence[Path | str] | None = None,
     features: Sequence[FeatureSource] = (),
@@ -56,7 +57,7 @@ def prepare(
     `about["notes"]`. Raises InputError (with file, row and hint), SettingsError, ArtefactError.
     """
     forks.require_polars("preparing data")
-    settings = settings or PrepareSettings()
+    settings = settings_of(PrepareSettings, settings, of="prepare")
     parse_separators((*settings.multi, *settings.user_multi))
     check_shares(settings.drop_modality)
     check_output(Path(output), overwrite=overwrite)
@@ -123,7 +124,7 @@ def dataset_from_frames(
     features: Mapping[str, Any] | None = None,
     users: Any = None,
     user_features: Mapping[str, Any] | None = None,
-    settings: PrepareSettings | None = None,
+    settings: PrepareSettings | Mapping[str, object] | None = None,
 ) -> Dataset:
     """Prepare a data set from frames (pandas, polars or Arrow) and arrays, in memory.
 
@@ -138,7 +139,7 @@ def dataset_from_frames(
     SettingsError.
     """
     forks.require_polars("preparing data")
-    settings = settings or PrepareSettings()
+    settings = settings_of(PrepareSettings, settings, of="prepare")
     source = Source(log_from_table(table_from_frame(interactions, "interactions"), settings.reading))
     held_out = {
         name: log_from_table(table_from_frame(frame, name), settings.reading)

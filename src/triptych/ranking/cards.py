@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from triptych.data.cards import facts_of_dataset
 from triptych.data.split import FIT_ON
 from triptych.display import Card, count
-from triptych.ranking.scorer import Blend, Factors, ItemWeights
+from triptych.ranking.scorer import Blend, Factors, ItemWeights, Scorer
 
 if TYPE_CHECKING:
     from triptych.ranking.evaluate import Report
@@ -62,10 +62,10 @@ def _names(models: Any, n: int) -> list[str]:
     return [str(each.get("model", "?")) if isinstance(each, Mapping) else "?" for each in described]
 
 
-def _scorer_text(scorer: Factors | ItemWeights) -> str:
+def _scorer_text(scorer: Scorer) -> str:
     if isinstance(scorer, Factors):
         return f"the inner product of {count(int(scorer.items.shape[1]), 'factor')}"
-    return "item weights times the history"
+    return "item weights times the history" if isinstance(scorer, ItemWeights) else type(scorer).__name__
 
 
 def _is_validation(name: str, value: Any) -> bool:

@@ -20,6 +20,7 @@ from triptych.data.dataset import Dataset
 from triptych.data.split import FIT_ON, FitOn, Split
 from triptych.devices import choose_device, describe_device, gpu_name
 from triptych.errors import SettingsError, TrainingError, warn_of
+from triptych.interactive import is_interactive
 from triptych.memory import peak_resident_megabytes
 from triptych.models.model import ClosedFormModel, TrainedModel
 from triptych.models.registry import MODELS, description_of, named_class
@@ -29,12 +30,13 @@ from triptych.ranking.fallback import HAS_FEATURES
 from triptych.ranking.recommender import Recommender, open_recommender
 from triptych.ranking.scorer import Factors, ItemWeights
 from triptych.seeds import Purpose
-from triptych.settings import parse
+from triptych.settings import settings_of
 from triptych.training.batches import torch_generator
 from triptych.training.callbacks import OnEpoch
 from triptych.training.checkpoint import is_finite
 from triptych.training.computed_with import COMPUTED_WITH, ComputedWith, choose_computed_with, use_threads
 from triptych.training.going_on import differs, require_same_past
+from triptych.training.interrupts import stopping_after_a_step
 from triptych.training.loop import train
 from triptych.training.metrics_file import METRICS_CHECKSUM, checksum_of_lines, read_lines
 from triptych.training.precision import dtype_of
@@ -43,13 +45,15 @@ from triptych.training.run_folder import locked_run_folder, read_about, write_ab
 from triptych.training.settings import TrainingSettings
 from triptych.training.validation import VALIDATE, Validate, name_of, own_validation
 
+INTERRUPTED = "interrupted"  # in the description of a model whose training was
+
 
 @shows_progress
 def fit(
     model: str | ModelClass,
     data: Dataset | Split,
-    settings: Mapping[str, object] | None = None,
-    training: TrainingSettings | None = None,
+    settings: Mapping[str, object] | object | None = None,
+    training: TrainingSettings | Mapping[str, object] | None = None,
     *,
     run: Path | str | None = None,
     listener: Listener = automatic_progress,
@@ -62,7 +66,7 @@ def fit(
     """Fit a model to the training interactions; early stopping uses the validation interactions.
 
     model: its name, or a class of your own (docs/your-own.md). data: a Split, or a data set that carries one.
-    settings: of the model, as text or values; others have defaults.
+    settings: of the model, training: how to train; each by name, as text or values, or as an instance of the class.
     run: a folder for checkpoints, `metrics.jsonl` and the result (`run/model`). An interrupted run there is continued.
     fit_on: "train", or for a final fit "train+validation" or "all" of a data set. Without validation, training lasts
     `epochs` epochs, which must be given.
@@ -70,6 +74,8 @@ def fit(
     same bytes as if it had begun with them. The result's `about` has what `auto` was and the number of threads, which a
     resumed run keeps: bytes are the same on one kind of machine with the same versions and threads.
     should_stop: asked after each training step; on True, training writes a checkpoint and raises KeyboardInterrupt.
+    Ctrl-C does the same. At a prompt and in a notebook, after the first validation, it returns the best epoch instead,
+    with a warning and `about["interrupted"]`; so it never does with a `should_stop`.
     loggers: each gets the lines of metrics.jsonl; see `open_loggers`.
     on_epoch: gets every finished `Epoch` of a trained model, and may return True: training then ends as if its patience
     had. validate: gets a recommender with the current factors, and returns a number, the larger the better. It takes
@@ -81,10 +87,10 @@ def fit(
     if isinstance(data, Split) and fit_on != "train":
         raise SettingsError(f"a split cannot be fitted on {fit_on}", hint="give the data set instead of its split")
     split = data if isinstance(data, Split) else Split.from_dataset(data, fit_on)
-    training, (name, kind) = training or TrainingSettings(), named_class(model)
+    training, (name, kind) = settings_of(TrainingSettings, training, of="training"), named_class(model)
     if len(split.validation) or validate is not None or not issubclass(kind, TrainedModel):
         training = replace(training, epochs=training.max_epochs)
-    values = parse(kind.Settings, settings or {}, of=name)
+    values = settings_of(kind.Settings, settings, of=name)
     about: dict[str, Any] = {
         **description_of(name, kind),
         "settings": asdict(values),
@@ -102,6 +108,7 @@ def fit(
     elif split.train.user_features:
         _warn_of_unused(name, split.train.user_features)
     context, is_trained = RunContext(None, listener, should_stop, loggers, on_epoch), issubclass(kind, TrainedModel)
+    context = replace(context, keeps_interrupted=should_stop is None and is_interactive())
     metric = training.metric
     if on_epoch is not None and not callable(on_epoch):
         raise SettingsError(
@@ -155,7 +162,8 @@ def _fit(
             device = choose_device(computed_with.device)
             where = f"{describe_device(device)}, {computed_with.precision}, {computed_with.threads} threads"
             context.listener(Progress("device", 1, 1, where))
-            scorer, outcome = _train(model, split, training, device, context)
+            with stopping_after_a_step(context) as stoppable:
+                scorer, outcome = _train(model, split, training, device, stoppable)
             if (gpu := gpu_name(device)) is not None:
                 outcome["gpu"] = gpu
             parameters = {key: parameter.detach().cpu() for key, parameter in model.named_parameters()}
@@ -163,7 +171,9 @@ def _fit(
     about = {**about, COMPUTED_WITH: asdict(computed_with), **outcome}
     known = replace(split.known_interactions(), user_features={}, user_table=_known_users(split, about))
     recommender = Recommender(scorer, known, parameters, about)
-    if context.files is not None:
+    if INTERRUPTED in about:
+        warn_of([_interrupted_text(about, context)], UserWarning)
+    elif context.files is not None:
         recommender.save(context.files.model, overwrite=True)
         write_json(context.files.cost, _cost(context.files, seconds))
     return recommender
@@ -186,6 +196,8 @@ def _train(
     metric = training.metric if context.validation is None else context.validation.name
     if len(split.validation) or context.validation is not None:
         outcome = {"best_epoch": state.best_epoch + 1, **outcome, f"validation/{metric}": state.best}
+    if not state.finished:
+        outcome[INTERRUPTED] = True
     return Factors(factors.users.float().cpu(), factors.items.float().cpu()), outcome
 
 
@@ -203,6 +215,11 @@ def _cost(files: RunFiles, seconds: float) -> dict[str, Any]:
         "peak_megabytes": max(line["peak_megabytes"] for line in lines),
         METRICS_CHECKSUM: checksum_of_lines(files.metrics),
     }
+
+
+def _interrupted_text(about: Mapping[str, Any], context: RunContext) -> str:
+    later = "" if context.files is None else f"; the same call with run={str(context.files.folder)!r} goes on"
+    return f"interrupted after {about['epochs']} epochs: this is the model of epoch {about['best_epoch']}{later}"
 
 
 def _warn_of_unused(name: str, modalities: Iterable[str]) -> None:

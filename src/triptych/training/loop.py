@@ -26,6 +26,7 @@ from triptych.training.adam import Adam
 from triptych.training.batches import Batches, torch_generator
 from triptych.training.callbacks import asks_to_stop
 from triptych.training.checkpoint import DAMAGED, TrainingState, is_finite, load_checkpoint, save_checkpoint
+from triptych.training.epoch_summary import epoch_summary
 from triptych.training.metrics_file import append_line, read_lines, sync_lines, truncate_lines
 from triptych.training.run_context import RunContext
 from triptych.training.settings import TrainingSettings, require_epochs
@@ -71,18 +72,16 @@ def train(
     Without validation, train for `epochs`; the model is left with its last parameters.
     With `context.files`, training continues from the checkpoint there and ends with the same bytes as if it had never
     stopped. Raises TrainingError if the loss is not finite, SettingsError if there is nothing to train on, or neither
-    validation nor a number of epochs, KeyboardInterrupt if `context.should_stop` asks for it.
+    validation nor a number of epochs, KeyboardInterrupt if `context.should_stop` asks for it, or on Ctrl-C. With
+    `context.keeps_interrupted` it then returns the best epoch so far, if there is one; the state is not `finished`.
     """
     run = start_run(model, split, settings, device, context)
-    while not run.state.finished:
-        line = train_epoch(run)
-        evaluated = is_evaluated(run.state.epoch + 1, settings)
-        if evaluated or _is_last_epoch(run):
-            line |= validate(run) if evaluated else _last_validation(run)
-        stop = asks_to_stop(context.on_epoch, line, model)
-        if stop and not evaluated and not _is_last_epoch(run):
-            line |= _last_validation(run)
-        record(run, line, stop=stop)
+    try:
+        while not run.state.finished:
+            train_and_validate_epoch(run)
+    except KeyboardInterrupt:
+        if run.best is None or not context.keeps_interrupted:
+            raise
     if run.best is None and run.is_validated:
         assert context.files is not None  # only a checkpoint can be finished at the start
         raise damaged(context.files.checkpoint, DAMAGED)
@@ -93,6 +92,18 @@ def train(
             _require_finite(run, f'parameter "{name}"', parameter)
     model.eval()
     return run.state
+
+
+def train_and_validate_epoch(run: TrainingRun) -> None:
+    """Train for one epoch, validate if it is due, and record the epoch."""
+    line = train_epoch(run)
+    evaluated = is_evaluated(run.state.epoch + 1, run.settings)
+    if evaluated or _is_last_epoch(run):
+        line |= validate(run) if evaluated else _last_validation(run)
+    stop = asks_to_stop(run.context.on_epoch, line, run.model)
+    if stop and not evaluated and not _is_last_epoch(run):
+        line |= _last_validation(run)
+    record(run, line, stop=stop)
 
 
 def train_epoch(run: TrainingRun) -> dict[str, object]:
@@ -150,8 +161,8 @@ def validate(run: TrainingRun) -> dict[str, object]:
         means = measure_metrics(factors, split, run.metric, run.context.listener)
     seconds, value = round(time.perf_counter() - began, 4), means[run.metric]
     if state.best is None or value > state.best:
-        state.best, state.best_epoch = value, state.epoch
-        run.best = {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
+        best = {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
+        run.best, state.best, state.best_epoch = best, value, state.epoch  # together, should Ctrl-C come now
     if state.best_for_patience is None or value > state.best_for_patience * (1 + run.settings.min_gain):
         state.best_for_patience, state.epochs_without_improvement = value, 0
     else:
@@ -173,7 +184,9 @@ def record(run: TrainingRun, line: dict[str, object], *, stop: bool = False) -> 
         append_line(context.files.metrics, line)
     for log in context.loggers:
         log(line)
-    context.listener(Progress("training", state.epoch, settings.max_epochs, _summary(run, line)))
+    context.listener(
+        Progress("training", state.epoch, settings.max_epochs, epoch_summary(line, run.metric, state, settings))
+    )
     if state.finished and is_evaluated(state.epoch, settings):
         _save(run)
     elif not state.finished:
@@ -284,15 +297,3 @@ def _is_last_epoch(run: TrainingRun) -> bool:
 def _adam(model: TrainedModel, settings: TrainingSettings) -> Adam:
     rates, parameters = model.parameter_learning_rates(), dict(model.named_parameters())
     return Adam(parameters, {name: rates.get(name, settings.learning_rate) for name in parameters})
-
-
-def _summary(run: TrainingRun, line: dict[str, object]) -> str:
-    """Return an epoch's line as text: loss terms, the metric (* marks the best so far), seconds, memory."""
-    state, metric = run.state, run.metric
-    parts = [f"{name[5:]} {value:.4f}" for name, value in line.items() if name.startswith("loss/")]
-    if f"validation/{metric}" in line:
-        left = f" (best {state.best:.4f}, patience {run.settings.patience - state.epochs_without_improvement})"
-        star = "" if state.best_epoch + 1 < state.epoch else "*"
-        star += left if state.epochs_without_improvement else ""
-        parts.append(f"{metric} {line[f'validation/{metric}']:.4f}{star}")
-    return " · ".join([*parts, f"{line['seconds']:.2f} s", f"{line['peak_megabytes']:.0f} MB"])

@@ -48,6 +48,7 @@ class RunContext:
     files: the run folder, None for a run in memory. listener: called with the progress. should_stop: called after each
     step; on True, training writes a checkpoint and raises KeyboardInterrupt. loggers: each gets one line per epoch.
     on_epoch: called after each epoch; True ends the training there. validation: replaces the metric of early stopping.
+    keeps_interrupted: if it is interrupted, the training ends with its best epoch, if one was validated.
     """
 
     files: RunFiles | None = None
@@ -56,3 +57,4 @@ class RunContext:
     loggers: Sequence[MetricsLogger] = ()
     on_epoch: OnEpoch | None = None
     validation: Validation | None = None
+    keeps_interrupted: bool = False
