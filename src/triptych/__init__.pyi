@@ -4,6 +4,7 @@ from .bars import quiet as quiet
 from .data.dataset import Dataset as Dataset
 from .data.dataset import open_dataset as open_dataset
 from .data.features import Features as Features
+from .data.formats.given_lists import ListForm as ListForm
 from .data.interactions import Interactions as Interactions
 from .data.recommendation_files import OutputForm as OutputForm
 from .data.recommendation_files import write_recommendations as write_recommendations
@@ -51,6 +52,8 @@ from .ranking.scorer import Scorer as Scorer
 from .settings import Choices as Choices
 from .settings import LogRange as LogRange
 from .training.callbacks import Epoch as Epoch
+from .ranking.score_lists import ListsReport as ListsReport
+from .ranking.score_lists import score_lists as score_lists
 from .training.cold_items import add_items as add_items
 from .training.fit import fit as fit
 from .training.settings import TrainingSettings as TrainingSettings

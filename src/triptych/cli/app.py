@@ -25,6 +25,7 @@ from triptych.cli import (
     prepare,
     recommend,
     report,
+    score,
     train,
     tune,
 )
@@ -47,6 +48,7 @@ PANELS: dict[str, dict[str, Callable[..., None]]] = {
         "train": train.command,
         "evaluate": evaluate.command,
         "recommend": recommend.command,
+        "score": score.command,
         "explain": explain.command,
         "export": export.command,
         "add-items": add_items.command,

@@ -109,3 +109,14 @@ def check_choice(option: str, value: str, choices: Sequence[str]) -> None:
     if value not in choices:
         near = did_you_mean(value, choices)
         raise SettingsError(f'unknown choice "{value}" of {option}', hint=near)
+
+
+def parse_columns(text: str | None) -> dict[str, str]:
+    """Return KIND=NAME, by commas, as kind -> name. Raises SettingsError."""
+    names: dict[str, str] = {}
+    for each in (text or "").split(",") if text is not None else ():
+        kind, equals, name = each.partition("=")
+        if not equals or kind.strip() in names:
+            raise SettingsError(f'"{each}" is not KIND=NAME, once each', hint="for example user=customer_id")
+        names[kind.strip()] = name.strip()
+    return names

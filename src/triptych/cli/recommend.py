@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
-from triptych.cli.options import FILES, OUTPUT, EscapeFormulas, Json, Overwrite, Quiet, Run, check_choice
+from triptych.cli.options import FILES, OUTPUT, EscapeFormulas, Json, Overwrite, Quiet, Run, check_choice, parse_columns
 from triptych.cli.printing import count_text, open_with_progress, print_json, print_result, print_table, show_progress
 from triptych.cli.requests import (
     RANKED_ITEMS,
@@ -298,12 +298,6 @@ def _print_recommendations(recommender: Recommender, recommendations: list[dict[
 def _output_form(layout: str, columns: str | None, separator: str | None) -> OutputForm:
     from triptych.data.recommendation_files import OutputForm
 
-    names: dict[str, str] = {}
-    for each in (columns or "").split(",") if columns is not None else ():
-        kind, equals, name = each.partition("=")
-        if not equals or kind.strip() in names:
-            raise SettingsError(f'"{each}" is not KIND=NAME, once each', hint="for example user=customer_id")
-        names[kind.strip()] = name.strip()
     if separator == "":
         raise SettingsError("the separator is empty", hint="for example ' '")
-    return OutputForm(cast(Any, layout), names, separator or "")
+    return OutputForm(cast(Any, layout), parse_columns(columns), separator or "")

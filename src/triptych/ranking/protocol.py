@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Annotated, Literal
 
+import numpy as np
+from numpy.typing import NDArray
 from typing_extensions import Doc
 
 from triptych.data.interactions import Interactions
@@ -75,10 +77,22 @@ class EvaluationTask:
     candidates: Candidates = ALL_ITEMS
 
 
-def evaluation_task(
-    scorer: Scorer, split: Split, protocol: EvaluationProtocol, candidates: Candidates = ALL_ITEMS
-) -> EvaluationTask:
-    """Apply a protocol: choose the relevant and the seen interactions, and restrict the scorer to the ranked items.
+@dataclass(frozen=True)
+class MeasuredPairs:
+    """A protocol applied to a split.
+
+    relevant: what should be found, all of it among the candidates. seen: left out per user, or None. ranked: bool
+    [n_items], the items that are ranked by the protocol, or None for all.
+    """
+
+    relevant: Interactions
+    seen: Interactions | None
+    ranked: NDArray[np.bool_] | None
+    excluded: str
+
+
+def measured_pairs(split: Split, protocol: EvaluationProtocol, candidates: Candidates = ALL_ITEMS) -> MeasuredPairs:
+    """Apply a protocol: choose the relevant and the seen interactions, and the ranked items.
 
     candidates: further limits to the items that are ranked and count.
     Raises SettingsError if items are to be excluded from data that keep seen items.
@@ -87,6 +101,7 @@ def evaluation_task(
         protocol = replace(protocol, seen="keep" if split.train.keeps_seen else "drop")
     relevant = split.test if protocol.split == "test" else split.validation
     seen: Interactions | None = None
+    ranked: NDArray[np.bool_] | None = None
     if protocol.seen == "drop":
         seen = split.train.interactions
         if protocol.exclude == "train+validation":
@@ -94,9 +109,18 @@ def evaluation_task(
         relevant = relevant.select(~seen.contain(relevant.users, relevant.items))
     if protocol.items != "all":
         ranked = (split.train.interactions.item_degrees == 0) == (protocol.items == "cold")
-        scorer, relevant = RestrictedScorer(scorer, ranked), relevant.select(ranked[relevant.items])
+        relevant = relevant.select(ranked[relevant.items])
     if protocol.users != "all":
         measured = (split.train.interactions.user_degrees == 0) == (protocol.users == "cold")
         relevant = relevant.select(measured[relevant.users])
     relevant = relevant.select(candidates.contain(relevant.users, relevant.items))
-    return EvaluationTask(scorer, relevant, seen, protocol.excluded, candidates)
+    return MeasuredPairs(relevant, seen, ranked, protocol.excluded)
+
+
+def evaluation_task(
+    scorer: Scorer, split: Split, protocol: EvaluationProtocol, candidates: Candidates = ALL_ITEMS
+) -> EvaluationTask:
+    """Apply a protocol to a scorer: see `measured_pairs`; the scorer is restricted to the ranked items."""
+    pairs = measured_pairs(split, protocol, candidates)
+    scorer = scorer if pairs.ranked is None else RestrictedScorer(scorer, pairs.ranked)
+    return EvaluationTask(scorer, pairs.relevant, pairs.seen, pairs.excluded, candidates)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import polars as pl
@@ -26,15 +26,17 @@ def has_lists(table: Table, column: str) -> bool:
     return _lists(table, column) is not None
 
 
-def lists_in(table: Table, column: str) -> pl.Series | None:
-    """Return a column that has lists as lists of distinct texts, null or empty without a value; None for others.
+def lists_in(table: Table, column: str, *, distinct: bool = True) -> pl.Series | None:
+    """Return a column that has lists as lists of texts, null or empty without a value; None for others.
 
+    distinct: whether a text that is there again is left out.
     Raises InputError for objects without a name.
     """
     lists = _lists(table, column)
     if lists is None:
         return None
-    flat = [None if each is None else list(dict.fromkeys(_leaves(table, column, each))) for each in lists]
+    kept: Callable[[Iterator[str]], Iterable[str]] = dict.fromkeys if distinct else iter
+    flat = [None if each is None else list(kept(_leaves(table, column, each))) for each in lists]
     return pl.Series(column, flat, dtype=pl.List(pl.String))
 
 
