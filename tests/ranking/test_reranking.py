@@ -16,10 +16,10 @@ from triptych.data.interactions import Interactions
 from triptych.errors import InputError, SettingsError
 from triptych.ranking.greedy import SMOOTHING, CalibrationRule, DiversityRule, ListRules, QuotaRule, fill_lists
 from triptych.ranking.item_groups import ItemGroups, groups_by_column, groups_by_popularity
-from triptych.ranking.item_vectors import unit_rows
 from triptych.ranking.reranking import Calibration, Diversity, ItemKnowledge, Quota, list_rules, pool_size, rerank
 from triptych.ranking.scorer import Factors
 from triptych.ranking.topk import top_k
+from triptych.ranking.unit_vectors import unit_rows
 
 N_ITEMS, N_USERS, POOL = 30, 6, 18
 TOLERANCE = 1e-5

@@ -14,9 +14,10 @@ from triptych.errors import InputError, SettingsError
 from triptych.progress import Listener, ignore_progress
 from triptych.ranking.candidates import ALL_ITEMS, Candidates
 from triptych.ranking.cards import card_of_report
+from triptych.ranking.greedy import ListRules
 from triptych.ranking.metrics import Hits, Metric, parse_metric
+from triptych.ranking.reranking import rank_all_by_rules
 from triptych.ranking.scorer import Scorer
-from triptych.ranking.topk import rank_all
 
 STANDARD = (
     "ndcg@10",
@@ -73,17 +74,19 @@ def evaluate(
     *,
     excluded: str = "training items",
     candidates: Candidates = ALL_ITEMS,
+    rules: ListRules | None = None,
     listener: Listener = ignore_progress,
 ) -> Report:
     """Rank all candidates except the seen items for each user with relevant items, and compute the metrics.
 
+    rules: what the lists are re-ranked by, see `ranking/reranking.py`.
     Raises SettingsError for an unknown metric, InputError if no user has a relevant item.
     """
     requested = parse_metrics(metrics)
     users = users_with_relevant_items(relevant)
     k = max(metric.k for metric in requested.values())
     pieces: dict[str, list[NDArray[np.float64]]] = {name: [] for name in requested}
-    for chunk, items, _ in rank_all(scorer, users, k, seen, listener, "evaluating", candidates):
+    for chunk, items, _ in rank_all_by_rules(scorer, users, k, seen, rules, listener, "evaluating", candidates):
         hits = hits_of(chunk, items, relevant)
         for name, metric in requested.items():
             pieces[name].append(metric.values(hits))

@@ -44,7 +44,7 @@ class ItemGroups:
     def shares(self) -> NDArray[np.float32]:
         """float32 [n_items, m]: the share of an item that each of its groups gets: 1 / their number."""
         counts = np.maximum(self.is_group.sum(axis=1, keepdims=True), 1)
-        return (self.is_group / counts).astype(np.float32)
+        return np.asarray(self.is_group / counts, dtype=np.float32)
 
     def distributions(self, users: NDArray[np.int64], history: Interactions) -> NDArray[np.float32]:
         """float32 [n, n_groups + 1]: how the history of each user, int64 [n], is divided over the groups; the sum is 1.
@@ -62,7 +62,7 @@ class ItemGroups:
         keys = (rows[:, None] * width + self.slots[items]).reshape(-1)
         sums = np.bincount(keys, self.shares[items].reshape(-1), n * width).reshape(n, width)
         totals = sums.sum(axis=1, keepdims=True)
-        return (sums / np.where(totals > 0, totals, 1)).astype(np.float32)
+        return np.asarray(sums / np.where(totals > 0, totals, 1), dtype=np.float32)
 
 
 def groups_by_column(table: pl.DataFrame | None, column: str, separator: str = "|") -> ItemGroups:

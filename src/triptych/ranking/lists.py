@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,9 +19,11 @@ from triptych.errors import SettingsError
 from triptych.progress import Listener
 from triptych.ranking.candidates import Candidates
 from triptych.ranking.fallback import most_popular, with_popular_items
+from triptych.ranking.greedy import ListRules
 from triptych.ranking.requested_users import RequestedUsers
+from triptych.ranking.reranking import pool_size, rerank
 from triptych.ranking.scorer import Scorer
-from triptych.ranking.topk import check_k, rank_all
+from triptych.ranking.topk import check_k, rank_all, top_k
 
 Lengths = Mapping[str, int]  # user id -> k
 K = int | Mapping[Any, int]  # of all users, or user id -> k
@@ -32,7 +35,7 @@ class ListRequest:
 
     k: the number of items. lengths: user id -> a smaller number, if they differ. seen: per user, what is left out, or
     None. item_degrees: int64 [n_items], the number of interactions: what popular items are. unknown: bool [n_users],
-    the users of whom the scorer knows nothing.
+    the users of whom the scorer knows nothing. rules: what the lists are re-ranked by.
     """
 
     k: int
@@ -41,6 +44,7 @@ class ListRequest:
     candidates: Candidates
     item_degrees: NDArray[np.int64]
     unknown: NDArray[np.bool_]
+    rules: ListRules | None = None
 
 
 def lengths_of(k: K) -> tuple[int, Lengths | None]:
@@ -59,21 +63,53 @@ def rank_lists(
     scorer: Scorer, requested: RequestedUsers, catalogue: Vocabulary, request: ListRequest, listener: Listener
 ) -> Iterator[Recommendations]:
     """Yield the lists of the requested users in their order, a chunk at a time, in bounded memory."""
-    candidates, degrees = request.candidates, request.item_degrees
-    ranked = rank_all(scorer, requested.known, request.k, request.seen, listener, "recommending", candidates)
-    ranked = with_popular_items(ranked, request.unknown, degrees, request.seen, candidates)
-    popular = most_popular(degrees, request.k, candidates.items)
+    candidates, rules = request.candidates, request.rules
+    size = request.k if rules is None else pool_size(request.k, scorer.n_items)
+    ranked = rank_all(scorer, requested.known, size, request.seen, listener, "recommending", candidates)
+    ranked = with_popular_items(ranked, request.unknown, request.item_degrees, request.seen, candidates)
     begin = 0
-    for ids, items, scores in requested.in_order(ranked, popular):
+    for ids, items, scores in requested.in_order(ranked, most_popular(request.item_degrees, size, candidates.items)):
         rows = requested.rows[begin : begin + len(ids)]
         begin += len(ids)
         if candidates.is_per_user:
-            for position in np.flatnonzero(rows < 0):
-                allowed = candidates.of_unknown(str(ids[int(position)]), len(degrees))
-                items[position], scores[position] = most_popular(degrees, request.k, allowed)
+            _fill_unknown(ids, rows, items, scores, request)
+        if rules is not None:
+            items, scores = rerank(
+                rows, (items, scores), request.k, rules, partial(_rank_some, scorer, ids, rows, request)
+            )
         if request.lengths is not None:
             _cut(ids, items, scores, request.lengths)
         yield Recommendations(ids, items, scores, catalogue, requested.id_type)
+
+
+def _fill_unknown(
+    ids: pl.Series, rows: NDArray[np.int64], items: NDArray[np.int64], scores: NDArray[np.float32], request: ListRequest
+) -> None:
+    """Put the popular items among their candidates into the lists of unknown users, whose row is -1."""
+    degrees = request.item_degrees
+    for position in np.flatnonzero(rows < 0):
+        allowed = request.candidates.of_unknown(str(ids[int(position)]), len(degrees))
+        items[position], scores[position] = most_popular(degrees, items.shape[1], allowed)
+
+
+def _rank_some(
+    scorer: Scorer,
+    ids: pl.Series,
+    rows: NDArray[np.int64],
+    request: ListRequest,
+    positions: NDArray[np.int64],
+    k: int,
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Rank k items for some users of a chunk, by their positions in it."""
+    items = np.full((len(positions), k), -1, dtype=np.int64)
+    scores = np.full((len(positions), k), -np.inf, dtype=np.float32)
+    known = rows[positions] >= 0
+    users = rows[positions][known]
+    ranked = [(users, *top_k(scorer, users, k, request.seen, request.candidates))]
+    for lists in with_popular_items(ranked, request.unknown, request.item_degrees, request.seen, request.candidates):
+        items[known], scores[known] = lists[1:]
+    _fill_unknown(ids.gather(pl.Series(positions)), rows[positions], items, scores, request)
+    return items, scores
 
 
 def _cut(ids: pl.Series, items: NDArray[np.int64], scores: NDArray[np.float32], lengths: Lengths) -> None:

@@ -31,6 +31,7 @@ from triptych.ranking.cards import card_of_recommender
 from triptych.ranking.description import check_description, description_of_format_1
 from triptych.ranking.evaluate import STANDARD, Report, evaluate
 from triptych.ranking.fallback import check_user_table, users_without_knowledge
+from triptych.ranking.greedy import ListRules
 from triptych.ranking.left_out import check_exclude, known_interactions, left_out
 from triptych.ranking.lists import K, ListRequest, joined, lengths_of, rank_lists
 from triptych.ranking.metrics import Metric
@@ -47,6 +48,7 @@ from triptych.ranking.protocol import (
     evaluation_task,
 )
 from triptych.ranking.requested_users import RequestedUsers, Unknown, requested_users
+from triptych.ranking.reranking import ItemKnowledge, Rerank, list_rules
 from triptych.ranking.scorer import Blend, Factors, Scorer
 from triptych.ranking.stored import PARAMETERS, read_parameters, read_scorer, write_scorer
 from triptych.ranking.topk import check_k
@@ -105,6 +107,7 @@ class Recommender:
         where: str | pl.Expr | None = None,
         seen: SeenItems = "auto",
         users: Users = "all",
+        rerank: Rerank = (),
         metrics: Sequence[str | Metric] = STANDARD,
         listener: Listener = automatic_progress,
     ) -> Report:
@@ -114,7 +117,7 @@ class Recommender:
         items: the items that are ranked and count: "all", "warm" (with training interactions), "cold" (without), or
         given ones as in `recommend`; likewise exclude_items and where.
         seen: "keep" leaves nothing out, for people who buy again; "auto": as the data set was prepared.
-        users: the users that are measured: "all", "warm" or "cold".
+        users: the users that are measured: "all", "warm" or "cold". rerank: as in `recommend`.
         Raises SettingsError for an unknown split, exclude, items, seen or users, or an unknown metric; InputError if
         nothing is held out.
         """
@@ -128,6 +131,7 @@ class Recommender:
             metrics,
             excluded=task.excluded,
             candidates=task.candidates,
+            rules=self.list_rules(rerank, self.split.train.interactions, task.seen),
             listener=listener,
         )
 
@@ -153,6 +157,7 @@ class Recommender:
         items: GivenItems | None = None,
         exclude_items: GivenItems | None = None,
         where: str | pl.Expr | None = None,
+        rerank: Rerank = (),
         unknown: Unknown = "raise",
         exclude: Exclude | None = None,
         include_seen: bool | None = None,
@@ -164,9 +169,10 @@ class Recommender:
         k: of all users, or user id -> k; then only these users get lists if `users` is None. items: only these may be
         ranked; exclude_items: these not. Both are ids, or a frame of item_id; with user_id it counts per user, and a
         user without rows in `items` gets an empty list. where: a condition over the item table, such as
-        `"price < 50 and 'shoes' in category"`, or an expression of polars. unknown: what to do about unknown users:
-        "raise", "warn" (and leave them out), or "popular" (recommend the popular items). include_seen: recommend items
-        of the history too; None: if the data set keeps them, because people buy again. exclude: leave out only
+        `"price < 50 and 'shoes' in category"`, or an expression of polars. rerank: one or several of Diversity, Quota
+        and Calibration; the scores stay those of the model, so they need not descend. unknown: what to do about unknown
+        users: "raise", "warn" (and leave them out), or "popular" (recommend the popular items). include_seen: recommend
+        items of the history too; None: if the data set keeps them, because people buy again. exclude: leave out only
         the items of "train" or "train+validation", as `evaluate` does, so that known test items can be in the lists.
         Then all known users are ranked by the model, and test interactions make no item popular.
         Raises UnknownIdError, SettingsError, InputError.
@@ -177,6 +183,7 @@ class Recommender:
             items=items,
             exclude_items=exclude_items,
             where=where,
+            rerank=rerank,
             unknown=unknown,
             exclude=exclude,
             include_seen=include_seen,
@@ -192,6 +199,7 @@ class Recommender:
         items: GivenItems | None = None,
         exclude_items: GivenItems | None = None,
         where: str | pl.Expr | None = None,
+        rerank: Rerank = (),
         unknown: Unknown = "raise",
         exclude: Exclude | None = None,
         include_seen: bool | None = None,
@@ -209,7 +217,8 @@ class Recommender:
         known = known_interactions(dataset, self.about, exclude)
         seen = left_out(dataset, known, exclude, include_seen)
         unknown_users = self._users_of_whom_nothing_is_known() & (exclude is None)
-        request = ListRequest(largest, lengths, seen, chosen, known.item_degrees, unknown_users)
+        rules = self.list_rules(rerank, known)
+        request = ListRequest(largest, lengths, seen, chosen, known.item_degrees, unknown_users, rules)
         return rank_lists(self.scorer, requested, dataset.items, request, listener)
 
     @shows_progress
@@ -221,6 +230,7 @@ class Recommender:
         items: GivenItems | None = None,
         exclude_items: GivenItems | None = None,
         where: str | pl.Expr | None = None,
+        rerank: Rerank = (),
         unknown_items: Literal["raise", "ignore"] = "raise",
         include_seen: bool | None = None,
         listener: Listener = automatic_progress,
@@ -245,7 +255,8 @@ class Recommender:
         chosen = self._candidates(Vocabulary(names, noun="user"), items, exclude_items, where)
         seen = None if self._includes_seen(include_seen) else known
         degrees = self.dataset.interactions.item_degrees
-        request = ListRequest(largest, lengths, seen, chosen, degrees, known.user_degrees == 0)
+        rules = self.list_rules(rerank, self.dataset.interactions, known)
+        request = ListRequest(largest, lengths, seen, chosen, degrees, known.user_degrees == 0, rules)
         requested = RequestedUsers(names, np.arange(len(names)), type_of_values(histories))
         lists = rank_lists(scorer, requested, self.dataset.items, request, listener)
         return joined(list(lists), largest, self.dataset.items)
@@ -285,6 +296,19 @@ class Recommender:
             write_scorer(scorer, folder)
             parameters = {name: value.detach().cpu().numpy() for name, value in self.parameters.items()}
             write_tensors(folder / PARAMETERS, parameters)
+
+    def list_rules(
+        self, rerank: Rerank, interactions: Interactions, history: Interactions | None = None
+    ) -> ListRules | None:
+        """Return what lists are re-ranked by, or None if nothing changes the plain order.
+
+        interactions: what items are similar and popular by. history: of the users that lists are for, None: the same.
+        Raises SettingsError for an unknown column or similarity.
+        """
+        dataset, history = self.dataset, interactions if history is None else history
+        return list_rules(
+            rerank, ItemKnowledge(self.scorer, interactions, history, dataset.item_table, dataset.features)
+        )
 
     def _candidates(
         self,

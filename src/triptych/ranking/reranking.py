@@ -7,8 +7,9 @@ All steps act together: `ranking/greedy.py` fills a list rank by rank from a poo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Any
 
 import numpy as np
@@ -20,10 +21,13 @@ from typing_extensions import Doc
 from triptych.data.features import Features
 from triptych.data.interactions import Interactions
 from triptych.errors import SettingsError
+from triptych.progress import Listener, ignore_progress
+from triptych.ranking.candidates import ALL_ITEMS, Candidates
 from triptych.ranking.greedy import CalibrationRule, DiversityRule, ListRules, QuotaRule, fill_lists
 from triptych.ranking.item_groups import POPULARITY, ItemGroups, groups_by_column, groups_by_popularity
 from triptych.ranking.item_vectors import MODEL, item_vectors
 from triptych.ranking.scorer import Scorer
+from triptych.ranking.topk import rank_all, top_k
 from triptych.settings import checked
 
 POOL, POOL_PER_RANK = 200, 4  # the pool holds at least so many items, and so many per rank
@@ -152,3 +156,33 @@ def rerank(users: NDArray[np.int64], pool: Lists, k: int, rules: ListRules, rank
         items[short], scores[short] = fill_lists(users[short], *larger, k, rules)
         short = short[(items[short, -1] < 0) & (larger[0][:, -1] >= 0)]
     return items, scores
+
+
+def rank_all_by_rules(
+    scorer: Scorer,
+    users: NDArray[np.int64],
+    k: int,
+    seen: Interactions | None,
+    rules: ListRules | None,
+    listener: Listener = ignore_progress,
+    stage: str = "ranking",
+    candidates: Candidates = ALL_ITEMS,
+) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]]:
+    """Yield (users, items, scores) chunk by chunk as `rank_all` does, with lists that follow the rules, if any."""
+    size = k if rules is None else pool_size(k, scorer.n_items)
+    for chunk, items, scores in rank_all(scorer, users, size, seen, listener, stage, candidates):
+        lists = items, scores
+        if rules is not None:
+            lists = rerank(chunk, lists, k, rules, partial(_rank_some, scorer, chunk, seen, candidates))
+        yield chunk, *lists
+
+
+def _rank_some(
+    scorer: Scorer,
+    users: NDArray[np.int64],
+    seen: Interactions | None,
+    candidates: Candidates,
+    positions: NDArray[np.int64],
+    k: int,
+) -> Lists:
+    return top_k(scorer, users[positions], k, seen, candidates)

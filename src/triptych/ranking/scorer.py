@@ -10,6 +10,7 @@ import functools
 import operator
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
@@ -20,6 +21,7 @@ from torch import Tensor
 
 from triptych.data.interactions import Interactions
 from triptych.display import card_with_shapes, displayed
+from triptych.ranking.unit_vectors import table_vectors, unit_rows, weight_vectors
 
 
 class Scorer(Protocol):
@@ -60,6 +62,11 @@ class Factors:
         """float32 [n_items]: the cosine of each representation to one item's."""
         unit = torch.nn.functional.normalize(self.items, dim=1)
         return unit @ unit[item]
+
+    @cached_property
+    def item_vectors(self) -> NDArray[np.float32]:
+        """float32 [n_items, d]: unit vectors; see `ranking/item_vectors.py`."""
+        return table_vectors(self.items.detach().cpu().numpy().astype(np.float32, copy=False))
 
 
 SPARSE = {"": "weights", "spread_": "spread", "direct_": "direct"}  # prefix of stored arrays -> matrix of ItemWeights
@@ -104,6 +111,11 @@ class ItemWeights:
         if self.spread is not None:
             attributions = attributions + self.spread @ attributions
         return attributions if self.direct is None else attributions + _column(self.direct, item)
+
+    @cached_property
+    def item_vectors(self) -> NDArray[np.float32]:
+        """float32 [n_items, d]: unit vectors; see `ranking/item_vectors.py`."""
+        return weight_vectors(self.weights, self.spread, self.direct)
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Return the matrices as named arrays, to be stored; `ItemWeights.from_arrays` reads them."""
@@ -169,6 +181,13 @@ class Blend:
     def similarity(self, item: int) -> Tensor:
         """float32 [n_items]: the scorers' similarities to one item, blended as their scores are."""
         return _sum(weight * standardised(each.similarity(item)[None])[0] for each, weight in self._weighted())
+
+    @cached_property
+    def item_vectors(self) -> NDArray[np.float32]:
+        """float32 [n_items, d]: unit vectors; see `ranking/item_vectors.py`."""
+        return unit_rows(
+            np.concatenate([each.item_vectors * np.float32(abs(weight) ** 0.5) for each, weight in self._weighted()], 1)
+        )
 
     def _weighted(self) -> list[tuple[Factors | ItemWeights, float]]:
         return list(zip(self.scorers, self.weights, strict=True))

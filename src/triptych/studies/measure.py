@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from triptych.data.interactions import Interactions
 from triptych.progress import Listener, ignore_progress
 from triptych.ranking.evaluate import hits_of, users_with_relevant_items
+from triptych.ranking.list_metrics import coverage, novelty
 from triptych.ranking.metrics import Hits, Metric, parse_metric
 from triptych.ranking.scorer import Scorer
 from triptych.ranking.topk import rank_all
@@ -73,12 +74,11 @@ def measure(
     items = np.concatenate([chunk for _, chunk, _ in rank_all(scorer, users, k, seen, listener, "measuring")])
     hits = hits_of(users, items, relevant)
     degrees, recommended = train.item_degrees, items[items >= 0]
-    popularity = np.maximum(degrees, 1) / max(1, int((train.user_degrees > 0).sum()))
     return Measurement(
         users,
         {str(metric): metric.values(hits) for metric in parsed},
-        coverage=len(np.unique(recommended)) / train.n_items,
-        novelty=float(-np.log2(popularity[recommended]).mean()) if len(recommended) else 0.0,
+        coverage=coverage(items, train.n_items),
+        novelty=novelty(items, train),
         long_tail=float((~_popular(degrees))[recommended].mean()) if len(recommended) else 0.0,
         groups=[
             *_by_activity(users, parsed[0].values(hits), train.user_degrees[users]),
