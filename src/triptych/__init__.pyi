@@ -46,6 +46,9 @@ from .ranking.own_scorer import evaluate as evaluate
 from .ranking.protocol import EvaluationProtocol as EvaluationProtocol
 from .ranking.recommender import Recommender as Recommender
 from .ranking.recommender import open_recommender as open_recommender
+from .ranking.reranking import Calibration as Calibration
+from .ranking.reranking import Diversity as Diversity
+from .ranking.reranking import Quota as Quota
 from .ranking.scorer import Factors as Factors
 from .ranking.scorer import ItemWeights as ItemWeights
 from .ranking.scorer import Scorer as Scorer

@@ -8,21 +8,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from triptych.cli.compare_tables import print_comparison
 from triptych.cli.options import COMPUTING, EVALUATION, MODEL, OUTPUT, EscapeFormulas, Json, Modalities, Quiet
-from triptych.cli.printing import (
-    open_with_progress,
-    print_json,
-    print_message,
-    print_result,
-    print_table,
-    show_progress,
-)
+from triptych.cli.printing import open_with_progress, print_json, print_message, show_progress
+from triptych.cli.reranking import parse_weights
 from triptych.errors import SettingsError, did_you_mean
 from triptych.outputs import check_folder
 
 if TYPE_CHECKING:
     from triptych.studies.experiment import Experiment
-    from triptych.studies.rows import Row
 
 MODELS = "popularity,item-knn,ease,content-ease,lightgcn,bm3"
 
@@ -134,6 +128,22 @@ def command(
             help="Metrics, separated by commas. The first one sorts the table and is tested.",
         ),
     ] = None,
+    diversity: Annotated[
+        str | None,
+        typer.Option(
+            metavar="WEIGHTS",
+            rich_help_panel=EVALUATION,
+            help="Also measure lists that are re-ranked for diversity, with each of these weights, as 0,0.1,0.3,0.5.",
+        ),
+    ] = None,
+    similarity: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            rich_help_panel=EVALUATION,
+            help="What makes items alike: model, interactions (the same users) or a modality [default: model].",
+        ),
+    ] = None,
     jobs: Annotated[
         int, typer.Option(min=1, metavar="N", rich_help_panel=COMPUTING, help="Processes that fit at the same time.")
     ] = 1,
@@ -157,9 +167,15 @@ def command(
     After an interruption, run the same command again: finished runs are kept. If a model fails, the table shows the
     reason, the others continue, and the exit code is 1.
 
+    With --diversity, a second table shows what a larger weight costs in the first metric, and what it gains: less
+    similarity inside the lists, and a larger share of the catalogue. `report` draws it.
+
     Examples:
         triptych compare shop/ --models popularity,ease,lightgcn,bm3 \\
             --seeds 0,1,2 --set patience=10
+
+        # what diversity costs and gains:
+        triptych compare shop/ --models ease,bm3 --diversity 0,0.1,0.3,0.5
 
         # data, models, settings, seeds and tuning in one file:
         triptych compare experiment.toml
@@ -182,6 +198,8 @@ def command(
         "items": items,
         "users": users,
         "seen": seen,
+        "diversity": None if diversity is None else parse_weights(diversity),
+        "similarity": similarity,
         "metrics": None if metrics is None else tuple(each.strip() for each in metrics.split(",")),
     }
     experiment = replace(experiment, **{key: value for key, value in given.items() if value is not None})
@@ -198,42 +216,13 @@ def command(
     if json:
         print_json(rows_to_json(rows))
     else:
-        _print_tables(experiment, rows, folder)
+        print_comparison(experiment, rows, folder)
     failed = [row for row in rows if row.failed]
     for row in failed:
         print_message(f"{row.entry} on {row.data} failed: {row.failed}")
     if failed:
         print_message("correct the cause and run the same command again: finished runs are kept")
         raise typer.Exit(1)
-
-
-def _print_tables(experiment: Experiment, rows: list[Row], folder: Path) -> None:
-    from triptych.studies.tables import SIGNIFICANCE_LEVEL
-
-    limits = [f", {each} {noun} only" for noun in ("items", "users") if (each := getattr(experiment, noun)) != "all"]
-    for name in experiment.data:
-        title = f"{experiment.split} of {name}, full ranking{''.join(limits)}, {_seeds_text(experiment.seeds)}"
-        _print_table([row for row in rows if row.data == name], title)
-    print_result(f"● the best, and all that do not differ from it significantly (corrected p ≥ {SIGNIFICANCE_LEVEL:g})")
-    print_result(f"tables: {folder}/comparison.json, .csv, .md, .tex; run folders: {folder}/DATA/ENTRY/seed-N")
-    print_result(f"next: triptych report {folder}")
-    for name, source in experiment.data.items():
-        best = next((row for row in rows if row.data == name and not row.failed), None)
-        if best is not None:
-            fit = f"triptych train {source.folder} --like {best.runs[0]} --fit-on all"
-            print_result(f"final fit of {best.label} on all interactions: {fit}")
-
-
-def _print_table(rows: list[Row], title: str) -> None:
-    from triptych.studies.tables import COST_COLUMNS, LIST_COLUMNS, best_mark, cells
-
-    metrics = next((list(row.metrics) for row in rows if row.metrics), [])
-    for header, title_of_header in (((*metrics, *LIST_COLUMNS), title), (COST_COLUMNS, "cost")):
-        table = []
-        for row in rows:
-            texts = {**cells(row), **({header[0]: "failed"} if row.failed else {})}
-            table.append([f"{row.label}{best_mark(row)}", *(texts.get(name, "") for name in header)])
-        print_table(title_of_header, ["", *header], table)
 
 
 def _read_experiment(path: Path, models: str | None, settings: list[str] | None) -> Experiment:
@@ -292,7 +281,3 @@ def _parse_seed(text: str) -> int:
         return int(text)
     except ValueError:
         raise SettingsError(f'"{text}" is not a seed', hint="write numbers, for example --seeds 0,1,2") from None
-
-
-def _seeds_text(seeds: tuple[int, ...]) -> str:
-    return f"seed {seeds[0]}" if len(seeds) == 1 else f"mean of seeds {', '.join(map(str, seeds))}"

@@ -21,6 +21,7 @@ from triptych.cli.protocol_options import (
     write_per_user,
 )
 from triptych.cli.requests import ExcludedItems, Where, read_items
+from triptych.cli.reranking import Calibrations, DiversityWeight, Quotas, SimilarityName, rerank_steps
 
 
 def command(
@@ -30,6 +31,10 @@ def command(
     items: RankedItems = "all",
     exclude_items: ExcludedItems = None,
     where: Where = None,
+    diversity: DiversityWeight = None,
+    similarity: SimilarityName = None,
+    quota: Quotas = None,
+    calibrate: Calibrations = None,
     seen: Seen = "auto",
     users: MeasuredUsers = "all",
     metrics: Metrics = None,
@@ -42,15 +47,19 @@ def command(
     Every item is ranked for every user with held-out items. The metrics are ndcg, recall, precision, hit_rate, map
     and mrr at any cutoff, averaged over these users.
 
-    Example:
+    Examples:
         triptych evaluate runs/bm3 --metrics ndcg@50,recall@20 \\
             --exclude train+validation
+
+        # what more varied lists cost:
+        triptych evaluate runs/bm3 --diversity 0.3
     """
     from triptych.ranking.recommender import open_recommender
 
     kind, given = read_ranked_items(items)
     requested = check_protocol(split, exclude, kind, seen, users, metrics, per_user)
     left_out = read_items(exclude_items)
+    steps = rerank_steps(diversity, similarity, quota, calibrate)
     recommender = open_with_progress(open_recommender, run)
     with show_progress() as listener:
         report = recommender.evaluate(
@@ -61,6 +70,7 @@ def command(
             where=where,
             seen=cast(Any, seen),
             users=cast(Any, users),
+            rerank=steps,
             metrics=requested,
             listener=listener,
         )
@@ -73,6 +83,7 @@ def command(
         "items": items,
         **({"where": where} if where is not None else {}),
         **({"exclude_items": str(exclude_items)} if exclude_items is not None else {}),
+        **({"rerank": [str(step) for step in steps]} if steps else {}),
         "measured_users": users,
         "users": len(report.users),
         "users_without_held_out_items": report.n_without,
@@ -82,6 +93,6 @@ def command(
         print_json(result)
         return
     chosen = given is not None or left_out is not None or where is not None
-    title = f"{result['model']} on {split}, full ranking"
+    title = f"{result['model']} on {split}, full ranking{', re-ranked' if steps else ''}"
     print_report(title, report, kind, users, chosen_items=chosen)
     print_result(users_line(report, split))

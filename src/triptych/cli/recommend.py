@@ -19,6 +19,13 @@ from triptych.cli.requests import (
     read_lengths,
     read_users,
 )
+from triptych.cli.reranking import (
+    Calibrations,
+    DiversityWeight,
+    Quotas,
+    SimilarityName,
+    rerank_steps,
+)
 from triptych.errors import SettingsError, UnknownIdError, location
 
 if TYPE_CHECKING:
@@ -89,6 +96,10 @@ def command(
     ] = None,
     exclude_items: ExcludedItems = None,
     where: Where = None,
+    diversity: DiversityWeight = None,
+    similarity: SimilarityName = None,
+    quota: Quotas = None,
+    calibrate: Calibrations = None,
     user: Annotated[
         list[str] | None,
         typer.Option("--user", "-u", metavar="ID", rich_help_panel=KNOWN_USERS, help="Only this user. Repeatable."),
@@ -192,6 +203,10 @@ def command(
         # the lists that `evaluate` measures:
         triptych recommend runs/bm3 --exclude train -o measured.parquet
 
+        # varied lists, with at most three items of a category:
+        triptych recommend runs/bm3 --user u17 --diversity 0.3 \\
+            --quota category=3
+
         # a file for a competition:
         triptych recommend runs/bm3 --users sample_submission.csv \\
             --unknown popular -k 12 --format wide -o submission.csv.gz \\
@@ -220,6 +235,7 @@ def command(
         "items": read_items(items, encoding),
         "exclude_items": read_items(exclude_items, encoding),
         "where": where,
+        "rerank": rerank_steps(diversity, similarity, quota, calibrate),
     }
     if exclude is not None and new is not None:
         raise SettingsError("new users have no splits to exclude", hint="leave out --exclude")

@@ -55,6 +55,11 @@ def model_vectors(scorer: Scorer) -> FloatArray:
     )
 
 
+def users_of_items(interactions: Interactions) -> sparse.csr_array:
+    """Return float32 [n_items, n_users], sparse: the users of each item as a vector of length 1."""
+    return sparse.csr_array(unit_columns(interactions).T)
+
+
 def unit_columns(interactions: Interactions) -> Any:
     """Return a sparse float32 matrix [n_users, n_items]: the users of each item as a column of length 1."""
     scale = 1 / np.sqrt(np.maximum(interactions.item_degrees, 1))

@@ -13,9 +13,12 @@ from typing import Any
 from triptych.artefacts import checked_content, read_json
 from triptych.bars import shows_progress
 from triptych.data.dataset import open_dataset, parse_modalities
+from triptych.data.interactions import Interactions
 from triptych.errors import TriptychError
 from triptych.models.registry import model_class
 from triptych.progress import Listener, Progress, automatic_progress
+from triptych.ranking.metrics import parse_metric
+from triptych.ranking.protocol import EvaluationTask
 from triptych.ranking.recommender import Recommender, open_recommender
 from triptych.ranking.scorer import ItemWeights
 from triptych.settings import parse
@@ -24,6 +27,7 @@ from triptych.studies.measure import measure
 from triptych.studies.processes import error_text, run_each, train_arguments
 from triptych.studies.propose import default_point
 from triptych.studies.rows import Cost, Row, RunResult, rank_rows
+from triptych.studies.trade_off import TradeOffPoint, check_similarity, trade_off
 from triptych.studies.tune import BEST, tune
 from triptych.training.metrics_file import read_cost, read_metrics
 from triptych.training.run_context import RunFiles
@@ -100,6 +104,7 @@ def _tasks(experiment: Experiment, folder: Path) -> Iterator[Task]:
     for data, source in experiment.data.items():
         dataset = open_dataset(Path(source.folder))
         available = list(dataset.features)
+        check_similarity(experiment.similarity, dataset.features)
         if experiment.modalities is not None:
             dataset.with_modalities(parse_modalities(experiment.modalities))
         for entry in experiment.models:
@@ -225,9 +230,21 @@ def _result(experiment: Experiment, task: Task, listener: Listener) -> RunResult
         measurement = measure(
             evaluation.scorer, evaluation.relevant, evaluation.seen, train, experiment.metrics, listener
         )
-        return RunResult(measurement, _cost(task.run, recommender))
+        return RunResult(
+            measurement, _cost(task.run, recommender), _trade_off(experiment, task, evaluation, train, listener)
+        )
     except TriptychError as error:
         return error_text(error)
+
+
+def _trade_off(
+    experiment: Experiment, task: Task, evaluation: EvaluationTask, train: Interactions, listener: Listener
+) -> list[TradeOffPoint]:
+    if not experiment.diversity:
+        return []
+    features = open_dataset(Path(experiment.data[task.data].folder)).features
+    metric = parse_metric(experiment.metrics[0])
+    return trade_off(evaluation, train, features, experiment.diversity, metric, experiment.similarity, listener)
 
 
 def _cost(run: Path, recommender: Recommender) -> Cost:

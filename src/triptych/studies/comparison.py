@@ -11,6 +11,7 @@ from typing import Any
 from triptych.artefacts import checked_content, read_json, write_json
 from triptych.data.dataset import open_dataset
 from triptych.errors import ArtefactError, location
+from triptych.ranking.item_vectors import MODEL
 from triptych.ranking.protocol import EvaluationProtocol, Exclude, HeldOut, Items, SeenItems, Users
 from triptych.settings import parse
 from triptych.studies.experiment import RENAMED, Experiment
@@ -21,7 +22,10 @@ FILE, FORMAT = "comparison.json", 2  # files of format 1 are still read
 
 @dataclass(frozen=True)
 class Comparison:
-    """The rows of a comparison and how they were evaluated. folders: data set name -> its folder."""
+    """The rows of a comparison and how they were evaluated. folders: data set name -> its folder.
+
+    similarity: what items were compared by for the trade-off of diversity, if there is one.
+    """
 
     rows: Sequence[Row]
     split: HeldOut
@@ -32,6 +36,7 @@ class Comparison:
     folders: Mapping[str, str] = field(default_factory=dict)
     users: Users = "all"
     seen: SeenItems = "auto"
+    similarity: str = MODEL
 
     @property
     def protocol(self) -> EvaluationProtocol:
@@ -41,7 +46,8 @@ class Comparison:
 
 def rows_to_json(rows: Sequence[Row]) -> list[dict[str, Any]]:
     """The rows as plain values."""
-    return [{**asdict(row), "runs": [str(run) for run in row.runs]} for row in rows]
+    tables = [{**asdict(row), "runs": [str(run) for run in row.runs]} for row in rows]
+    return [{name: row[name] for name in row if name != "trade_off" or row[name]} for row in tables]
 
 
 def write_comparison(rows: Sequence[Row], experiment: Experiment, folder: Path) -> None:
@@ -56,6 +62,7 @@ def write_comparison(rows: Sequence[Row], experiment: Experiment, folder: Path) 
         "modalities": experiment.modalities,
         "folders": {name: str(Path(source.folder).resolve()) for name, source in experiment.data.items()},
         "seeds": list(experiment.seeds),
+        **({"similarity": experiment.similarity} if experiment.diversity else {}),
         "rows": [{**row, "runs": [os.path.relpath(run, folder) for run in row["runs"]]} for row in rows_to_json(rows)],
     }
     write_json(folder / FILE, table)

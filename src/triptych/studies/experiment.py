@@ -29,8 +29,10 @@ from annotated_types import Interval
 from typing_extensions import Doc
 
 from triptych.errors import SettingsError, location
+from triptych.ranking.item_vectors import MODEL
 from triptych.ranking.metrics import parse_metric
 from triptych.ranking.protocol import EvaluationProtocol, Exclude, HeldOut, Items, SeenItems, Users
+from triptych.ranking.reranking import Diversity
 from triptych.settings import SearchSpace, checked, parse, read_toml
 from triptych.studies.propose import require_proposals, search_space
 
@@ -79,6 +81,10 @@ class Experiment:
     users: Annotated[Users, Doc("users that are measured: all, warm or cold")] = "all"
     seen: Annotated[SeenItems, Doc("excluded items: drop, keep (nothing is left out), or auto: as prepared")] = "auto"
     metrics: Annotated[tuple[str, ...], Doc("the first one sorts the table and is tested")] = METRICS
+    diversity: Annotated[
+        tuple[float, ...], Doc("weights of diversity whose trade-off is measured, as 0, 0.3, 0.5")
+    ] = ()
+    similarity: Annotated[str, Doc("of items, for diversity: model, interactions or a modality")] = MODEL
     modalities: Annotated[str | None, Doc("use only these, separated by commas")] = None
     subsets: Annotated[bool, Doc("also fit every multimodal model with every subset of the modalities")] = False
 
@@ -153,6 +159,8 @@ def check_experiment(experiment: Experiment) -> None:
         raise SettingsError("no metric is named", hint='write for example metrics = ["ndcg@50"]')
     for metric in experiment.metrics:
         parse_metric(metric)
+    for weight in experiment.diversity:
+        Diversity(weight, experiment.similarity)
     for name in (*experiment.data, *experiment.models):
         if not re.fullmatch(r"[\w ,=+-][\w .,=+-]*", name):
             raise SettingsError(f'"{name}" cannot be the name of a folder', hint="use letters and digits")

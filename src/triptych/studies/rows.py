@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from triptych.studies.measure import Measurement
 from triptych.studies.statistics import Interval, holm, interval, paired_p
+from triptych.studies.trade_off import TradeOffPoint, mean_trade_off
 
 
 @dataclass(frozen=True)
@@ -33,10 +34,11 @@ class Cost:
 
 @dataclass(frozen=True)
 class RunResult:
-    """The measurement and the cost of one run."""
+    """The measurement and the cost of one run. trade_off: one point per weight of diversity, if any are requested."""
 
     measurement: Measurement
     cost: Cost
+    trade_off: Sequence[TradeOffPoint] = ()
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,8 @@ class Row:
     there are two or more.
     p: the p value of the first metric being equal to that of the best row of the data set, paired over users and
     corrected by Holm for the number of rows; None for the best row. coverage, novelty, long_tail: see `Measurement`.
-    failed: the reason why there is no result, in which case most other fields are empty.
+    failed: the reason why there is no result, in which case most other fields are empty. trade_off: one point per
+    weight of diversity, if any are requested.
     """
 
     data: str
@@ -73,6 +76,7 @@ class Row:
     groups: Sequence[GroupResult] = ()
     cost: Cost | None = None
     failed: str | None = None
+    trade_off: Sequence[TradeOffPoint] = ()
 
     @property
     def label(self) -> str:
@@ -127,6 +131,7 @@ def _mean_over_runs(row: Row, results: Sequence[RunResult], generator: np.random
         cost=Cost(
             **{each.name: _mean([getattr(result.cost, each.name) for result in results]) for each in fields(Cost)}
         ),
+        trade_off=mean_trade_off([each.trade_off for each in results]),
     )
 
 

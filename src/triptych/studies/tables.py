@@ -11,6 +11,7 @@ from typing import Any
 
 from triptych.artefacts import write_file
 from triptych.studies.rows import Row
+from triptych.studies.trade_off import TradeOffPoint
 from triptych.texts import printable, without_formula
 
 LIST_COLUMNS = ("coverage", "novelty", "long tail")
@@ -42,6 +43,18 @@ def cells(row: Row) -> dict[str, str]:
         texts |= {"parameters": f"{cost.n_parameters:,.0f}"}
         texts |= {"s/epoch": f"{cost.seconds_per_epoch:.2f}"} if cost.seconds_per_epoch is not None else {}
     return texts
+
+
+def trade_off_columns(metric: str) -> list[str]:
+    """The columns of the table of a trade-off."""
+    return ["diversity", metric, "similarity", "coverage", "novelty", "Gini"]
+
+
+def trade_off_cells(point: TradeOffPoint) -> list[str]:
+    """The cells of one point of a trade-off."""
+    numbers = (point.metric, point.similarity)
+    others = (point.coverage, point.novelty, point.gini)
+    return [f"{point.weight:g}", *(f"{each:.4f}" for each in numbers), *(f"{each:.3f}" for each in others)]
 
 
 def best_mark(row: Row) -> str:

@@ -20,7 +20,7 @@ from triptych.studies.report import plots
 from triptych.studies.report.across import across
 from triptych.studies.report.example_users import ExampleUsers, example_users, open_reported_model
 from triptych.studies.rows import Row
-from triptych.studies.tables import COLUMNS, SIGNIFICANCE_LEVEL, best_mark, cells
+from triptych.studies.tables import COLUMNS, SIGNIFICANCE_LEVEL, best_mark, cells, trade_off_cells, trade_off_columns
 from triptych.texts import printable
 from triptych.training.metrics_file import read_metrics
 from triptych.training.run_context import RunFiles
@@ -41,6 +41,9 @@ class Section:
     quality: str
     cost: str
     groups: str
+    trade_off: str | None
+    trade_off_columns: Sequence[str]
+    trade_off_table: Sequence[Sequence[str]]
     subsets: str | None
     learning: str | None
     losses: str | None
@@ -111,6 +114,9 @@ def _section(name: str, comparison: Comparison, n_users: int, display: ItemDispl
         quality=plots.quality(main, metric, styles),
         cost=plots.against_cost(main, metric, styles),
         groups=plots.groups(main, metric, styles),
+        trade_off=plots.trade_off(main, metric, styles) if any(row.trade_off for row in main) else None,
+        trade_off_columns=["", *trade_off_columns(metric)],
+        trade_off_table=[[row.label, *trade_off_cells(each)] for row in main for each in row.trade_off],
         subsets=plots.subsets(with_subsets, metric) if with_subsets else None,
         learning=plots.learning(curves, metric, styles) if _has_validation(curves) else None,
         losses=plots.loss_terms(curves) if curves else None,

@@ -131,6 +131,26 @@ def groups(rows: Sequence[Row], metric: str, styles: Styles) -> str:
         return to_svg(figure, f"{metric} by users' activity and by items' popularity")
 
 
+def trade_off(rows: Sequence[Row], metric: str, styles: Styles) -> str:
+    """Plot the metric against the intra-list similarity and the coverage, a point per weight of diversity."""
+    shown = [row for row in rows if row.trade_off][:MAX_CURVES]
+    with new_figure(2, (9.5, 4.2)) as (figure, panels):
+        for axes, name in zip(panels, ("similarity", "coverage"), strict=True):
+            for row in shown:
+                colour, marker = styles[row.label]
+                x, y = [getattr(each, name) for each in row.trade_off], [each.metric for each in row.trade_off]
+                axes.plot(x, y, color=colour, marker=marker, label=plain(row.label))
+                for at in range(len(x)):
+                    weight = f"{row.trade_off[at].weight:g}"
+                    axes.annotate(weight, (x[at], y[at]), (4, 4), textcoords="offset points", fontsize=7, color=colour)
+        panels[0].set_xlabel("intra-list similarity (mean cosine of the items of a list)")
+        panels[1].set_xlabel("coverage (share of the catalogue in any list)")
+        panels[0].set_ylabel(metric)
+        figure.legend(*panels[0].get_legend_handles_labels(), loc="upper center", ncols=4, frameon=False, fontsize=9)
+        figure.subplots_adjust(top=0.99 - 0.075 * -(-len(shown) // 4), wspace=0.25)
+        return to_svg(figure, f"{metric} against intra-list similarity and coverage, for every weight of diversity")
+
+
 def subsets(rows: Sequence[Row], metric: str) -> str:
     """Plot the metric of every multimodal model with every subset of the modalities, grouped by entry."""
     entries = list(dict.fromkeys(row.entry for row in rows))
