@@ -11,10 +11,12 @@ import re
 import shlex
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -144,12 +146,13 @@ def test_the_blocks_of_a_page_run_on_the_demos_files(
         pytest.importorskip("sentence_transformers", reason="sentence-transformers is absent: as above")
     if not any(block.is_python or block.commands() for block in blocks):
         return
-    namespace: dict[str, Any] = {}
+    page = ModuleType("page")  # the blocks follow one another, as in a notebook
+    monkeypatch.setitem(sys.modules, page.__name__, page)
     shutil.copytree(demo, tmp_path / "demo")
     monkeypatch.chdir(tmp_path)
     for block in blocks:
         if block.is_python:
-            exec(compile(block.text, block.page, "exec"), namespace)
+            exec(compile(block.text, block.page, "exec", dont_inherit=True), page.__dict__)
         else:
             run_block(block)
 
