@@ -7,6 +7,7 @@ the edges that FREEDOM keeps) is not, so these models are compared without it.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -39,9 +40,12 @@ every_trained_model = pytest.mark.parametrize("name", TRAINED)
 
 
 @pytest.fixture(autouse=True)
-def _full_float32(monkeypatch: pytest.MonkeyPatch) -> None:
+def _full_float32() -> Iterator[None]:
     """Products in float32, not in TF32, so that both devices can be compared."""
-    monkeypatch.setattr(torch.backends.cuda.matmul, "allow_tf32", False)
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("highest")
+    yield
+    torch.set_float32_matmul_precision(before)
 
 
 def settings_of(name: str) -> dict[str, object]:
@@ -199,6 +203,7 @@ def test_the_peak_memory_is_that_of_the_gpu(tmp_path: Path) -> None:
 
 
 @every_trained_model
+@pytest.mark.filterwarnings("ignore")  # the compiler's own
 def test_a_compiled_loss_is_the_same(name: str) -> None:
     """`torch.compile` may break the graph at Python code, but must not change values."""
     split = random_split()
