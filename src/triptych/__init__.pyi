@@ -49,14 +49,14 @@ from .ranking.recommender import open_recommender as open_recommender
 from .ranking.reranking import Calibration as Calibration
 from .ranking.reranking import Diversity as Diversity
 from .ranking.reranking import Quota as Quota
+from .ranking.score_lists import ListsReport as ListsReport
+from .ranking.score_lists import score_lists as score_lists
 from .ranking.scorer import Factors as Factors
 from .ranking.scorer import ItemWeights as ItemWeights
 from .ranking.scorer import Scorer as Scorer
 from .settings import Choices as Choices
 from .settings import LogRange as LogRange
 from .training.callbacks import Epoch as Epoch
-from .ranking.score_lists import ListsReport as ListsReport
-from .ranking.score_lists import score_lists as score_lists
 from .training.cold_items import add_items as add_items
 from .training.fit import fit as fit
 from .training.settings import TrainingSettings as TrainingSettings
