@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from triptych.data.id_types import IdType, description, first_without_type
 from triptych.data.ids import Ids, id_series
 from triptych.data.vocabulary import Vocabulary
-from triptych.errors import InputError, SettingsError, did_you_mean, warn_of
+from triptych.errors import InputError, SettingsError, argument, did_you_mean, warn_of
 
 Unknown = Literal["raise", "warn", "popular"]
 Ranked = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]  # user rows, items [n, k], scores [n, k]
