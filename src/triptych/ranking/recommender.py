@@ -9,7 +9,6 @@ from typing import Any, Literal
 
 import numpy as np
 import polars as pl
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -31,12 +30,13 @@ from triptych.ranking.cards import card_of_recommender
 from triptych.ranking.description import check_description, description_of_format_1
 from triptych.ranking.evaluate import STANDARD, Report, evaluate
 from triptych.ranking.fallback import check_user_table, users_without_knowledge
+from triptych.ranking.given_pairs import UnknownPairs, score_pairs
 from triptych.ranking.greedy import ListRules
 from triptych.ranking.left_out import check_exclude, known_interactions, left_out
 from triptych.ranking.lists import K, ListRequest, joined, lengths_of, rank_lists
 from triptych.ranking.metrics import Metric
 from triptych.ranking.new_users import new_user_scorer
-from triptych.ranking.own_scorer import checked_scorer, require_ours, similarity_of
+from triptych.ranking.own_scorer import checked_scorer, require_ours
 from triptych.ranking.protocol import (
     EvaluationProtocol,
     EvaluationTask,
@@ -50,8 +50,8 @@ from triptych.ranking.protocol import (
 from triptych.ranking.requested_users import RequestedUsers, Unknown, requested_users
 from triptych.ranking.reranking import ItemKnowledge, Rerank, list_rules
 from triptych.ranking.scorer import Blend, Factors, Scorer
+from triptych.ranking.similar import similar_items, similar_users, users_of_item
 from triptych.ranking.stored import PARAMETERS, read_parameters, read_scorer, write_scorer
-from triptych.ranking.topk import check_k
 
 KIND = "recommender"
 RUN, MODEL = "run.json", "model"  # in a run folder: its description, and the recommender once training is finished
@@ -261,31 +261,62 @@ class Recommender:
         lists = rank_lists(scorer, requested, self.dataset.items, request, listener)
         return joined(list(lists), largest, self.dataset.items)
 
-    def similar_items(self, item: Id, k: int = 10) -> pl.DataFrame:
-        """Return the k items most similar to one: item_id, rank, similarity (see the scorer's `similarity`).
+    @shows_progress
+    def score(
+        self,
+        pairs: Any,
+        items: Ids | None = None,
+        *,
+        unknown: UnknownPairs = "raise",
+        column: str = "score",
+        listener: Listener = automatic_progress,
+    ) -> Any:
+        """Score given pairs: a frame with columns of users and items gets a column of scores; or two lists of ids.
 
+        pairs: a pandas, polars or Arrow frame, such as user_id, item_id; with `items`, the users, as many as items.
+        Then returns float32 [n]. unknown: "raise", or "nan" for pairs of an unknown user or item, or without one.
+        These are the scores of `recommend` up to the rounding of float32: about 1e-6 of what is added up. Users who get
+        popular items have their numbers of interactions. Raises InputError, UnknownIdError, SettingsError.
+        """
+        lacking = self._users_of_whom_nothing_is_known()
+        given = (self.scorer, self.dataset, lacking, pairs, items)
+        return score_pairs(*given, unknown=unknown, column=column, listener=listener)
+
+    @shows_progress
+    def recommend_users(
+        self,
+        item: Id,
+        k: int = 50,
+        *,
+        include_seen: bool | None = None,
+        listener: Listener = automatic_progress,
+    ) -> pl.DataFrame:
+        """Return the k users who would most likely want an item: user_id, rank, score, the highest score first.
+
+        Users who have it already are left out, as in `recommend`, and users of whom the model knows nothing. Scores are
+        compared as they are: models of item weights give higher ones to users with long histories. Blends score all
+        items for all users. Raises UnknownIdError, InputError, SettingsError.
+        """
+        lacking, seen = self._users_of_whom_nothing_is_known(), self._includes_seen(include_seen)
+        return users_of_item(self.scorer, self.dataset, lacking, item, k, include_seen=seen, listener=listener)
+
+    def similar_items(self, items: Id | Ids, k: int = 10) -> pl.DataFrame:
+        """Return the k items most similar to one, or to several: item_id, rank, similarity (the scorer's own).
+
+        Several items, such as a history: the similarity is the mean of those to each of them, and they are left out.
         The similarities of a random order are as random as its lists. Raises UnknownIdError, SettingsError; InputError
         if the model finds all items equally similar, as popularity does: their order would say nothing.
         """
-        check_k(k)
-        row = int(self.dataset.items.rows([item])[0])
-        similarity = similarity_of(self.scorer, row)
-        others = torch.cat([similarity[:row], similarity[row + 1 :]])
-        one_number = isinstance(self.scorer, Factors) and self.scorer.items.shape[1] == 1  # cosines of 1, or 0
-        if one_number or (len(others) > 1 and others.max() == others.min()):
-            raise InputError(
-                f'{self.about.get("model", "this model")} does not know which items are similar to "{item}"',
-                hint="ask a model that knows more about this item, for example content-ease, lightgcn or bm3",
-            )
-        similarity[row] = -torch.inf
-        best = torch.sort(similarity, descending=True, stable=True).indices[: min(k, self.scorer.n_items - 1)]
-        return pl.DataFrame(
-            {
-                "item_id": self.dataset.items.as_given(best.numpy()),
-                "rank": np.arange(1, len(best) + 1, dtype=np.int32),
-                "similarity": similarity[best].numpy(),
-            }
-        )
+        return similar_items(self.scorer, self.dataset, items, k, str(self.about.get("model", "this model")))
+
+    def similar_users(self, user: Id, k: int = 10) -> pl.DataFrame:
+        """Return the k users most similar to one: user_id, rank, similarity; see `ranking/similar.py` for what it is.
+
+        Users of whom the model knows nothing are left out. Raises UnknownIdError, SettingsError; InputError if the
+        model knows nothing of the user, or finds all users equally similar.
+        """
+        lacking, name = self._users_of_whom_nothing_is_known(), str(self.about.get("model", "this model"))
+        return similar_users(self.scorer, self.dataset, lacking, user, k, name)
 
     def save(self, path: Path | str, *, overwrite: bool = False) -> None:
         """Write a folder for `open_recommender`, whole or not at all. Raises ArtefactError if it exists."""
