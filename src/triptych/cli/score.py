@@ -55,7 +55,7 @@ def command(
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Measure a file of recommendation lists, by the protocol of `evaluate`.
+    """Measure a file of recommendation lists as `evaluate` does.
 
     The file may be a submission, or come from another program. It has one row per recommendation (user_id, item_id,
     and rank or score; without these, the rows of a user are in order), or one row per user with all items, joined or
