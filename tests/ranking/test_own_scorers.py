@@ -105,6 +105,8 @@ def test_what_a_scorer_of_ones_own_cannot_do_is_said(tmp_path: Path) -> None:
         triptych.explain(own, "u01", "i04")
     with pytest.raises(InputError, match="cannot be asked for users that it does not know"):
         own.recommend_from_history({"new": ["i03"]})
+    with pytest.raises(InputError, match="cannot be exported"):
+        triptych.export(own, tmp_path / "vectors.parquet")
     with pytest.raises(InputError, match="cannot be blended"):
         weighted_blend([OURS, own], (1.0, 1.0))
     with pytest.raises(InputError, match="has no factors"):

@@ -20,6 +20,7 @@ from triptych.exporting.onnx_scores import scores_of_histories, scores_of_users,
 from triptych.exporting.vectors import has_inner_product, inner_product, users_of_whom_nothing_is_known
 from triptych.memory import free_bytes
 from triptych.progress import Listener, ignore_progress, track
+from triptych.ranking.own_scorer import require_ours
 from triptych.ranking.recommender import Recommender
 
 InputKind = Literal["users", "history"]
@@ -59,7 +60,7 @@ def _check_size(model: Recommender, kind: InputKind) -> None:
         factors = inner_product(model)
         size = 4 * (factors.users.numel() + factors.items.numel())
     else:
-        size = size_of_histories(model.scorer)
+        size = size_of_histories(require_ours(model.scorer, "exported"))
     if size > LARGEST:
         what = f"needs {size / 1e9:.1f} GB of constants, and an ONNX file holds 2.1 GB"
         hint = "export a model with vectors, or a smaller catalogue" if kind == "history" else "export faiss:FILE"
@@ -84,7 +85,8 @@ def _model_proto(model: Recommender, kind: InputKind, k: int, about: Mapping[str
         left_out = ["exclude"]
     else:
         history, count = _history(nodes)
-        scores = scores_of_histories(nodes, model.scorer, model.split.train.interactions, history, count)
+        scorer = require_ours(model.scorer, "exported")
+        scores = scores_of_histories(nodes, scorer, model.split.train.interactions, history, count)
         unknown = nodes.add("Equal", count, nodes.constant(0.0))
         left_out = ["exclude"] if model.dataset.keeps_seen else [history, "exclude"]
     popularity = model.dataset.interactions.item_degrees.astype(np.float32)[None]

@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 
 from triptych.errors import InputError
 from triptych.ranking.fallback import users_without_knowledge
+from triptych.ranking.own_scorer import require_ours
 from triptych.ranking.recommender import Recommender
-from triptych.ranking.scorer import Blend, Factors, ItemWeights
+from triptych.ranking.scorer import Blend, Factors, Scorer
 
 SAME = 1e-6  # standard deviation below which a user's scores are equal, relative to their size: rounding in float32
 
@@ -65,7 +66,7 @@ def vectors_of(model: Recommender) -> Vectors:
 
 def inner_product(model: Recommender) -> Factors:
     """Return factors for all users and items whose inner product is the score of a model. Raises InputError."""
-    scorer = model.scorer
+    scorer = require_ours(model.scorer, "exported")
     if isinstance(scorer, Factors):
         return scorer
     if isinstance(scorer, Blend):
@@ -81,7 +82,7 @@ def inner_product(model: Recommender) -> Factors:
     )
 
 
-def has_inner_product(scorer: Factors | ItemWeights | Blend) -> bool:
+def has_inner_product(scorer: Scorer) -> bool:
     """Whether `inner_product` finds vectors for this scorer."""
     scorers = scorer.scorers if isinstance(scorer, Blend) else (scorer,)
     return all(isinstance(each, Factors) for each in scorers)
