@@ -65,7 +65,7 @@ def test_diversity_makes_items_less_alike(model: Recommender, similarity: str) -
     dataset = model.dataset
     vectors = item_vectors(similarity, model.scorer, dataset.interactions, dataset.features)
     before, after = (intra_list_similarity(lists.items, vectors).mean() for lists in (plain, varied))
-    assert after < before - 0.05
+    assert after < before - 0.02
 
 
 def test_users_whose_lists_are_popular_items_have_quotas_too(model: Recommender) -> None:

@@ -9,7 +9,7 @@ be chosen. Equal values are decided by the plain order. Each list depends on its
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -106,6 +106,41 @@ def fill_lists(
         best_items[rows, :width] = np.where(found, np.take_along_axis(items[rows], at, axis=1), -1)
         best_scores[rows, :width] = np.where(found, np.take_along_axis(scores[rows], at, axis=1), -np.inf)
     return best_items, best_scores
+
+
+def append_items(
+    lists: tuple[IntArray, FloatArray], pool: tuple[IntArray, FloatArray], rules: ListRules
+) -> tuple[IntArray, FloatArray]:
+    """Return lists [n, k] with further items of a pool [n, m] in its order, as far as the quotas allow."""
+    items, scores = lists[0].copy(), lists[1].copy()
+    for row in range(len(items)):
+        filled = int((items[row] >= 0).sum())
+        found = _allowed(items[row, :filled], pool[0][row], items.shape[1] - filled, rules.quotas)
+        items[row, filled : filled + len(found)] = pool[0][row, found]
+        scores[row, filled : filled + len(found)] = pool[1][row, found]
+    return items, scores
+
+
+def _allowed(chosen: IntArray, pool: IntArray, n: int, quotas: Sequence[QuotaRule]) -> list[int]:
+    """Return the positions of the first n items of a pool that may follow after the chosen ones."""
+    positions = np.flatnonzero((pool >= 0) & ~np.isin(pool, chosen))
+    slots = [rule.groups.slots for rule in quotas]
+    counts = [
+        np.bincount(each[chosen].reshape(-1), minlength=rule.groups.n_groups + 1)
+        for rule, each in zip(quotas, slots, strict=True)
+    ]
+    found: list[int] = []
+    while True:
+        for rule, each, count in zip(quotas, slots, counts, strict=True):
+            count[-1] = 0
+            full = count >= rule.at_most
+            positions = positions[~full[each[pool[positions]]].any(axis=1)]
+        if not len(positions) or len(found) == n:
+            return found
+        best, positions = int(positions[0]), positions[1:]
+        found.append(best)
+        for each, count in zip(slots, counts, strict=True):
+            count[each[pool[best]]] += 1
 
 
 def _chunks(n: int, pool: int, rules: ListRules) -> Iterator[slice]:

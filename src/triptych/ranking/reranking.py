@@ -23,7 +23,7 @@ from triptych.data.interactions import Interactions
 from triptych.errors import SettingsError
 from triptych.progress import Listener, ignore_progress
 from triptych.ranking.candidates import ALL_ITEMS, Candidates
-from triptych.ranking.greedy import CalibrationRule, DiversityRule, ListRules, QuotaRule, fill_lists
+from triptych.ranking.greedy import CalibrationRule, DiversityRule, ListRules, QuotaRule, append_items, fill_lists
 from triptych.ranking.item_groups import POPULARITY, ItemGroups, groups_by_column, groups_by_popularity
 from triptych.ranking.item_vectors import MODEL, item_vectors
 from triptych.ranking.scorer import Scorer
@@ -144,8 +144,8 @@ def pool_size(k: int, n_items: int) -> int:
 def rerank(users: NDArray[np.int64], pool: Lists, k: int, rules: ListRules, rank: Ranker) -> Lists:
     """Fill lists of k from the best items of some users, int64 [n]; see `fill_lists`.
 
-    pool: those items and their scores, -1 at the end. rank: more of them, by position in `users`; it is asked where a
-    quota leaves a list too short.
+    pool: those items and their scores, -1 at the end. Where a quota leaves a list too short, items from beyond the pool
+    follow by their scores. rank: more items, by position in `users`.
     """
     items, scores = fill_lists(users, *pool, k, rules)
     size, n_items = pool[0].shape[1], rules.n_items
@@ -153,7 +153,7 @@ def rerank(users: NDArray[np.int64], pool: Lists, k: int, rules: ListRules, rank
     while len(short) and size < n_items:
         size = min(GROWTH * size, n_items)
         larger = rank(short, size)
-        items[short], scores[short] = fill_lists(users[short], *larger, k, rules)
+        items[short], scores[short] = append_items((items[short], scores[short]), larger, rules)
         short = short[(items[short, -1] < 0) & (larger[0][:, -1] >= 0)]
     return items, scores
 
