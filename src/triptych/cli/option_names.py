@@ -25,6 +25,7 @@ OPTIONS = {  # argument -> option, beside those of `prepare`, whose settings hav
     "text_encoder": "--text-encoder",
     "threads": "--threads",
     "title_column": "--title-column",
+    "unknown": "--unknown",
     "user_features": "--user-features",
     "users": "--users",
     "where": "--where",

@@ -19,7 +19,7 @@ from polars.exceptions import ColumnNotFoundError, PolarsError
 from triptych import forks
 from triptych.data.formats.tables import Table
 from triptych.data.formats.value_lists import value_lists
-from triptych.errors import InputError, SettingsError, did_you_mean
+from triptych.errors import InputError, SettingsError, argument, did_you_mean
 
 SEPARATORS = "|;,"  # between the values of a field; the first one that the column has
 MOST_TEXT_COLUMNS = 6  # that are tried as numbers, in all combinations
@@ -39,8 +39,7 @@ def items_where(table: pl.DataFrame | None, condition: str | pl.Expr) -> NDArray
     condition: SQL, or an expression of polars. Raises SettingsError for a condition that cannot be read, is not true or
     false, or names an unknown column; InputError if there is no item table.
     """
-    if table is None or table.width < 2:
-        raise InputError("the data set has no item table, so items have no columns", hint="prepare it with `items`")
+    table = require_item_table(table)
     forks.require_polars("a condition over the item table")
     if isinstance(condition, pl.Expr):
         return _truth(table, condition, str(condition))
@@ -67,6 +66,16 @@ def items_where(table: pl.DataFrame | None, condition: str | pl.Expr) -> NDArray
                 continue
             return _truth(members.with_columns(chosen), expression, condition)
         raise SettingsError(error.what, hint="; ".join([*not_numbers, EXAMPLE])) from None
+
+
+def require_item_table(table: pl.DataFrame | None) -> pl.DataFrame:
+    """Return the item table if there is one with columns beside the ids. Raises InputError."""
+    if table is None or table.width < 2:
+        raise InputError(
+            "the data set has no item table, so items have no columns",
+            hint=f"prepare it with {argument(items='items.csv')}",
+        )
+    return table
 
 
 def _subsets(numbers: Sequence[pl.Series]) -> Iterable[Sequence[pl.Series]]:

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from triptych.data.formats.tables import Table
 from triptych.data.formats.value_lists import value_lists
 from triptych.data.interactions import Interactions
-from triptych.errors import InputError, SettingsError, did_you_mean
+from triptych.data.item_conditions import require_item_table
+from triptych.errors import SettingsError, did_you_mean
 
 POPULARITY = "popularity"  # the name of the bands of popularity, where a column may be named too
 BANDS = ("head", "middle", "tail")  # items of the most popular 20 %, the next 60 %, the last 20 % of the interactions
@@ -71,8 +72,7 @@ def groups_by_column(table: pl.DataFrame | None, column: str, separator: str = "
     An item without a value is in no group. Raises InputError if there is no item table; SettingsError for an unknown
     column.
     """
-    if table is None:
-        raise InputError("the data set has no item table, so items have no columns", hint="prepare it with --items")
+    table = require_item_table(table)
     if column not in table.columns:
         hint = did_you_mean(column, [name for name in table.columns if name != "item_id"])
         raise SettingsError(f'the item table has no column "{column}"', hint=hint)
