@@ -15,7 +15,7 @@ from triptych.data.formats.frames import frame_as_polars, uuid_columns
 from triptych.data.formats.tables import ITEM_IDS, USER_IDS, Table, usual_column
 from triptych.data.ids import Ids, id_series
 from triptych.data.vocabulary import Vocabulary
-from triptych.errors import InputError, SettingsError, argument, did_you_mean, location, warn_of
+from triptych.errors import InputError, SettingsError, did_you_mean, location, warn_of
 from triptych.progress import Listener, ignore_progress
 from triptych.ranking.pairs import pair_scores
 from triptych.ranking.scorer import Scorer
@@ -54,8 +54,7 @@ def score_pairs(
             "items",
         )
     if column in frame.columns:
-        hint = f"name another: {argument(column='score_of_this_model')}"
-        raise InputError(f'has a column "{column}" already', where=WHERE, hint=hint)
+        raise InputError(f'has a column "{column}" already', where=WHERE, hint="name another `column` for the scores")
     table = Table(frame, Path(WHERE), 0, uuids=uuid_columns(pairs))
     ids = _ids(table, "user", USER_IDS, unknown), _ids(table, "item", ITEM_IDS, unknown)
     return _with_column(pairs, column, _scores(scorer, dataset, lacking, ids, unknown, listener))

@@ -139,7 +139,7 @@ class _Rows:
     def of(cls, given: GivenLists, dataset: Dataset) -> _Rows:
         users = dataset.users.find(given.users)
         if not (users >= 0).any():
-            raise _nobody_known(given.users, dataset.users)
+            raise _no_user_known(given.users, dataset.users)
         distinct = given.items.unique(maintain_order=True)
         found = dataset.items.find(distinct)
         items = given.items.replace_strict(distinct, pl.Series(found), return_dtype=pl.Int64).to_numpy()
@@ -198,10 +198,10 @@ def _lists_of(
     return listed, np.bincount(positions, minlength=len(users)), int((~kept).sum())
 
 
-def _nobody_known(users: pl.Series, known: Vocabulary) -> InputError:
+def _no_user_known(users: pl.Series, known: Vocabulary) -> InputError:
     given, own = (", ".join(f'"{each}"' for each in ids.head(3).to_list()) for ids in (users, known.ids))
     return InputError(
-        f"no user of the lists is known: they are for {given or 'nobody'}, the data set has {own}",
+        f"no user of the lists is known: they are for {given or 'no user'}, the data set has {own}",
         hint="name the column of users, or the data set that the lists were made for",
     )
 
