@@ -18,6 +18,8 @@ from .explaining.explanation import Explanation as Explanation
 from .explaining.item_display import ItemDisplay as ItemDisplay
 from .exporting.export import ExportReport as ExportReport
 from .exporting.export import export as export
+from .models.catalogue import ModelInfo as ModelInfo
+from .models.catalogue import list_models as list_models
 from .models.model import Batch as Batch
 from .models.model import ClosedFormModel as ClosedFormModel
 from .models.model import TrainedModel as TrainedModel

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from triptych.cli.options import Json
 from triptych.cli.printing import print_error, print_json, print_result
+
+if TYPE_CHECKING:
+    from triptych.models.catalogue import ModelInfo
 
 
 def command(
@@ -23,6 +26,7 @@ def command(
     Example:
         triptych models bm3 content-ease
     """
+    from triptych.models.catalogue import model_info
     from triptych.models.registry import all_models, model_class
 
     if names:
@@ -31,39 +35,32 @@ def command(
         kinds, errors = all_models()
         for error in errors:
             print_error(error, "warning: ")
-    models = {name: _describe_model(name, kind) for name, kind in kinds.items()}
+    models = [model_info(name, kind) for name, kind in kinds.items()]
     if json:
-        print_json(models)
+        print_json({model.name: _as_json(model) for model in models})
         return
-    for name, model in models.items():
-        print_result(f"{name}: {model['about']}")
-        if model["paper"]:
-            print_result(f"    paper: {model['paper']}")
-        users = "; uses features of users" if model["uses_user_features"] else ""
-        print_result(f"    needs: {model['needs']}{users}; {model['kind']}")
-        if "class" in model:
-            print_result(f"    from another package: {model['class']}")
-        for setting in model["settings"]:
-            print_result(f"    {setting['name']} = {setting['default']}  ({setting['kind']})  {setting['meaning']}")
-        for setting, values in model["search"].items():
-            print_result(f"    tune searches {setting}: {values}")
+    for model in models:
+        print_result(f"{model.name}: {model.summary}")
+        if model.paper:
+            print_result(f"    paper: {model.paper}")
+        users = "; uses features of users" if model.uses_user_features else ""
+        print_result(f"    needs: {model.learns_from}{users}; {model.kind}")
+        if model.defined_in:
+            print_result(f"    from another package: {model.defined_in}")
+        for setting in model.settings:
+            print_result(f"    {setting.name} = {setting.default}  ({setting.kind})  {setting.meaning}")
+        for name, values in model.search.items():
+            print_result(f"    tune searches {name}: {values}")
 
 
-def _describe_model(name: str, model: Any) -> dict[str, Any]:
-    from triptych.models.model import TrainedModel
-    from triptych.models.registry import CLASS, description_of
-    from triptych.settings import Choices, describe
-
+def _as_json(model: ModelInfo) -> dict[str, Any]:
     return {
-        "about": (model.__doc__ or "").partition("\n")[0],
+        "about": model.summary,
         "paper": model.paper or None,
-        "needs": "interactions, and any number of modalities" if model.needs_features else "interactions",
+        "needs": model.learns_from,
         "uses_user_features": model.uses_user_features,
-        "kind": "trained by gradient descent" if issubclass(model, TrainedModel) else "closed form",
-        "search": {
-            name: ", ".join(map(str, each.values)) if isinstance(each, Choices) else f"{each.low:g}..{each.high:g}"
-            for name, each in model.search.items()
-        },
-        "settings": [asdict(setting) for setting in describe(model.Settings)],
-        **{key: value for key, value in description_of(name, model).items() if key == CLASS},
+        "kind": model.kind,
+        "search": dict(model.search),
+        "settings": [asdict(setting) for setting in model.settings],
+        **({"class": model.defined_in} if model.defined_in else {}),
     }
