@@ -1,9 +1,9 @@
 """Forked processes: what works in them, and what is refused.
 
 A fork copies one thread. The threads of OpenMP (in the kernels and in torch) and of polars are not copied, and their
-libraries wait for them, for ever. So a forked process computes with one thread, and it recommends without the
-operations of polars that use its threads. What needs these, such as reading Parquet, is refused with a ForkError if the
-parent process had started them. Processes that are not forks (spawn, forkserver) have no such limit.
+libraries wait for them, for ever. So a forked process computes with one thread; it opens folders and recommends without
+the operations of polars that use its threads. What needs these, such as preparing data, is refused with a ForkError if
+the parent process had started them. Processes that are not forks (spawn, forkserver) have no such limit.
 """
 
 from __future__ import annotations

@@ -15,19 +15,24 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import joblib
+import polars as pl
 import pytest
 import torch
 from torch import Tensor
 
 from reliability.answering import answers, answers_of, answers_to, recommender, small_dataset
 from triptych import forks
+from triptych.data.dataset import open_dataset
+from triptych.data.parquet import read_stored_parquet
 from triptych.data.recommendation_files import write_recommendations
 from triptych.data.split import split
-from triptych.errors import ForkError
+from triptych.errors import ArtefactError, ForkError
 from triptych.preparing.prepare import dataset_from_frames
 from triptych.ranking.recommender import Recommender, open_recommender
 from triptych.training.fit import fit
@@ -134,6 +139,61 @@ def test_workers_of_joblib_answer(backend: str, one: Recommender, expected: dict
     assert parallel(tasks) == [expected] * 2
 
 
+@can_fork
+def test_a_forked_worker_opens_a_recommender(one: Recommender, expected: dict[str, Any], path: str) -> None:
+    assert not in_fork(forks.polars_works)  # `one` has started the threads of polars here
+    assert in_fork(lambda: answers(open_recommender(path))) == expected
+
+
+@can_fork
+def test_a_forked_worker_opens_a_data_set_with_columns_of_every_kind(one: Recommender, tmp_path: Path) -> None:
+    dataset = small_dataset()
+    n = dataset.n_items
+    columns = {
+        "title": ["é" * (row % 3) or None for row in range(n)],
+        "tags": [["a", "b"][: row % 3] for row in range(n)],
+        "price": [row / 2 if row % 4 else None for row in range(n)],
+        "when": [datetime(2026, 1, 1 + row % 28) for row in range(n)],
+        "kind": pl.Series(["x", None] * n, dtype=pl.Categorical)[:n],
+    }
+    table = pl.DataFrame({"item_id": dataset.items.ids, **columns})
+    replace(dataset, item_table=table).save(tmp_path / "data")
+
+    def opened() -> bool:
+        found = open_dataset(tmp_path / "data")
+        assert found.item_table is not None
+        assert found.item_table.schema == table.schema
+        assert (found.interactions.keys == dataset.interactions.keys).all()
+        return all(found.item_table[name].to_list() == table[name].to_list() for name in table.columns)
+
+    assert in_fork(opened)
+
+
+@can_fork
+def test_a_damaged_table_is_named_in_a_fork_too(one: Recommender, path: str, tmp_path: Path) -> None:
+    file = tmp_path / "items.parquet"
+    content = (Path(path) / "items.parquet").read_bytes()
+
+    def refused(damaged: bytes) -> str:
+        file.write_bytes(damaged)
+        with pytest.raises(ArtefactError) as raised:
+            read_stored_parquet(file, "data set")
+        return str(raised.value)
+
+    for damaged in (b"", content[:-9], content[:40] + bytes(40) + content[80:-200] + bytes(200), b"PAR1" * 9):
+        assert "is damaged" in in_fork(lambda damaged=damaged: refused(damaged))  # type: ignore[misc]
+
+
+def test_eight_threads_get_the_lists_that_one_gets(one: Recommender) -> None:
+    users = one.dataset.users.ids.to_list()
+    requests = [users[begin : begin + 40] for begin in range(0, 640, 40)]
+    alone = [one.recommend(each, k=20).to_polars().rows() for each in requests]
+    with ThreadPoolExecutor(8) as pool:
+        for _ in range(3):
+            together = list(pool.map(lambda each: one.recommend(each, k=20).to_polars().rows(), requests))
+            assert together == alone
+
+
 def test_threads_answer_at_once(one: Recommender, expected: dict[str, Any]) -> None:
     with ThreadPoolExecutor(4) as pool:
         results = [pool.submit(answers, one) for _ in range(4)]
@@ -184,11 +244,10 @@ def test_training_in_a_fork_has_the_bytes_of_the_parent(one: Recommender) -> Non
 
 
 @can_fork
-@pytest.mark.parametrize("action", ["open", "save", "train", "prepare", "csv"])
+@pytest.mark.parametrize("action", ["save", "train", "prepare", "csv"])
 def test_what_needs_lost_threads_is_refused_at_once(action: str, one: Recommender, path: str, tmp_path: Path) -> None:
     frame = one.recommend(k=2).to_polars().select("user_id", "item_id")
     actions: dict[str, Callable[[], object]] = {
-        "open": lambda: open_recommender(path),
         "save": lambda: one.save(tmp_path / "saved"),
         "train": lambda: fit("bpr", small_dataset(), run=tmp_path / "run"),
         "prepare": lambda: dataset_from_frames(frame),

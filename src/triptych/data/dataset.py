@@ -253,7 +253,6 @@ def _read_dataset(folder: OpenFolder) -> Dataset:
 
 def read_tables(folder: OpenFolder) -> Dataset:
     """Read the files of `save_tables` into a data set without features. Raises ArtefactError if one is damaged."""
-    forks.require_polars("reading a data set or a model")
     users, user_table = read_ids(folder, "users.parquet", "user")
     items, item_table = read_ids(folder, "items.parquet", "item")
     log = read_log(folder, len(users), len(items))

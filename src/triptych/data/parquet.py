@@ -8,6 +8,7 @@ from pathlib import Path
 import polars as pl
 from polars.exceptions import PanicException, PolarsError
 
+from triptych import forks
 from triptych.errors import ArtefactError, InputError, location
 from triptych.memory import free_bytes
 from triptych.texts import is_utf8
@@ -64,13 +65,17 @@ def read_given_arrow(path: Path) -> pl.DataFrame:
 def read_stored_parquet(path: Path, kind: str) -> pl.DataFrame:
     """Read a Parquet file of a folder that this package wrote. kind: of the folder. Raises ArtefactError."""
     try:
+        if not forks.polars_works():
+            return _read_without_threads(path)
         n_rows = pl.scan_parquet(polars_source(path), glob=False).select(pl.len()).collect().item()
         if n_rows * TEXT_WIDTH <= free_bytes():
             return _read(path)
         what = f"needs more memory for its {n_rows} rows than is free"
+    except MemoryError:
+        what = "needs more memory than is free"
     except FileNotFoundError:
         raise  # the folder was replaced meanwhile, and is read again
-    except (PolarsError, OSError, PanicException):
+    except (PolarsError, OSError, PanicException, ValueError):
         what = "is damaged: it is not a readable Parquet file"
     raise ArtefactError(what, where=location(path), hint=f"write the {kind} again")
 
@@ -106,6 +111,22 @@ def write_parquet(frame: pl.DataFrame, path: Path) -> None:
     content = io.BytesIO()
     frame.write_parquet(content)
     path.write_bytes(content.getbuffer())
+
+
+def _read_without_threads(path: Path) -> pl.DataFrame:
+    """Read a Parquet file in a forked process, which lacks the threads of polars: by pyarrow, column by column."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    if decoded_bytes(path) > free_bytes():
+        raise MemoryError(path)
+    try:
+        with path.open("rb") as file:
+            table = pq.read_table(file, use_threads=False, pre_buffer=False)
+    except pa.ArrowException as error:
+        raise ValueError(str(error)) from None
+    columns = {name: table.column(name).combine_chunks() for name in table.column_names}
+    return pl.DataFrame({name: pl.Series(name, column) for name, column in columns.items()})
 
 
 def _read(path: Path) -> pl.DataFrame:

@@ -33,7 +33,7 @@ class Vocabulary:
         if self.ids.null_count():
             row = int(self.ids.is_null().arg_true()[0])
             raise InputError(f"{noun} id number {row + 1} is empty", hint=f"give every {noun} an id")
-        if self.ids.n_unique() != len(self.ids):
+        if _n_distinct(self.ids) != len(self.ids):
             repeated = str(self.ids.filter(self.ids.is_duplicated())[0])
             raise InputError(f'{noun} id "{repeated}" appears twice', hint=f"keep one row per {noun}")
 
@@ -92,3 +92,7 @@ class Vocabulary:
         """Return the ids followed by others, String [n]. Raises InputError if one is known already."""
         everything = pl.concat([self.ids.alias("id"), ids.alias("id")])
         return Vocabulary(everything, noun=self.noun).with_type(self.id_type)
+
+
+def _n_distinct(ids: pl.Series) -> int:
+    return ids.n_unique() if forks.polars_works() else len(set(ids.to_list()))

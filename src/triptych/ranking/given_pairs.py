@@ -15,7 +15,7 @@ from triptych.data.formats.frames import frame_as_polars, uuid_columns
 from triptych.data.formats.tables import ITEM_IDS, USER_IDS, Table, usual_column
 from triptych.data.ids import Ids, id_series
 from triptych.data.vocabulary import Vocabulary
-from triptych.errors import InputError, SettingsError, did_you_mean, location, warn_of
+from triptych.errors import InputError, SettingsError, argument, did_you_mean, location, warn_of
 from triptych.progress import Listener, ignore_progress
 from triptych.ranking.pairs import pair_scores
 from triptych.ranking.scorer import Scorer
