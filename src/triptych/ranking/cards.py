@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from triptych.ranking.evaluate import Report
     from triptych.ranking.recommender import Recommender
 
-TRAINING = ("epochs", "best_epoch", "interrupted")  # what training says about itself, beside the validation metric
+TRAINING = ("epochs", "best_epoch")  # what training says about itself, beside the validation metric
 
 
 def card_of_recommender(recommender: Recommender) -> Card:
@@ -35,6 +35,7 @@ def card_of_recommender(recommender: Recommender) -> Card:
         facts.append(("settings", ", ".join(f"{name}={value}" for name, value in settings.items())))
     known = [f"{name.replace('_', ' ')} {about[name]}" for name in TRAINING if about.get(name) is not None]
     known += [f"{name} {value:.4f}" for name, value in about.items() if _is_validation(name, value)]
+    known += ["interrupted"] if about.get("interrupted") else []
     facts += [("training", ", ".join(known))] if known else []
     facts += [("fitted on", str(about[FIT_ON]))] if FIT_ON in about else []
     facts += [("split", str(about["split"]))] if about.get("split") else []

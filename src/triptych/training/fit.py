@@ -219,7 +219,8 @@ def _cost(files: RunFiles, seconds: float) -> dict[str, Any]:
 
 def _interrupted_text(about: Mapping[str, Any], context: RunContext) -> str:
     later = "" if context.files is None else f"; the same call with run={str(context.files.folder)!r} goes on"
-    return f"interrupted after {about['epochs']} epochs: this is the model of epoch {about['best_epoch']}{later}"
+    epochs = "1 epoch" if about["epochs"] == 1 else f"{about['epochs']} epochs"
+    return f"interrupted after {epochs}: this is the model of epoch {about['best_epoch']}{later}"
 
 
 def _warn_of_unused(name: str, modalities: Iterable[str]) -> None:
