@@ -230,7 +230,7 @@ def test_short_work_shows_nothing_in_a_notebook(notebook: FakeDisplay, monkeypat
 def test_the_decorator_keeps_name_and_signature() -> None:
     import inspect
 
-    assert list(inspect.signature(fit).parameters)[:4] == ["name", "data", "settings", "training"]
+    assert list(inspect.signature(fit).parameters)[:4] == ["model", "data", "settings", "training"]
     assert fit.__name__ == "fit"
     result: Any = inspect.signature(fit).parameters["listener"].default
     assert result is automatic_progress

@@ -16,12 +16,14 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from triptych.display import card_with_shapes, displayed
 from triptych.errors import SettingsError, did_you_mean
 from triptych.plugins import NAME, find_plugins
 
 FloatArray = NDArray[np.float64]
 
 
+@displayed(card_with_shapes)
 @dataclass(frozen=True)
 class Hits:
     """The ranks of the relevant items: hits bool [n, k], and their number per user, n_relevant int64 [n].
