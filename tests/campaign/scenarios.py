@@ -172,6 +172,13 @@ SCENARIOS = (
         again=True,
     ),
     Scenario(
+        "export",
+        triptych("export", "run", "--to", "vectors.parquet", "--overwrite", "-q"),
+        ("vectors.parquet",),
+        ("prepare", "train"),
+        again=True,
+    ),
+    Scenario(
         "explain",
         triptych("explain", "run", "-u", "u01", "-d", "shop", "--drawing", "why.svg"),
         ("why.svg",),

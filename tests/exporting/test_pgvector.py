@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -62,6 +63,23 @@ def test_the_database_returns_the_lists_of_the_model(kind: str, url: str, connec
     assert same_lists(lists(connection, model, kind, 50), all_scores(model)[:-1], 50)
     (plan,) = connection.execute(f"SELECT count(*) FROM {kind}_users").fetchone()
     assert plan == 59
+
+
+def test_the_sql_of_the_page_returns_the_lists_of_the_model(url: str, connection: Any) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "export.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```sql\n(.*?)```", page, flags=re.DOTALL)
+    assert len(blocks) == 2
+    model = model_of("factors")
+    triptych.export(model, f"pgvector:{url}", table="bm3", index="hnsw")
+    scores = all_scores(model)[3:4]
+    for block in blocks:
+        for statement in block.replace("'c0003'", "'u''3'").strip().rstrip(";").split(";"):
+            rows = connection.execute(statement)
+        found = rows.fetchall()
+        items = model.dataset.items.rows([row[0] for row in found])
+        assert same_lists(items[None], scores, 50)
+        if len(found[0]) == 2:
+            np.testing.assert_allclose([row[1] for row in found], scores[0, items], rtol=1e-4, atol=1e-5)
 
 
 def test_values_arrive_to_the_bit(url: str, connection: Any) -> None:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
+import triptych
 from exporting.models_to_export import N_ITEMS, N_USERS, WITH_VECTORS, all_scores, fitted, model_of, same_lists
 from triptych.errors import InputError
 from triptych.exporting.vectors import has_inner_product, vectors_of
@@ -84,3 +88,17 @@ def test_models_without_user_vectors_are_refused_with_a_way_out(kind: str) -> No
     with pytest.raises(InputError, match="has no user vectors") as caught:
         vectors_of(model)
     assert "onnx:FILE" in str(caught.value.hint) or "vectors only" in str(caught.value.hint)
+
+
+def test_a_scorer_of_ones_own_is_refused(tmp_path: Path) -> None:
+    class Own:
+        n_users, n_items = N_USERS, N_ITEMS
+
+        def score(self, users: NDArray[np.int64]) -> NDArray[np.float32]:
+            return np.zeros((len(users), N_ITEMS), dtype=np.float32)
+
+    model = triptych.Recommender(cast(Any, Own()), model_of("factors").dataset)
+    for target in ("v.parquet", "onnx:m.onnx", "faiss:i.faiss"):
+        kind, _, name = target.rpartition(":")
+        with pytest.raises(InputError, match=r"a scorer of your own cannot be exported"):
+            triptych.export(model, f"{kind}:{tmp_path / name}".lstrip(":"))

@@ -54,6 +54,18 @@ CASES: list[tuple[list[str], str]] = [
     (["explain", "run", *USERS, "--drawing", "why.svg", "-i", "a", "-i", "b"], "one item"),
     (["explain", "run", *USERS, "--pictures", "nothing"], "no such folder of pictures"),
     (["explain", "run", *USERS, "--pictures", "folder"], "needs the column"),
+    (["export", "run", "--to", "vectors.csv"], 'cannot export to "vectors.csv"'),
+    (["export", "run", "--to", "fais:items"], 'did you mean "faiss"'),
+    (["export", "run", "--to", "faiss:"], "names no file"),
+    (["export", "run", "--to", "old.parquet"], "already exists"),
+    (["export", "run", "--to", "faiss:old.csv"], "already exists"),
+    (["export", "run", "--to", "onnx:file/model.onnx"], FOLDER),
+    (["export", "run", "--to", "usearch:folder"], "is a folder, not a file"),
+    (["export", "run", "--to", "faiss:items", "--index", "nope"], 'unknown choice "nope" of --index'),
+    (["export", "run", "--to", "onnx:model", "--input", "nope"], 'unknown choice "nope" of --input'),
+    (["export", "run", "--to", "onnx:model", "--table", "bm3"], "means nothing for onnx"),
+    (["export", "run", "--to", "pgvector:", "--table", "a b"], "cannot begin the name of a table"),
+    (["export", "run", "--to", "pgvector:postgresql://me:a@b@host/shop"], "the address of the database cannot be read"),
     (["add-items", "run", "data", "items.csv", "-o", "file"], FOLDER),
     (["add-items", "run", "data", "items.csv", "-o", "extended"], "exists"),
     (["add-items", "run", "data", "items.csv", "-o", "extended", "--overwrite"], FOREIGN),
@@ -134,6 +146,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A working directory with outputs that exist, on a machine without optional libraries."""
     (tmp_path / "file").touch()
     (tmp_path / "old.csv").touch()
+    (tmp_path / "old.parquet").touch()
     (tmp_path / "folder").mkdir()
     (tmp_path / "folder" / "kept").touch()
     (tmp_path / "extended" / "model").mkdir(parents=True)

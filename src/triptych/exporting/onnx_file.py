@@ -84,8 +84,8 @@ def _model_proto(model: Recommender, kind: InputKind, k: int, about: Mapping[str
         unknown = nodes.add("Gather", nodes.constant(users_of_whom_nothing_is_known(model)[:, None]), "users")
         left_out = ["exclude"]
     else:
-        history, count = _history(nodes)
         scorer = require_ours(model.scorer, "exported")
+        history, count = _history(nodes)
         scores = scores_of_histories(nodes, scorer, model.split.train.interactions, history, count)
         unknown = nodes.add("Equal", count, nodes.constant(0.0))
         left_out = ["exclude"] if model.dataset.keeps_seen else [history, "exclude"]
