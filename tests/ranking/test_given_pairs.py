@@ -94,7 +94,7 @@ def test_scores_of_pairs_are_those_of_all_items(scorer: Scorer, n: int, monkeypa
     scores = pair_scores(scorer, users, items)
     assert scores.dtype == np.float32
     np.testing.assert_allclose(scores, by_hand(scorer)[users, items], rtol=1e-4, atol=1e-5)
-    np.testing.assert_allclose(scores, scorer.score(users).numpy()[np.arange(n), items], rtol=1e-6, atol=2e-6)
+    np.testing.assert_allclose(scores, scorer.score(users).numpy()[np.arange(n), items], rtol=1e-6, atol=2e-5)
 
 
 @each_scorer
@@ -102,7 +102,7 @@ def test_scores_of_pairs_are_those_of_lists(scorer: Scorer) -> None:
     users = np.arange(30)
     items, scores = top_k(scorer, users, 25, None)
     again = pair_scores(scorer, np.repeat(users, 25), items.reshape(-1)).reshape(30, 25)
-    np.testing.assert_allclose(again, scores, rtol=1e-6, atol=2e-6)
+    np.testing.assert_allclose(again, scores, rtol=1e-6, atol=2e-5)
     same_sums = kernels.instructions() == "v4_bf16" if isinstance(scorer, Factors) else True
     if same_sums and scorer is not SCORERS["factors of float64"]:
         assert (again == scores).all()
@@ -120,7 +120,7 @@ def test_weights_that_are_added_for_few_pairs_give_the_same_bits_as_all_items(na
 def test_the_scores_of_one_item_are_those_of_its_pairs(scorer: Scorer) -> None:
     for item in (0, 7, 24):
         expected = pair_scores(scorer, np.arange(30), np.full(30, item))
-        np.testing.assert_allclose(scores_of_item(scorer, item), expected, rtol=1e-6, atol=2e-6)
+        np.testing.assert_allclose(scores_of_item(scorer, item), expected, rtol=1e-6, atol=2e-5)
 
 
 @each_scorer
@@ -135,7 +135,7 @@ def test_users_for_an_item_are_those_with_the_highest_scores(scorer: Scorer) -> 
         assert found["rank"].to_list() == list(range(1, len(best) + 1))
         np.testing.assert_allclose(found["score"], scores[best, item], rtol=1e-4, atol=1e-5)
         pairs = model.score(found["user_id"], [f"i{item:02}"] * len(found))
-        np.testing.assert_allclose(found["score"], pairs, rtol=1e-6, atol=2e-6)
+        np.testing.assert_allclose(found["score"], pairs, rtol=1e-6, atol=2e-5)
         everyone = model.recommend_users(f"i{item:02}", k=4, include_seen=True)
         assert everyone["user_id"].to_list() == [
             f"u{row:02}" for row in np.argsort(-scores[:, item], kind="stable")[:4]
