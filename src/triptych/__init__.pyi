@@ -58,6 +58,7 @@ from .ranking.scorer import ItemWeights as ItemWeights
 from .ranking.scorer import Scorer as Scorer
 from .settings import Choices as Choices
 from .settings import LogRange as LogRange
+from .studies.refit import refit as refit
 from .training.callbacks import Epoch as Epoch
 from .training.cold_items import add_items as add_items
 from .training.fit import fit as fit

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -27,7 +27,7 @@ def command(
             metavar="NUMBERS",
             rich_help_panel=WEIGHTS,
             help="Weights of the runs in their order, separated by commas, instead of choosing them on validation: for "
-            "final fits, the weights that the same models had before.",
+            "final fits, the weights that the same models had before (`train --refit` does it).",
         ),
     ] = None,
     metric: Annotated[
@@ -62,7 +62,7 @@ def command(
         # all runs of a comparison:
         triptych blend runs/compare-shop/shop/*/seed-[0-9] -o runs/blend
 
-        # final fits, with the weights that were chosen before:
+        # other runs with the weights that were chosen before:
         triptych blend runs/freedom-all runs/bm3-all --weights 2,1.5 -o final
     """
     from triptych.artefacts import check_output
@@ -93,14 +93,7 @@ def command(
     rows = [[each["run"], each["weight"], each["alone"]] for each in candidates]
     print_table(f"the blend: {blended.about['weights_chosen']}", ["", "weight", f"{metric} alone"], rows)
     print_result(f"blend: {output}", f"next: triptych evaluate {output}")
-    used = [each for each in candidates if each["weight"]]
-    again = ",".join(f"{each['weight']:g}" for each in used)
-    print_result(f"final fit: triptych train DATA --like RUN --fit-on all, for each of {_names(used)}")
-    print_result(f"           then triptych blend their folders --weights {again}")
-
-
-def _names(candidates: list[dict[str, Any]]) -> str:
-    return ", ".join(each["run"] for each in candidates)
+    print_result(f"final fit: triptych train DATA --refit {output}")
 
 
 def _print_given(runs: list[Path], weights: tuple[float, ...], output: Path, *, json: bool) -> None:

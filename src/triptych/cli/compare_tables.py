@@ -29,7 +29,7 @@ def print_comparison(experiment: Experiment, rows: list[Row], folder: Path) -> N
     for name, source in experiment.data.items():
         best = next((row for row in rows if row.data == name and not row.failed), None)
         if best is not None:
-            fit = f"triptych train {source.folder} --like {best.runs[0]} --fit-on all"
+            fit = f"triptych train {source.folder} --refit {best.runs[0]}"
             print_result(f"final fit of {best.label} on all interactions: {fit}")
 
 

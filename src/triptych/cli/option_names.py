@@ -21,6 +21,7 @@ OPTIONS = {  # argument -> option, beside those of `prepare`, whose settings hav
     "picture_column": "--picture-column",
     "picture_folder": "--pictures",
     "precision": "--precision",
+    "refit": "--refit",
     "separator": "--separator",
     "text_encoder": "--text-encoder",
     "threads": "--threads",

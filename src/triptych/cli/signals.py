@@ -18,6 +18,7 @@ from types import FrameType
 from typing import Any
 
 from triptych.cli.printing import print_message_from_signal_handler
+from triptych.progress import Listener, Progress
 
 STOPS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 TERMINAL_IS_GONE = (errno.EIO, errno.EPIPE)  # what writing to it then raises
@@ -116,3 +117,16 @@ def _handling(handler: Handler) -> Iterator[None]:
     finally:
         for number, each in handled.items():
             signal.signal(number, each)
+
+
+def tolerant_listener(listener: Listener) -> Listener:
+    """Return a listener that does not mind if the terminal is gone: training then still writes its checkpoint."""
+
+    def tolerant(progress: Progress) -> None:
+        try:
+            listener(progress)
+        except OSError as error:
+            if error.errno not in TERMINAL_IS_GONE:
+                raise
+
+    return tolerant

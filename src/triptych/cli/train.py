@@ -11,10 +11,10 @@ import typer
 from triptych.cli.help import Command, write_entries
 from triptych.cli.options import MODEL, OUTPUT, Data, Json, Modalities, Quiet, Settings, Threads, check_choice
 from triptych.cli.printing import count_text, open_with_progress, print_json, print_result, show_progress
-from triptych.cli.signals import TERMINAL_IS_GONE, stop_requests
+from triptych.cli.refit import refit_blend, refuse_with_blend
+from triptych.cli.signals import stop_requests, tolerant_listener
 from triptych.errors import SettingsError
 from triptych.outputs import check_folder
-from triptych.progress import Listener, Progress
 
 if TYPE_CHECKING:
     from triptych.data.split import FitOn
@@ -57,15 +57,35 @@ def command(
             "folder of `tune`. Other options have priority over it.",
         ),
     ] = None,
+    refit: Annotated[
+        Path | None,
+        typer.Option(
+            "--refit",
+            metavar="RUN",
+            rich_help_panel=MODEL,
+            help="The final fit: short for --like RUN --fit-on all. Of a blend, all its models are fitted, and blended "
+            "with the same weights.",
+        ),
+    ] = None,
+    start: Annotated[
+        Path | None,
+        typer.Option(
+            "--from",
+            metavar="RUN",
+            rich_help_panel=MODEL,
+            help="Warm start: begin with the parameters of an earlier run, carried over by id. Model, settings, "
+            "modalities and seed are those of the run too; the number of epochs is not.",
+        ),
+    ] = None,
     fit_on: Annotated[
-        str,
+        str | None,
         typer.Option(
             metavar="SPLITS",
             rich_help_panel=MODEL,
             help="Interactions to fit to: train, or for a final fit train+validation or all. Without validation, "
-            "training does not stop early and needs --set epochs=N or --like RUN.",
+            "training does not stop early and needs --set epochs=N or --like RUN. [default: train]",
         ),
-    ] = "train",
+    ] = None,
     run: Annotated[
         Path | None,
         typer.Option(
@@ -73,7 +93,8 @@ def command(
             "-r",
             metavar="RUN",
             rich_help_panel=OUTPUT,
-            help="Run folder to write or resume [default: runs/MODEL-DATA-seedSEED, and -SPLITS of a final fit].",
+            help="Run folder to write or resume [default: runs/MODEL-DATA-seedSEED, and -SPLITS of a final fit, -warm "
+            "of a warm start].",
         ),
     ] = None,
     settings: Settings = None,
@@ -118,7 +139,10 @@ def command(
             --set patience=10 --seed 1
 
         # the final fit on all interactions, with what a search found:
-        triptych train shop/ --like tuned/bm3 --fit-on all
+        triptych train shop/ --refit tuned/bm3
+
+        # going on with a new data set, from what an earlier run learned:
+        triptych train new-shop/ --from runs/bm3-shop-seed0
     """
     from triptych.data.dataset import open_dataset, parse_modalities
     from triptych.data.split import FitOn
@@ -126,20 +150,39 @@ def command(
     from triptych.models.model import TrainedModel
     from triptych.models.registry import model_class
     from triptych.ranking.metrics import parse_metric
+    from triptych.ranking.scorer import Blend
     from triptych.settings import parse, parse_assignments, read_toml, split_settings
-    from triptych.studies.final_fit import final_fit
+    from triptych.studies.final_fit import final_fit_of, open_source
     from triptych.training.loggers import check_loggers, open_loggers
     from triptych.training.settings import TrainingSettings, require_epochs
+    from triptych.training.warm_start import require_parameters
 
+    if refit is not None and like is not None:
+        raise SettingsError("--refit and --like both name a run", hint="give one of them")
+    like, fit_on = refit or like, fit_on or ("train" if refit is None else "all")
     check_choice("--fit-on", fit_on, get_args(FitOn))
     values: dict[str, Any] = read_toml(settings_file) if settings_file else {}
     values |= parse_assignments(settings or [])
-    if like is not None:
-        found = final_fit(like)
-        if model not in (None, found.model):
-            raise SettingsError(f"{like} is a run of {found.model}, not of {model}", hint="leave --model out")
-        model, values = found.model, {**found.settings, **found.training, **values}
-        modalities = (",".join(found.modalities) or "none") if modalities is None else modalities
+    source = None if like is None else open_with_progress(open_source, like)
+    if refit is not None and source is not None and isinstance(source.scorer, Blend):
+        given = {"--model": model, "--from": start, "--modalities": modalities, "--seed": seed, "--log-to": log_to}
+        refuse_with_blend(refit, {**given, "--set": settings, "--settings": settings_file})
+        folder = run or Path("runs") / f"blend-{data.resolve().name}-{fit_on}"
+        refit_blend(
+            source, data, folder, cast(FitOn, fit_on), threads, json=json, until_stdin_closes=until_stdin_closes
+        )
+        return
+    before = None if start is None else open_with_progress(open_source, start)
+    if before is not None:
+        require_parameters(before)
+    for path, each in ((like, source), (start, before)):
+        if path is not None and each is not None:
+            found = final_fit_of(each.about, path)
+            if model not in (None, found.model):
+                raise SettingsError(f"{path} is a run of {found.model}, not of {model}", hint="leave --model out")
+            own = {name: value for name, value in found.training.items() if each is source or name != "epochs"}
+            model, values = found.model, {**found.settings, **own, **values}
+            modalities = (",".join(found.modalities) or "none") if modalities is None else modalities
     model = model or "bm3"
     if seed is not None:
         values["seed"] = seed
@@ -153,7 +196,7 @@ def command(
     is_trained = issubclass(model_class(model), TrainedModel)
     if is_trained and fit_on != "train":
         require_epochs(training)
-    suffix = "" if fit_on == "train" else f"-{fit_on}"
+    suffix = ("" if fit_on == "train" else f"-{fit_on}") + ("" if before is None else "-warm")
     folder = run or Path("runs") / f"{model}-{data.resolve().name}-seed{training.seed}{suffix}"
     check_folder(folder)
     dataset = open_with_progress(open_dataset, data)
@@ -164,7 +207,7 @@ def command(
         open_loggers(log_to or [], folder, {"model": model, "data": str(data), **values}) as loggers,
     ):
         recommender = _fit(
-            model, dataset, model_settings, training, folder, threads, should_stop, loggers, cast(FitOn, fit_on)
+            model, dataset, model_settings, training, folder, threads, should_stop, loggers, cast(FitOn, fit_on), before
         )
     result = {key: value for key, value in recommender.about.items() if key not in ("settings", "training")}
     if json:
@@ -189,6 +232,7 @@ def _fit(
     should_stop: Callable[[], bool],
     loggers: list[MetricsLogger],
     fit_on: FitOn,
+    start_from: Recommender | None,
 ) -> Recommender:
     import torch
 
@@ -197,7 +241,7 @@ def _fit(
     if threads is not None:
         torch.set_num_threads(threads)
     with show_progress() as listener:
-        tolerant = _tolerant(listener)
+        tolerant = tolerant_listener(listener)
         return fit(
             model,
             dataset,
@@ -208,17 +252,5 @@ def _fit(
             should_stop=should_stop,
             loggers=loggers,
             fit_on=fit_on,
+            start_from=start_from,
         )
-
-
-def _tolerant(listener: Listener) -> Listener:
-    """Return a listener that does not mind if the terminal is gone: training then still writes its checkpoint."""
-
-    def tolerant(progress: Progress) -> None:
-        try:
-            listener(progress)
-        except OSError as error:
-            if error.errno not in TERMINAL_IS_GONE:
-                raise
-
-    return tolerant

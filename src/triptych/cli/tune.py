@@ -148,7 +148,7 @@ def command(
     epochs = results[0].result.best_epoch
     print_result(
         f"final fit on all interactions{'' if epochs is None else f', {epochs} epochs'}: "
-        f"triptych train {data} --like {folder} --fit-on all"
+        f"triptych train {data} --refit {folder}"
     )
 
 

@@ -42,14 +42,16 @@ class Split:
         """Return the split that a data set carries.
 
         fit_on: what becomes training data: train as it is, or for a final fit with validation, or with all. Validation
-        is then empty, and test too for all. Raises InputError if the data set has no split, or no training
-        interactions; SettingsError for an unknown `fit_on`.
+        is then empty, and test too for all, which needs no split. Raises InputError if the data set has no split, or
+        no training interactions; SettingsError for an unknown `fit_on`.
         """
         if fit_on not in get_args(FitOn):
             raise SettingsError(f'unknown choice "{fit_on}"', hint=did_you_mean(fit_on, get_args(FitOn)))
         codes, how = dataset.split_codes, str(dataset.about.get("split", "as given"))
+        if codes is None and fit_on == "all":
+            codes, how = np.full(len(dataset.interactions), TRAIN, dtype=np.int8), "none"
         if codes is None:
-            raise InputError("the data set has no split", hint="split it first")
+            raise InputError("the data set has no split", hint='split it first, or fit on all of it: `fit_on="all"`')
         if fit_on != "train":
             codes, how = _merged(codes, fit_on), f"{how}; the model is fitted on {fit_on}"
         train, validation, test = (in_split(codes, each) for each in (TRAIN, VALIDATION, TEST))

@@ -16,6 +16,7 @@ from triptych.explaining.evidence import evidence_of
 from triptych.explaining.explanation import Explanation, Reason
 from triptych.explaining.item_display import ItemDisplay
 from triptych.ranking.recommender import Recommender
+from triptych.ranking.updates import check_not_updated
 from triptych.training.restore import check_data
 
 N_EVIDENCE = 10  # reasons with evidence, by default
@@ -33,6 +34,7 @@ class Explainer:
     def __init__(
         self, recommender: Recommender, dataset: Dataset | None = None, *, display: ItemDisplay | None = None
     ) -> None:
+        check_not_updated(recommender)
         known = recommender.dataset
         if dataset is not None:
             check_data(recommender, dataset)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -42,9 +42,13 @@ class NoSettings:
     """The settings of a model that has none."""
 
 
+Owner = Literal["users", "items"]
 ItemAttributions = Callable[[int], dict[str, NDArray[np.float64]]]  # see `ClosedFormModel.item_components`
 ITEM_TABLES = ("item_embedding", "id_embedding")  # parameters whose last n_items rows belong to the items
 USER_TABLES = ("user_embedding", "id_embedding")  # parameters whose first n_users rows belong to the users
+OTHER_ITEM_TABLES = ("modality_confidence", "residual", "features")  # last parts of the names of further tables
+OTHER_USER_TABLES = ("modality_confidence", "preference")
+OF_USERS = "user_modalities."  # parameters below it belong to the features of users
 
 
 class ClosedFormModel(ABC):
@@ -152,6 +156,18 @@ class TrainedModel(nn.Module, ABC):
         for name, table in self.named_parameters():
             if name in USER_TABLES:
                 table[: len(cold)][cold] = 0
+
+    def rows_of(self, name: str) -> tuple[Owner, ...]:
+        """Return whose rows a parameter has, in their order; () for a parameter that does not depend on ids.
+
+        A warm start carries rows over by id. Override it for tables that have other names than those above.
+        """
+        last = name.removesuffix(".weight").rpartition(".")[2]
+        items, users = last in ITEM_TABLES + OTHER_ITEM_TABLES, last in USER_TABLES + OTHER_USER_TABLES
+        if items and name.startswith(OF_USERS):
+            return ("users",)
+        of_users: tuple[Owner, ...] = ("users",) if users else ()
+        return (*of_users, "items") if items else of_users
 
     def start_epoch(self, generator: Generator) -> None:
         """Prepare an epoch. Called again, with the same generator, when an interrupted epoch is resumed."""

@@ -25,6 +25,7 @@ from triptych.ranking.own_scorer import require_ours
 from triptych.ranking.scorer import Blend, Factors, ItemWeights, Scorer
 
 RIDGE = 1e-2  # λ
+USED_FOR = "asked for users that it does not know"  # in the error for a scorer from outside
 USERS = 50_000  # at most so many known users are used for the regression
 
 
@@ -33,17 +34,34 @@ def new_user_scorer(scorer: Scorer, train: Interactions, histories: Interactions
 
     train: the training interactions of the scorer's users. Raises InputError for a scorer from outside the package.
     """
-    scorer = require_ours(scorer, "asked for users that it does not know")
-    if isinstance(scorer, ItemWeights):
-        return replace(scorer, history=histories)
-    if isinstance(scorer, Blend):
-        scorers = []
-        for each in scorer.scorers:
-            one = new_user_scorer(each, train, histories)
-            assert not isinstance(one, Blend)  # a blend never contains a blend
-            scorers.append(one)
-        return Blend(tuple(scorers), scorer.weights)
-    return Factors(history_map(scorer, train).vectors(histories), scorer.items)
+    scorer = require_ours(scorer, USED_FOR)
+    return scorer_of_histories(scorer, history_maps(scorer, train), histories)
+
+
+def history_maps(scorer: Factors | ItemWeights | Blend, train: Interactions) -> HistoryMaps:
+    """Return M of every scorer of a blend, or of the one scorer; None for item weights, which need no map.
+
+    They take about a second for our largest data, so `Recommender.history_maps` keeps them.
+    """
+    return tuple(history_map(each, train) if isinstance(each, Factors) else None for each in parts_of(scorer))
+
+
+def parts_of(scorer: Factors | ItemWeights | Blend) -> tuple[Factors | ItemWeights, ...]:
+    """Return the scorers of a blend, or the one scorer."""
+    return scorer.scorers if isinstance(scorer, Blend) else (scorer,)
+
+
+def scorer_of_histories(
+    scorer: Factors | ItemWeights | Blend, maps: HistoryMaps, histories: Interactions
+) -> Factors | ItemWeights | Blend:
+    """Return a scorer for new users, see `new_user_scorer`. maps: the result of `history_maps`."""
+    scorers = tuple(
+        replace(each, history=histories)
+        if isinstance(each, ItemWeights)
+        else Factors(_required(one).vectors(histories), each.items)
+        for each, one in zip(parts_of(scorer), maps, strict=True)
+    )
+    return Blend(scorers, scorer.weights) if isinstance(scorer, Blend) else scorers[0]
 
 
 @dataclass(frozen=True)
@@ -59,10 +77,20 @@ class HistoryMap:
     constant: NDArray[np.float64]
     explained: float
 
-    def vectors(self, histories: Interactions) -> Tensor:
-        """float32 [n_users, d]: the vector of each user of `histories`."""
-        X: Any = histories.to_csr(dtype=np.float64)
-        n = np.maximum(histories.user_degrees, 1)[:, None]
+    def vectors(
+        self,
+        histories: Interactions,
+        users: NDArray[np.int64] | None = None,
+        weights: NDArray[np.float64] | None = None,
+    ) -> Tensor:
+        """float32 [n, d]: the vectors of some users of `histories`, int64 [n], or of all (None).
+
+        weights: how much each of their items counts, in the order of `Interactions.items_of`, with mean 1 per user.
+        """
+        X: Any = histories.to_csr(users, dtype=np.float64)
+        if weights is not None:
+            X.data[:] = weights
+        n = np.maximum(histories.user_degrees if users is None else histories.user_degrees[users], 1)[:, None]
         vectors = X @ self.propagated / np.sqrt(n) + X @ self.averaged / n + self.constant
         return torch.from_numpy(vectors.astype(np.float32))
 
@@ -70,6 +98,14 @@ class HistoryMap:
         """float64 [n, d]: what each item of one user's history, int64 [n], adds to the user's vector."""
         n = max(1, len(history))
         return np.asarray(self.propagated[history] / n**0.5 + self.averaged[history] / n)
+
+
+HistoryMaps = tuple[HistoryMap | None, ...]  # see `history_maps`
+
+
+def _required(one: HistoryMap | None) -> HistoryMap:
+    assert one is not None  # only item weights have none
+    return one
 
 
 def history_map(factors: Factors, train: Interactions) -> HistoryMap:

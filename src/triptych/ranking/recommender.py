@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -35,7 +36,7 @@ from triptych.ranking.greedy import ListRules
 from triptych.ranking.left_out import check_exclude, known_interactions, left_out
 from triptych.ranking.lists import K, ListRequest, joined, lengths_of, rank_lists
 from triptych.ranking.metrics import Metric
-from triptych.ranking.new_users import new_user_scorer
+from triptych.ranking.new_users import USED_FOR, HistoryMaps, history_maps, scorer_of_histories
 from triptych.ranking.own_scorer import checked_scorer, require_ours
 from triptych.ranking.protocol import (
     EvaluationProtocol,
@@ -52,6 +53,7 @@ from triptych.ranking.reranking import ItemKnowledge, Rerank, list_rules
 from triptych.ranking.scorer import Blend, Factors, Scorer
 from triptych.ranking.similar import similar_items, similar_users, users_of_item
 from triptych.ranking.stored import PARAMETERS, read_parameters, read_scorer, write_scorer
+from triptych.ranking.updates import add_interactions
 
 KIND = "recommender"
 RUN, MODEL = "run.json", "model"  # in a run folder: its description, and the recommender once training is finished
@@ -65,6 +67,7 @@ class Recommender:
     dataset: users, items and interactions with their split; features are not needed and may be absent.
     parameters: the trained parameters by name; empty for closed-form models.
     about: model, settings and training, in plain values.
+    before_updates: the recommender as it was trained, if `update` made this one of it.
     A scorer may also be of the caller's own: any object with n_users, n_items and score. Raises InputError if it lacks
     one of these or is for other users and items.
     """
@@ -73,6 +76,7 @@ class Recommender:
     dataset: Dataset
     parameters: Mapping[str, Tensor] = field(default_factory=dict)
     about: Mapping[str, Any] = field(default_factory=dict)
+    before_updates: Recommender | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "scorer", checked_scorer(self.scorer, self.dataset))
@@ -95,6 +99,13 @@ class Recommender:
     @property
     def split(self) -> Split:
         return Split.from_dataset(self.dataset)
+
+    @cached_property
+    def history_maps(self) -> HistoryMaps:
+        """The maps from histories to user vectors, as training left them; computed once. See `ranking/new_users.py`."""
+        if self.before_updates is not None:
+            return self.before_updates.history_maps
+        return history_maps(require_ours(self.scorer, USED_FOR), self.split.train.interactions)
 
     @shows_progress
     def evaluate(
@@ -251,7 +262,7 @@ class Recommender:
         rows = self.dataset.items.rows(flat) if unknown_items == "raise" else self.dataset.items.find(flat)
         users = np.repeat(np.arange(len(names)), [len(history) for history in given])[rows >= 0]
         known = Interactions.from_pairs(users, rows[rows >= 0], len(names), self.dataset.n_items)
-        scorer = new_user_scorer(self.scorer, self.split.train.interactions, known)
+        scorer = scorer_of_histories(require_ours(self.scorer, USED_FOR), self.history_maps, known)
         chosen = self._candidates(Vocabulary(names, noun="user"), items, exclude_items, where)
         seen = None if self._includes_seen(include_seen) else known
         degrees = self.dataset.interactions.item_degrees
@@ -260,6 +271,16 @@ class Recommender:
         requested = RequestedUsers(names, np.arange(len(names)), type_of_values(histories))
         lists = rank_lists(scorer, requested, self.dataset.items, request, listener)
         return joined(list(lists), largest, self.dataset.items)
+
+    def update(self, interactions: Any, *, unknown_items: Literal["raise", "ignore"] = "raise") -> Recommender:
+        """Return a recommender that knows new interactions too: lists change at once, without training.
+
+        interactions: a pandas, polars or Arrow frame with columns for users and items, or pairs (user id, item id).
+        Users that are unknown are added. unknown_items: "raise" or "ignore". Updates may follow each other: the result
+        is that of one update with all interactions. See `ranking/updates.py` for the method. Raises UnknownIdError,
+        InputError, SettingsError.
+        """
+        return add_interactions(self, interactions, unknown_items)
 
     @shows_progress
     def score(

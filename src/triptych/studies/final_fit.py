@@ -8,21 +8,19 @@ from pathlib import Path
 from typing import Any
 
 from triptych.errors import InputError, TrainingError, location
+from triptych.models.registry import class_of
+from triptych.models.requirements import ModelClass
 from triptych.progress import Listener, ignore_progress
-from triptych.ranking.recommender import open_recommender
-from triptych.ranking.scorer import Blend
+from triptych.ranking.recommender import Recommender, open_recommender
 from triptych.studies.tune import ABOUT, best_run
 
 
 @dataclass(frozen=True)
 class FinalFit:
-    """A model with its settings, the modalities it uses, and those of training: its seed and its best epoch among them.
+    """A model (name and class) with its settings, its modalities and the settings of training, best epoch included."""
 
-    run: the run folder that they are from.
-    """
-
-    run: Path
     model: str
+    kind: ModelClass
     settings: Mapping[str, Any]
     training: Mapping[str, Any]
     modalities: list[str]
@@ -39,19 +37,31 @@ def final_fit(path: Path, listener: Listener = ignore_progress) -> FinalFit:
 
     Raises InputError for a blend, TrainingError if no trial has a result, ArtefactError.
     """
+    recommender = open_source(path, listener)
+    return final_fit_of(recommender.about, path)
+
+
+def open_source(path: Path, listener: Listener = ignore_progress) -> Recommender:
+    """Open the recommender in a run folder, or that of the best trial in a folder of `tune`.
+
+    Raises TrainingError if no trial has a result, ArtefactError.
+    """
     run = best_run(path) if (path / ABOUT).is_file() else path
     if run is None:
         raise TrainingError("no trial has a result yet", where=location(path), hint="finish the search first")
-    recommender = open_recommender(run, listener)
-    if isinstance(recommender.scorer, Blend):
-        raise InputError(
-            "is a blend, which is not trained",
-            where=location(path),
-            hint="fit each of its models, and blend the runs with its `weights`",
-        )
-    about = recommender.about
-    model = recommender.model_name
+    return open_recommender(run, listener)
+
+
+def final_fit_of(about: Mapping[str, Any], path: Path | None = None) -> FinalFit:
+    """Return what to fit from the description of a fitted model.
+
+    path: where it is from, for errors. Raises InputError for a blend, or if the model's name is missing.
+    """
+    where = None if path is None else location(path)
+    if "model" not in about:
+        raise InputError("does not say which model it is", where=where, hint="give what `fit` returned")
+    if "models" in about:
+        raise InputError("is a blend, which is not trained", where=where, hint="fit and blend its models by `refit`")
     training = dict(about.get("training", {}))
-    epochs = about.get("best_epoch", about.get("epochs"))  # a closed-form model has neither
-    training["epochs"] = epochs
-    return FinalFit(run, model, about["settings"], training, list(about["modalities"]))
+    training["epochs"] = about.get("best_epoch", about.get("epochs"))  # a closed-form model has neither
+    return FinalFit(about["model"], class_of(about), about["settings"], training, list(about["modalities"]))

@@ -165,7 +165,7 @@ def _write_best(
     if best is not None:
         lines = [f"# {metric} {best.value:.4f} on validation, trial {trials.index(best)}"]
         if best.best_epoch is not None:
-            lines += [f"# best epoch {best.best_epoch}, which a final fit takes: train --like FOLDER --fit-on all"]
+            lines += [f"# best epoch {best.best_epoch}, which a final fit takes: train --refit FOLDER"]
         lines += [f"{name} = {json.dumps(value)}" for name, value in {**fixed, **best.settings}.items()]
         write_file(folder / BEST, ("\n".join(lines) + "\n").encode())
     return best

@@ -42,8 +42,9 @@ from triptych.training.metrics_file import METRICS_CHECKSUM, checksum_of_lines, 
 from triptych.training.precision import dtype_of
 from triptych.training.run_context import MetricsLogger, RunContext, RunFiles
 from triptych.training.run_folder import locked_run_folder, read_about, write_about
-from triptych.training.settings import TrainingSettings
+from triptych.training.settings import TrainingSettings, with_epochs
 from triptych.training.validation import VALIDATE, Validate, name_of, own_validation
+from triptych.training.warm_start import START, fingerprint, require_start, warm_start
 
 INTERRUPTED = "interrupted"  # in the description of a model whose training was
 
@@ -55,6 +56,8 @@ def fit(
     settings: Mapping[str, object] | object | None = None,
     training: TrainingSettings | Mapping[str, object] | None = None,
     *,
+    epochs: int | None = None,
+    start_from: Recommender | None = None,
     run: Path | str | None = None,
     listener: Listener = automatic_progress,
     should_stop: Callable[[], bool] | None = None,
@@ -67,9 +70,10 @@ def fit(
 
     model: its name, or a class of your own (docs/your-own.md). data: a Split, or a data set that carries one.
     settings: of the model, training: how to train; each by name, as text or values, or as an instance of the class.
+    if start_from is not None:
+        require_start(start_from, name, kind, split.train)
     run: a folder for checkpoints, `metrics.jsonl` and the result (`run/model`). An interrupted run there is continued.
-    fit_on: "train", or for a final fit "train+validation" or "all" of a data set. Without validation, training lasts
-    `epochs` epochs, which must be given.
+    fit_on: "train", or for a final fit "train+validation" or "all" of a data set, which then needs no split.
     A run, finished or not, goes on with more `epochs`, another `patience` or `checkpoint_seconds`, and ends with the
     same bytes as if it had begun with them. The result's `about` has what `auto` was and the number of threads, which a
     resumed run keeps: bytes are the same on one kind of machine with the same versions and threads.
@@ -87,10 +91,13 @@ def fit(
     if isinstance(data, Split) and fit_on != "train":
         raise SettingsError(f"a split cannot be fitted on {fit_on}", hint="give the data set instead of its split")
     split = data if isinstance(data, Split) else Split.from_dataset(data, fit_on)
-    training, (name, kind) = settings_of(TrainingSettings, training, of="training"), named_class(model)
+    name, kind = named_class(model)
+    training = with_epochs(settings_of(TrainingSettings, training, of="training"), epochs)
     if len(split.validation) or validate is not None or not issubclass(kind, TrainedModel):
         training = replace(training, epochs=training.max_epochs)
     values = settings_of(kind.Settings, settings, of=name)
+    if start_from is not None:
+        require_start(start_from, name, kind, split.train)
     about: dict[str, Any] = {
         **description_of(name, kind),
         "settings": asdict(values),
@@ -107,6 +114,8 @@ def fit(
         about["user_modalities"] = {m: features.width for m, features in split.train.user_features.items()}
     elif split.train.user_features:
         _warn_of_unused(name, split.train.user_features)
+    if start_from is not None:
+        about[START] = {"fingerprint": fingerprint(start_from), "data": start_from.about.get("data", "in memory")}
     context, is_trained = RunContext(None, listener, should_stop, loggers, on_epoch), issubclass(kind, TrainedModel)
     context = replace(context, keeps_interrupted=should_stop is None and is_interactive())
     metric = training.metric
@@ -120,13 +129,15 @@ def fit(
         context = replace(context, validation=own)
     if run is None:
         computed_with = choose_computed_with(training, is_trained=is_trained)
-        return _fit(kind, split, values, training, computed_with, about, context)
+        return _fit(kind, split, values, training, computed_with, about, context, start_from)
     with locked_run_folder(Path(run), listener) as files:
         before = read_about(files)
         computed_with = choose_computed_with(training, before and before.get(COMPUTED_WITH), is_trained=is_trained)
         if (threads := computed_with.threads) != torch.get_num_threads():
             listener(Progress("resuming", 0, 1, f"{threads} threads, as this run began"))
         now = json.loads(json.dumps({**about, COMPUTED_WITH: asdict(computed_with)}))
+        if before is not None and START in before:
+            now.setdefault(START, None)  # a difference: without it, training would have begun elsewhere
         if before is None:
             write_about(files, now)
         elif differs(files, before, now):
@@ -134,7 +145,7 @@ def fit(
             write_about(files, now)
         elif files.cost.is_file() and files.model.is_dir():
             return open_recommender(files.folder)  # an earlier call finished it
-        return _fit(kind, split, values, training, computed_with, about, replace(context, files=files))
+        return _fit(kind, split, values, training, computed_with, about, replace(context, files=files), start_from)
 
 
 def _fit(
@@ -145,6 +156,7 @@ def _fit(
     computed_with: ComputedWith,
     about: dict[str, Any],
     context: RunContext,
+    start_from: Recommender | None,
 ) -> Recommender:
     began = time.perf_counter()
     outcome: dict[str, Any] = {}
@@ -158,6 +170,8 @@ def _fit(
         else:
             initial = torch_generator(torch.device("cpu"), training.seed, Purpose.INITIALISATION)
             model = kind(split.train, settings, initial)
+            if start_from is not None:
+                warm_start(model, split.train, settings, start_from)
             model.set_compute_dtype(dtype_of(computed_with.precision))
             device = choose_device(computed_with.device)
             where = f"{describe_device(device)}, {computed_with.precision}, {computed_with.threads} threads"

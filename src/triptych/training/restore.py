@@ -11,6 +11,7 @@ from triptych.errors import InputError
 from triptych.models.model import TrainedModel
 from triptych.models.registry import class_of
 from triptych.ranking.recommender import Recommender
+from triptych.ranking.updates import check_not_updated
 from triptych.seeds import Purpose
 from triptych.settings import parse
 from triptych.training.batches import torch_generator
@@ -23,8 +24,10 @@ def load_model(recommender: Recommender, dataset: Dataset) -> TrainedModel:
     """Return the model with its trained parameters, in evaluation mode, on the CPU.
 
     dataset: the data set that it was trained on, with its split, and with features if the model uses them.
-    Raises InputError if the model is not a trained one, or was trained on other users, items or modalities.
+    Raises InputError if the model is not a trained one, was trained on other users, items or modalities, or was updated
+    since.
     """
+    check_not_updated(recommender)
     check_data(recommender, dataset)
     _ = recommender.model_name
     kind = class_of(recommender.about)

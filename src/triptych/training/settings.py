@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Literal
 
 from annotated_types import Interval
@@ -64,3 +64,10 @@ def require_epochs(training: TrainingSettings) -> None:
             "there are no validation interactions to stop by, and no number of epochs",
             hint="pass `epochs=N`, the number that an earlier training found best; or split with a validation share",
         )
+
+
+def with_epochs(training: TrainingSettings, epochs: int | None) -> TrainingSettings:
+    """Return the settings with a number of epochs. Raises SettingsError if they have another one already."""
+    if epochs is not None and training.epochs not in (None, epochs):
+        raise SettingsError(f"epochs is {epochs}, but {training.epochs} in training", hint="give one of them")
+    return training if epochs is None else replace(training, epochs=epochs)
