@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -80,6 +81,17 @@ def model_of(kind: str, seed: int = 0) -> Recommender:
     if isinstance(scorer, Blend):
         about["models"] = [about.copy() for _ in scorer.scorers]
     return Recommender(scorer, data, about=about)
+
+
+def with_integer_ids(model: Recommender, noun: str = "both") -> Recommender:
+    """The same model with ids that came as integers: of "item", "user" or both."""
+    data = model.dataset
+    users = Vocabulary(np.arange(N_USERS) + 100, noun="user").with_type("int32")
+    items = Vocabulary(np.arange(N_ITEMS) * 7 - 20).with_type("int64")
+    changed = replace(
+        data, users=data.users if noun == "item" else users, items=data.items if noun == "user" else items
+    )
+    return replace(model, dataset=changed)
 
 
 @cache

@@ -14,7 +14,7 @@ import pytest
 from numpy.typing import NDArray
 
 import triptych
-from exporting.models_to_export import N_ITEMS, N_USERS, fitted, model_of
+from exporting.models_to_export import N_ITEMS, N_USERS, fitted, model_of, with_integer_ids
 from triptych.errors import InputError, SettingsError
 from triptych.exporting import onnx_file
 from triptych.models.registry import MODELS
@@ -124,6 +124,8 @@ def test_the_ids_are_in_the_file(tmp_path: Path) -> None:
     assert json.loads(metadata["item_ids"]) == model.dataset.items.ids.to_list()
     assert json.loads(metadata["user_ids"]) == model.dataset.users.ids.to_list()
     assert json.loads(metadata["triptych"])["model"] == "factors"
+    metadata = session_of(with_integer_ids(model), tmp_path / "integers.onnx").get_modelmeta().custom_metadata_map
+    assert json.loads(metadata["user_ids"]) == list(range(100, 100 + N_USERS))
 
 
 @pytest.mark.parametrize("kind", ["weights", "mixed"])

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import triptych
-from exporting.models_to_export import all_scores, model_of, same_lists
+from exporting.models_to_export import all_scores, model_of, same_lists, with_integer_ids
 from triptych.errors import ArtefactError, InputError, SettingsError, TriptychError
 from triptych.exporting import pgvector_tables
 from triptych.exporting.database import shown
@@ -88,6 +88,16 @@ def test_values_arrive_to_the_bit(url: str, connection: Any) -> None:
     stored = dict(connection.execute("SELECT id, vector::text FROM triptych_items").fetchall())
     for name, values in zip(model.dataset.items.ids, model.factors.items.numpy(), strict=True):
         np.testing.assert_array_equal(np.fromstring(stored[name].strip("[]"), sep=",", dtype=np.float32), values)
+
+
+def test_ids_that_came_as_integers_are_bigint(url: str, connection: Any) -> None:
+    report = triptych.export(with_integer_ids(model_of("factors"), "item"), f"pgvector:{url}")
+    assert report.recall == 1.0
+    assert connection.execute("SELECT id FROM triptych_items ORDER BY id LIMIT 2").fetchall() == [(-20,), (-13,)]
+    columns = connection.execute(
+        "SELECT table_name, data_type FROM information_schema.columns WHERE column_name = 'id' ORDER BY 1"
+    ).fetchall()
+    assert columns == [("triptych_items", "bigint"), ("triptych_users", "text")]
 
 
 def test_a_graph_is_made_and_its_recall_is_measured(url: str, connection: Any) -> None:

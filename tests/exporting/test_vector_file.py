@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import triptych
-from exporting.models_to_export import model_of
+from exporting.models_to_export import model_of, with_integer_ids
 from triptych.errors import ArtefactError
 from triptych.exporting import vector_file
 from triptych.exporting.vectors import vectors_of
@@ -73,3 +73,13 @@ def test_an_interrupted_export_leaves_nothing(tmp_path: Path) -> None:
         with pytest.raises(KeyboardInterrupt):
             triptych.export(model_of("factors"), f"{kind}:{tmp_path / name}".lstrip(":"), listener=interrupt)
         assert [path for path in tmp_path.iterdir() if not path.name.endswith(".lock")] == []
+
+
+def test_ids_that_came_as_integers_go_out_as_integers(tmp_path: Path) -> None:
+    path = tmp_path / "vectors.parquet"
+    triptych.export(with_integer_ids(model_of("factors")), path)
+    frame = pl.read_parquet(path)
+    assert frame["id"].dtype == pl.Int64
+    assert frame["id"][:3].to_list() == [-20, -13, -6]
+    triptych.export(with_integer_ids(model_of("factors"), "item"), path, overwrite=True)
+    assert pl.read_parquet(path)["id"][:2].to_list() == ["-20", "-13"]  # beside text ids of users

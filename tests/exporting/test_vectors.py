@@ -27,7 +27,7 @@ def test_the_inner_product_of_the_vectors_of_every_trained_model_is_its_score(na
     assert vectors.user_vectors.dtype == vectors.item_vectors.dtype == np.float32
     scores = vectors.user_vectors @ vectors.item_vectors.T
     np.testing.assert_allclose(scores, all_scores(model)[vectors.user_rows], rtol=1e-4, atol=1e-5)
-    assert vectors.item_ids.equals(model.dataset.items.ids)
+    assert vectors.item_ids.to_list() == model.dataset.items.ids.to_list()
     assert vectors.user_ids.to_list() == model.dataset.users.names(vectors.user_rows).to_list()
 
 

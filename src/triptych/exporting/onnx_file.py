@@ -17,7 +17,7 @@ from triptych.artefacts import writing_file
 from triptych.errors import InputError
 from triptych.exporting.graph_nodes import Nodes
 from triptych.exporting.onnx_scores import scores_of_histories, scores_of_users, size_of_histories
-from triptych.exporting.vectors import has_inner_product, inner_product, users_of_whom_nothing_is_known
+from triptych.exporting.vectors import has_inner_product, ids_of, inner_product, users_of_whom_nothing_is_known
 from triptych.memory import free_bytes
 from triptych.progress import Listener, ignore_progress, track
 from triptych.ranking.own_scorer import require_ours
@@ -108,9 +108,9 @@ def _model_proto(model: Recommender, kind: InputKind, k: int, about: Mapping[str
     )
     opset = [helper.make_opsetid("", OPSET)]
     proto = helper.make_model(graph, producer_name="triptych", opset_imports=opset, ir_version=IR_VERSION)
-    ids = {"item_ids": model.dataset.items.ids.to_list()}
+    ids = {"item_ids": ids_of(model.dataset.items).to_list()}
     if kind == "users":
-        ids["user_ids"] = model.dataset.users.ids.to_list()
+        ids["user_ids"] = ids_of(model.dataset.users).to_list()
     texts = {name: json.dumps(each, ensure_ascii=False) for name, each in ids.items()}
     helper.set_model_props(proto, {**texts, "triptych": json.dumps(dict(about))})
     return proto

@@ -9,7 +9,7 @@ import secrets
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import polars as pl
@@ -66,9 +66,11 @@ def write_pgvector(
         )
         for kind, ids, values in both:
             new = sql.Identifier(*schema, made[kind])
-            statement = "CREATE TABLE {} (id text CONSTRAINT {} PRIMARY KEY, vector vector({}) NOT NULL)"
+            ids, id_type = _with_type(ids)
+            statement = "CREATE TABLE {} (id {} CONSTRAINT {} PRIMARY KEY, vector vector({}) NOT NULL)"
             key = sql.Identifier(f"{made[kind]}_pkey")
-            connection.execute(sql.SQL(statement).format(new, key, sql.Literal(vectors.dimensions)))
+            values_of_table = (new, sql.SQL(id_type), key, sql.Literal(vectors.dimensions))
+            connection.execute(sql.SQL(statement).format(*values_of_table))
             _copy(connection, new, ids, values, kind, listener)
         items = sql.Identifier(*schema, made["items"])
         if index == "hnsw":
@@ -143,12 +145,19 @@ def _copy(
         copy.write(COPY_END)
 
 
-def _rows(ids: list[str], values: NDArray[np.float32]) -> Iterator[bytes]:
+def _with_type(ids: pl.Series) -> tuple[pl.Series, str]:
+    """Return ids and their type in PostgreSQL, which has no unsigned integers."""
+    if not ids.dtype.is_integer() or (ids.dtype == pl.UInt64 and int(cast(Any, ids.max()) or 0) >= 2**63):
+        return ids.cast(pl.String), "text"
+    return ids.cast(pl.Int64), "bigint"
+
+
+def _rows(ids: list[str] | list[int], values: NDArray[np.float32]) -> Iterator[bytes]:
     d = values.shape[1]
     head = struct.pack(">ihh", 4 + 4 * d, d, 0)  # the length of the field, then of the vector, then a reserved 0
     for name, vector in zip(ids, values.astype(">f4"), strict=True):
-        text = name.encode()
-        if b"\0" in text:
+        text = name.encode() if isinstance(name, str) else struct.pack(">q", name)
+        if isinstance(name, str) and b"\0" in text:
             raise InputError("contains a NUL character, which PostgreSQL cannot hold", where=f"id {name!r}")
         yield b"".join((struct.pack(">hi", 2, len(text)), text, head, vector.tobytes()))
 
@@ -165,7 +174,7 @@ def _search(connection: Any, table: Any, vectors: Vectors, index: Index, k: int)
     """Return a search as a client would do it; see docs/export.md."""
     from psycopg import sql
 
-    row_of = dict(zip(vectors.item_ids.to_list(), range(len(vectors.item_ids)), strict=True))
+    row_of = dict(zip(_with_type(vectors.item_ids)[0].to_list(), range(len(vectors.item_ids)), strict=True))
     kind = f"halfvec({vectors.dimensions})" if index == "hnsw" and vectors.dimensions > WIDEST_INDEX else "vector"
     column = sql.SQL("vector" if kind == "vector" else f"vector::{kind}")
     statement = sql.SQL("SELECT id FROM {} ORDER BY {} <#> %s::{} LIMIT %s").format(table, column, sql.SQL(kind))

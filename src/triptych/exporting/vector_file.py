@@ -24,15 +24,19 @@ def write_vector_file(
 ) -> None:
     """Write vectors to a Parquet file, whole or not at all.
 
-    Its columns: kind ("item" or "user"), id, row (int64, the number of the item or user in the model), vector (float32,
-    a list of fixed size). Items come first, item i in line i. about: goes into the metadata of the file, under
-    "triptych". Raises ArtefactError if the file exists and `overwrite` is false, or cannot be written.
+    Its columns: kind ("item" or "user"), id (integers if both kinds of ids came as such, else text), row (int64, the
+    number of the item or user in the model), vector (float32, a list of fixed size). Items come first, item i in line
+    i. about: goes into the metadata of the file, under "triptych". Raises ArtefactError if the file exists and
+    `overwrite` is false, or cannot be written.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     d = vectors.dimensions
-    fields = [("kind", pa.string()), ("id", pa.string()), ("row", pa.int64()), ("vector", pa.list_(pa.float32(), d))]
+    integers = all(ids.dtype.is_integer() and ids.dtype != pl.UInt64 for ids in (vectors.item_ids, vectors.user_ids))
+    id_type = pl.Int64 if integers else pl.String
+    of_ids = pa.int64() if integers else pa.string()
+    fields = [("kind", pa.string()), ("id", of_ids), ("row", pa.int64()), ("vector", pa.list_(pa.float32(), d))]
     schema = pa.schema(fields, metadata={"triptych": json.dumps(dict(about))})
     chunks = list(_chunks(vectors))
     with (
@@ -44,7 +48,9 @@ def write_vector_file(
         for kind, ids, rows, values in track("writing vectors", chunks, listener):
             flat = pa.array(np.ascontiguousarray(values).reshape(-1))
             vector = pa.FixedSizeListArray.from_arrays(flat, d)
-            table = pa.table({"kind": [kind] * len(rows), "id": ids.to_arrow(), "row": rows, "vector": vector})
+            table = pa.table(
+                {"kind": [kind] * len(rows), "id": ids.cast(id_type).to_arrow(), "row": rows, "vector": vector}
+            )
             writer.write_table(table.cast(schema))
 
 

@@ -15,6 +15,7 @@ import polars as pl
 import torch
 from numpy.typing import NDArray
 
+from triptych.data.vocabulary import Vocabulary
 from triptych.errors import InputError
 from triptych.ranking.fallback import users_without_knowledge
 from triptych.ranking.own_scorer import require_ours
@@ -28,7 +29,8 @@ SAME = 1e-6  # standard deviation below which a user's scores are equal, relativ
 class Vectors:
     """The vectors of a model with their ids: user_vectors · item_vectors are its scores.
 
-    item_ids: String series [n_items], row i is item i. item_vectors: float32 [n_items, d]. user_ids: String series [n].
+    item_ids: series [n_items] of text or integers, as they came; row i is item i. item_vectors: float32 [n_items, d].
+    user_ids: series [n], likewise.
     user_rows: int64 [n]. user_vectors: float32 [n, d]. left_out: the number of users without a vector, because the
     model knows nothing of them.
     """
@@ -55,13 +57,19 @@ def vectors_of(model: Recommender) -> Vectors:
     users, items = (matrix.detach().cpu().numpy().astype(np.float32) for matrix in (factors.users, factors.items))
     known = np.flatnonzero(~users_of_whom_nothing_is_known(model))
     return Vectors(
-        model.dataset.items.ids,
+        ids_of(model.dataset.items),
         np.ascontiguousarray(items),
-        model.dataset.users.names(known),
+        ids_of(model.dataset.users, known),
         known,
         np.ascontiguousarray(users[known]),
         len(users) - len(known),
     )
+
+
+def ids_of(vocabulary: Vocabulary, rows: NDArray[np.int64] | None = None) -> pl.Series:
+    """Return ids of some rows, or of all, as they came: as integers, or as text."""
+    ids = vocabulary.as_given(np.arange(len(vocabulary)) if rows is None else rows)
+    return ids if ids.dtype.is_integer() else ids.cast(pl.String)
 
 
 def inner_product(model: Recommender) -> Factors:
