@@ -44,6 +44,7 @@ from .progress import ignore_progress as ignore_progress
 from .ranking.evaluate import Report as Report
 from .ranking.metrics import Hits as Hits
 from .ranking.metrics import Metric as Metric
+from .ranking.outside_scores import recommender_from_scores as recommender_from_scores
 from .ranking.own_scorer import evaluate as evaluate
 from .ranking.protocol import EvaluationProtocol as EvaluationProtocol
 from .ranking.recommender import Recommender as Recommender

@@ -128,8 +128,8 @@ def test_what_was_in_the_lists_is_said(model: Recommender) -> None:
     with pytest.warns(InputWarning) as warnings:
         measured = score_lists({first: ["nothing", "i00", "i01"], "nobody": ["i00"]}, model.dataset, metrics=["mrr@4"])
     texts = [str(each.message) for each in warnings]
-    assert texts[0].startswith('1 unknown user in the lists, as "nobody": their lists are passed over')
-    assert texts[1].startswith('1 unknown item in the lists, as "nothing": they keep their ranks')
+    assert texts[0].startswith('1 unknown user, as "nobody": their lists are passed over')
+    assert texts[1].startswith('1 unknown item, as "nothing": they keep their ranks')
     said = " ".join(measured.sentences())
     n = len(measured.report.users)
     assert f"{n - 1} of {n} measured users have no list: they count as 0" in said

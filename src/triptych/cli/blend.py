@@ -7,11 +7,11 @@ from typing import Annotated
 
 import typer
 
-from triptych.cli.options import OUTPUT, Json, Overwrite, Quiet
+from triptych.cli.options import OUTPUT, Json, Overwrite, Quiet, parse_columns
 from triptych.cli.printing import print_json, print_result, print_table, show_progress
 from triptych.errors import SettingsError
 
-WEIGHTS = "Choice of the weights"
+WEIGHTS, OUTSIDE = "Choice of the weights", "Scores made elsewhere"
 
 
 def command(
@@ -21,13 +21,31 @@ def command(
     output: Annotated[
         Path, typer.Option("--output", "-o", metavar="FOLDER", rich_help_panel=OUTPUT, help="Folder for the blend.")
     ],
+    scores: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--scores",
+            metavar="FILE",
+            rich_help_panel=OUTSIDE,
+            help="Scores of another program, as one more member: a table of user_id, item_id and score, or a run of "
+            "TREC or ranx. Repeatable.",
+        ),
+    ] = None,
+    columns: Annotated[
+        str | None,
+        typer.Option(
+            metavar="KIND=NAME",
+            rich_help_panel=OUTSIDE,
+            help="Columns of these files, by commas: user, item and score [default: guessed].",
+        ),
+    ] = None,
     weights: Annotated[
         str | None,
         typer.Option(
             metavar="NUMBERS",
             rich_help_panel=WEIGHTS,
-            help="Weights of the runs in their order, separated by commas, instead of choosing them on validation: for "
-            "final fits, the weights that the same models had before (`train --refit` does it).",
+            help="Weights of the runs, then of the --scores, in their order, separated by commas, instead of choosing "
+            "them on validation: for final fits, the weights that the same models had before (`train --refit` does it).",
         ),
     ] = None,
     metric: Annotated[
@@ -56,36 +74,58 @@ def command(
     weights are chosen on the validation split only, and models with weight zero are left out. Use the result with
     `evaluate` and `recommend`.
 
+    Scores that another program gave to pairs of users and items take part too. They are standardised over the given
+    pairs of each user; the other pairs rank below them. Users without scores, and new users, get the blend of the
+    others. The scores must not come from a model that learned the held-out interactions.
+
     Examples:
         triptych blend runs/content-ease runs/freedom runs/bm3 -o runs/blend
 
         # all runs of a comparison:
         triptych blend runs/compare-shop/shop/*/seed-[0-9] -o runs/blend
 
+        # with the scores of another program:
+        triptych blend runs/freedom --scores other.parquet -o runs/blend
+
         # other runs with the weights that were chosen before:
         triptych blend runs/freedom-all runs/bm3-all --weights 2,1.5 -o final
     """
     from triptych.artefacts import check_output
+    from triptych.data.formats.given_lists import ListForm
+    from triptych.data.formats.read_table import path_not_found
+    from triptych.data.formats.reading import Reading
     from triptych.ranking.metrics import parse_metric
+    from triptych.ranking.outside_scores import recommender_from_scores
     from triptych.ranking.recommender import open_recommender
     from triptych.studies.blend import blend, weighted_blend
 
     parse_metric(metric)
-    chosen = None if weights is None else _parse_weights(weights, len(runs))
-    if len(runs) < 2:
-        raise SettingsError("a blend needs at least two models", hint="name another run folder")
+    files = scores or []
+    members = [*runs, *files]
+    chosen = None if weights is None else _parse_weights(weights, len(members))
+    form = ListForm(parse_columns(columns))
+    if len(members) < 2:
+        raise SettingsError("a blend needs at least two models", hint="name another run folder, or --scores FILE")
+    if columns is not None and not files:
+        raise SettingsError("--columns are those of --scores", hint="name a file of scores")
+    for each in files:
+        if not each.exists():
+            raise path_not_found(each)
     if output.exists() and not overwrite:
         raise SettingsError(f"{output} exists", hint="choose another --output, or pass --overwrite")
     check_output(output, overwrite=overwrite)
     with show_progress() as listener:
         recommenders = [open_recommender(run, listener) for run in runs]
+        reading = Reading(listener=listener)
+        given = [recommender_from_scores(each, recommenders[0].dataset, form=form, reading=reading) for each in files]
+        recommenders += given
         if chosen is not None:
             weighted_blend(recommenders, chosen).save(output, overwrite=overwrite)
-            _print_given(runs, chosen, output, json=json)
+            _print_given(members, chosen, output, json=json)
             return
         blended = blend(recommenders, metric=metric, n_users=users, seed=seed, listener=listener)
     blended.save(output, overwrite=overwrite)
-    candidates = [{"run": str(run), **each} for run, each in zip(runs, blended.about["candidates"], strict=True)]
+    candidates = [{"run": str(run), **each} for run, each in zip(members, blended.about["candidates"], strict=True)]
     if json:
         models = [{key: each[key] for key in ("run", "model", "weight", "alone")} for each in candidates]
         print_json({"output": str(output), "weights_chosen": blended.about["weights_chosen"], "runs": models})

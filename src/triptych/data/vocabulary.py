@@ -96,3 +96,19 @@ class Vocabulary:
 
 def _n_distinct(ids: pl.Series) -> int:
     return ids.n_unique() if forks.polars_works() else len(set(ids.to_list()))
+
+
+def known_rows(vocabulary: Vocabulary, ids: pl.Series) -> tuple[NDArray[np.int64], pl.Series]:
+    """Return int64 [n]: the rows of ids that repeat, -1 for unknown ones; and the distinct unknown ids."""
+    distinct = ids.unique(maintain_order=True)
+    found = vocabulary.find(distinct)
+    rows = ids.replace_strict(distinct, pl.Series(found), return_dtype=pl.Int64).to_numpy()
+    return rows, distinct.filter(pl.Series(found < 0))
+
+
+def unknown_note(unknown: pl.Series, noun: str, effect: str) -> list[str]:
+    """Return a note about distinct unknown ids, if there are any. effect: what becomes of them."""
+    if not len(unknown):
+        return []
+    shown = ", ".join(f'"{each}"' for each in unknown.head(3).to_list()) + (", …" if len(unknown) > 3 else "")
+    return [f"{len(unknown):,} unknown {noun}{'s' * (len(unknown) > 1)}, as {shown}: {effect}"]

@@ -7,55 +7,32 @@ model only is computed once. Sums are in float64.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from triptych.data.dataset import Dataset
 from triptych.data.interactions import Interactions
 from triptych.data.split import Split, fitted_on
 from triptych.errors import InputError
+from triptych.explaining.blend_terms import BlendedModel, from_blended_models
+from triptych.explaining.terms import HINT, MAX_DIFFERENCE, RESIDUAL, Array, Attributor, Contributions, ItemComponents
 from triptych.models.decomposition import BIAS, COLLABORATIVE, UserDecomposition
 from triptych.models.model import ClosedFormModel, TrainedModel
 from triptych.models.registry import class_of
+from triptych.ranking.given_scores import GivenScores
 from triptych.ranking.new_users import history_map
 from triptych.ranking.own_scorer import require_ours
 from triptych.ranking.recommender import Recommender
-from triptych.ranking.scorer import Blend, Factors, ItemWeights
+from triptych.ranking.scorer import Blend, Factors
 from triptych.settings import parse
 from triptych.training.restore import load_model
 
-ROUNDING, MEAN, RESIDUAL = "rounding", "mean of the user's scores", "regression residual"  # names in `rest`
-TOLERANCE = 1e-5  # of the sum of absolute terms: a larger difference from the score is shown as rounding
-MAX_DIFFERENCE = 0.02  # of the same sum: a larger difference means that the data set is not that of the training
 TWO_WAYS = (
     "A modality contributes in two ways: the two items are similar, or an item similar to the user's item leads to the "
     "recommended item through other users."
 )
-HINT = "give the data set that it was trained on: `dataset=…`"
-
-Array = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Contributions:
-    """The terms of one score.
-
-    components: component -> float64 [n], one value per training item of the user. rest: name -> value.
-    exact, statement: see `Explanation`.
-    """
-
-    components: Mapping[str, Array]
-    rest: Mapping[str, float]
-    exact: bool
-    statement: str
-
-
-ItemComponents = Callable[[Tensor], Mapping[str, Tensor]]  # see `TrainedModel.item_components`
-Attributor = Callable[[int, Sequence[int]], list[Contributions]]  # user row, item rows -> one result per item
 
 
 def attribution_method(recommender: Recommender, dataset: Dataset | None) -> Attributor:
@@ -66,7 +43,12 @@ def attribution_method(recommender: Recommender, dataset: Dataset | None) -> Att
     """
     scorer, train = require_ours(recommender.scorer, "explained"), recommender.split.train.interactions
     if isinstance(scorer, Blend):
-        return _from_blend(recommender, scorer, dataset)
+        return from_blended_models(_blended_models(recommender, scorer, dataset))
+    if isinstance(scorer, GivenScores):
+        raise InputError(
+            "scores that were given from outside cannot be explained: nothing says what they come from",
+            hint="explain a model, or a blend with one",
+        )
     name, kind = recommender.model_name, class_of(recommender.about)
     used = {**(recommender.about["modalities"] if kind.needs_features else {})}
     used |= recommender.about.get("user_modalities", {})
@@ -85,24 +67,6 @@ def attribution_method(recommender: Recommender, dataset: Dataset | None) -> Att
     if decomposition is None:
         return _from_regression(train, scorer, model.item_components, content=model.user_content())
     return _from_decomposition(train, model, decomposition)
-
-
-def reconcile(contributions: Contributions, score: float) -> Contributions:
-    """Compare the sum of all terms with the score, and add a small difference to the rest as rounding.
-
-    Raises InputError if the difference is large: the terms are those of another model.
-    """
-    terms = np.concatenate([*contributions.components.values(), list(contributions.rest.values())])
-    size, difference = max(float(np.abs(terms).sum()), abs(score)), score - float(terms.sum())
-    if abs(difference) > MAX_DIFFERENCE * size:
-        raise InputError(
-            f"the contributions add up to {terms.sum():.6g}, but the score is {score:.6g}: this is not the data set "
-            "of the training",
-            hint=HINT,
-        )
-    if abs(difference) <= TOLERANCE * size:
-        return contributions
-    return replace(contributions, rest={**contributions.rest, ROUNDING: difference})
 
 
 def _from_item_weights(train: Interactions, attributions_of: Callable[[int], Mapping[str, Array]]) -> Attributor:
@@ -233,34 +197,7 @@ def _inner_products(
     return contributions
 
 
-@dataclass(frozen=True)
-class _BlendedModel:
-    """One model of a blend: its name in texts, its scorer and weight, and its attributor."""
-
-    name: str
-    scorer: Factors | ItemWeights
-    weight: float
-    attribute: Attributor
-
-
-def _from_blend(recommender: Recommender, scorer: Blend, dataset: Dataset | None) -> Attributor:
-    """Attribute by each model's own method, then weight and standardise the results as the blend does."""
-    models = _blended_models(recommender, scorer, dataset)
-
-    def attribute(user: int, items: Sequence[int]) -> list[Contributions]:
-        statement = "A weighted sum of models, each standardised over the user's scores."
-        total = [Contributions({}, {MEAN: 0.0}, True, statement) for _ in items]
-        for model in models:
-            scores = model.scorer.score(np.array([user]))[0].double().cpu()
-            scale, mean = model.weight / max(float(scores.std(correction=0)), 1e-12), float(scores.mean())
-            contributions = model.attribute(user, items)
-            total = [_add_model(*pair, scale, mean, model.name) for pair in zip(total, contributions, strict=True)]
-        return total
-
-    return attribute
-
-
-def _blended_models(recommender: Recommender, scorer: Blend, dataset: Dataset | None) -> list[_BlendedModel]:
+def _blended_models(recommender: Recommender, scorer: Blend, dataset: Dataset | None) -> list[BlendedModel]:
     """The models with a weight. A second model of the same kind (another seed) has its number in its name."""
     train, models = recommender.split.train.interactions, []
     for n, (each, weight) in enumerate(zip(scorer.scorers, scorer.weights, strict=True)):
@@ -270,7 +207,10 @@ def _blended_models(recommender: Recommender, scorer: Blend, dataset: Dataset | 
         }
         if not weight:
             continue
-        if isinstance(each, Factors) and issubclass(class_of(about), TrainedModel) and not parameters:
+        attribute: Attributor | None
+        if isinstance(each, GivenScores):
+            attribute = None
+        elif isinstance(each, Factors) and issubclass(class_of(about), TrainedModel) and not parameters:
             attribute = _from_regression(
                 train, each, _single_component(each), "the blend does not contain the model's parameters"
             )
@@ -280,20 +220,11 @@ def _blended_models(recommender: Recommender, scorer: Blend, dataset: Dataset | 
             )
         n_before = sum(other["model"] == about["model"] for other in recommender.about["models"][:n])
         name = f"{about['model']} {n_before + 1}" if n_before else about["model"]
-        models.append(_BlendedModel(name, each, weight, attribute))
+        if isinstance(each, GivenScores) and "from" in about.get("scores", ()):
+            name = f"{name} ({about['scores']['from']})"
+        models.append(BlendedModel(name, each, weight, attribute))
     return models
 
 
 def _single_component(factors: Factors) -> ItemComponents:
     return lambda items: {COLLABORATIVE: factors.items[items]}
-
-
-def _add_model(total: Contributions, own: Contributions, scale: float, mean: float, name: str) -> Contributions:
-    """Add one model of a blend: scale · (its score − mean)."""
-    components = {key: scale * values for key, values in own.components.items()}
-    for key, values in total.components.items():
-        components[key] = values + components[key] if key in components else values
-    rest = {**total.rest, **{f"{key} ({name})": scale * value for key, value in own.rest.items()}}
-    rest[MEAN] -= scale * mean
-    statement = f"{total.statement} {name}: {own.statement[0].lower()}{own.statement[1:]}"
-    return Contributions(components, rest, total.exact and own.exact, statement)

@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 
 from triptych.data.dataset import Dataset
 from triptych.data.ids import Id, Ids
-from triptych.explaining.contributions import Contributions, attribution_method, reconcile
+from triptych.explaining.contributions import attribution_method
 from triptych.explaining.evidence import evidence_of
 from triptych.explaining.explanation import Explanation, Reason
 from triptych.explaining.item_display import ItemDisplay
+from triptych.explaining.terms import Contributions, reconcile
 from triptych.ranking.recommender import Recommender
 from triptych.ranking.updates import check_not_updated
 from triptych.training.restore import check_data

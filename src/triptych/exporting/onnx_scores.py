@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from triptych.data.interactions import Interactions
 from triptych.exporting.graph_nodes import Nodes
-from triptych.ranking.new_users import history_map
-from triptych.ranking.scorer import Blend, Factors, ItemWeights
+from triptych.ranking.new_users import history_map, without_given_scores
+from triptych.ranking.scorer import Blend, Factors, ItemWeights, OurScorer
 
 CHUNK = 1024  # items whose dense weights are computed at a time
 
@@ -21,14 +21,13 @@ def scores_of_users(nodes: Nodes, factors: Factors, users: str) -> str:
     return nodes.add("MatMul", vectors, nodes.constant(_float32(factors.items).T))
 
 
-def scores_of_histories(
-    nodes: Nodes, scorer: Factors | ItemWeights | Blend, train: Interactions, history: str, count: str
-) -> str:
+def scores_of_histories(nodes: Nodes, scorer: OurScorer, train: Interactions, history: str, count: str) -> str:
     """float32 [n, n_items] from the items of new users; see `ranking/new_users.py`.
 
     train: the training interactions of the scorer's users. history: int64 [n, m], distinct item rows, -1 for none.
     count: float32 [n, 1], the number of items of each.
     """
+    scorer = without_given_scores(scorer)
     if isinstance(scorer, ItemWeights):
         return _weighted(nodes, scorer, history, count)
     if isinstance(scorer, Factors):
@@ -40,8 +39,9 @@ def scores_of_histories(
     return nodes.add("Sum", *parts)
 
 
-def size_of_histories(scorer: Factors | ItemWeights | Blend) -> int:
+def size_of_histories(scorer: OurScorer) -> int:
     """Return the bytes of the constants that `scores_of_histories` adds."""
+    scorer = without_given_scores(scorer)
     if isinstance(scorer, Blend):
         return sum(map(size_of_histories, scorer.scorers))
     if isinstance(scorer, ItemWeights):

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from triptych.data.vocabulary import Vocabulary
 from triptych.errors import InputError
 from triptych.ranking.fallback import users_without_knowledge
+from triptych.ranking.given_scores import GivenScores
 from triptych.ranking.own_scorer import require_ours
 from triptych.ranking.recommender import Recommender
 from triptych.ranking.scorer import Blend, Factors, Scorer
@@ -81,8 +82,13 @@ def inner_product(model: Recommender) -> Factors:
         factors = [each for each in scorer.scorers if isinstance(each, Factors)]
         if len(factors) == len(scorer.scorers):
             return blended_factors(factors, scorer.weights)
+        if any(isinstance(each, GivenScores) for each in scorer.scorers):
+            what = "a blend with scores that were given from outside has no user vectors"
+            raise InputError(what, hint="blend models with vectors only, or write lists: triptych recommend")
         what = "a blend with a model that ranks by item weights has no user vectors"
         raise InputError(what, hint="blend models with vectors only, or export onnx:FILE, which takes histories")
+    if isinstance(scorer, GivenScores):
+        raise InputError("scores that were given from outside have no vectors", hint="export a model")
     name = model.about.get("model", "this model")
     raise InputError(
         f"{name} has no user vectors: it adds up weights between the items of a history and every item",

@@ -24,6 +24,7 @@ from triptych.models.random_order import RandomOrder
 from triptych.models.requirements import ModelClass, check_model_class
 from triptych.models.vbpr import VBPR
 from triptych.plugins import Plugin, find_plugins
+from triptych.ranking.given_scores import GIVEN
 
 CLASS = "class"  # in the description of a model from outside: where its class is defined
 
@@ -101,6 +102,8 @@ def class_of(about: Mapping[str, Any]) -> ModelClass:
     decides which code is imported. Raises InputError if it is neither.
     """
     name, where = str(about["model"]), about.get(CLASS)
+    if name == GIVEN:
+        raise InputError("scores that were given from outside have no model", hint="name the run of a model")
     if where is None:
         return model_class(name)
     kind = _imported(str(where))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from triptych.data.cards import facts_of_dataset
 from triptych.data.split import FIT_ON
 from triptych.display import Card, count
+from triptych.ranking.given_scores import GivenScores
 from triptych.ranking.scorer import Blend, Factors, ItemWeights, Scorer
 
 if TYPE_CHECKING:
@@ -66,6 +67,8 @@ def _names(models: Any, n: int) -> list[str]:
 def _scorer_text(scorer: Scorer) -> str:
     if isinstance(scorer, Factors):
         return f"the inner product of {count(int(scorer.items.shape[1]), 'factor')}"
+    if isinstance(scorer, GivenScores):
+        return f"{count(int(scorer.scores.nnz), 'given score')}"
     return "item weights times the history" if isinstance(scorer, ItemWeights) else type(scorer).__name__
 
 

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from triptych.data.interactions import Interactions
 from triptych.data.stored import require
 from triptych.ranking.candidates import ALL_ITEMS, Candidates
+from triptych.ranking.given_scores import GivenScores
 from triptych.ranking.requested_users import Popular, Ranked
-from triptych.ranking.scorer import Factors
+from triptych.ranking.scorer import Blend, Factors, Scorer
 from triptych.ranking.topk import top_k
 
 HAS_FEATURES = "has_features"  # column of a recommender's user table: whether the model knows features of the user
@@ -35,6 +36,13 @@ def users_without_knowledge(train: Interactions, user_table: pl.DataFrame | None
     if user_table is not None and HAS_FEATURES in user_table.columns:
         unknown &= ~user_table[HAS_FEATURES].to_numpy()
     return unknown
+
+
+def users_with_given_scores(scorer: Scorer) -> NDArray[np.bool_]:
+    """bool [n_users]: the users that a scorer was given scores of, alone or in a blend."""
+    members = scorer.scorers if isinstance(scorer, Blend) else (scorer,)
+    given = [each.has_scores for each in members if isinstance(each, GivenScores)]
+    return np.logical_or.reduce(given) if given else np.zeros(scorer.n_users, dtype=np.bool_)
 
 
 def with_popular_items(

@@ -19,7 +19,7 @@ from scipy import sparse
 from triptych.data.features import Features
 from triptych.data.interactions import Interactions
 from triptych.errors import SettingsError, did_you_mean
-from triptych.ranking.scorer import Blend, Factors, ItemWeights, RestrictedScorer, Scorer
+from triptych.ranking.scorer import OurScorer, RestrictedScorer, Scorer
 from triptych.ranking.unit_vectors import FloatArray, matrix_vectors, table_vectors
 
 MODEL, INTERACTIONS = "model", "interactions"  # similarities that are no modality
@@ -48,7 +48,7 @@ def model_vectors(scorer: Scorer) -> FloatArray:
     """float32 [n_items, d], of length 1; see the module. Raises SettingsError for a scorer of another kind."""
     if isinstance(scorer, RestrictedScorer):
         return model_vectors(scorer.scorer)
-    if isinstance(scorer, Factors | ItemWeights | Blend):
+    if isinstance(scorer, OurScorer):
         return scorer.item_vectors
     raise SettingsError(
         f"{type(scorer).__name__} has no vectors of items", hint=f'choose the similarity "{INTERACTIONS}" or a modality'

@@ -21,8 +21,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from triptych.data.interactions import Interactions
+from triptych.errors import InputError
+from triptych.ranking.given_scores import GivenScores
 from triptych.ranking.own_scorer import require_ours
-from triptych.ranking.scorer import Blend, Factors, ItemWeights, Scorer
+from triptych.ranking.scorer import Blend, Factors, ItemWeights, OurScorer, Scorer
 
 RIDGE = 1e-2  # λ
 USED_FOR = "asked for users that it does not know"  # in the error for a scorer from outside
@@ -32,36 +34,45 @@ USERS = 50_000  # at most so many known users are used for the regression
 def new_user_scorer(scorer: Scorer, train: Interactions, histories: Interactions) -> Factors | ItemWeights | Blend:
     """Return a scorer for new users. histories: their interactions, with user rows of their own and the same items.
 
-    train: the training interactions of the scorer's users. Raises InputError for a scorer from outside the package.
+    train: the training interactions of the scorer's users. Given scores are those of known users: a blend ranks for new
+    ones without them. Raises InputError for a scorer from outside the package, and for given scores alone.
     """
     scorer = require_ours(scorer, USED_FOR)
     return scorer_of_histories(scorer, history_maps(scorer, train), histories)
 
 
-def history_maps(scorer: Factors | ItemWeights | Blend, train: Interactions) -> HistoryMaps:
-    """Return M of every scorer of a blend, or of the one scorer; None for item weights, which need no map.
+def history_maps(scorer: OurScorer, train: Interactions) -> HistoryMaps:
+    """Return M of every scorer of a blend, or of the one scorer; None for those that have no factors.
 
     They take about a second for our largest data, so `Recommender.history_maps` keeps them.
     """
     return tuple(history_map(each, train) if isinstance(each, Factors) else None for each in parts_of(scorer))
 
 
-def parts_of(scorer: Factors | ItemWeights | Blend) -> tuple[Factors | ItemWeights, ...]:
+def parts_of(scorer: OurScorer) -> tuple[Factors | ItemWeights | GivenScores, ...]:
     """Return the scorers of a blend, or the one scorer."""
     return scorer.scorers if isinstance(scorer, Blend) else (scorer,)
 
 
-def scorer_of_histories(
-    scorer: Factors | ItemWeights | Blend, maps: HistoryMaps, histories: Interactions
-) -> Factors | ItemWeights | Blend:
+def scorer_of_histories(scorer: OurScorer, maps: HistoryMaps, histories: Interactions) -> Factors | ItemWeights | Blend:
     """Return a scorer for new users, see `new_user_scorer`. maps: the result of `history_maps`."""
-    scorers = tuple(
-        replace(each, history=histories)
-        if isinstance(each, ItemWeights)
-        else Factors(_required(one).vectors(histories), each.items)
-        for each, one in zip(parts_of(scorer), maps, strict=True)
-    )
-    return Blend(scorers, scorer.weights) if isinstance(scorer, Blend) else scorers[0]
+    kept = without_given_scores(scorer)
+    kept_maps = [one for each, one in zip(parts_of(scorer), maps, strict=True) if not isinstance(each, GivenScores)]
+    scorers = tuple(_of_histories(each, one, histories) for each, one in zip(_members(kept), kept_maps, strict=True))
+    return Blend(scorers, kept.weights) if isinstance(kept, Blend) else scorers[0]
+
+
+def without_given_scores(scorer: OurScorer) -> Factors | ItemWeights | Blend:
+    """Return what ranks for users without given scores. Raises InputError if nothing does."""
+    if isinstance(scorer, Factors | ItemWeights):
+        return scorer
+    members = [] if isinstance(scorer, GivenScores) else list(zip(scorer.scorers, scorer.weights, strict=True))
+    kept = [(each, weight) for each, weight in members if not isinstance(each, GivenScores)]
+    if not kept:
+        raise InputError(
+            "scores that were given for known users say nothing about new ones", hint="blend them with a model"
+        )
+    return Blend(tuple(each for each, _ in kept), tuple(weight for _, weight in kept))
 
 
 @dataclass(frozen=True)
@@ -103,9 +114,17 @@ class HistoryMap:
 HistoryMaps = tuple[HistoryMap | None, ...]  # see `history_maps`
 
 
-def _required(one: HistoryMap | None) -> HistoryMap:
-    assert one is not None  # only item weights have none
-    return one
+def _members(scorer: Factors | ItemWeights | Blend) -> list[Factors | ItemWeights]:
+    return [each for each in parts_of(scorer) if not isinstance(each, GivenScores)]
+
+
+def _of_histories(
+    scorer: Factors | ItemWeights, one: HistoryMap | None, histories: Interactions
+) -> Factors | ItemWeights:
+    if isinstance(scorer, ItemWeights):
+        return replace(scorer, history=histories)
+    assert one is not None  # factors have one
+    return Factors(one.vectors(histories), scorer.items)
 
 
 def history_map(factors: Factors, train: Interactions) -> HistoryMap:

@@ -19,7 +19,7 @@ from triptych.ranking.evaluate import STANDARD, Report
 from triptych.ranking.evaluate import evaluate as rank_and_measure
 from triptych.ranking.metrics import Metric
 from triptych.ranking.protocol import EvaluationProtocol, evaluation_task
-from triptych.ranking.scorer import Blend, Factors, ItemWeights, Scorer
+from triptych.ranking.scorer import OurScorer, Scorer
 
 HINT = "give an object with n_users, n_items and score(users): int64 [n] rows -> float32 [n, n_items]"
 
@@ -53,12 +53,12 @@ class OwnScorer:
         return _numbers(method(item), (self.n_items,), f"similarity of {_name(self.scorer)}")
 
 
-def checked_scorer(scorer: object, dataset: Dataset) -> Factors | ItemWeights | Blend | OwnScorer:
+def checked_scorer(scorer: object, dataset: Dataset) -> OurScorer | OwnScorer:
     """Return a scorer as ranking can use it: one of ours as it is, others as OwnScorer.
 
     Raises InputError if it lacks something, or is for another number of users or items than the data set has.
     """
-    if isinstance(scorer, Factors | ItemWeights | Blend | OwnScorer):
+    if isinstance(scorer, OurScorer | OwnScorer):
         return scorer
     missing = [name for name in ("n_users", "n_items", "score") if not hasattr(scorer, name)]
     if missing or isinstance(scorer, type) or not callable(getattr(scorer, "score", None)):
@@ -75,12 +75,12 @@ def checked_scorer(scorer: object, dataset: Dataset) -> Factors | ItemWeights | 
     return own
 
 
-def require_ours(scorer: Scorer, action: str) -> Factors | ItemWeights | Blend:
+def require_ours(scorer: Scorer, action: str) -> OurScorer:
     """Return a scorer of the package. Raises InputError for one from outside: it is code that only scores.
 
     action: what is to be done with it, for the message, as "saved".
     """
-    if not isinstance(scorer, Factors | ItemWeights | Blend):
+    if not isinstance(scorer, OurScorer):
         hint = "give its scores as triptych.Factors or triptych.ItemWeights, or write its lists: write_recommendations"
         raise InputError(f"a scorer of your own cannot be {action}", hint=hint)
     return scorer
@@ -114,7 +114,7 @@ def evaluate(
 
 def similarity_of(scorer: Scorer, item: int) -> Tensor:
     """float32 [n_items]: the similarity of each item to one item row, by a scorer of ours or from outside."""
-    assert isinstance(scorer, Factors | ItemWeights | Blend | OwnScorer)
+    assert isinstance(scorer, OurScorer | OwnScorer)
     return scorer.similarity(item).cpu()
 
 

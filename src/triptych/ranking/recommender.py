@@ -30,7 +30,7 @@ from triptych.ranking.candidates import ALL_ITEMS, Candidates, GivenItems, candi
 from triptych.ranking.cards import card_of_recommender
 from triptych.ranking.description import check_description, description_of_format_1
 from triptych.ranking.evaluate import STANDARD, Report, evaluate
-from triptych.ranking.fallback import check_user_table, users_without_knowledge
+from triptych.ranking.fallback import check_user_table, users_with_given_scores, users_without_knowledge
 from triptych.ranking.given_pairs import UnknownPairs, score_pairs
 from triptych.ranking.greedy import ListRules
 from triptych.ranking.left_out import check_exclude, known_interactions, left_out
@@ -378,7 +378,8 @@ class Recommender:
         """bool [n_users]; see `ranking/fallback.py`. A scorer that does not name its model is taken to know all."""
         if "model" not in self.about:
             return np.zeros(self.dataset.n_users, dtype=np.bool_)
-        return users_without_knowledge(self.split.train.interactions, self.dataset.user_table)
+        unknown = users_without_knowledge(self.split.train.interactions, self.dataset.user_table)
+        return unknown & ~users_with_given_scores(self.scorer)
 
     def _includes_seen(self, include_seen: bool | None) -> bool:
         return self.dataset.keeps_seen if include_seen is None else include_seen

@@ -15,17 +15,18 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from triptych.bars import shows_progress
 from triptych.data.dataset import Dataset
 from triptych.data.formats.given_lists import GivenLists, ListForm, read_given_lists
 from triptych.data.formats.reading import GUESS, Reading
 from triptych.data.recommendations import Recommendations
 from triptych.data.split import Split
-from triptych.data.vocabulary import Vocabulary
+from triptych.data.vocabulary import Vocabulary, known_rows, unknown_note
 from triptych.errors import InputError, SettingsError, warn_of
-from triptych.progress import Listener, ignore_progress, track
+from triptych.progress import Listener, automatic_progress, track
 from triptych.ranking.candidates import Candidates, GivenItems, candidates
-from triptych.ranking.evaluate import STANDARD, Report, hits_of, users_with_relevant_items
-from triptych.ranking.metrics import Metric, parse_metric
+from triptych.ranking.evaluate import STANDARD, Report, hits_of, parse_metrics, users_with_relevant_items
+from triptych.ranking.metrics import Metric
 from triptych.ranking.protocol import (
     EvaluationProtocol,
     Exclude,
@@ -82,6 +83,7 @@ class ListsReport:
         return said
 
 
+@shows_progress
 def score_lists(
     lists: Any,
     dataset: Dataset,
@@ -93,10 +95,10 @@ def score_lists(
     where: str | pl.Expr | None = None,
     seen: SeenItems = "auto",
     users: Users = "all",
-    metrics: Sequence[str] = STANDARD,
+    metrics: Sequence[str | Metric] = STANDARD,
     form: ListForm = ListForm(),
     reading: Reading = GUESS,
-    listener: Listener = ignore_progress,
+    listener: Listener = automatic_progress,
 ) -> ListsReport:
     """Measure lists against the held-out interactions of `split`, as `Recommender.evaluate` measures a model.
 
@@ -107,7 +109,7 @@ def score_lists(
     """
     kind: Any = items if isinstance(items, str) else "all"
     protocol = EvaluationProtocol(split, exclude, kind, seen, users)
-    requested = [parse_metric(metric) for metric in metrics]
+    requested = parse_metrics(metrics)
     if not requested:
         raise SettingsError("no metric is asked for", hint="for example ndcg@50")
     given = read_given_lists(lists.to_polars() if isinstance(lists, Recommendations) else lists, form, reading)
@@ -121,7 +123,7 @@ def score_lists(
     )
     pairs = measured_pairs(Split.from_dataset(dataset), protocol, chosen)
     rows = _Rows.of(given, dataset)
-    warn_of((*given.notes, *_unknown_notes(given, rows, dataset)))
+    warn_of((*given.notes, *rows.notes()))
     return _measure(rows, pairs, chosen, requested, listener)
 
 
@@ -132,28 +134,33 @@ class _Rows:
     list_of: NDArray[np.int64]
     starts: NDArray[np.int64]
     items: NDArray[np.int64]
-    n_unknown_users: int
-    n_unknown_items: int
+    unknown_users: pl.Series
+    unknown_items: pl.Series
 
     @classmethod
     def of(cls, given: GivenLists, dataset: Dataset) -> _Rows:
-        users = dataset.users.find(given.users)
-        if not (users >= 0).any():
+        users, unknown_users = known_rows(dataset.users, given.users)
+        if len(unknown_users) == len(users):
             raise _no_user_known(given.users, dataset.users)
-        distinct = given.items.unique(maintain_order=True)
-        found = dataset.items.find(distinct)
-        items = given.items.replace_strict(distinct, pl.Series(found), return_dtype=pl.Int64).to_numpy()
+        items, unknown_items = known_rows(dataset.items, given.items)
         list_of = np.full(dataset.n_users, -1, dtype=np.int64)
         list_of[users[users >= 0]] = np.flatnonzero(users >= 0)
-        return cls(list_of, given.starts, items, int((users < 0).sum()), int((found < 0).sum()))
+        return cls(list_of, given.starts, items, unknown_users, unknown_items)
+
+    def notes(self) -> list[str]:
+        """What became of unknown users and items."""
+        return [
+            *unknown_note(self.unknown_users, "user", "their lists are passed over"),
+            *unknown_note(self.unknown_items, "item", "they keep their ranks and count as misses"),
+        ]
 
 
 def _measure(
-    rows: _Rows, pairs: MeasuredPairs, chosen: Candidates, metrics: list[Metric], listener: Listener
+    rows: _Rows, pairs: MeasuredPairs, chosen: Candidates, metrics: dict[str, Metric], listener: Listener
 ) -> ListsReport:
-    k = max(metric.k for metric in metrics)
+    k = max(metric.k for metric in metrics.values())
     users = users_with_relevant_items(pairs.relevant)
-    values: dict[str, list[NDArray[np.float64]]] = {str(metric): [] for metric in metrics}
+    values: dict[str, list[NDArray[np.float64]]] = {name: [] for name in metrics}
     n_left_out = n_short = 0
     chunks = [users[begin : begin + CHUNK] for begin in range(0, len(users), CHUNK)]
     for chunk in track("measuring", chunks, listener):
@@ -161,13 +168,15 @@ def _measure(
         n_left_out += left_out
         n_short += int(((lengths < k) & (rows.list_of[chunk] >= 0)).sum())
         hits = hits_of(chunk, listed, pairs.relevant)
-        for metric in metrics:
-            values[str(metric)].append(metric.values(hits))
+        for name, metric in metrics.items():
+            values[name].append(metric.values(hits))
     per_user = {name: np.concatenate(each) for name, each in values.items()}
     report = Report(users, per_user, pairs.relevant.n_users - len(users), pairs.excluded)
     n_missing = int((rows.list_of[users] < 0).sum())
     n_lists = len(rows.starts) - 1
-    return ListsReport(report, k, n_lists, n_missing, n_short, n_left_out, rows.n_unknown_users, rows.n_unknown_items)
+    return ListsReport(
+        report, k, n_lists, n_missing, n_short, n_left_out, len(rows.unknown_users), len(rows.unknown_items)
+    )
 
 
 def _lists_of(
@@ -204,17 +213,3 @@ def _no_user_known(users: pl.Series, known: Vocabulary) -> InputError:
         f"no user of the lists is known: they are for {given or 'no user'}, the data set has {own}",
         hint="name the column of users, or the data set that the lists were made for",
     )
-
-
-def _unknown_notes(given: GivenLists, rows: _Rows, dataset: Dataset) -> list[str]:
-    notes = []
-    for noun, ids, vocabulary, n, effect in (
-        ("user", given.users, dataset.users, rows.n_unknown_users, "their lists are passed over"),
-        ("item", given.items, dataset.items, rows.n_unknown_items, "they keep their ranks and count as misses"),
-    ):
-        if n:
-            distinct = ids.unique(maintain_order=True)
-            unknown = distinct.filter(pl.Series(vocabulary.find(distinct) < 0)).head(3).to_list()
-            shown = ", ".join(f'"{each}"' for each in unknown) + (", …" if n > len(unknown) else "")
-            notes.append(f"{n:,} unknown {noun}{'s' * (n > 1)} in the lists, as {shown}: {effect}")
-    return notes

@@ -1,6 +1,7 @@
 """Scorers: everything that ranking needs from a model.
 
-Factors: an inner product. ItemWeights: history times weights. Blend: a weighted sum of several scorers.
+Factors: an inner product. ItemWeights: history times weights. Blend: a weighted sum of several scorers, also of
+scores that were made elsewhere (`given_scores.py`).
 RestrictedScorer: another scorer for some of the items only.
 """
 
@@ -21,6 +22,7 @@ from torch import Tensor
 
 from triptych.data.interactions import Interactions
 from triptych.display import card_with_shapes, displayed
+from triptych.ranking.given_scores import GivenScores
 from triptych.ranking.unit_vectors import table_vectors, unit_rows, weight_vectors
 
 
@@ -155,15 +157,19 @@ def _column(matrix: NDArray[np.float32] | sparse.csr_array, item: int) -> NDArra
     return np.asarray(one, dtype=np.float64)
 
 
+SimpleScorer = Factors | ItemWeights | GivenScores  # what a blend is made of
+
+
 @displayed(card_with_shapes)
 @dataclass(frozen=True)
 class Blend:
     """s(u, i) = Σ over scorers of weight · (score − mean of u's scores) / their standard deviation.
 
-    Standardising makes weights comparable, whatever the scale of each scorer's scores.
+    Standardising makes weights comparable, whatever the scale of each scorer's scores. Given scores are standardised
+    over the given pairs; see `given_scores.py`.
     """
 
-    scorers: tuple[Factors | ItemWeights, ...]
+    scorers: tuple[SimpleScorer, ...]
     weights: tuple[float, ...]
 
     @property
@@ -176,7 +182,7 @@ class Blend:
 
     def score(self, users: NDArray[np.int64]) -> Tensor:
         """float32 [n, n_items]; see Scorer."""
-        return _sum(weight * standardised(each.score(users)) for each, weight in self._weighted())
+        return _sum(weight * standardised_scores(each, users) for each, weight in self._weighted())
 
     def similarity(self, item: int) -> Tensor:
         """float32 [n_items]: the scorers' similarities to one item, blended as their scores are."""
@@ -189,8 +195,11 @@ class Blend:
             np.concatenate([each.item_vectors * np.float32(abs(weight) ** 0.5) for each, weight in self._weighted()], 1)
         )
 
-    def _weighted(self) -> list[tuple[Factors | ItemWeights, float]]:
+    def _weighted(self) -> list[tuple[SimpleScorer, float]]:
         return list(zip(self.scorers, self.weights, strict=True))
+
+
+OurScorer = SimpleScorer | Blend  # the scorers that can be stored
 
 
 def _sum(parts: Iterable[Tensor]) -> Tensor:
@@ -225,6 +234,7 @@ class RestrictedScorer:
         restricted = scores[:, chosen]
         random_order = torch.from_numpy(np.random.default_rng(0).random(restricted.shape[1])).to(restricted)
         differ = restricted.amax(dim=1, keepdim=True) > restricted.amin(dim=1, keepdim=True)
+        differ |= restricted.isneginf().all(dim=1, keepdim=True)  # no score is no equal score
         scores[:, chosen] = torch.where(differ, restricted, random_order)
         return scores.masked_fill_(~chosen, -torch.inf)
 
@@ -256,6 +266,11 @@ def scorer_of_items(scorer: Scorer, rows: NDArray[np.int64]) -> Scorer:
     if isinstance(scorer, Factors):
         return Factors(scorer.users, scorer.items[torch.from_numpy(rows).to(scorer.items.device)])
     return _SomeItems(scorer, rows)
+
+
+def standardised_scores(scorer: SimpleScorer, users: NDArray[np.int64]) -> Tensor:
+    """float32 [n, n_items]: the standardised scores of users, as a blend adds them up."""
+    return scorer.standardised(users) if isinstance(scorer, GivenScores) else standardised(scorer.score(users))
 
 
 def standardised(scores: Tensor) -> Tensor:

@@ -24,9 +24,10 @@ from triptych.data.ids import Id, Ids, id_series, id_text
 from triptych.data.vocabulary import Vocabulary
 from triptych.errors import InputError
 from triptych.progress import Listener, ignore_progress
+from triptych.ranking.given_scores import GivenScores
 from triptych.ranking.own_scorer import similarity_of
 from triptych.ranking.pairs import scores_of_item
-from triptych.ranking.scorer import Blend, Factors, ItemWeights, Scorer, standardised
+from triptych.ranking.scorer import Blend, Factors, Scorer, SimpleScorer, standardised
 from triptych.ranking.topk import check_k
 
 HINT = "ask a model that knows more about it, for example content-ease, lightgcn or bm3"
@@ -110,7 +111,7 @@ def user_similarity(scorer: Scorer, user: int) -> NDArray[np.float32]:
         for each, weight in zip(scorer.scorers, scorer.weights, strict=True):
             total += weight * standardised(_similarity(each, user)[None])[0]
         return total.numpy()
-    if not isinstance(scorer, Factors | ItemWeights):
+    if not isinstance(scorer, SimpleScorer):
         raise InputError(
             "a scorer of your own does not say which users are similar",
             hint="give its scores as triptych.Factors or triptych.ItemWeights",
@@ -118,10 +119,12 @@ def user_similarity(scorer: Scorer, user: int) -> NDArray[np.float32]:
     return _similarity(scorer, user).numpy()
 
 
-def _similarity(scorer: Factors | ItemWeights, user: int) -> Tensor:
+def _similarity(scorer: SimpleScorer, user: int) -> Tensor:
     if isinstance(scorer, Factors):
         unit = torch.nn.functional.normalize(scorer.users, dim=1)
         return (unit @ unit[user]).float().cpu()
+    if isinstance(scorer, GivenScores):
+        return torch.zeros(scorer.n_users)
     scores: NDArray[Any] = scorer.score(np.array([user])).numpy()[0].astype(np.float64)
     lengths = np.sqrt(np.maximum(scorer.history.user_degrees, 1)) * max(float(np.linalg.norm(scores)), 1e-12)
     cosines = scorer.history.to_csr(dtype=np.float64) @ scores / lengths

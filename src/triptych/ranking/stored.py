@@ -10,14 +10,17 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy import sparse
 from torch import Tensor
 
 from triptych.artefacts import OpenFolder, map_tensors, write_tensors
 from triptych.data.interactions import Interactions
 from triptych.data.stored import INDEX_TYPES, checked_file, in_range, is_finite, require
-from triptych.ranking.scorer import SPARSE, SPARSE_PARTS, Blend, Factors, ItemWeights
+from triptych.ranking.given_scores import GivenScores
+from triptych.ranking.scorer import SPARSE, SPARSE_PARTS, Blend, Factors, ItemWeights, OurScorer, SimpleScorer
 
 FACTORS, WEIGHTS = "factors.safetensors", "weights.safetensors"  # one or the other, by the kind of scorer
+SCORES = "scores.safetensors"  # given ones, a sparse matrix
 BLEND = "blend.safetensors"  # the weights of a blend; its scorers are in numbered files
 PARAMETERS = "parameters.safetensors"
 FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
@@ -25,7 +28,7 @@ CHUNK = 32 << 20  # bytes of a dense matrix that are checked at a time
 LARGEST_BLEND = 1000
 
 
-def write_scorer(scorer: Factors | ItemWeights | Blend, folder: Path) -> None:
+def write_scorer(scorer: OurScorer, folder: Path) -> None:
     """Write the files of a scorer into a folder."""
     if isinstance(scorer, Blend):
         for number, each in enumerate(scorer.scorers):
@@ -35,7 +38,7 @@ def write_scorer(scorer: Factors | ItemWeights | Blend, folder: Path) -> None:
         _write_simple(scorer, folder)
 
 
-def read_scorer(folder: OpenFolder, train: Interactions) -> Factors | ItemWeights | Blend:
+def read_scorer(folder: OpenFolder, train: Interactions) -> OurScorer:
     """Read a scorer for the users and items of `train`. Raises ArtefactError if its files are damaged."""
     if not folder.has(BLEND):
         return _read_simple(folder, train)
@@ -59,21 +62,26 @@ def read_parameters(folder: OpenFolder) -> dict[str, Tensor]:
     return parameters
 
 
-def _write_simple(scorer: Factors | ItemWeights, folder: Path, prefix: str = "") -> None:
+def _write_simple(scorer: SimpleScorer, folder: Path, prefix: str = "") -> None:
     if isinstance(scorer, ItemWeights):
         write_tensors(folder / f"{prefix}{WEIGHTS}", scorer.arrays())
+    elif isinstance(scorer, GivenScores):
+        arrays: dict[str, NDArray[Any]] = {part: getattr(scorer.scores, part) for part in SPARSE_PARTS}
+        write_tensors(folder / f"{prefix}{SCORES}", arrays)
     else:
         factors = {"users": scorer.users.cpu().numpy(), "items": scorer.items.cpu().numpy()}
         write_tensors(folder / f"{prefix}{FACTORS}", factors)
 
 
-def _read_simple(folder: OpenFolder, train: Interactions, prefix: str = "") -> Factors | ItemWeights:
+def _read_simple(folder: OpenFolder, train: Interactions, prefix: str = "") -> SimpleScorer:
     if folder.has(f"{prefix}{WEIGHTS}"):
         name = f"{prefix}{WEIGHTS}"
         arrays = map_tensors(folder.file(name))
         with checked_file(folder, name):
             _check_weights(arrays, train.n_items)
             return ItemWeights.from_arrays(train, arrays)
+    if folder.has(f"{prefix}{SCORES}"):
+        return _read_given_scores(folder, f"{prefix}{SCORES}", (train.n_users, train.n_items))
     name = f"{prefix}{FACTORS}"
     arrays = map_tensors(folder.file(name))
     with checked_file(folder, name):
@@ -84,6 +92,18 @@ def _read_simple(folder: OpenFolder, train: Interactions, prefix: str = "") -> F
             require(is_finite(matrix), "a factor is not finite")
         require(users.shape[1] == items.shape[1], f"factors of widths {users.shape[1]} and {items.shape[1]}")
         return Factors(torch.from_numpy(users), torch.from_numpy(items))
+
+
+def _read_given_scores(folder: OpenFolder, name: str, shape: tuple[int, int]) -> GivenScores:
+    arrays = map_tensors(folder.file(name))
+    with checked_file(folder, name):
+        data, indices, indptr = (np.array(arrays[part]) for part in SPARSE_PARTS)
+        require(data.dtype == np.float32, f"scores are {data.dtype}, not float32")
+        check_sparse(data, indices, indptr, shape)
+        rising = indices[1:] > indices[:-1]
+        rising[indptr[1:-1][(indptr[1:-1] > 0) & (indptr[1:-1] < len(indices))] - 1] = True  # a user's first item
+        require(rising.all(), "the items of a user are not in order")
+        return GivenScores(sparse.csr_array((data, indices, indptr), shape=shape))
 
 
 def _check_weights(arrays: Mapping[str, NDArray[Any]], n_items: int) -> None:

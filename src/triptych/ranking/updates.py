@@ -7,8 +7,8 @@ histories to user vectors of `ranking/new_users.py`:
 
 M_w counts a new interaction `NEW_WEIGHT` times as much as an old one, since the latest items say more about the next
 ones (docs/going-on.md). The vector keeps what training found beyond the map. A user without history at training, of
-whom the model knows no features either, gets M(history). The members of a blend are updated one by one. Items do not
-change.
+whom the model knows no features either, gets M(history). The members of a blend are updated one by one; given scores
+stay as they are. Items do not change.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ from triptych.data.ids import id_series
 from triptych.data.interactions import Interactions
 from triptych.data.split import Split
 from triptych.data.split_codes import TRAIN, bits_of, codes_of
-from triptych.data.vocabulary import Vocabulary
 from triptych.errors import InputError, SettingsError, did_you_mean
 from triptych.ranking.fallback import HAS_FEATURES, users_without_knowledge
+from triptych.ranking.given_scores import GivenScores
 from triptych.ranking.new_users import HistoryMap, parts_of
 from triptych.ranking.own_scorer import require_ours
-from triptych.ranking.scorer import Blend, Factors, ItemWeights
+from triptych.ranking.scorer import Blend, Factors, ItemWeights, OurScorer
 
 if TYPE_CHECKING:
     from triptych.ranking.recommender import Recommender
@@ -79,9 +79,7 @@ def check_not_updated(recommender: Recommender) -> None:
         )
 
 
-def _scorer(
-    trained: Recommender, scorer: Factors | ItemWeights | Blend, dataset: Dataset
-) -> Factors | ItemWeights | Blend:
+def _scorer(trained: Recommender, scorer: OurScorer, dataset: Dataset) -> OurScorer:
     """Return the scorer for what is known now. trained: the recommender before all updates, with its scorer."""
     before, now = trained.split.train.interactions, Split.from_dataset(dataset).train.interactions
     changed = np.flatnonzero(now.user_degrees != np.pad(before.user_degrees, (0, now.n_users - before.n_users)))
@@ -89,8 +87,7 @@ def _scorer(
     unlearned = users_without_knowledge(before, trained.dataset.user_table)[known]
     change = _Change(before, now, changed, known, unlearned, _weights(before, now, changed))
     scorers = tuple(
-        replace(each, history=now) if isinstance(each, ItemWeights) else _moved(each, one, change)
-        for each, one in zip(parts_of(scorer), trained.history_maps, strict=True)
+        _updated(each, one, change) for each, one in zip(parts_of(scorer), trained.history_maps, strict=True)
     )
     return Blend(scorers, scorer.weights) if isinstance(scorer, Blend) else scorers[0]
 
@@ -109,6 +106,16 @@ class _Change:
     known: IntArray
     unlearned: NDArray[np.bool_]
     weights: NDArray[np.float64]
+
+
+def _updated(
+    part: Factors | ItemWeights | GivenScores, one: HistoryMap | None, change: _Change
+) -> Factors | ItemWeights | GivenScores:
+    if isinstance(part, ItemWeights):
+        return replace(part, history=change.now)
+    if isinstance(part, GivenScores):
+        return part.with_users(change.now.n_users)
+    return _moved(part, one, change)
 
 
 def _weights(before: Interactions, now: Interactions, users: IntArray) -> NDArray[np.float64]:
@@ -164,7 +171,7 @@ def _with_users(dataset: Dataset, users: pl.Series) -> tuple[Dataset, IntArray]:
     if (rows >= 0).all():
         return dataset, rows
     new = users.filter(pl.Series(rows < 0)).str.strip_chars().unique(maintain_order=True)
-    vocabulary = Vocabulary(pl.concat([dataset.users.ids, new.alias(dataset.users.ids.name)]), noun="user")
+    vocabulary = dataset.users.extended_by(new)
     table, interactions = dataset.user_table, dataset.interactions
     if table is not None:
         known = [pl.lit(value=False).alias(HAS_FEATURES)] if HAS_FEATURES in table.columns else []

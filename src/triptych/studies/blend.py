@@ -23,7 +23,7 @@ from triptych.ranking.metrics import Metric, parse_metric
 from triptych.ranking.own_scorer import require_ours
 from triptych.ranking.protocol import EvaluationProtocol
 from triptych.ranking.recommender import Recommender
-from triptych.ranking.scorer import Blend, Factors, ItemWeights
+from triptych.ranking.scorer import Blend, SimpleScorer
 from triptych.studies.shortlists import Shortlists, max_users, shortlists
 
 GRID = (0.0, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0)
@@ -106,7 +106,7 @@ def _require_same_data(recommenders: Sequence[Recommender]) -> None:
         raise InputError("the runs are not of one data set and split", hint="fit all of them to the same folder")
 
 
-def _scorers(recommenders: Sequence[Recommender]) -> tuple[Factors | ItemWeights, ...]:
+def _scorers(recommenders: Sequence[Recommender]) -> tuple[SimpleScorer, ...]:
     scorers = []
     for each in recommenders:
         scorer = require_ours(each.scorer, "blended")

@@ -11,6 +11,7 @@ from triptych.errors import InputError, TrainingError, location
 from triptych.models.registry import class_of
 from triptych.models.requirements import ModelClass
 from triptych.progress import Listener, ignore_progress
+from triptych.ranking.given_scores import GIVEN
 from triptych.ranking.recommender import Recommender, open_recommender
 from triptych.studies.tune import ABOUT, best_run
 
@@ -60,6 +61,12 @@ def final_fit_of(about: Mapping[str, Any], path: Path | None = None) -> FinalFit
     where = None if path is None else location(path)
     if "model" not in about:
         raise InputError("does not say which model it is", where=where, hint="give what `fit` returned")
+    if about["model"] == GIVEN:
+        raise InputError(
+            "are given scores, which are not trained",
+            where=where,
+            hint="refit the models, and blend them with the scores",
+        )
     if "models" in about:
         raise InputError("is a blend, which is not trained", where=where, hint="fit and blend its models by `refit`")
     training = dict(about.get("training", {}))

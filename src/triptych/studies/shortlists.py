@@ -19,7 +19,7 @@ from triptych.data.interactions import Interactions
 from triptych.progress import Listener, track
 from triptych.ranking.evaluate import hits_of
 from triptych.ranking.metrics import Hits, Metric
-from triptych.ranking.scorer import Factors, ItemWeights, standardised
+from triptych.ranking.scorer import SimpleScorer, standardised_scores
 from triptych.ranking.topk import best_of, top_k_of
 
 CHUNK_SCORES = 48_000_000  # scores of all models held at a time: 192 MB of float32
@@ -61,7 +61,7 @@ def max_users(n_models: int, n_items: int, k: int) -> int:
 
 
 def shortlists(
-    scorers: Sequence[Factors | ItemWeights],
+    scorers: Sequence[SimpleScorer],
     users: NDArray[np.int64],
     relevant: Interactions,
     seen: Interactions | None,
@@ -76,7 +76,7 @@ def shortlists(
 
 @torch.inference_mode()
 def _shortlists(
-    scorers: Sequence[Factors | ItemWeights],
+    scorers: Sequence[SimpleScorer],
     users: NDArray[np.int64],
     relevant: Interactions,
     seen: Interactions | None,
@@ -85,7 +85,7 @@ def _shortlists(
     """The shortlists of one chunk of users, from the best n items of every scorer."""
     all_scores = torch.empty(len(scorers), len(users), scorers[0].n_items)
     for scores, scorer in zip(all_scores, scorers, strict=True):
-        scores.copy_(standardised(scorer.score(users)))
+        scores.copy_(standardised_scores(scorer, users))
     best = [top_k_of(scores.clone(), users, n, seen)[0] for scores in all_scores]
     items = _distinct(np.concatenate(best, axis=1))
     hits = hits_of(users, items, relevant)

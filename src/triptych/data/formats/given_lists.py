@@ -75,16 +75,8 @@ def read_given_lists(source: Any, form: ListForm = ListForm(), reading: Reading 
     Raises InputError, with the row, for a user or an item of a list that is there twice, ranks with gaps, scores that
     are no numbers and empty ids; SettingsError.
     """
-    by_score = False
-    if isinstance(source, str | Path):
-        run = read_run(Path(source), reading)
-        by_score = run is not None
-        table = read_table(Path(source), reading) if run is None else run
-    elif isinstance(source, Mapping):
-        table = run_from_mapping(source, Path("lists"))
-    else:
-        table = table_from_frame(source, "lists")
-    user = _column(table, "user", form)
+    table, by_score = open_lists(source, reading)
+    user = column_of_kind(table, "user", form)
     if user is None:
         raise _not_found(table, "user ids")
     items = _column_of_lists(table, user, form)
@@ -93,7 +85,18 @@ def read_given_lists(source: Any, form: ListForm = ListForm(), reading: Reading 
     return _from_long(table, user, form, by_score=by_score)
 
 
-def _column(table: Table, kind: str, form: ListForm) -> str | None:
+def open_lists(source: Any, reading: Reading, name: str = "lists") -> tuple[Table, bool]:
+    """Return a file, a frame or a mapping as a table, and whether it is a run. name: of what is no file, for errors."""
+    if isinstance(source, str | Path):
+        run = read_run(Path(source), reading)
+        return (read_table(Path(source), reading), False) if run is None else (run, True)
+    if isinstance(source, Mapping):
+        return run_from_mapping(source, Path(name)), False
+    return table_from_frame(source, name), False
+
+
+def column_of_kind(table: Table, kind: str, form: ListForm) -> str | None:
+    """Return the column of a kind: the named one, or one of a usual name; None if there is none."""
     name = form.columns.get(kind, "")
     if name == "-":
         return None
@@ -103,10 +106,10 @@ def _column(table: Table, kind: str, form: ListForm) -> str | None:
 def _column_of_lists(table: Table, user: str, form: ListForm) -> str | None:
     """Return the column that has all items of a user in one field; None if the table has a row per item."""
     if "items" in form.columns:
-        return _column(table, "items", form)
+        return column_of_kind(table, "items", form)
     if set(form.columns) & set(LONG[1:]):
         return None
-    item, items = _column(table, "item", form), _column(table, "items", form)
+    item, items = column_of_kind(table, "item", form), column_of_kind(table, "items", form)
     others = [name for name in table.frame.columns if name != user]
     if item is None and items is None and len(others) == 1:
         item = others[0]
@@ -118,7 +121,7 @@ def _column_of_lists(table: Table, user: str, form: ListForm) -> str | None:
 
 
 def _from_wide(table: Table, user: str, column: str, separator: str) -> GivenLists:
-    users, notes = _ids(table, user, "user")
+    users, notes = required_ids(table, user, "user")
     repeated = (~users.is_first_distinct()).arg_true()
     if len(repeated):
         _refuse_second_list(table, users, int(repeated[0]))
@@ -144,7 +147,7 @@ def _from_wide(table: Table, user: str, column: str, separator: str) -> GivenLis
     if (bad := empty & (n_rows[rows] > 1)).any():
         raise InputError("an item id is empty", where=exploded.location(int(bad.argmax())), hint="leave it out")
     listed = exploded.frame.select(user=pl.Series(rows), item=ids).filter(~pl.Series(empty))
-    _refuse_second_item(exploded, users.gather(rows), ids, np.flatnonzero(~empty))
+    refuse_second_item(exploded, users.gather(rows), ids, np.flatnonzero(~empty))
     starts = np.searchsorted(listed["user"].to_numpy(), np.arange(len(users) + 1)).astype(np.int64)
     return GivenLists(users, starts, listed["item"], (*table.notes, *notes, *item_notes))
 
@@ -160,18 +163,18 @@ def _separator(fields: pl.Series) -> str:
 
 
 def _from_long(table: Table, user: str, form: ListForm, *, by_score: bool) -> GivenLists:
-    item, rank, score = (_column(table, kind, form) for kind in LONG[1:])
+    item, rank, score = (column_of_kind(table, kind, form) for kind in LONG[1:])
     if item is None:
         raise _not_found(table, "item ids, or lists of them")
-    users, user_notes = _ids(table, user, "user")
-    items, item_notes = _ids(table, item, "item")
+    users, user_notes = required_ids(table, user, "user")
+    items, item_notes = required_ids(table, item, "item")
     notes = [*table.notes, *user_notes, *item_notes]
     frame = pl.DataFrame({"user": users, "item": items, "position": np.arange(len(users), dtype=np.int64)})
     frame = frame.with_columns(pl.col("position").min().over("user").alias("list"))
-    _refuse_second_item(table, users, items, np.arange(len(users)))
+    refuse_second_item(table, users, items, np.arange(len(users)))
     for kind, name in (("rank", rank), ("score", score)):
         if name is not None:
-            frame = frame.with_columns(_numbers(table, name, kind, users).alias(kind))
+            frame = frame.with_columns(numbers_of(table, name, kind, users).alias(kind))
     if score is not None and (rank is None or by_score):
         keys = ["list", "score", *(["rank"] if rank is not None else []), "position"]
         frame = frame.sort(keys, descending=[key == "score" for key in keys])
@@ -189,7 +192,8 @@ def _from_long(table: Table, user: str, form: ListForm, *, by_score: bool) -> Gi
     return GivenLists(frame["user"].gather(first), np.append(first, len(frame)), frame["item"], tuple(notes))
 
 
-def _numbers(table: Table, column: str, kind: str, users: pl.Series) -> pl.Series:
+def numbers_of(table: Table, column: str, kind: str, users: pl.Series) -> pl.Series:
+    """Return a column of ranks or scores, float64 [n]. Raises InputError for an empty or bad one."""
     numbers = table.numbers(column)
     if numbers.null_count():
         position = int(numbers.is_null().arg_true()[0])
@@ -225,7 +229,8 @@ def _rank_notes(table: Table, frame: pl.DataFrame) -> list[str]:
     return [f"{table.path.name}: the scores of {n:,} lists do not descend; the ranks decide about the order"]
 
 
-def _ids(table: Table, column: str, noun: str) -> tuple[pl.Series, list[str]]:
+def required_ids(table: Table, column: str, noun: str) -> tuple[pl.Series, list[str]]:
+    """Return a column of ids, and notes about them. Raises InputError for an empty one."""
     ids, notes = table.ids(column, noun)
     if ids.null_count():
         where = table.location(int(ids.is_null().arg_true()[0]), column)
@@ -242,7 +247,7 @@ def _refuse_second_list(table: Table, users: pl.Series, position: int, more: str
     )
 
 
-def _refuse_second_item(table: Table, users: pl.Series, items: pl.Series, positions: NDArray[np.int64]) -> None:
+def refuse_second_item(table: Table, users: pl.Series, items: pl.Series, positions: NDArray[np.int64]) -> None:
     """Raise InputError if an item is twice in a list. positions: of the rows that have an item."""
     pairs = pl.DataFrame({"user": users, "item": items})[positions]
     second = (~pairs.select(pl.struct("user", "item").is_first_distinct()).to_series()).arg_true()
