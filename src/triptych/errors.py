@@ -43,6 +43,10 @@ class TrainingError(TriptychError):
     """Training cannot continue: the loss is not finite, or the run folder has other settings."""
 
 
+class StoreUnavailable(TriptychError):  # noqa: N818
+    """The database of events does not answer, is busy or full: nothing was written; the same call works later."""
+
+
 class InputWarning(UserWarning):
     """Something about given data that is no error, but that its owner should know: it was read, and this is how."""
 

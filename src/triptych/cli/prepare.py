@@ -45,10 +45,10 @@ class PrepareCommand(SettingsCommand):
 def command(
     ctx: typer.Context,
     source: Annotated[
-        Path,
+        str,
         typer.Argument(
             metavar="LOG",
-            help="Interactions: a file or folder in one of the formats below.",
+            help="Interactions: a file or folder in one of the formats below, or the address of a database.",
         ),
     ],
     output: Annotated[
@@ -56,11 +56,12 @@ def command(
         typer.Option("--output", "-o", metavar="DATA", rich_help_panel=FILES, help="Data set folder to write."),
     ],
     items: Annotated[
-        list[Path] | None,
+        list[str] | None,
         typer.Option(
             metavar="FILE",
             rich_help_panel=FILES,
-            help="Item table: one row per item, with its id. Repeatable: several are joined by item id.",
+            help="Item table: one row per item, with its id; a file, or a table of a database. Repeatable: several are "
+            "joined by item id.",
         ),
     ] = None,
     features: Annotated[
@@ -84,7 +85,7 @@ def command(
         ),
     ] = None,
     users: Annotated[
-        list[Path] | None,
+        list[str] | None,
         typer.Option(
             metavar="FILE",
             rich_help_panel=FILES,

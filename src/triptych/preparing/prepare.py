@@ -12,6 +12,7 @@ from triptych.artefacts import check_output
 from triptych.bars import shows_progress
 from triptych.content.metadata import parse_separators
 from triptych.data.dataset import Dataset, open_dataset, save_dataset
+from triptych.data.formats.database import read_any_table
 from triptych.data.formats.features import FeatureSource, open_features
 from triptych.data.formats.format import Source
 from triptych.data.formats.frames import table_from_frame
@@ -19,10 +20,10 @@ from triptych.data.formats.item_rows import DuplicateItems
 from triptych.data.formats.item_tables import join_item_tables
 from triptych.data.formats.log import Log, log_from_table
 from triptych.data.formats.neighbours import NeighbourSource
-from triptych.data.formats.read_table import read_table
 from triptych.data.formats.registry import read_source
 from triptych.data.formats.split_files import join_logs
 from triptych.data.formats.tables import Table
+from triptych.databases.address import Address, given_source
 from triptych.errors import InputError, SettingsError, location, warn_of
 from triptych.preparing.assemble import assemble
 from triptych.preparing.drop_modality import check_shares
@@ -49,6 +50,7 @@ def prepare(
 ) -> Dataset:
     """Read interactions, an item table and feature files, and write the data set folder `output` atomically.
 
+    source, items, users: files, or addresses of databases (sqlite:///FILE#TABLE, postgresql://…#TABLE).
     items: the item table, or several, which are joined by item id.
     users, user_features: the same for users. Users of the table without interactions become users of the data set.
     neighbours: nearest items in a modality, computed by another program; models use them instead of their own search.
@@ -65,9 +67,9 @@ def prepare(
         if len({each.modality for each in given}) < len(given):
             raise SettingsError("a modality is given twice", hint="give each modality once")
     reading = replace(settings.reading, listener=listener)
-    contents = _with_held_out_files(read_source(Path(source), reading, settings.format), settings)
-    tables, user_tables = _paths(items), _paths(users)
-    read = [read_table(each, replace(settings.items_reading, listener=listener)) for each in tables]
+    contents = _with_held_out_files(read_source(source, reading, settings.format), settings)
+    tables, user_tables = _sources(items), _sources(users)
+    read = [read_any_table(each, replace(settings.items_reading, listener=listener)) for each in tables]
     read = read or ([] if contents.items is None else [contents.items])
     table = join_item_tables(read, settings.item_id_column, "item", settings.duplicate_items) if read else None
     sources = {each.modality: each for each in (*contents.features, *features)}
@@ -75,12 +77,15 @@ def prepare(
         raise SettingsError("a modality is given twice", hint="give each modality once")
     other_reading = replace(settings.other_reading, listener=listener)
     files = [open_features(each, other_reading) for each in sources.values()]
-    read_users = [read_table(each, other_reading) for each in user_tables]
+    read_users = [read_any_table(each, other_reading) for each in user_tables]
     user_table = join_item_tables(read_users, settings.user_id_column, "user") if read_users else contents.users
     user_files = [open_features(replace(each, noun="user"), other_reading) for each in user_features]
     made = assemble(contents, table, files, settings, neighbours, GivenUsers(user_table, user_files))
-    names = [path.name for path in (Path(source), *tables, *user_tables)]
+    log = contents.log.path.name if isinstance(given_source(source), Address) else Path(source).name
+    names = [log, *(_name(each) for each in (*tables, *user_tables))]
     about = {**made.dataset.about, "sources": names}
+    if settings.query:
+        about["query"] = settings.query
     save_dataset(
         replace(made.dataset, about=about),
         made.neighbours,
@@ -97,7 +102,7 @@ def prepare(
 def _with_held_out_files(source: Source, settings: PrepareSettings) -> Source:
     """Return the source with the interactions of the files for validation and test. Raises InputError."""
     logs = {
-        name: read_source(Path(file), settings.reading).log
+        name: read_source(file, replace(settings.reading, query="")).log
         for name, file in (("validation", settings.validation_file), ("test", settings.test_file))
         if file
     }
@@ -157,8 +162,13 @@ def dataset_from_frames(
     return made.collect()
 
 
-def _paths(given: Path | str | Sequence[Path | str] | None) -> list[Path]:
-    return [Path(given)] if isinstance(given, Path | str) else [Path(each) for each in given or ()]
+def _sources(given: Path | str | Sequence[Path | str] | None) -> list[Path | Address]:
+    return [given_source(each) for each in ([given] if isinstance(given, Path | str) else given or ())]
+
+
+def _name(source: Path | Address) -> str:
+    """Return the name of a file or database, without its folder, user and password."""
+    return source.name.name if isinstance(source, Address) else source.name
 
 
 def _table_of_frames(

@@ -41,6 +41,9 @@ class PrepareSettings:
     Column names: "" guesses by the usual names, "-" means that there is no such column.
     """
 
+    query: Annotated[
+        str, Doc("SELECT statement of a LOG in a database; its rows are the log."), ShownAs(FILES, "SQL")
+    ] = ""
     format: Annotated[str, Doc(f"Format of LOG: {FORMAT_CHOICES}."), ShownAs(FILES, "FORMAT")] = "auto"
     encoding: Annotated[
         str,
@@ -249,7 +252,14 @@ class PrepareSettings:
         )
         header = tuple(name.strip() for name in self.columns.split(",")) if self.columns else ()
         return Reading(
-            columns, header, self.encoding, self.quotes, self.item_separator, self.time_format, self.missing_times
+            columns,
+            header,
+            self.encoding,
+            self.quotes,
+            self.item_separator,
+            self.time_format,
+            self.missing_times,
+            self.query,
         )
 
     @property

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
@@ -11,7 +11,7 @@ import polars as pl
 
 from triptych.data.formats.item_lists import list_notes, with_one_item_per_row
 from triptych.data.formats.ratings import read_ratings
-from triptych.data.formats.reading import GUESS, Reading
+from triptych.data.formats.reading import GUESS, Columns, Reading
 from triptych.data.formats.tables import ITEM_IDS, USER_IDS, Table, usual_column
 from triptych.data.formats.times import read_times, without_missing
 from triptych.data.id_types import IdType
@@ -78,8 +78,10 @@ def log_from_table(table: Table, reading: Reading = GUESS) -> Log:
     """Read a log from a table. Raises InputError for a missing column, or a bad id, rating, time or split value."""
     columns = reading.columns
     table = with_one_item_per_row(table, columns, reading.item_separator)
-    names = {kind: _column(table, kind, name) for kind, name in asdict(columns).items()}
-    found = {kind: name for kind, name in names.items() if name is not None}
+    for name in asdict(columns).values():
+        if name not in ("", "-"):
+            table.require(name)
+    found = log_columns(table.frame.columns, columns)
     if "event" in found and not columns.event and table.frame[found["event"]].n_unique() > MOST_EVENT_TYPES:
         del found["event"]
     for noun in ("user", "item"):
@@ -112,11 +114,14 @@ def log_from_table(table: Table, reading: Reading = GUESS) -> Log:
     return Log(frame, table.path, tuple(notes), table.location, found, unused, id_types=types)
 
 
-def _column(table: Table, kind: str, name: str) -> str | None:
-    """Return the column of this kind: the given name, or a guess if the name is "", or None."""
-    if name == "-":
-        return None
-    return table.require(name) if name else usual_column(table.frame.columns, USUAL_NAMES.get(kind, ()))
+def log_columns(names: Sequence[str], columns: Columns) -> dict[str, str]:
+    """Return the column of each kind that a table with these columns has: the given one, or a guess if it is ""."""
+    found = {
+        kind: (name if name in names else None) if name else usual_column(names, USUAL_NAMES.get(kind, ()))
+        for kind, name in asdict(columns).items()
+        if name != "-"
+    }
+    return {kind: name for kind, name in found.items() if name is not None}
 
 
 def _header_notes(table: Table, ids: Mapping[str, pl.Series]) -> list[str]:

@@ -32,8 +32,8 @@ class Reading:
     encoding: of text files, as Python calls it; "": by the byte-order mark, else UTF-8. quotes: whether double quotes
     enclose fields: auto (in tab-separated files only if the header has them, in others as in CSV), none, or csv.
     item_separator: what separates the items if a row has several. time_format: of texts, as for strptime; "": seconds
-    or ISO 8601. missing_times: what to do about rows without a time. listener: gets the progress of
-    reading large texts.
+    or ISO 8601. missing_times: what to do about rows without a time. query: the SELECT statement
+    whose rows are the log, of a database. listener: gets the progress of reading large texts.
     """
 
     columns: Columns = field(default_factory=Columns)
@@ -43,6 +43,7 @@ class Reading:
     item_separator: str = ""
     time_format: str = ""
     missing_times: MissingTimes = "error"
+    query: str = ""
     listener: Listener = field(default=ignore_progress, compare=False)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
+from triptych.data.formats.database import DATABASE, read_log
 from triptych.data.formats.format import Format, Source
 from triptych.data.formats.lists import LISTS
 from triptych.data.formats.mmrec import MMREC
@@ -14,6 +15,7 @@ from triptych.data.formats.read_table import path_not_found
 from triptych.data.formats.reading import GUESS, Reading
 from triptych.data.formats.recbole import RECBOLE
 from triptych.data.formats.split_files import SPLIT_FILES
+from triptych.databases.address import Address, given_source
 from triptych.errors import InputError, SettingsError, did_you_mean, location
 
 # "auto" takes the first format that recognises the path
@@ -23,14 +25,26 @@ FORMATS: dict[str, Format] = {
     "mmrec": MMREC,
     "recbole": RECBOLE,
     "lists": LISTS,
+    "database": DATABASE,
     "table": TABLE,
 }
 
 
-def read_source(path: Path, reading: Reading = GUESS, name: str = "auto") -> Source:
-    """Read interactions in the format `name`; "auto" chooses it by the path. Raises InputError, SettingsError."""
+def read_source(given: Path | str, reading: Reading = GUESS, name: str = "auto") -> Source:
+    """Read interactions in the format `name`; "auto" chooses it by the path. Raises InputError, SettingsError.
+
+    given: a file or folder, or the address of a database.
+    """
     if name != "auto" and name not in FORMATS:
         raise SettingsError(f'unknown format "{name}"', hint=did_you_mean(name, ["auto", *FORMATS]))
+    path = given_source(given)
+    if isinstance(path, Address):
+        if name not in ("auto", "database"):
+            raise SettingsError(f'a database is not in format "{name}"', hint="leave the format out")
+        return read_log(path, reading)
+    if reading.query:
+        hint = "give LOG as sqlite:///FILE or postgresql://…"
+        raise SettingsError("`query` is for databases, but LOG is a file", hint=hint)
     if not path.exists():
         raise path_not_found(path, "file or folder")
     if name != "auto":

@@ -1,0 +1,1 @@
+"""Databases: addresses of SQLite and PostgreSQL, connections to them, and what can go wrong there."""

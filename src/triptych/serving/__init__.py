@@ -1,0 +1,1 @@
+"""A running shop: the store of its events, the engine that answers, and what stands around them."""
