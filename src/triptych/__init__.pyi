@@ -48,7 +48,7 @@ from .ranking.outside_scores import recommender_from_scores as recommender_from_
 from .ranking.own_scorer import evaluate as evaluate
 from .ranking.protocol import EvaluationProtocol as EvaluationProtocol
 from .ranking.recommender import Recommender as Recommender
-from .ranking.recommender import open_recommender as open_recommender
+from .ranking.recommender_folder import open_recommender as open_recommender
 from .ranking.reranking import Calibration as Calibration
 from .ranking.reranking import Diversity as Diversity
 from .ranking.reranking import Quota as Quota

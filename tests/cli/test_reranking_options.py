@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from triptych.cli.app import run
-from triptych.ranking.recommender import open_recommender
+from triptych.ranking.recommender_folder import open_recommender
 from triptych.ranking.reranking import Calibration, Diversity, Quota
 from triptych.training.fit import fit
 from worlds import random_split

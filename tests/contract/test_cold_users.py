@@ -20,7 +20,8 @@ from triptych.errors import InputWarning
 from triptych.explaining.explainer import Explainer
 from triptych.models.registry import MODELS
 from triptych.preparing import FeatureSource, extend_dataset
-from triptych.ranking.recommender import Recommender, open_recommender
+from triptych.ranking.recommender import Recommender
+from triptych.ranking.recommender_folder import open_recommender
 from triptych.studies.blend import weighted_blend
 from triptych.training.cold_items import add_items
 from triptych.training.fit import fit

@@ -18,7 +18,8 @@ from triptych.data.vocabulary import Vocabulary
 from triptych.errors import UnknownIdError
 from triptych.models.model import TrainedModel
 from triptych.models.registry import MODELS
-from triptych.ranking.recommender import Recommender, open_recommender
+from triptych.ranking.recommender import Recommender
+from triptych.ranking.recommender_folder import open_recommender
 from triptych.settings import Choices, describe, parse, split_settings
 from triptych.training.fit import fit
 from triptych.training.settings import TrainingSettings

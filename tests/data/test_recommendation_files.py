@@ -17,7 +17,7 @@ from triptych.data.recommendations import Recommendations
 from triptych.data.split import assign_split
 from triptych.data.vocabulary import Vocabulary
 from triptych.errors import InputError, SettingsError
-from triptych.ranking.recommender import open_recommender
+from triptych.ranking.recommender_folder import open_recommender
 from triptych.training.fit import fit
 from worlds import random_dataset
 

@@ -25,7 +25,8 @@ from triptych.models.content_ease import ContentEASE
 from triptych.models.model import TrainedModel
 from triptych.models.registry import MODELS
 from triptych.models.ridge import item_weights
-from triptych.ranking.recommender import Recommender, open_recommender
+from triptych.ranking.recommender import Recommender
+from triptych.ranking.recommender_folder import open_recommender
 from triptych.ranking.scorer import ItemWeights
 from triptych.settings import describe
 from triptych.studies.blend import weighted_blend

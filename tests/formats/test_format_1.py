@@ -17,7 +17,7 @@ from triptych.artefacts import VERSION
 from triptych.data.dataset import open_dataset
 from triptych.data.split import Split
 from triptych.explaining.explainer import Explainer
-from triptych.ranking.recommender import open_recommender
+from triptych.ranking.recommender_folder import open_recommender
 from triptych.training.fit import fit
 from triptych.training.settings import TrainingSettings
 

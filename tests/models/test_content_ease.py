@@ -11,7 +11,8 @@ import torch
 from triptych.data.split import split
 from triptych.models.content_ease import ContentEASE
 from triptych.ranking.own_scorer import similarity_of
-from triptych.ranking.recommender import Recommender, open_recommender
+from triptych.ranking.recommender import Recommender
+from triptych.ranking.recommender_folder import open_recommender
 from triptych.ranking.scorer import ItemWeights
 from triptych.training.fit import fit
 from worlds import random_dataset

@@ -15,7 +15,7 @@ from triptych.data.split_codes import TEST, TRAIN, VALIDATION, in_split
 from triptych.errors import InputError, InputWarning, SettingsError
 from triptych.interchange.geometric import from_hetero_data, to_hetero_data
 from triptych.preparing import PrepareSettings, dataset_from_frames, prepare
-from triptych.ranking.recommender import open_recommender
+from triptych.ranking.recommender_folder import open_recommender
 from triptych.training.fit import fit
 from triptych.training.settings import TrainingSettings
 

@@ -20,7 +20,8 @@ from triptych.explaining.explainer import Explainer
 from triptych.exporting.vectors import vectors_of
 from triptych.ranking.given_scores import GivenScores
 from triptych.ranking.outside_scores import recommender_from_scores
-from triptych.ranking.recommender import Recommender, open_recommender
+from triptych.ranking.recommender import Recommender
+from triptych.ranking.recommender_folder import open_recommender
 from triptych.ranking.scorer import Blend, RestrictedScorer, standardised
 from triptych.studies.blend import blend, weighted_blend
 from triptych.studies.final_fit import final_fit

@@ -26,7 +26,8 @@ from triptych.data.id_types import INTEGERS, IdType, first_without_type, fitting
 from triptych.data.recommendation_files import OutputForm, write_recommendations
 from triptych.errors import ArtefactError, InputError, InputWarning
 from triptych.preparing import dataset_from_frames, extend_dataset, prepare
-from triptych.ranking.recommender import Recommender, open_recommender
+from triptych.ranking.recommender import Recommender
+from triptych.ranking.recommender_folder import open_recommender
 
 USERS, ITEMS = np.repeat(np.arange(1, 31), 5), np.arange(150) * 7 % 25 + 100
 

@@ -19,7 +19,8 @@ from triptych.data.split import Split, assign_split
 from triptych.errors import InputError, SettingsError, UnknownIdError
 from triptych.explaining.explainer import explain
 from triptych.ranking.new_users import HistoryMap, history_map
-from triptych.ranking.recommender import Recommender, open_recommender
+from triptych.ranking.recommender import Recommender
+from triptych.ranking.recommender_folder import open_recommender
 from triptych.ranking.scorer import ItemWeights
 from triptych.ranking.updates import NEW_WEIGHT
 from triptych.studies.blend import weighted_blend

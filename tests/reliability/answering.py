@@ -10,7 +10,8 @@ from triptych import forks
 from triptych.data.dataset import Dataset
 from triptych.data.split import split
 from triptych.explaining.explainer import explain
-from triptych.ranking.recommender import Recommender, open_recommender
+from triptych.ranking.recommender import Recommender
+from triptych.ranking.recommender_folder import open_recommender
 from triptych.training.fit import fit
 from triptych.training.settings import TrainingSettings
 from worlds import random_dataset

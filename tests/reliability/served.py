@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from triptych.ranking.recommender import open_recommender
+from triptych.ranking.recommender_folder import open_recommender
 
 torch.set_num_threads(2)
 MODEL = open_recommender(os.environ["SERVED_MODEL"])

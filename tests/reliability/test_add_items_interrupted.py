@@ -20,7 +20,8 @@ from triptych.cli.app import run
 from triptych.cli.signals import Stopped
 from triptych.data.dataset import open_dataset
 from triptych.data.split import assign_split
-from triptych.ranking.recommender import Recommender, open_recommender
+from triptych.ranking.recommender import Recommender
+from triptych.ranking.recommender_folder import open_recommender
 from triptych.training.fit import fit
 from worlds import random_dataset
 

@@ -15,7 +15,7 @@ from threadpoolctl import threadpool_info
 from triptych.artefacts import read_json, write_json
 from triptych.errors import TrainingError
 from triptych.models.ease import EASE
-from triptych.ranking.recommender import open_recommender
+from triptych.ranking.recommender_folder import open_recommender
 from triptych.training import precision
 from triptych.training.fit import fit
 from triptych.training.precision import SWITCH, choose_precision, measure_gain

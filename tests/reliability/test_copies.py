@@ -18,7 +18,8 @@ from reliability.answering import answers, recommender
 from triptych.data.dataset import Dataset, open_dataset
 from triptych.data.split import split
 from triptych.explaining.explainer import explain
-from triptych.ranking.recommender import Recommender, open_recommender
+from triptych.ranking.recommender import Recommender
+from triptych.ranking.recommender_folder import open_recommender
 from triptych.studies.blend import weighted_blend
 from triptych.training.fit import fit
 from triptych.training.settings import TrainingSettings

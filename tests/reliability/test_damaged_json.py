@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from triptych.artefacts import json_files, read_json, write_json
 from triptych.errors import ArtefactError
-from triptych.ranking.recommender import open_recommender
+from triptych.ranking.recommender_folder import open_recommender
 from triptych.studies.compare import _cost, _set_aside
 from triptych.studies.comparison import read_comparison
 from triptych.studies.report.page import _curves

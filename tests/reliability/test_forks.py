@@ -34,7 +34,8 @@ from triptych.data.recommendation_files import write_recommendations
 from triptych.data.split import split
 from triptych.errors import ArtefactError, ForkError
 from triptych.preparing.prepare import dataset_from_frames
-from triptych.ranking.recommender import Recommender, open_recommender
+from triptych.ranking.recommender import Recommender
+from triptych.ranking.recommender_folder import open_recommender
 from triptych.training.fit import fit
 from triptych.training.settings import TrainingSettings
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from triptych.errors import TrainingError
-from triptych.ranking.recommender import open_recommender
+from triptych.ranking.recommender_folder import open_recommender
 from triptych.training.fit import fit
 from triptych.training.settings import TrainingSettings
 from worlds import random_split

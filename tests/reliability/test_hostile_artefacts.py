@@ -19,7 +19,7 @@ from triptych.artefacts import writing_folder
 from triptych.data.dataset import open_dataset
 from triptych.data.formats.encoded import open_encoded
 from triptych.errors import ArtefactError
-from triptych.ranking.recommender import open_recommender
+from triptych.ranking.recommender_folder import open_recommender
 
 FEATURES = "features/image.safetensors"
 USER_FEATURES = "user_features/age.safetensors"

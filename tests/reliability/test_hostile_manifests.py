@@ -19,7 +19,7 @@ from triptych.artefacts.manifest import parse_manifest
 from triptych.data.dataset import open_dataset
 from triptych.errors import ArtefactError, InputError
 from triptych.explaining.explainer import Explainer
-from triptych.ranking.recommender import open_recommender
+from triptych.ranking.recommender_folder import open_recommender
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,7 @@ from triptych.data.dataset import open_dataset
 from triptych.data.recommendation_files import write_recommendations
 from triptych.errors import ArtefactError
 from triptych.preparing import prepare
-from triptych.ranking.recommender import open_recommender
+from triptych.ranking.recommender_folder import open_recommender
 from triptych.training.fit import fit
 from worlds import random_split
 

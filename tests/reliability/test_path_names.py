@@ -15,7 +15,7 @@ from triptych.data.dataset import open_dataset
 from triptych.data.formats.features import FeatureSource
 from triptych.errors import InputError
 from triptych.preparing import PrepareSettings, prepare
-from triptych.ranking.recommender import open_recommender
+from triptych.ranking.recommender_folder import open_recommender
 from triptych.training.fit import fit
 from triptych.training.settings import TrainingSettings
 from worlds import random_split

@@ -29,7 +29,7 @@ from triptych.artefacts.hashing import SEGMENT, checksums_of
 from triptych.data.dataset import open_dataset
 from triptych.errors import ArtefactError
 from triptych.progress import Progress
-from triptych.ranking.recommender import open_recommender
+from triptych.ranking.recommender_folder import open_recommender
 
 
 @pytest.fixture(scope="module")

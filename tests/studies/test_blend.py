@@ -12,7 +12,8 @@ import torch
 from triptych.cli.app import run
 from triptych.data.split import assign_split, split
 from triptych.errors import InputError
-from triptych.ranking.recommender import Recommender, open_recommender
+from triptych.ranking.recommender import Recommender
+from triptych.ranking.recommender_folder import open_recommender
 from triptych.ranking.scorer import Blend, Factors, ItemWeights
 from triptych.studies import blend as blend_module
 from triptych.studies import shortlists as shortlists_module

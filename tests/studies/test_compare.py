@@ -15,7 +15,7 @@ from triptych.artefacts import read_json
 from triptych.cli.app import run
 from triptych.data.split import assign_split
 from triptych.models.ease import EASE
-from triptych.ranking.recommender import open_recommender
+from triptych.ranking.recommender_folder import open_recommender
 from worlds import random_dataset
 
 COMMON = ["--set", "epochs=2", "--set", "batch_size=64", "--json"]

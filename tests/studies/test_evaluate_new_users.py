@@ -11,7 +11,7 @@ import pytest
 from triptych.cli.app import run
 from triptych.data.split import Split, assign_split
 from triptych.errors import InputError, TrainingError
-from triptych.ranking.recommender import open_recommender
+from triptych.ranking.recommender_folder import open_recommender
 from triptych.studies.new_users import evaluate_new_users
 from triptych.training.settings import TrainingSettings
 from worlds import random_dataset

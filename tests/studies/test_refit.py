@@ -14,7 +14,8 @@ from triptych.data.dataset import Dataset, open_dataset
 from triptych.data.split import assign_split
 from triptych.errors import InputError, TrainingError
 from triptych.progress import Progress
-from triptych.ranking.recommender import Recommender, open_recommender
+from triptych.ranking.recommender import Recommender
+from triptych.ranking.recommender_folder import open_recommender
 from triptych.ranking.scorer import Factors
 from triptych.studies.blend import weighted_blend
 from triptych.studies.refit import refit

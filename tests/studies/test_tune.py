@@ -16,7 +16,7 @@ from triptych.cli.app import run
 from triptych.data.split import assign_split
 from triptych.errors import SettingsError
 from triptych.models.ease import EASE
-from triptych.ranking.recommender import open_recommender
+from triptych.ranking.recommender_folder import open_recommender
 from triptych.settings import Choices, LogRange, parse_search_space
 from triptych.studies.propose import TrialResult, default_point, propose
 from worlds import random_dataset

@@ -17,7 +17,7 @@ from triptych.data.split import assign_split
 from triptych.data.vocabulary import Vocabulary
 from triptych.errors import InputError
 from triptych.preparing import FeatureSource, extend_dataset
-from triptych.ranking.recommender import open_recommender
+from triptych.ranking.recommender_folder import open_recommender
 from triptych.training.cold_items import add_items
 from triptych.training.fit import fit
 from triptych.training.settings import TrainingSettings

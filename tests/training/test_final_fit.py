@@ -19,7 +19,8 @@ from triptych.explaining.explainer import explain
 from triptych.models.model import TrainedModel
 from triptych.models.registry import MODELS
 from triptych.preparing import PrepareSettings
-from triptych.ranking.recommender import Recommender, open_recommender
+from triptych.ranking.recommender import Recommender
+from triptych.ranking.recommender_folder import open_recommender
 from triptych.studies.final_fit import final_fit
 from triptych.training.cold_items import add_items
 from triptych.training.fit import fit

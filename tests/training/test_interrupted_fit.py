@@ -18,7 +18,8 @@ from triptych.data.split import Split, split
 from triptych.errors import SettingsError
 from triptych.models.bpr import BPR
 from triptych.progress import Progress
-from triptych.ranking.recommender import Recommender, open_recommender
+from triptych.ranking.recommender import Recommender
+from triptych.ranking.recommender_folder import open_recommender
 from triptych.training.fit import fit
 from triptych.training.settings import TrainingSettings
 from worlds import random_dataset

@@ -21,7 +21,8 @@ from triptych.models.model import TrainedModel
 from triptych.models.registry import MODELS, model_class
 from triptych.progress import Progress
 from triptych.ranking.new_users import history_map
-from triptych.ranking.recommender import Recommender, open_recommender
+from triptych.ranking.recommender import Recommender
+from triptych.ranking.recommender_folder import open_recommender
 from triptych.ranking.scorer import Factors
 from triptych.settings import parse
 from triptych.training.fit import fit

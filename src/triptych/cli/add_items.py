@@ -67,7 +67,7 @@ def command(
     from triptych.data.dataset import open_dataset
     from triptych.data.formats.item_rows import parse_duplicate_items
     from triptych.preparing import extend_dataset
-    from triptych.ranking.recommender import open_recommender
+    from triptych.ranking.recommender_folder import open_recommender
     from triptych.training.cold_items import add_items, require_extendable
 
     if any((output / name).exists() for name in ("manifest.json", "run.json")):

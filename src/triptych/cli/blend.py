@@ -96,7 +96,7 @@ def command(
     from triptych.data.formats.reading import Reading
     from triptych.ranking.metrics import parse_metric
     from triptych.ranking.outside_scores import recommender_from_scores
-    from triptych.ranking.recommender import open_recommender
+    from triptych.ranking.recommender_folder import open_recommender
     from triptych.studies.blend import blend, weighted_blend
 
     parse_metric(metric)

@@ -54,7 +54,7 @@ def command(
         # what more varied lists cost:
         triptych evaluate runs/bm3 --diversity 0.3
     """
-    from triptych.ranking.recommender import open_recommender
+    from triptych.ranking.recommender_folder import open_recommender
 
     kind, given = read_ranked_items(items)
     requested = check_protocol(split, exclude, kind, seen, users, metrics, per_user)

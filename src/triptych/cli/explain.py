@@ -77,7 +77,7 @@ def command(
     from triptych.explaining.explainer import Explainer
     from triptych.explaining.item_display import ItemDisplay
     from triptych.explaining.neighbourhood import neighbourhood_of
-    from triptych.ranking.recommender import open_recommender
+    from triptych.ranking.recommender_folder import open_recommender
 
     if drawing is not None and drawing.suffix != ".svg":
         raise SettingsError(f'cannot draw "{drawing.name}"', hint="choose a file name that ends in .svg")

@@ -95,7 +95,7 @@ def command(
     """
     from triptych.exporting.export import ExportRequest, run_export
     from triptych.exporting.target import parse_target
-    from triptych.ranking.recommender import open_recommender
+    from triptych.ranking.recommender_folder import open_recommender
 
     if index is not None:
         check_choice("--index", index, ("exact", "hnsw"))

@@ -214,7 +214,7 @@ def command(
     """
     from triptych.data.recommendation_files import check_output, write_recommendations
     from triptych.ranking.left_out import HELD_OUT_TOO, check_exclude, left_out_text
-    from triptych.ranking.recommender import open_recommender
+    from triptych.ranking.recommender_folder import open_recommender
 
     check_exclude(cast(Any, exclude), include_seen)
     check_choice("--unknown", unknown, ("raise", "warn", "popular"))

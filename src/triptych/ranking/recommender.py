@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -13,24 +13,22 @@ import polars as pl
 from numpy.typing import NDArray
 from torch import Tensor
 
-from triptych.artefacts import MANIFEST, OpenFolder, read_folder, write_tensors, writing_folder
+from triptych.artefacts import write_tensors, writing_folder
 from triptych.bars import shows_progress
-from triptych.data.dataset import Dataset, id_types_of, read_tables, save_tables
+from triptych.data.dataset import Dataset, id_types_of, save_tables
 from triptych.data.id_types import type_of_values
 from triptych.data.ids import Id, Ids, id_series
 from triptych.data.interactions import Interactions
 from triptych.data.recommendations import Recommendations
 from triptych.data.split import Split, fitted_on
-from triptych.data.stored import ID_TYPES, checked_file
 from triptych.data.vocabulary import Vocabulary
 from triptych.display import displayed
-from triptych.errors import ArtefactError, InputError, SettingsError, did_you_mean, location
+from triptych.errors import InputError, SettingsError, did_you_mean
 from triptych.progress import Listener, automatic_progress, ignore_progress
 from triptych.ranking.candidates import ALL_ITEMS, Candidates, GivenItems, candidates
 from triptych.ranking.cards import card_of_recommender
-from triptych.ranking.description import check_description, description_of_format_1
 from triptych.ranking.evaluate import STANDARD, Report, evaluate
-from triptych.ranking.fallback import check_user_table, users_with_given_scores, users_without_knowledge
+from triptych.ranking.fallback import users_with_given_scores, users_without_knowledge
 from triptych.ranking.given_pairs import UnknownPairs, score_pairs
 from triptych.ranking.greedy import ListRules
 from triptych.ranking.left_out import check_exclude, known_interactions, left_out
@@ -50,13 +48,12 @@ from triptych.ranking.protocol import (
 )
 from triptych.ranking.requested_users import RequestedUsers, Unknown, requested_users
 from triptych.ranking.reranking import ItemKnowledge, Rerank, list_rules
-from triptych.ranking.scorer import Blend, Factors, Scorer
+from triptych.ranking.scorer import Factors, Scorer
 from triptych.ranking.similar import similar_items, similar_users, users_of_item
-from triptych.ranking.stored import PARAMETERS, read_parameters, read_scorer, write_scorer
+from triptych.ranking.stored import PARAMETERS, write_scorer
 from triptych.ranking.updates import add_interactions
 
 KIND = "recommender"
-RUN, MODEL = "run.json", "model"  # in a run folder: its description, and the recommender once training is finished
 
 
 @displayed(card_of_recommender)
@@ -391,40 +388,3 @@ def _history(name: object, items: Ids) -> list[str]:
         return id_series(items).to_list()
     except InputError as error:
         raise InputError(error.what, where=f"history of {name!r}", hint=error.hint) from None
-
-
-@shows_progress
-def open_recommender(path: Path | str, listener: Listener = automatic_progress) -> Recommender:
-    """Open the recommender in a folder of `Recommender.save` or `triptych train`.
-
-    Every file is compared with its checksum, once per process. Raises ArtefactError if the folder is missing, damaged
-    or of another kind, or if it is a run whose training is unfinished.
-    """
-    path = Path(path)
-    if (path / MANIFEST).is_file() or not ((path / MODEL).is_dir() or (path / RUN).is_file()):
-        return read_folder(path, KIND, _read_recommender, listener)
-    try:
-        return read_folder(path / MODEL, KIND, _read_recommender, listener)
-    except ArtefactError:
-        if (path / MODEL).exists():
-            raise
-        raise ArtefactError(
-            "training is unfinished", where=location(path), hint="run the same command again to finish it"
-        ) from None
-
-
-def _read_recommender(folder: OpenFolder) -> Recommender:
-    dataset = read_tables(folder)
-    if "seen" in folder.manifest.about:
-        dataset = replace(dataset, about={"seen": folder.manifest.about["seen"]})
-    with checked_file(folder, "interactions.parquet"):
-        train = Split.from_dataset(dataset).train.interactions
-    with checked_file(folder, "users.parquet"):
-        check_user_table(dataset.user_table)
-    scorer = read_scorer(folder, train)
-    about = {name: value for name, value in folder.manifest.about.items() if name != ID_TYPES}
-    about = about if folder.manifest.version > 1 else description_of_format_1(about)
-    n_models = len(scorer.scorers) if isinstance(scorer, Blend) else 0
-    with checked_file(folder, MANIFEST):
-        check_description(about, n_models)
-    return Recommender(scorer, dataset, read_parameters(folder), about)

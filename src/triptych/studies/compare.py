@@ -19,7 +19,8 @@ from triptych.models.registry import model_class
 from triptych.progress import Listener, Progress, automatic_progress
 from triptych.ranking.metrics import parse_metric
 from triptych.ranking.protocol import EvaluationTask
-from triptych.ranking.recommender import Recommender, open_recommender
+from triptych.ranking.recommender import Recommender
+from triptych.ranking.recommender_folder import open_recommender
 from triptych.ranking.scorer import ItemWeights
 from triptych.settings import parse
 from triptych.studies.experiment import Experiment

@@ -12,7 +12,8 @@ from triptych.models.registry import class_of
 from triptych.models.requirements import ModelClass
 from triptych.progress import Listener, ignore_progress
 from triptych.ranking.given_scores import GIVEN
-from triptych.ranking.recommender import Recommender, open_recommender
+from triptych.ranking.recommender import Recommender
+from triptych.ranking.recommender_folder import open_recommender
 from triptych.studies.tune import ABOUT, best_run
 
 

@@ -12,7 +12,8 @@ from triptych.data.dataset import Dataset
 from triptych.data.split import FIT_ON, FitOn
 from triptych.errors import InputError
 from triptych.progress import Listener, automatic_progress
-from triptych.ranking.recommender import MODEL, Recommender
+from triptych.ranking.recommender import Recommender
+from triptych.ranking.recommender_folder import MODEL
 from triptych.ranking.scorer import Blend
 from triptych.settings import parse
 from triptych.studies.blend import weighted_blend

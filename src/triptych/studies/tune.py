@@ -12,7 +12,7 @@ from triptych.artefacts import damaged, make_folder, read_json, write_file, writ
 from triptych.bars import shows_progress
 from triptych.errors import SettingsError, TrainingError, TriptychError, location
 from triptych.progress import Listener, Progress, automatic_progress
-from triptych.ranking.recommender import open_recommender
+from triptych.ranking.recommender_folder import open_recommender
 from triptych.settings import Choices, LogRange, SearchSpace, parse
 from triptych.studies.processes import error_text, run_each
 from triptych.studies.propose import TrialResult, propose, size

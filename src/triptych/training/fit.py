@@ -27,7 +27,8 @@ from triptych.models.registry import MODELS, description_of, named_class
 from triptych.models.requirements import ModelClass, require_scorer
 from triptych.progress import Listener, Progress, automatic_progress
 from triptych.ranking.fallback import HAS_FEATURES
-from triptych.ranking.recommender import Recommender, open_recommender
+from triptych.ranking.recommender import Recommender
+from triptych.ranking.recommender_folder import open_recommender
 from triptych.ranking.scorer import Factors, ItemWeights
 from triptych.seeds import Purpose
 from triptych.settings import settings_of

@@ -18,7 +18,8 @@ from triptych.explaining.explanation import Explanation, components_text, eviden
 from triptych.explaining.item_display import ItemDisplay
 from triptych.explaining.neighbourhood import neighbourhood_of
 from triptych.ranking.protocol import EvaluationProtocol
-from triptych.ranking.recommender import Recommender, open_recommender
+from triptych.ranking.recommender import Recommender
+from triptych.ranking.recommender_folder import open_recommender
 from triptych.ranking.topk import top_k
 
 N_HISTORY, N_RECOMMENDED, N_EXPLAINED = 8, 12, 3  # items per user
