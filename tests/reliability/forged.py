@@ -19,6 +19,7 @@ from triptych.artefacts.tensors import map_tensors
 from triptych.data.dataset import Dataset, save_dataset
 from triptych.data.features import Features, FeatureStream
 from triptych.data.neighbours import Neighbours
+from triptych.ranking.outside_scores import recommender_from_scores
 from triptych.studies.blend import weighted_blend
 from triptych.training.fit import fit
 from triptych.training.settings import TrainingSettings
@@ -96,4 +97,8 @@ def write_originals(folder: Path) -> Path:
     for name, model in models.items():
         model.save(folder / name)
     weighted_blend([models["bpr"], models["item-knn"]], (0.5, 0.5)).save(folder / "blend")
+    scores = recommender_from_scores(
+        {f"u{n:02d}": {f"i{n % 25:02d}": 1.5, "i07": 2.5} for n in range(25)}, models["bpr"].dataset
+    )
+    weighted_blend([models["bpr"], scores], (0.5, 0.5)).save(folder / "scores")
     return folder

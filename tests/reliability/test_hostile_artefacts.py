@@ -81,6 +81,8 @@ FACTORS = {
 HOSTILE_TENSORS = [
     *(("item-knn", "weights.safetensors", what, change) for what, change in SPARSE.items()),
     *(("blend", "1-weights.safetensors", what, change) for what, change in list(SPARSE.items())[:2]),
+    *(("scores", "1-scores.safetensors", what, change) for what, change in SPARSE.items()),
+    ("scores", "1-scores.safetensors", "an item twice", put("indices", 1, 0)),
     *(("bpr", "factors.safetensors", what, change) for what, change in FACTORS.items()),
     ("bpr", "parameters.safetensors", "a parameter that is NaN", put("user_embedding", (0, 0), np.nan)),
     ("ease", "weights.safetensors", "another shape", replaced("weights", lambda weights: weights[:-1])),

@@ -25,8 +25,10 @@ from safetensors.numpy import save
 from triptych.cli.requests import read_histories, read_users
 from triptych.content.pictures import decode_picture, read_picture
 from triptych.data.formats.features import FeatureSource, open_features
+from triptych.data.formats.given_lists import read_given_lists
 from triptych.data.formats.neighbours import NeighbourSource, read_neighbours
 from triptych.data.formats.read_table import read_table
+from triptych.data.formats.scores_file import read_scores
 from triptych.encoding import table_texts
 from triptych.errors import TriptychError
 from triptych.preparing import FeatureSource as Source
@@ -96,6 +98,7 @@ def picture(kind: str) -> bytes:
 
 FEATURES = np.arange(15, dtype=np.float32).reshape(5, 3)
 VECTORS = pl.DataFrame({"id": [f"i{n}" for n in range(5)], "vector": FEATURES.tolist()})
+LISTS = pl.DataFrame({"user_id": ["u1", "u2"], "items": [["i1", "i2"], ["i3"]]})
 INTERACTIONS = pl.DataFrame({"user_id": [f"u{n % 4}" for n in range(20)], "item_id": [n % 5 for n in range(20)]})
 
 
@@ -159,6 +162,12 @@ READERS: dict[str, tuple[str, bytes, Callable[[Path], Any]]] = {
     "neighbours": ("rows.npy", npy(np.arange(10).reshape(5, 2) % 5), neighbours),
     "ids of users": ("users.txt", b"u1\nu2\n\n u3 \n", user_ids),
     "histories of users": ("histories.csv", TEXT, histories),
+    "lists": ("lists.csv", b"user_id,item_id,rank\nu1,i1,1\nu1,i2,2\nu2,i1,1\n", read_given_lists),
+    "lists in rows": ("lists.csv", b'user_id,item_ids\nu1,i1 i2\nu2,"i1,i3"\n', read_given_lists),
+    "lists in Parquet": ("lists.parquet", parquet(LISTS), read_given_lists),
+    "a run of TREC": ("run.trec", b"u1 Q0 i1 1 2.5 a\nu1 Q0 i2 2 1e-3 a\n", read_given_lists),
+    "a run in JSON": ("run.json", b'{"u1": {"i1": 2.5, "i2": 1}, "u2": {"i1": 3}}', read_given_lists),
+    "scores": ("scores.csv", b"user_id,item_id,score\nu1,i1,2.5\nu1,i2,-1\n", read_scores),
     "settings": ("best.toml", b'metric = "ndcg@50"\nepochs = 3\n', read_toml),
     "an experiment": ("experiment.toml", EXPERIMENT, read_experiment),
     "a comparison": ("comparison.json", COMPARISON, in_folder(read_comparison)),

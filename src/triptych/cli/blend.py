@@ -133,15 +133,7 @@ def command(
     rows = [[each["run"], each["weight"], each["alone"]] for each in candidates]
     print_table(f"the blend: {blended.about['weights_chosen']}", ["", "weight", f"{metric} alone"], rows)
     print_result(f"blend: {output}", f"next: triptych evaluate {output}")
-    used = [each for each in candidates if each["weight"]]
-    outside = "".join(f" --scores {each['run']}" for each in used if Path(each["run"]) in files)
-    if not outside:
-        print_result(f"final fit: triptych train DATA --refit {output}")
-        return
-    trained = ", ".join(each["run"] for each in used if Path(each["run"]) in runs)
-    print_result(f"final fit: triptych train DATA --refit RUN, for each of {trained}")
-    weights = ",".join(f"{each['weight']:g}" for each in used)
-    print_result(f"           then triptych blend their folders{outside} --weights {weights}")
+    print_result(f"final fit: triptych train DATA --refit {output}")
 
 
 def _print_given(runs: list[Path], weights: tuple[float, ...], output: Path, *, json: bool) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,7 @@ def recommender_from_scores(
     warn_of((*pairs.notes, *unknown_note(unknown_users, "user", effect), *unknown_note(unknown_items, "item", effect)))
     shape = (dataset.n_users, dataset.n_items)
     scorer = GivenScores.from_pairs(users[known], items[known], pairs.scores.to_numpy()[known], shape)
-    about = {
+    about: dict[str, Any] = {
         "model": GIVEN,
         "settings": {},
         "modalities": {},
@@ -52,3 +53,17 @@ def recommender_from_scores(
         "split": dataset.about.get("split"),
     }
     return Recommender(scorer, Split.from_dataset(dataset).known_interactions(), about=about)
+
+
+def given_scores_for(dataset: Dataset, scorer: GivenScores, known: Dataset, about: Mapping[str, Any]) -> Recommender:
+    """Return given scores for the users and items of another data set, by their ids; others are left out.
+
+    scorer, about: of a recommender, or of a member of a blend. known: the data set of its rows.
+    """
+    pairs = scorer.scores.tocoo()
+    users = dataset.users.find(known.users.ids)[pairs.row]
+    items = dataset.items.find(known.items.ids)[pairs.col]
+    kept = (users >= 0) & (items >= 0)
+    shape = (dataset.n_users, dataset.n_items)
+    same = GivenScores.from_pairs(users[kept], items[kept], pairs.data[kept].astype(np.float64), shape)
+    return Recommender(same, dataset, about={**about, "data": dataset.fingerprint or "in memory"})

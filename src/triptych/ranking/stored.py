@@ -33,7 +33,7 @@ def write_scorer(scorer: OurScorer, folder: Path) -> None:
     if isinstance(scorer, Blend):
         for number, each in enumerate(scorer.scorers):
             _write_simple(each, folder, f"{number}-")
-        write_tensors(folder / BLEND, {"weights": np.array(scorer.weights)})
+        write_tensors(folder / BLEND, {"weights": np.array(scorer.weights, dtype=np.float64)})
     else:
         _write_simple(scorer, folder)
 

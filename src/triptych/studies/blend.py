@@ -19,6 +19,7 @@ from triptych.data.split import FIT_ON
 from triptych.errors import InputError, SettingsError, argument
 from triptych.progress import Listener, Progress, automatic_progress, track
 from triptych.ranking.evaluate import evaluate, users_with_relevant_items
+from triptych.ranking.given_scores import GivenScores
 from triptych.ranking.metrics import Metric, parse_metric
 from triptych.ranking.own_scorer import require_ours
 from triptych.ranking.protocol import EvaluationProtocol
@@ -50,7 +51,7 @@ def blend(
     metric of each model `alone`. Raises InputError if the models were fitted to different data, if one of them is a
     blend, or if there are no validation interactions.
     """
-    first = recommenders[0]
+    first = _first_model(recommenders)
     _require_same_data(recommenders)
     scorers, parsed = _scorers(recommenders), parse_metric(metric)
     task = first.evaluation_task(EvaluationProtocol("validation"))
@@ -81,12 +82,12 @@ def weighted_blend(recommenders: Sequence[Recommender], weights: Weights) -> Rec
     Raises InputError if the models were fitted to different data, or one of them is a blend; SettingsError if there is
     not one weight per model, or none that is not 0.
     """
-    first = recommenders[0]
+    first = _first_model(recommenders)
     _require_same_data(recommenders)
     if len(weights) != len(recommenders) or not any(weights) or not np.isfinite(weights).all():
         raise SettingsError(f"{len(weights)} weights for {len(recommenders)} models, not all 0", hint=ONE_EACH)
     models = [(each, weight) for each, weight in zip(recommenders, weights, strict=True) if weight]
-    scorers, used = _scorers([each for each, _ in models]), tuple(weight for _, weight in models)
+    scorers, used = _scorers([each for each, _ in models]), tuple(float(weight) for _, weight in models)
     about = {
         "model": "blend",
         "models": [dict(each.about) for each, _ in models],
@@ -98,6 +99,11 @@ def weighted_blend(recommenders: Sequence[Recommender], weights: Weights) -> Rec
     parameters = {f"{n}.{name}": value for n, (each, _) in enumerate(models) for name, value in each.parameters.items()}
     with_features = next((each for each, _ in models if each.dataset.user_table is not None), first)
     return Recommender(Blend(scorers, used), with_features.dataset, parameters, about)
+
+
+def _first_model(recommenders: Sequence[Recommender]) -> Recommender:
+    """Return the first one that was fitted: given scores do not say to what."""
+    return next((each for each in recommenders if not isinstance(each.scorer, GivenScores)), recommenders[0])
 
 
 def _require_same_data(recommenders: Sequence[Recommender]) -> None:

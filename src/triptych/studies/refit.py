@@ -12,6 +12,8 @@ from triptych.data.dataset import Dataset
 from triptych.data.split import FIT_ON, FitOn
 from triptych.errors import InputError
 from triptych.progress import Listener, automatic_progress
+from triptych.ranking.given_scores import GIVEN, GivenScores
+from triptych.ranking.outside_scores import given_scores_for
 from triptych.ranking.recommender import Recommender
 from triptych.ranking.recommender_folder import MODEL
 from triptych.ranking.scorer import Blend
@@ -40,7 +42,7 @@ def refit(
     """Fit a model again to more of a data set, with its settings, modalities and seed, for its best number of epochs.
 
     source: a recommender, a run folder, or a folder of `tune`, which stands for its best trial. Of a blend, every model
-    is fitted again, and the results are blended with the same weights.
+    is fitted again, and the results are blended with the same weights; given scores stay as they are.
     dataset: usually the data set that the model was trained on; validation and test are learned too. fit_on: "all",
     "train+validation" or "train". run: a folder for checkpoints and the result, as in `fit`; an interrupted refit goes
     on there. The result has the same bytes as `triptych train --refit`.
@@ -50,17 +52,26 @@ def refit(
     rest: dict[str, Any] = {"fit_on": fit_on, "listener": listener, "should_stop": should_stop, "loggers": loggers}
     if not isinstance(recommender.scorer, Blend):
         return _fit(final_fit_of(recommender.about), dataset, run=run, **rest)
-    models = [final_fit_of(each) for each in recommender.about.get("models", ())]
+    described = recommender.about.get("models", ())
+    models = [None if each.get("model") == GIVEN else final_fit_of(each) for each in described]
     weights = recommender.scorer.weights
     if len(models) != len(weights):
         raise InputError("the blend does not say what its models are", hint="blend runs with `triptych blend`")
+    if not any(models):
+        raise InputError("the blend is of given scores alone, which are not trained", hint="name the run of a model")
     if run is None:
-        return weighted_blend([_fit(each, dataset, **rest) for each in models], weights)
+        fitted = [None if each is None else _fit(each, dataset, **rest) for each in models]
+        return weighted_blend(_with_given_scores(fitted, recommender), weights)
     with locked_run_folder(Path(run), listener) as files:
         about = {
             "model": "blend",
             "weights": list(weights),
-            "models": [{"model": each.model, "settings": each.settings, "training": each.training} for each in models],
+            "models": [
+                {"model": GIVEN}
+                if each is None
+                else {"model": each.model, "settings": each.settings, "training": each.training}
+                for each in models
+            ],
             "data": dataset.fingerprint or "in memory",
             FIT_ON: fit_on,
         }
@@ -69,11 +80,28 @@ def refit(
         if before is not None:
             require_same_run(files.folder, "run", before, about)
         write_about(files, about)
-        folders = [files.folder / MODELS / f"{n}-{each.model}" for n, each in enumerate(models)]
-        refitted = [_fit(each, dataset, run=folder, **rest) for each, folder in zip(models, folders, strict=True)]
-        blended = weighted_blend(refitted, weights)
+        fitted = [
+            None if each is None else _fit(each, dataset, run=files.folder / MODELS / f"{n}-{each.model}", **rest)
+            for n, each in enumerate(models)
+        ]
+        blended = weighted_blend(_with_given_scores(fitted, recommender), weights)
         blended.save(files.folder / MODEL, overwrite=True)
     return blended
+
+
+def _with_given_scores(fitted: Sequence[Recommender | None], before: Recommender) -> list[Recommender]:
+    """Return the models of a blend, with the scores that it was given, as they are, in place of None."""
+    blend, known = before.scorer, next(each.dataset for each in fitted if each is not None)
+    assert isinstance(blend, Blend)
+    return [
+        given_scores_for(known, scorer, before.dataset, about) if isinstance(scorer, GivenScores) else _required(each)
+        for each, scorer, about in zip(fitted, blend.scorers, before.about["models"], strict=True)
+    ]
+
+
+def _required(recommender: Recommender | None) -> Recommender:
+    assert recommender is not None  # only given scores are not fitted
+    return recommender
 
 
 def _fit(found: FinalFit, dataset: Dataset, **rest: Any) -> Recommender:
