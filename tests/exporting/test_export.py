@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 from pathlib import Path
 
@@ -57,7 +56,7 @@ def test_a_missing_package_is_named_with_the_command_that_installs_it(
 
 
 def test_a_parquet_file_needs_no_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr("triptych.exporting.target.find_spec", lambda name: None)
     assert triptych.export(model_of("factors"), tmp_path / "vectors.parquet").dimensions == 8
 
 

@@ -166,8 +166,9 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     def without(name: str, package: str | None = None) -> object:
         return None if name in absent else find(name, package)
 
-    monkeypatch.setattr("importlib.util.find_spec", without)
+    # the module that imports the function first: it must not be imported while another one is in its place
     monkeypatch.setattr("triptych.studies.report.page.find_spec", without)
+    monkeypatch.setattr("importlib.util.find_spec", without)
     return tmp_path
 
 
