@@ -17,6 +17,9 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from postgres import postgres_server as postgres_server
+from postgres import postgres_url as postgres_url
+
 # the same examples in every run and without a deadline, so that a failure can be repeated on any machine.
 # `pytest --hypothesis-profile=explore` draws other examples
 settings.register_profile("gate", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])

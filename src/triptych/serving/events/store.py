@@ -207,8 +207,9 @@ def open_store(address: str | Path, *, wait: bool = False) -> EventStore:
     store = EventStore(parsed)
     try:
         store._make()
-    except StoreUnavailable:
-        if not wait:
+    except Exception as error:
+        store.close()
+        if not (wait and isinstance(error, StoreUnavailable)):
             raise
     return store
 
