@@ -5,7 +5,9 @@ The tests that use it are skipped, with the reason, where the package or psycopg
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
 import tempfile
 import uuid
 import warnings
@@ -34,6 +36,12 @@ class PostgresServer:
     def url_of(self, database: str) -> str:
         """The address of another database."""
         return self.url.replace("/postgres?", f"/{database}?")
+
+    def end_without_goodbye(self) -> None:
+        """End the server in the middle of its work, without writing what is in memory; then start it again."""
+        os.kill(self.process.get_pid(), signal.SIGQUIT)
+        self.process.get_postmaster_info().process.wait()
+        self.process.start()
 
     def execute(self, statement: str) -> None:
         """Run a statement outside of a transaction."""

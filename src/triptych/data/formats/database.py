@@ -159,19 +159,16 @@ def _rows(connections: Connections, statement: str, address: Address, listener: 
     where = str(address.name)
     options = {"stream_results": True, "no_parameters": True, "max_row_buffer": ROWS}
     try:
-        with connections.reading() as connection:
-            result = connection.exec_driver_sql(statement.strip().rstrip(";"), execution_options=options)
+        with (
+            connections.reading() as connection,
+            connection.exec_driver_sql(statement.strip().rstrip(";"), execution_options=options) as result,
+        ):
             if not result.returns_rows:
                 raise InputError("the query returns no rows", where=where, hint="write SELECT …")
-            names = list(result.keys())
-            if len(set(names)) < len(names):
-                repeated = next(name for name in names if names.count(name) > 1)
-                hint = f"write SELECT … AS {repeated}_2"
-                raise InputError(f'the query has two columns "{repeated}"', where=where, hint=hint)
-            parts: list[list[pl.Series]] = [[] for _ in names]
+            parts = [(name, list[pl.Series]()) for name in _distinct(list(result.keys()), where)]
             n_rows = 0
             for rows in result.partitions(ROWS):
-                for part, name, values in zip(parts, names, zip(*rows, strict=True), strict=True):
+                for (name, part), values in zip(parts, zip(*rows, strict=True), strict=True):
                     part.append(column_of(name, values))
                 n_rows += len(rows)
                 listener(Progress(STAGE, n_rows, n_rows + (len(rows) if len(rows) == ROWS else 0)))
@@ -179,7 +176,15 @@ def _rows(connections: Connections, statement: str, address: Address, listener: 
         _raise(error, address)
     if not n_rows:
         raise InputError("has no rows", where=where, hint="check the table, or the conditions of the query")
-    return Table(pl.DataFrame([joined(part) for part in parts]), address.name)
+    return Table(pl.DataFrame([joined(part) for _, part in parts]), address.name)
+
+
+def _distinct(names: list[str], where: str) -> list[str]:
+    for name in names:
+        if names.count(name) > 1:
+            hint = f"write SELECT … AS {name}_2"
+            raise InputError(f'the query has two columns "{name}"', where=where, hint=hint)
+    return names
 
 
 def _raise(error: SQLAlchemyError, address: Address) -> NoReturn:
