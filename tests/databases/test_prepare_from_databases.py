@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -25,7 +25,6 @@ from triptych.data.formats.registry import read_source
 from triptych.errors import InputError, SettingsError, TriptychError
 from triptych.preparing import PrepareSettings, prepare
 from triptych.serving.events import Event, open_store
-
 
 START = datetime(2026, 1, 1, 10, 30)
 ROWS = [(10**15 + n % 23, 7 + n * n % 17, 1 + n % 5, START + timedelta(hours=n, seconds=n % 3)) for n in range(400)]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 import zipfile
+from contextlib import closing
 from pathlib import Path
 
 import polars as pl
@@ -30,6 +32,7 @@ def write_tables(folder: Path) -> None:
     frame = pl.DataFrame(ROWS, schema=["user_id", "item_id", "rating", "timestamp"], orient="row")
     frame.write_parquet(folder / "log.parquet")
     frame.write_ipc(folder / "log.feather", compression="uncompressed")
+    _write_database(folder / "shop.db")
     for day, part in enumerate(frame.iter_slices(60)):
         path = folder / f"events/day=2026-01-{day + 1:02d}/part-0.parquet"
         path.parent.mkdir(parents=True)
@@ -59,3 +62,16 @@ def write_tables(folder: Path) -> None:
         lines(folder / f"gowalla/{name}.txt", [*numbered, "30 0 1 2"] if name == "train" else numbered)
     thumbs = [f"{user},{item},{'like' if rating > 2 else 'dislike'}" for user, item, rating, _ in ROWS]
     lines(folder / "thumbs.csv", ["user_id,item_id,rating", *thumbs])
+
+
+def _write_database(path: Path) -> None:
+    """A shop's database: orders, products, and a table that is neither."""
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("CREATE TABLE orders (id INTEGER PRIMARY KEY, customer_id, product_id, stars, ordered_at)")
+        connection.execute("CREATE TABLE products (id, title, price REAL)")
+        connection.execute("CREATE TABLE letters (id INTEGER PRIMARY KEY, text)")
+        values = ((user, item, rating, time) for user, item, rating, time in ROWS)
+        orders = "INSERT INTO orders (customer_id, product_id, stars, ordered_at) VALUES (?, ?, ?, ?)"
+        connection.executemany(orders, values)
+        products = ((item, f"title {item}", 9.5 + number) for number, item in enumerate(ITEMS))
+        connection.executemany("INSERT INTO products VALUES (?, ?, ?)", products)

@@ -1,4 +1,4 @@
-"""Kills, full disks, servers that go away, forks: an acknowledged event is never lost, and an error says what is wrong."""
+"""Kills, full disks, servers that go away, forks: no acknowledged event is lost, and an error says what is wrong."""
 
 from __future__ import annotations
 
