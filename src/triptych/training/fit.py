@@ -71,8 +71,9 @@ def fit(
 
     model: its name, or a class of your own (docs/your-own.md). data: a Split, or a data set that carries one.
     settings: of the model, training: how to train; each by name, as text or values, or as an instance of the class.
-    if start_from is not None:
-        require_start(start_from, name, kind, split.train)
+    epochs: passes over the training interactions, as in `training`. Without validation it must be given.
+    start_from: an earlier recommender of the same model. Training begins with its parameters, carried over by id; see
+    `training/warm_start.py`.
     run: a folder for checkpoints, `metrics.jsonl` and the result (`run/model`). An interrupted run there is continued.
     fit_on: "train", or for a final fit "train+validation" or "all" of a data set, which then needs no split.
     A run, finished or not, goes on with more `epochs`, another `patience` or `checkpoint_seconds`, and ends with the
