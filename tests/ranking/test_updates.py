@@ -204,3 +204,11 @@ def test_the_ridge_is_solved_once_per_model(
     lists.append(copied.recommend_from_history({"a": ["i03"]}, 5))
     assert all((each.scores == first.scores).all() for each in lists)
     assert len(calls) == 1
+
+
+def test_ids_are_given_back_as_they_came(dataset: Dataset) -> None:
+    numbers = [100 + row for row in range(dataset.n_users)]
+    users = type(dataset.users)(pl.Series([str(each) for each in numbers]), noun="user").with_type("int64")
+    recommender = fit("ease", replace(dataset, users=users))
+    lists = recommender.update([(103, "i07"), (900, "i03")]).recommend([103, 900], 2).to_polars()
+    assert lists["user_id"].to_list() == [103, 103, 900, 900]
