@@ -115,12 +115,9 @@ def measure_reading(name: str, address: str, n_rows: int) -> None:
     connection.close()
     before, began = peak_resident_megabytes(), time.perf_counter()
     log = read_source(f"{address}#orders").log
-    took = time.perf_counter() - began
-    print(
-        f"{name}: {len(log.frame):,} rows in {took:.1f} s, {len(log.frame) / took:,.0f} rows/s; the peak of memory rose "
-        f"from {before:,.0f} to {peak_resident_megabytes():,.0f} MB; the log has {log.frame.estimated_size('mb'):,.0f} MB",
-        flush=True,
-    )
+    seconds, n, size = time.perf_counter() - began, len(log.frame), log.frame.estimated_size("mb")
+    print(f"{name}: {n:,} rows in {seconds:.1f} s, {n / seconds:,.0f} rows/s; the log has {size:,.0f} MB", flush=True)
+    print(f"the peak of memory rose from {before:,.0f} to {peak_resident_megabytes():,.0f} MB", flush=True)
 
 
 @contextmanager

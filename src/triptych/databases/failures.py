@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from sqlalchemy import exc
 
-# away: nobody answers, or not now; refused: rights or passwords; statement: the SQL or its values; damaged: the file
+# away: no answer, or not now; refused: rights or passwords; statement: the SQL or its values; damaged: the file
 Kind = Literal["away", "busy", "full", "refused", "missing", "damaged", "statement"]
 
 
