@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from triptych import forks
 from triptych.data.formats.tables import Table
 from triptych.data.formats.value_lists import value_lists
 from triptych.data.interactions import Interactions
@@ -70,12 +71,13 @@ def groups_by_column(table: pl.DataFrame | None, column: str, separator: str = "
     """Group items by the values of a column: lists, or texts whose values stand between separators.
 
     An item without a value is in no group. Raises InputError if there is no item table; SettingsError for an unknown
-    column.
+    column, ForkError in a forked process that lacks the threads of polars.
     """
     table = require_item_table(table)
     if column not in table.columns:
         hint = did_you_mean(column, [name for name in table.columns if name != "item_id"])
         raise SettingsError(f'the item table has no column "{column}"', hint=hint)
+    forks.require_polars("groups by a column of the item table")
     lists, _ = value_lists(Table(table, Path("item table")), column, separator)
     rows = lists.to_frame("value").with_row_index("item").explode("value").drop_nulls().unique()
     names = rows["value"].unique().sort()
