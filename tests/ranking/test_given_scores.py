@@ -206,7 +206,7 @@ def test_what_needs_a_model_is_refused(ease: Recommender, outside: Recommender, 
     with pytest.raises(InputError, match="given from outside has no user vectors"):
         vectors_of(weighted_blend([fit("bpr", DATASET, {}, QUICK), outside], (1, 1)))
     outside.save(tmp_path / "scores")
-    with pytest.raises(InputError, match="have no model"):
+    with pytest.raises(InputError, match="are given scores, which are not trained"):
         final_fit(tmp_path / "scores")
 
 

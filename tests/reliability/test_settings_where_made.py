@@ -18,6 +18,7 @@ from triptych.errors import SettingsError
 from triptych.models.registry import MODELS
 from triptych.preparing.settings import PrepareSettings
 from triptych.ranking.protocol import EvaluationProtocol
+from triptych.ranking.reranking import Quota
 from triptych.settings import checked, describe, parse
 from triptych.studies.experiment import Entry, Experiment, Source
 from triptych.training.computed_with import ComputedWith
@@ -26,6 +27,7 @@ from triptych.training.settings import TrainingSettings
 NAMELESS = object()  # a value that no setting has
 REQUIRED: dict[type[Any], dict[str, Any]] = {
     Source: {"folder": "x"},
+    Quota: {"column": "category", "at_most": 2},
     ComputedWith: {"device": "cpu", "precision": "float32", "threads": 1},
     Experiment: {"data": {"x": Source("x")}, "models": {"ease": Entry()}},
 }

@@ -47,7 +47,7 @@ def read_log(address: Address, reading: Reading = GUESS) -> Source:
             found = log_columns(columns, reading.columns)
             return "user" in found and "item" in found
 
-        address = _with_table(connections, address, fits, "with columns of users and items", "--query or #TABLE")
+        address = _with_table(connections, address, fits, "with columns of users and items", "`query` or #TABLE")
         columns = _columns(connections, address)
         used = set(log_columns(columns, reading.columns).values()) if fits(columns) else set(columns)
         kept = [name for name in columns if name in used]
@@ -201,7 +201,7 @@ def _read_file(path: Path, reading: Reading) -> Source:
 
 
 DATABASE = Format(
-    layout="a file of SQLite, or an address: sqlite:///FILE or postgresql://…, with #TABLE or --query",
+    layout="a file of SQLite, or an address: sqlite:///FILE or postgresql://…, with #TABLE or a query",
     recognises=is_sqlite_file,
     read=_read_file,
 )
