@@ -126,6 +126,8 @@ CASES: list[tuple[list[str], str]] = [
     (["encode", "folder", "-o", "out", "--numeric", "price"], "has no columns"),
     (["encode", "items.csv", "-o", "file", "--text", "t"], FOLDER),
     (["prepare", "log.csv", "-o", "folder"], "already exists"),
+    (["prepare", "sqlite://shop.db", "-o", "out"], "names no file of SQLite"),
+    (["prepare", "postgresql://me:a@b@host/shop", "-o", "out"], "cannot be read"),
     (["prepare", "log.csv", "-o", "folder", "--overwrite"], FOREIGN),
     (["prepare", "log.csv", "-o", "file"], FOLDER),
     (["prepare", "log.csv", "-o", "file/data"], FOLDER),

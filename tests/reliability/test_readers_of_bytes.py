@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import sqlite3
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -92,6 +93,16 @@ def parquet(frame: pl.DataFrame) -> bytes:
     return saved(frame.write_parquet)
 
 
+def database() -> bytes:
+    connection = sqlite3.connect(":memory:")
+    connection.execute("CREATE TABLE log (user_id, item_id, time)")
+    connection.executemany("INSERT INTO log VALUES (?, ?, ?)", ((f"u{n % 4}", n % 5, 1000.5 + n) for n in range(20)))
+    connection.commit()
+    content = connection.serialize()
+    connection.close()
+    return content
+
+
 def picture(kind: str) -> bytes:
     return saved(lambda file: Image.effect_noise((24, 16), 50).convert("RGB").save(file, kind))
 
@@ -149,6 +160,7 @@ READERS: dict[str, tuple[str, bytes, Callable[[Path], Any]]] = {
     "a log of commas": ("log.csv", TEXT, into_dataset),
     "a log of tabs": ("log.tsv", TEXT.replace(b",", b"\t"), into_dataset),
     "a log in Parquet": ("log.parquet", parquet(INTERACTIONS), into_dataset),
+    "a log in SQLite": ("log.db", database(), into_dataset),
     "a RecBole file": ("log.inter", TYPED, into_dataset),
     "an MMRec folder": ("log.inter", TYPED, in_folder(into_dataset)),
     "MovieLens 1M": ("ratings.dat", DOUBLE, in_folder(into_dataset)),

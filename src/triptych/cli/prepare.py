@@ -112,6 +112,7 @@ def command(
     Example:
         triptych prepare log.csv --items items.csv -f image=image.npy \\
             -f text=text.npy --multi "genres=|" -o shop/
+        triptych prepare sqlite:///shop.db --query "SELECT * FROM orders" -o shop/
     """
     from triptych.preparing import PrepareSettings, prepare
     from triptych.settings import parse

@@ -20,6 +20,7 @@ DAYS = (19_000_101, 21_001_231)  # numbers in this range are days such as 202601
 SECONDS = (19_000_101_000_000, 21_001_231_235_959)  # and in this one, moments such as 20260131235959
 UNITS = ((1e17, 1e9, "nanoseconds"), (1e14, 1e6, "microseconds"), (1e11, 1e3, "milliseconds"))
 CLOCK = r"%[-_0]?[HIklTRrscX+]"  # codes of the time of a day
+BLOCK = 200_000  # texts that are taken apart at a time
 HINT = "write seconds, or 2026-01-31, or 2026-01-31 12:00:00+09:00, or name the format: " + argument(
     time_format="%d/%m/%Y"
 )
@@ -103,6 +104,8 @@ def _scaled(table: Table, column: str, seconds: pl.Series) -> tuple[pl.Series, l
 
 def _iso_seconds(text: pl.Series) -> pl.Series:
     """Return seconds since 1970 for texts in ISO 8601, null for others."""
+    if len(text) > BLOCK:  # the parts of a text need ten times its memory
+        return pl.concat([_iso_seconds(text.slice(begin, BLOCK)) for begin in range(0, len(text), BLOCK)])
     parts = text.str.extract_groups(ISO).struct.unnest()
     date, hour, minute, second, fraction, zone = (pl.col(name) for name in parts.columns)
     plain = date.str.replace(r"^(\d{4})(\d{2})(\d{2})$", "$1-$2-$3").str.replace_all(r"[/.]", "-")
