@@ -183,7 +183,8 @@ def _read_quickly(text: TextFile, dialect: _Dialect, names: list[str], *, has_he
     )
     first = 2 if has_header else 1
     lines = np.arange(first, first + len(frame), dtype=np.int64)
-    frame = _without_empty_texts(frame)
+    if dialect.has_quotes:
+        frame = _without_empty_texts(frame)  # quotes around nothing; fields of nothing are null already
     suspects = frame[names[-1]].is_null()
     if len(names) == 1:
         suspects |= (frame[names[0]].str.strip_chars() == "").fill_null(value=False)
