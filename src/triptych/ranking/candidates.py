@@ -22,9 +22,8 @@ from triptych.data.item_conditions import items_where
 from triptych.data.vocabulary import Vocabulary
 from triptych.errors import InputError, warn_of
 
-GivenItems = (
-    Ids | Any
-)  # item ids, or a frame of pandas, polars or Arrow with a column of items and perhaps one of users
+# item ids, or a frame of pandas, polars or Arrow with a column of items and perhaps one of users
+GivenItems = Ids | Any
 UnknownUsers = Mapping[str, NDArray[np.int64]]  # items of users that the model does not know
 
 
@@ -140,13 +139,11 @@ def _given(given: GivenItems, name: str, users: Vocabulary, catalogue: Vocabular
             raise InputError(error.what, where=name, hint=error.hint) from None
     else:
         item_column = _item_column(table)
-        ids, notes = table.ids(item_column, "item")
+        ids, notes = table.required_ids(item_column, "item")
         user_column = usual_column(table.frame.columns, USER_IDS)
         if user_column is not None:
-            user_ids, user_notes = table.ids(user_column, "user")
+            user_ids, user_notes = table.required_ids(user_column, "user")
             notes += user_notes
-            _require_ids(user_ids, table, user_column, "user")
-        _require_ids(ids, table, item_column, "item")
     rows = catalogue.find(ids)
     unknown = ids.filter(pl.Series(rows < 0)).unique(maintain_order=True)
     if len(unknown):
@@ -172,15 +169,5 @@ def _item_column(table: Table) -> str:
     if found is None and table.frame.width == 1:
         found = table.frame.columns[0]
     if found is None:
-        columns = ", ".join(table.frame.columns[:20])
-        raise InputError(
-            f"no column looks like item ids (columns: {columns})", where=table.location(), hint="call it item_id"
-        )
+        raise table.no_column("item ids", "call it item_id")
     return found
-
-
-def _require_ids(ids: pl.Series, table: Table, column: str, noun: str) -> None:
-    if ids.null_count():
-        position = int(ids.is_null().arg_true()[0])
-        hint = "fill it in, or leave that row out"
-        raise InputError(f"the {noun} id is empty", where=table.location(position, column), hint=hint)

@@ -93,10 +93,8 @@ def _ids(table: Table, noun: str, usual: tuple[str, ...], unknown: UnknownPairs)
     """Return the ids of the users or items of a frame, null where one is missing."""
     found = usual_column(table.frame.columns, usual)
     if found is None:
-        columns = ", ".join(table.frame.columns[:20])
         article = "a" if noun == "user" else "an"
-        hint = f"call {article} column {noun}_id"
-        raise InputError(f"no column looks like {noun} ids (columns: {columns})", where=WHERE, hint=hint)
+        raise table.no_column(f"{noun} ids", f"call {article} column {noun}_id")
     ids, notes = table.ids(found, noun)
     warn_of(notes)
     if unknown == "raise" and ids.null_count():

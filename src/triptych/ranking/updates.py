@@ -158,11 +158,7 @@ def _column(table: Table, usual: Sequence[str], noun: str) -> pl.Series:
     column = usual_column(table.frame.columns, usual)
     if column is None:
         raise InputError(f"have no column of {noun}s", where=WHERE, hint=f"name it {noun}_id")
-    ids, _ = table.ids(column, noun)
-    if ids.null_count():
-        where = table.location(int(ids.is_null().arg_true()[0]), column)
-        raise InputError(f"{noun} id is empty", where=where, hint=f"give every row a {noun}")
-    return ids
+    return table.required_ids(column, noun)[0]
 
 
 def _with_users(dataset: Dataset, users: pl.Series) -> tuple[Dataset, IntArray]:

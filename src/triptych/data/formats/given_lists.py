@@ -78,7 +78,7 @@ def read_given_lists(source: Any, form: ListForm = ListForm(), reading: Reading 
     table, by_score = open_lists(source, reading)
     user = column_of_kind(table, "user", form)
     if user is None:
-        raise _not_found(table, "user ids")
+        raise table.no_column("user ids", COLUMNS_HINT)
     items = _column_of_lists(table, user, form)
     if items is not None:
         return _from_wide(table, user, items, form.separator)
@@ -121,7 +121,7 @@ def _column_of_lists(table: Table, user: str, form: ListForm) -> str | None:
 
 
 def _from_wide(table: Table, user: str, column: str, separator: str) -> GivenLists:
-    users, notes = required_ids(table, user, "user")
+    users, notes = table.required_ids(user, "user")
     repeated = (~users.is_first_distinct()).arg_true()
     if len(repeated):
         _refuse_second_list(table, users, int(repeated[0]))
@@ -165,9 +165,9 @@ def _separator(fields: pl.Series) -> str:
 def _from_long(table: Table, user: str, form: ListForm, *, by_score: bool) -> GivenLists:
     item, rank, score = (column_of_kind(table, kind, form) for kind in LONG[1:])
     if item is None:
-        raise _not_found(table, "item ids, or lists of them")
-    users, user_notes = required_ids(table, user, "user")
-    items, item_notes = required_ids(table, item, "item")
+        raise table.no_column("item ids, or lists of them", COLUMNS_HINT)
+    users, user_notes = table.required_ids(user, "user")
+    items, item_notes = table.required_ids(item, "item")
     notes = [*table.notes, *user_notes, *item_notes]
     frame = pl.DataFrame({"user": users, "item": items, "position": np.arange(len(users), dtype=np.int64)})
     frame = frame.with_columns(pl.col("position").min().over("user").alias("list"))
@@ -229,15 +229,6 @@ def _rank_notes(table: Table, frame: pl.DataFrame) -> list[str]:
     return [f"{table.path.name}: the scores of {n:,} lists do not descend; the ranks decide about the order"]
 
 
-def required_ids(table: Table, column: str, noun: str) -> tuple[pl.Series, list[str]]:
-    """Return a column of ids, and notes about them. Raises InputError for an empty one."""
-    ids, notes = table.ids(column, noun)
-    if ids.null_count():
-        where = table.location(int(ids.is_null().arg_true()[0]), column)
-        raise InputError(f"the {noun} id is empty", where=where, hint="fill it in, or leave that row out")
-    return ids, notes
-
-
 def _refuse_second_list(table: Table, users: pl.Series, position: int, more: str = "") -> None:
     first = table.row(int((users == users[position]).arg_true()[0]))
     raise InputError(
@@ -258,8 +249,3 @@ def refuse_second_item(table: Table, users: pl.Series, items: pl.Series, positio
             where=table.location(position),
             hint="keep the better rank only",
         )
-
-
-def _not_found(table: Table, what: str) -> InputError:
-    columns = ", ".join(table.frame.columns[:20])
-    return InputError(f"no column looks like {what} (columns: {columns})", where=table.location(), hint=COLUMNS_HINT)

@@ -35,15 +35,8 @@ def read_id_file(
     if found is None and len(table.frame.columns) == 1:
         found = table.frame.columns[0]
     if found is None:
-        raise InputError(
-            f"no column looks like {noun} ids (columns: {', '.join(table.frame.columns[:20])})",
-            where=location(path),
-            hint=f"call it {noun}_id, or write one id per line",
-        )
-    ids, notes = table.ids(found, noun)
-    if ids.null_count():
-        position = int(ids.is_null().arg_true()[0])
-        raise InputError(f"the {noun} id is empty", where=table.location(position, found), hint="leave that row out")
+        raise table.no_column(f"{noun} ids", f"call it {noun}_id, or write one id per line")
+    ids, notes = table.required_ids(found, noun)
     return ids, (*table.notes, *notes)
 
 

@@ -140,9 +140,7 @@ def _no_ids(table: Table, noun: str) -> InputError:
     hint = f"name it with `{noun}_column`"
     if table.first_row == 2 and sum(any(map(str.isdigit, name)) for name in names) * 2 >= len(names):
         hint += f", or, if the first row is no header: {argument(no_header=True, columns='user,item,rating,time')}"
-    return InputError(
-        f"no column looks like {noun} ids (columns: {', '.join(names[:20])})", where=table.location(), hint=hint
-    )
+    return table.no_column(f"{noun} ids", hint)
 
 
 def _split_codes(table: Table, column: str) -> pl.Series:

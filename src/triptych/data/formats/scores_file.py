@@ -14,10 +14,8 @@ from triptych.data.formats.given_lists import (
     numbers_of,
     open_lists,
     refuse_second_item,
-    required_ids,
 )
 from triptych.data.formats.reading import GUESS, Reading
-from triptych.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -41,14 +39,9 @@ def read_scores(source: Any, form: ListForm = ListForm(), reading: Reading = GUE
     missing = [kind for kind, name in found.items() if name is None]
     if missing:
         names = {"user": "user ids", "item": "item ids", "score": "scores"}
-        columns = ", ".join(table.frame.columns[:20])
-        raise InputError(
-            f"no column looks like {names[missing[0]]} (columns: {columns})",
-            where=table.location(),
-            hint="name them by columns: user=NAME,item=NAME,score=NAME",
-        )
-    users, user_notes = required_ids(table, str(found["user"]), "user")
-    items, item_notes = required_ids(table, str(found["item"]), "item")
+        raise table.no_column(names[missing[0]], "name them by columns: user=NAME,item=NAME,score=NAME")
+    users, user_notes = table.required_ids(str(found["user"]), "user")
+    items, item_notes = table.required_ids(str(found["item"]), "item")
     refuse_second_item(table, users, items, np.arange(len(users)))
     scores = numbers_of(table, str(found["score"]), "score", users)
     return ScoredPairs(users, items, scores, table.path.name, (*table.notes, *user_notes, *item_notes))

@@ -93,6 +93,19 @@ class Table:
             raise InputError(f'has no column "{column}"', where=self.location(), hint=hint)
         return column
 
+    def required_ids(self, column: str, noun: str) -> tuple[pl.Series, list[str]]:
+        """Return a column of ids as `ids` does. Raises InputError, with the row, for an empty one too."""
+        ids, notes = self.ids(column, noun)
+        if ids.null_count():
+            where = self.location(int(ids.is_null().arg_true()[0]), column)
+            raise InputError(f"the {noun} id is empty", where=where, hint="fill it in, or leave that row out")
+        return ids, notes
+
+    def no_column(self, what: str, hint: str) -> InputError:
+        """Return the error that no column has a usual name for something, as "item ids"."""
+        columns = ", ".join(self.frame.columns[:20])
+        return InputError(f"no column looks like {what} (columns: {columns})", where=self.location(), hint=hint)
+
     def text(self, column: str) -> pl.Series:
         """Return a column as text without white space around it: 7 and 7.0 become "7"; empty text becomes null.
 
@@ -161,11 +174,7 @@ def find_id_column(table: Table, column: str = "", noun: str = "item") -> str:
         return table.require(column)
     found = _usual_id_column(table, noun)
     if found is None:
-        raise InputError(
-            f"no column looks like {noun} ids (columns: {', '.join(table.frame.columns[:20])})",
-            where=table.location(),
-            hint=f"name it with `{noun}_id_column`",
-        )
+        raise table.no_column(f"{noun} ids", f"name it with `{noun}_id_column`")
     return found
 
 
