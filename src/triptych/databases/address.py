@@ -93,21 +93,30 @@ def _sqlite(text: str) -> Address:
 
 
 def _postgresql(text: str) -> Address:
+    url, table = _split(text)
+    host, port, database = postgresql_parts(url)
+    server = "" if host.startswith("/") else host + port
+    shown = f"postgresql:{server}/{database}".rstrip("/")
+    return Address("postgresql", url, shown.replace(":/", ":"), table)
+
+
+def postgresql_parts(url: str) -> tuple[str, str, str]:
+    """Return host, port as ":5432" and database of what libpq reads, each "" where it is not said: all may be shown.
+
+    Raises SettingsError if it cannot be read, or if a part of the password would be taken for the host or the port.
+    """
     from psycopg import Error
     from psycopg.conninfo import conninfo_to_dict
 
-    url, table = _split(text)
     hint = f"write {FORM}; special characters of a password as %40 for @"
     try:
         parts = conninfo_to_dict(url)
     except (Error, UnicodeError, ValueError):
         raise SettingsError("the address of the database cannot be read", hint=hint) from None
     host, port = str(parts.get("host") or ""), str(parts.get("port") or "")
-    if "@" in host or (port and not port.replace(",", "").isdigit()):  # part of a password
+    if "@" in host or (port and not port.replace(",", "").isdigit()):
         raise SettingsError("the address of the database cannot be read", hint=hint)
-    server = "" if host.startswith("/") else host + (f":{port}" if port else "")
-    shown = f"postgresql:{server}/{parts.get('dbname') or ''}".rstrip("/")
-    return Address("postgresql", url, shown.replace(":/", ":"), table)
+    return host, f":{port}" if port else "", str(parts.get("dbname") or "")
 
 
 def _split(text: str) -> tuple[str, str]:

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from triptych.errors import InputError, SettingsError
+from triptych.databases.address import FORM, postgresql_parts
+from triptych.errors import InputError
 
 SECONDS = 15  # to connect
 REASONS = {  # part of the library's message -> what we say: its messages may quote parts of a URL
@@ -20,24 +21,12 @@ REASONS = {  # part of the library's message -> what we say: its messages may qu
     "does not exist": "the user or the database does not exist",
     "SSL": "the server and libpq do not agree about SSL",
 }
-FORM = "postgresql://USER@HOST:PORT/DATABASE, with the password in PGPASSWORD or ~/.pgpass"
 
 
 def shown(url: str) -> str:
     """Return where a URL leads, without user and password. Raises SettingsError if it is no URL for PostgreSQL."""
-    from psycopg import Error
-    from psycopg.conninfo import conninfo_to_dict
-
-    hint = f"write {FORM}; special characters of a password as %40 for @"
-    try:
-        parts = conninfo_to_dict(url)
-    except Error:
-        raise SettingsError("the address of the database cannot be read", hint=hint) from None
-    host, port = str(parts.get("host", "") or ""), str(parts.get("port", "") or "")
-    if "@" in host or not (not port or port.replace(",", "").isdigit()):  # part of a password
-        raise SettingsError("the address of the database cannot be read", hint=hint)
-    address = host + (f":{port}" if port else "")
-    return f"pgvector:{address}/{parts.get('dbname', '')}".rstrip("/")
+    host, port, database = postgresql_parts(url)
+    return f"pgvector:{host}{port}/{database}".rstrip("/")
 
 
 @contextmanager
