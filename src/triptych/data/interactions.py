@@ -88,10 +88,8 @@ class Interactions:
 
     def items_of(self, users: IntArray) -> tuple[IntArray, IntArray]:
         """The items of some users as (position in `users`, item) pairs, sorted by both; int64 [m] each."""
-        begins, lengths = self.starts[users], self.user_degrees[users]
-        positions = np.repeat(np.arange(len(users), dtype=np.int64), lengths)
-        offsets = np.arange(len(positions), dtype=np.int64) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-        return positions, self.items[np.repeat(begins, lengths) + offsets]
+        positions, places = concatenated_ranges(self.starts[users], self.user_degrees[users])
+        return positions, self.items[places]
 
     def to_csr(
         self,
@@ -135,3 +133,10 @@ class Interactions:
     def select(self, chosen: NDArray[np.bool_]) -> Interactions:
         """The pairs where `chosen`, bool [n], is true."""
         return Interactions(self.users[chosen], self.items[chosen], self.n_users, self.n_items)
+
+
+def concatenated_ranges(begins: IntArray, lengths: IntArray) -> tuple[IntArray, IntArray]:
+    """Return begins[r], begins[r] + 1, … of every range r, one after the other, as (r, number), int64 [Σ lengths]."""
+    ranges = np.repeat(np.arange(len(begins), dtype=np.int64), lengths)
+    offsets = np.arange(len(ranges), dtype=np.int64) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+    return ranges, np.repeat(begins, lengths) + offsets

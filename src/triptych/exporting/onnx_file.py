@@ -17,7 +17,7 @@ from triptych.artefacts import writing_file
 from triptych.errors import InputError
 from triptych.exporting.graph_nodes import Nodes
 from triptych.exporting.onnx_scores import scores_of_histories, scores_of_users, size_of_histories
-from triptych.exporting.vectors import has_inner_product, ids_of, inner_product, users_of_whom_nothing_is_known
+from triptych.exporting.vectors import has_inner_product, ids_of, inner_product
 from triptych.memory import free_bytes
 from triptych.progress import Listener, ignore_progress, track
 from triptych.ranking.own_scorer import require_ours
@@ -81,7 +81,7 @@ def _model_proto(model: Recommender, kind: InputKind, k: int, about: Mapping[str
     nodes, n_items = Nodes(), model.dataset.n_items
     if kind == "users":
         scores = scores_of_users(nodes, inner_product(model), "users")
-        unknown = nodes.add("Gather", nodes.constant(users_of_whom_nothing_is_known(model)[:, None]), "users")
+        unknown = nodes.add("Gather", nodes.constant(model.users_of_whom_nothing_is_known()[:, None]), "users")
         left_out = ["exclude"]
     else:
         scorer = require_ours(model.scorer, "exported")

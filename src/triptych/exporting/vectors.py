@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 
 from triptych.data.vocabulary import Vocabulary
 from triptych.errors import InputError
-from triptych.ranking.fallback import users_without_knowledge
 from triptych.ranking.given_scores import GivenScores
 from triptych.ranking.own_scorer import require_ours
 from triptych.ranking.recommender import Recommender
@@ -56,7 +55,7 @@ def vectors_of(model: Recommender) -> Vectors:
     """
     factors = inner_product(model)
     users, items = (matrix.detach().cpu().numpy().astype(np.float32) for matrix in (factors.users, factors.items))
-    known = np.flatnonzero(~users_of_whom_nothing_is_known(model))
+    known = np.flatnonzero(~model.users_of_whom_nothing_is_known())
     return Vectors(
         ids_of(model.dataset.items),
         np.ascontiguousarray(items),
@@ -115,10 +114,3 @@ def blended_factors(factors: list[Factors], weights: tuple[float, ...]) -> Facto
         users.append(u * np.divide(weight, deviation, out=np.zeros_like(deviation), where=differ)[:, None])
         items.append(centred)
     return Factors(*(torch.from_numpy(np.concatenate(side, axis=1).astype(np.float32)) for side in (users, items)))
-
-
-def users_of_whom_nothing_is_known(model: Recommender) -> NDArray[np.bool_]:
-    """bool [n_users]: the users who get the popular items. A scorer that does not name its model knows all users."""
-    if "model" not in model.about:
-        return np.zeros(model.dataset.n_users, dtype=np.bool_)
-    return users_without_knowledge(model.split.train.interactions, model.dataset.user_table)

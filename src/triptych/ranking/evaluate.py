@@ -16,6 +16,7 @@ from triptych.ranking.candidates import ALL_ITEMS, Candidates
 from triptych.ranking.cards import card_of_report
 from triptych.ranking.greedy import ListRules
 from triptych.ranking.metrics import Hits, Metric, parse_metric
+from triptych.ranking.protocol import EvaluationTask
 from triptych.ranking.reranking import rank_all_by_rules
 from triptych.ranking.scorer import Scorer
 
@@ -92,6 +93,22 @@ def evaluate(
             pieces[name].append(metric.values(hits))
     per_user = {name: np.concatenate(values) for name, values in pieces.items()}
     return Report(users, per_user, relevant.n_users - len(users), excluded)
+
+
+def evaluate_task(
+    task: EvaluationTask, metrics: Sequence[str | Metric], rules: ListRules | None, listener: Listener
+) -> Report:
+    """Measure what a protocol asks for; see `evaluate`."""
+    return evaluate(
+        task.scorer,
+        task.relevant,
+        task.seen,
+        metrics,
+        excluded=task.excluded,
+        candidates=task.candidates,
+        rules=rules,
+        listener=listener,
+    )
 
 
 def parse_metrics(metrics: Sequence[str | Metric]) -> dict[str, Metric]:

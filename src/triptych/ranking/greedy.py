@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from triptych.data.interactions import Interactions
 from triptych.ranking.item_groups import ItemGroups
+from triptych.ranking.topk import empty_lists
 
 SMOOTHING = 0.01  # α
 CHUNK_VALUES = 1 << 19  # vectors and groups of so many values at a time: they stay in the cache
@@ -97,8 +98,7 @@ def fill_lists(
     users: int64 [n], rows of the histories; -1 has none. scores: float32 [n, pool]; those that are returned are the
     same, so they need not descend. If a quota allows fewer than k, the rest of a list is -1 (score -inf).
     """
-    best_items = np.full((len(users), k), -1, dtype=np.int64)
-    best_scores = np.full((len(users), k), -np.inf, dtype=np.float32)
+    best_items, best_scores = empty_lists(len(users), k)
     for rows in _chunks(len(users), items.shape[1], rules):
         chosen = _choose(users[rows], items[rows], scores[rows], k, rules)
         found, at = chosen >= 0, np.maximum(chosen, 0)

@@ -56,15 +56,17 @@ class ItemGroups:
         """
         known = np.flatnonzero(users >= 0)
         positions, items = history.items_of(users[known])
-        return self.shares_of(known[positions], items, len(users))
+        counts = self.counts_of(known[positions], items, len(users))
+        totals = counts.sum(axis=1, keepdims=True)
+        return np.asarray(counts / np.where(totals > 0, totals, 1), dtype=np.float32)
 
-    def shares_of(self, rows: NDArray[np.int64], items: NDArray[np.int64], n: int) -> NDArray[np.float32]:
-        """float32 [n, n_groups + 1]: the same for lists of items that are given as (row in [0, n), item) pairs."""
+    def counts_of(self, rows: NDArray[np.int64], items: NDArray[np.int64], n: int) -> NDArray[np.float64]:
+        """float64 [n, n_groups + 1]: the items of each group in lists, given as (row in [0, n), item) pairs; each counts 1 in all."""
         width = self.n_groups + 1
         keys = (rows[:, None] * width + self.slots[items]).reshape(-1)
-        sums = np.bincount(keys, self.shares[items].reshape(-1), n * width).reshape(n, width)
-        totals = sums.sum(axis=1, keepdims=True)
-        return np.asarray(sums / np.where(totals > 0, totals, 1), dtype=np.float32)
+        return np.asarray(np.bincount(keys, self.shares[items].reshape(-1), n * width), dtype=np.float64).reshape(
+            n, width
+        )
 
 
 def groups_by_column(table: pl.DataFrame | None, column: str, separator: str = "|") -> ItemGroups:

@@ -84,9 +84,7 @@ def divergence(users: IntArray, items: IntArray, groups: ItemGroups, history: In
     """
     p = groups.distributions(users, history).astype(np.float64)
     rows, _ = np.nonzero(items >= 0)
-    width, listed = groups.n_groups + 1, items[items >= 0]
-    keys = (rows[:, None] * width + groups.slots[listed]).reshape(-1)
-    shares = np.bincount(keys, groups.shares[listed].reshape(-1), len(items) * width).reshape(len(items), width)
+    shares = groups.counts_of(rows, items[items >= 0], len(items))
     n = (items >= 0).sum(axis=1)
     q = (1 - SMOOTHING) * shares / np.maximum(n, 1)[:, None] + SMOOTHING * p
     terms = p * np.log(np.where(p > 0, p, 1) / np.where(q > 0, q, 1))

@@ -23,7 +23,7 @@ from triptych.ranking.greedy import ListRules
 from triptych.ranking.requested_users import RequestedUsers
 from triptych.ranking.reranking import pool_size, rerank
 from triptych.ranking.scorer import Scorer
-from triptych.ranking.topk import check_k, rank_all, top_k
+from triptych.ranking.topk import check_k, empty_lists, rank_all, top_k
 
 Lengths = Mapping[str, int]  # user id -> k
 K = int | Mapping[Any, int]  # of all users, or user id -> k
@@ -101,8 +101,7 @@ def _rank_some(
     k: int,
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
     """Rank k items for some users of a chunk, by their positions in it."""
-    items = np.full((len(positions), k), -1, dtype=np.int64)
-    scores = np.full((len(positions), k), -np.inf, dtype=np.float32)
+    items, scores = empty_lists(len(positions), k)
     known = rows[positions] >= 0
     users = rows[positions][known]
     ranked = [(users, *top_k(scorer, users, k, request.seen, request.candidates))]

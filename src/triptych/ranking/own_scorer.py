@@ -15,8 +15,7 @@ from triptych.data.dataset import Dataset
 from triptych.data.split import Split
 from triptych.errors import InputError
 from triptych.progress import Listener, ignore_progress
-from triptych.ranking.evaluate import STANDARD, Report
-from triptych.ranking.evaluate import evaluate as rank_and_measure
+from triptych.ranking.evaluate import STANDARD, Report, evaluate_task
 from triptych.ranking.metrics import Metric
 from triptych.ranking.protocol import EvaluationProtocol, evaluation_task
 from triptych.ranking.scorer import OurScorer, Scorer
@@ -101,15 +100,7 @@ def evaluate(
     """
     split = data if isinstance(data, Split) else Split.from_dataset(data)
     task = evaluation_task(checked_scorer(scorer, split.train), split, protocol)
-    return rank_and_measure(
-        task.scorer,
-        task.relevant,
-        task.seen,
-        metrics,
-        excluded=task.excluded,
-        candidates=task.candidates,
-        listener=listener,
-    )
+    return evaluate_task(task, metrics, None, listener)
 
 
 def similarity_of(scorer: Scorer, item: int) -> Tensor:

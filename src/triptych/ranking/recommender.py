@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -17,20 +17,21 @@ from triptych.artefacts import write_tensors, writing_folder
 from triptych.bars import shows_progress
 from triptych.data.dataset import Dataset, id_types_of, save_tables
 from triptych.data.id_types import type_of_values
-from triptych.data.ids import Id, Ids, id_series
+from triptych.data.ids import Id, Ids
 from triptych.data.interactions import Interactions
 from triptych.data.recommendations import Recommendations
 from triptych.data.split import Split, fitted_on
 from triptych.data.vocabulary import Vocabulary
 from triptych.display import displayed
-from triptych.errors import InputError, SettingsError, did_you_mean
+from triptych.errors import InputError
 from triptych.progress import Listener, automatic_progress, ignore_progress
 from triptych.ranking.candidates import ALL_ITEMS, Candidates, GivenItems, candidates
 from triptych.ranking.cards import card_of_recommender
-from triptych.ranking.evaluate import STANDARD, Report, evaluate
+from triptych.ranking.evaluate import STANDARD, Report, evaluate_task
 from triptych.ranking.fallback import users_with_given_scores, users_without_knowledge
 from triptych.ranking.given_pairs import UnknownPairs, score_pairs
 from triptych.ranking.greedy import ListRules
+from triptych.ranking.histories import UnknownItems, read_histories
 from triptych.ranking.left_out import check_exclude, known_interactions, left_out
 from triptych.ranking.lists import K, ListRequest, joined, lengths_of, rank_lists
 from triptych.ranking.metrics import Metric
@@ -93,8 +94,9 @@ class Recommender:
         model = self.about.get("model", "this model")
         raise InputError(f"{model} has no factors", hint="use `scorer`")
 
-    @property
+    @cached_property
     def split(self) -> Split:
+        """The data set as train, validation and test; made once, because every list asks for it."""
         return Split.from_dataset(self.dataset)
 
     @cached_property
@@ -132,16 +134,8 @@ class Recommender:
         kind: Any = items if isinstance(items, str) else "all"
         given = self._candidates(self.dataset.users, None if isinstance(items, str) else items, exclude_items, where)
         task = self.evaluation_task(EvaluationProtocol(split, exclude, kind, seen, users), given)
-        return evaluate(
-            task.scorer,
-            task.relevant,
-            task.seen,
-            metrics,
-            excluded=task.excluded,
-            candidates=task.candidates,
-            rules=self.list_rules(rerank, self.split.train.interactions, task.seen),
-            listener=listener,
-        )
+        rules = self.list_rules(rerank, self.split.train.interactions, task.seen)
+        return evaluate_task(task, metrics, rules, listener)
 
     def evaluation_task(self, protocol: EvaluationProtocol, candidates: Candidates = ALL_ITEMS) -> EvaluationTask:
         """Return what ranks, what should be found and what is left out, by a protocol, among the candidates.
@@ -224,7 +218,7 @@ class Recommender:
         check_exclude(exclude, include_seen)
         known = known_interactions(dataset, self.about, exclude)
         seen = left_out(dataset, known, exclude, include_seen)
-        unknown_users = self._users_of_whom_nothing_is_known() & (exclude is None)
+        unknown_users = self.users_of_whom_nothing_is_known() & (exclude is None)
         rules = self.list_rules(rerank, known)
         request = ListRequest(largest, lengths, seen, chosen, known.item_degrees, unknown_users, rules)
         return rank_lists(self.scorer, requested, dataset.items, request, listener)
@@ -239,7 +233,7 @@ class Recommender:
         exclude_items: GivenItems | None = None,
         where: str | pl.Expr | None = None,
         rerank: Rerank = (),
-        unknown_items: Literal["raise", "ignore"] = "raise",
+        unknown_items: UnknownItems = "raise",
         include_seen: bool | None = None,
         listener: Listener = automatic_progress,
     ) -> Recommendations:
@@ -250,15 +244,7 @@ class Recommender:
         `ranking/new_users.py` for the method. Raises UnknownIdError, SettingsError, InputError.
         """
         largest, lengths = lengths_of(k)
-        if unknown_items not in ("raise", "ignore"):
-            raise SettingsError(
-                f'unknown choice "{unknown_items}"', hint=did_you_mean(unknown_items, ("raise", "ignore"))
-            )
-        names, given = id_series(list(histories), "user"), [_history(*each) for each in histories.items()]
-        flat = [item for history in given for item in history]
-        rows = self.dataset.items.rows(flat) if unknown_items == "raise" else self.dataset.items.find(flat)
-        users = np.repeat(np.arange(len(names)), [len(history) for history in given])[rows >= 0]
-        known = Interactions.from_pairs(users, rows[rows >= 0], len(names), self.dataset.n_items)
+        names, known = read_histories(histories, self.dataset.items, unknown_items)
         scorer = scorer_of_histories(require_ours(self.scorer, USED_FOR), self.history_maps, known)
         chosen = self._candidates(Vocabulary(names, noun="user"), items, exclude_items, where)
         seen = None if self._includes_seen(include_seen) else known
@@ -269,7 +255,7 @@ class Recommender:
         lists = rank_lists(scorer, requested, self.dataset.items, request, listener)
         return joined(list(lists), largest, self.dataset.items)
 
-    def update(self, interactions: Any, *, unknown_items: Literal["raise", "ignore"] = "raise") -> Recommender:
+    def update(self, interactions: Any, *, unknown_items: UnknownItems = "raise") -> Recommender:
         """Return a recommender that knows new interactions too: lists change at once, without training.
 
         interactions: a pandas, polars or Arrow frame with columns for users and items, or pairs (user id, item id).
@@ -296,7 +282,7 @@ class Recommender:
         These are the scores of `recommend` up to the rounding of float32: about 1e-6 of what is added up. Users who get
         popular items have their numbers of interactions. Raises InputError, UnknownIdError, SettingsError.
         """
-        lacking = self._users_of_whom_nothing_is_known()
+        lacking = self.users_of_whom_nothing_is_known()
         given = (self.scorer, self.dataset, lacking, pairs, items)
         return score_pairs(*given, unknown=unknown, column=column, listener=listener)
 
@@ -315,7 +301,7 @@ class Recommender:
         compared as they are: models of item weights give higher ones to users with long histories. Blends score all
         items for all users. Raises UnknownIdError, InputError, SettingsError.
         """
-        lacking, seen = self._users_of_whom_nothing_is_known(), self._includes_seen(include_seen)
+        lacking, seen = self.users_of_whom_nothing_is_known(), self._includes_seen(include_seen)
         return users_of_item(self.scorer, self.dataset, lacking, item, k, include_seen=seen, listener=listener)
 
     def similar_items(self, items: Id | Ids, k: int = 10) -> pl.DataFrame:
@@ -333,7 +319,7 @@ class Recommender:
         Users of whom the model knows nothing are left out. Raises UnknownIdError, SettingsError; InputError if the
         model knows nothing of the user, or finds all users equally similar.
         """
-        lacking, name = self._users_of_whom_nothing_is_known(), str(self.about.get("model", "this model"))
+        lacking, name = self.users_of_whom_nothing_is_known(), str(self.about.get("model", "this model"))
         return similar_users(self.scorer, self.dataset, lacking, user, k, name)
 
     def save(self, path: Path | str, *, overwrite: bool = False) -> None:
@@ -371,8 +357,11 @@ class Recommender:
             users, dataset.items, dataset.item_table, items=items, exclude_items=exclude_items, where=where
         )
 
-    def _users_of_whom_nothing_is_known(self) -> NDArray[np.bool_]:
-        """bool [n_users]; see `ranking/fallback.py`. A scorer that does not name its model is taken to know all."""
+    def users_of_whom_nothing_is_known(self) -> NDArray[np.bool_]:
+        """bool [n_users]: who gets the popular items, see `ranking/fallback.py`.
+
+        A scorer that does not name its model is taken to know all users.
+        """
         if "model" not in self.about:
             return np.zeros(self.dataset.n_users, dtype=np.bool_)
         unknown = users_without_knowledge(self.split.train.interactions, self.dataset.user_table)
@@ -380,11 +369,3 @@ class Recommender:
 
     def _includes_seen(self, include_seen: bool | None) -> bool:
         return self.dataset.keeps_seen if include_seen is None else include_seen
-
-
-def _history(name: object, items: Ids) -> list[str]:
-    """Return the item ids in the history of a user. Raises InputError that names the user."""
-    try:
-        return id_series(items).to_list()
-    except InputError as error:
-        raise InputError(error.what, where=f"history of {name!r}", hint=error.hint) from None

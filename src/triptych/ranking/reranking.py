@@ -105,7 +105,11 @@ def list_rules(steps: Rerank, known: ItemKnowledge) -> ListRules | None:
     def groups(name: str, separator: str) -> ItemGroups:
         return groups_by_column(known.item_table, name, separator)
 
-    by_popularity = groups_by_popularity(known.interactions.item_degrees)
+    def calibrated(step: Calibration) -> ItemGroups:
+        if step.by == POPULARITY:
+            return groups_by_popularity(known.interactions.item_degrees)
+        return groups(step.by, step.separator)
+
     return ListRules(
         tuple(
             DiversityRule(item_vectors(each.similarity, known.scorer, known.interactions, known.features), each.weight)
@@ -116,9 +120,7 @@ def list_rules(steps: Rerank, known: ItemKnowledge) -> ListRules | None:
             QuotaRule(groups(each.column, each.separator), each.at_most) for each in active if isinstance(each, Quota)
         ),
         tuple(
-            CalibrationRule(
-                by_popularity if each.by == POPULARITY else groups(each.by, each.separator), each.weight, known.history
-            )
+            CalibrationRule(calibrated(each), each.weight, known.history)
             for each in active
             if isinstance(each, Calibration)
         ),

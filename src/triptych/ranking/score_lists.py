@@ -19,6 +19,7 @@ from triptych.bars import shows_progress
 from triptych.data.dataset import Dataset
 from triptych.data.formats.given_lists import GivenLists, ListForm, read_given_lists
 from triptych.data.formats.reading import GUESS, Reading
+from triptych.data.interactions import concatenated_ranges
 from triptych.data.recommendations import Recommendations
 from triptych.data.split import Split
 from triptych.data.vocabulary import Vocabulary, known_rows, unknown_note
@@ -189,9 +190,8 @@ def _lists_of(
     lists = rows.list_of[users]
     begins = rows.starts[np.maximum(lists, 0)]
     lengths = np.where(lists >= 0, rows.starts[lists + 1] - begins, 0)
-    positions = np.repeat(np.arange(len(users)), lengths)
-    offsets = np.arange(len(positions)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-    items = rows.items[np.repeat(begins, lengths) + offsets]
+    positions, places = concatenated_ranges(begins, lengths)
+    items = rows.items[places]
     known = np.maximum(items, 0)
     kept = chosen.contain(users[positions], known)
     if pairs.ranked is not None:

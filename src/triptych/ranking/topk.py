@@ -80,7 +80,7 @@ def _ranked(
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]]:
     if candidates.only is not None:
         for users in chunks:
-            items, scores = _empty_lists(len(users), k)
+            items, scores = empty_lists(len(users), k)
             for few in _of_similar_numbers(candidates.only.user_degrees[users]):
                 items[few], scores[few] = _best_of_given(scorer, users[few], k, seen, candidates)
             yield users, items, scores
@@ -89,7 +89,7 @@ def _ranked(
     ranked = scorer if rows is None else scorer_of_items(scorer, rows)
     for users in chunks:
         if not ranked.n_items:
-            yield users, *_empty_lists(len(users), k)
+            yield users, *empty_lists(len(users), k)
             continue
         left_out = _left_out(users, seen, candidates)
         if _uses_kernel(ranked, k):
@@ -125,7 +125,7 @@ def _best_of_given(
         allowed &= ~seen.contain(users[positions], items)
     positions, items = positions[allowed], items[allowed]
     if not len(items):
-        return _empty_lists(len(users), k)
+        return empty_lists(len(users), k)
     scores = torch.from_numpy(pair_scores(scorer, users[positions], items))
     counts = np.bincount(positions, minlength=len(users))
     begins = np.cumsum(counts) - counts
@@ -136,7 +136,8 @@ def _best_of_given(
     return np.where(best >= 0, items[np.minimum(begins[:, None] + best, len(items) - 1)], -1), best_scores
 
 
-def _empty_lists(n: int, k: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+def empty_lists(n: int, k: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Return lists without items: -1, with scores of -inf, [n, k] each."""
     return np.full((n, k), -1, dtype=np.int64), np.full((n, k), -np.inf, dtype=np.float32)
 
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
@@ -30,9 +30,10 @@ from triptych.data.ids import id_series
 from triptych.data.interactions import Interactions
 from triptych.data.split import Split
 from triptych.data.split_codes import TRAIN, bits_of, codes_of
-from triptych.errors import InputError, SettingsError, did_you_mean
+from triptych.errors import InputError
 from triptych.ranking.fallback import HAS_FEATURES, users_without_knowledge
 from triptych.ranking.given_scores import GivenScores
+from triptych.ranking.histories import UnknownItems, history_rows
 from triptych.ranking.new_users import HistoryMap, parts_of
 from triptych.ranking.own_scorer import require_ours
 from triptych.ranking.scorer import Blend, Factors, ItemWeights, OurScorer
@@ -43,17 +44,13 @@ if TYPE_CHECKING:
 NEW_INTERACTIONS, NEW_USERS = "new_interactions", "new_users"  # in `about`: how many were added since training
 NEW_WEIGHT = 3.0  # of a new interaction, in units of an old one
 WHERE = "interactions"  # for errors
-UnknownItems = Literal["raise", "ignore"]
 IntArray = NDArray[np.int64]
 
 
 def add_interactions(recommender: Recommender, interactions: Any, unknown_items: UnknownItems = "raise") -> Recommender:
     """Return the recommender with new interactions; see `Recommender.update`."""
-    if unknown_items not in get_args(UnknownItems):
-        hint = did_you_mean(unknown_items, get_args(UnknownItems))
-        raise SettingsError(f'unknown choice "{unknown_items}"', hint=hint)
     users, items = _id_pairs(interactions)
-    rows = recommender.dataset.items.rows(items) if unknown_items == "raise" else recommender.dataset.items.find(items)
+    rows = history_rows(recommender.dataset.items, items, unknown_items)
     known = rows >= 0
     dataset, user_rows = _with_users(recommender.dataset, users.filter(pl.Series(known)))
     dataset, n_new = _with_interactions(dataset, user_rows, rows[known])
