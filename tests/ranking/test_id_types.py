@@ -140,6 +140,22 @@ def test_the_types_of_columnar_files_reach_the_files_of_lists(tmp_path: Path, en
     assert runner.invoke(app, ["recommend", str(tmp_path / "model"), "--user", "7", "-k", "2"]).exit_code == 0
 
 
+def test_the_metrics_of_every_user_have_the_ids_as_they_came(tmp_path: Path) -> None:
+    split = triptych.split(dataset_from_frames(log_of()), "ratio")
+    triptych.fit("item-knn", split).save(tmp_path / "run")
+    split.known_interactions().save(tmp_path / "data")
+    lists = open_recommender(tmp_path / "run").recommend(exclude="train").to_polars()
+    lists.write_parquet(tmp_path / "lists.parquet")
+    files = {name: tmp_path / f"{name}.parquet" for name in ("evaluate", "score")}
+    for name, arguments in (("evaluate", ["run"]), ("score", ["lists.parquet", "data"])):
+        paths = [str(tmp_path / each) for each in arguments]
+        result = CliRunner().invoke(app, [name, *paths, "--per-user", str(files[name]), "--json"])
+        assert result.exit_code == 0, result.output
+    evaluated, scored = (pl.read_parquet(file) for file in files.values())
+    assert evaluated.schema["user_id"] == pl.Int64
+    assert scored.equals(evaluated)
+
+
 def test_every_output_of_lists_takes_whole_numbers(tmp_path: Path) -> None:
     lists = model_of(log_of(-USERS)).recommend([-1, -2], k=2)
     for name in ("a.csv", "a.jsonl", "a.trec", "a.json"):

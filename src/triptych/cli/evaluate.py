@@ -15,6 +15,7 @@ from triptych.cli.protocol_options import (
     RankedItems,
     Seen,
     check_protocol,
+    described,
     print_report,
     read_ranked_items,
     users_line,
@@ -75,18 +76,11 @@ def command(
             listener=listener,
         )
     if per_user is not None:
-        write_per_user(per_user, recommender.dataset.users.as_given(report.users), report.per_user)
+        write_per_user(per_user, recommender.dataset.users, report)
     result = {
         "model": recommender.about.get("model"),
-        "split": split,
-        "excluded": report.excluded,
-        "items": items,
-        **({"where": where} if where is not None else {}),
-        **({"exclude_items": str(exclude_items)} if exclude_items is not None else {}),
+        **described(report, split, items, where, exclude_items, users),
         **({"rerank": [str(step) for step in steps]} if steps else {}),
-        "measured_users": users,
-        "users": len(report.users),
-        "users_without_held_out_items": report.n_without,
         "metrics": report.means,
     }
     if json:

@@ -14,6 +14,7 @@ from triptych.outputs import check_file
 
 if TYPE_CHECKING:
     from triptych.data.formats.tables import Table
+    from triptych.data.vocabulary import Vocabulary
     from triptych.ranking.evaluate import Report
 
 HeldOutSplit = Annotated[
@@ -100,8 +101,24 @@ def check_protocol(
     return requested
 
 
-def write_per_user(path: Path, users: Any, values: dict[str, Any]) -> None:
-    """Write the metrics of users, by id, to a Parquet file."""
+def described(
+    report: Report, split: str, items: str, where: str | None, exclude_items: Path | None, users: str
+) -> dict[str, Any]:
+    """Return what was measured, for programs."""
+    return {
+        "split": split,
+        "excluded": report.excluded,
+        "items": items,
+        **({"where": where} if where is not None else {}),
+        **({"exclude_items": str(exclude_items)} if exclude_items is not None else {}),
+        "measured_users": users,
+        "users": len(report.users),
+        "users_without_held_out_items": report.n_without,
+    }
+
+
+def write_per_user(path: Path, users: Vocabulary, report: Report) -> None:
+    """Write the metrics of users, by their ids as they came, to a Parquet file."""
     import io
 
     import polars as pl
@@ -109,7 +126,7 @@ def write_per_user(path: Path, users: Any, values: dict[str, Any]) -> None:
     from triptych.artefacts import write_file
 
     buffer = io.BytesIO()
-    pl.DataFrame({"user_id": users, **values}).write_parquet(buffer)
+    pl.DataFrame({"user_id": users.as_given(report.users), **report.per_user}).write_parquet(buffer)
     write_file(path, buffer.getvalue())
 
 

@@ -11,8 +11,15 @@ import typer
 from triptych.cli.options import FILES, OUTPUT, EscapeFormulas, Json, Overwrite, Quiet, Run, check_choice, parse_columns
 from triptych.cli.printing import count_text, open_with_progress, print_json, print_result, print_table, show_progress
 from triptych.cli.requests import (
-    RANKED_ITEMS,
     ExcludedItems,
+    HistoriesFile,
+    History,
+    ItemsFile,
+    LengthsFile,
+    UnknownItems,
+    UnknownUsers,
+    User,
+    UsersFile,
     Where,
     read_histories,
     read_items,
@@ -34,7 +41,6 @@ if TYPE_CHECKING:
     from triptych.ranking.recommender import Recommender
 
 MEASURING = ". On the test part, they would score 0: to measure lists, write them with --exclude train"
-KNOWN_USERS, NEW_USERS = "Known users", "New users, without training"
 
 
 def command(
@@ -78,76 +84,20 @@ def command(
     k: Annotated[
         int, typer.Option("--k", "-k", min=1, metavar="N", rich_help_panel=OUTPUT, help="Items per user.")
     ] = 50,
-    k_per_user: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            rich_help_panel=OUTPUT,
-            help="Items per user that differ: a table of user_id and k. Only these users get lists, if none are named.",
-        ),
-    ] = None,
-    items: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            rich_help_panel=RANKED_ITEMS,
-            help="Only these items: ids, one per line, or a table; with user ids they count per user.",
-        ),
-    ] = None,
+    k_per_user: LengthsFile = None,
+    items: ItemsFile = None,
     exclude_items: ExcludedItems = None,
     where: Where = None,
     diversity: DiversityWeight = None,
     similarity: SimilarityName = None,
     quota: Quotas = None,
     calibrate: Calibrations = None,
-    user: Annotated[
-        list[str] | None,
-        typer.Option("--user", "-u", metavar="ID", rich_help_panel=KNOWN_USERS, help="Only this user. Repeatable."),
-    ] = None,
-    users: Annotated[
-        Path | None,
-        typer.Option(
-            "--users",
-            metavar="FILE",
-            rich_help_panel=KNOWN_USERS,
-            help="Only the users in this file, in its order: one id per line, or the user column of a table, as of a "
-            "sample submission.",
-        ),
-    ] = None,
-    unknown: Annotated[
-        str,
-        typer.Option(
-            metavar="CHOICE",
-            rich_help_panel=KNOWN_USERS,
-            help="Users that the model does not know: raise (an error), warn (and leave out) or popular (recommend the "
-            "popular items).",
-        ),
-    ] = "raise",
-    history: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--history",
-            metavar="ID",
-            rich_help_panel=NEW_USERS,
-            help="Item in the history of one new user. Repeatable.",
-        ),
-    ] = None,
-    histories: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            rich_help_panel=NEW_USERS,
-            help="Histories of new users: a table of user and item ids (.csv, .tsv, .parquet), as for `prepare`.",
-        ),
-    ] = None,
-    unknown_items: Annotated[
-        str,
-        typer.Option(
-            metavar="CHOICE",
-            rich_help_panel=NEW_USERS,
-            help="History items that the model does not know: raise (an error) or ignore.",
-        ),
-    ] = "raise",
+    user: User = None,
+    users: UsersFile = None,
+    unknown: UnknownUsers = "raise",
+    history: History = None,
+    histories: HistoriesFile = None,
+    unknown_items: UnknownItems = "raise",
     encoding: Annotated[
         str,
         typer.Option(

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from triptych.cli.options import OUTPUT
 from triptych.errors import InputError, SettingsError, location, warn_of
 
 if TYPE_CHECKING:
     from triptych.data.formats.tables import Table
 
+KNOWN_USERS, NEW_USERS = "Known users", "New users, without training"
 RANKED_ITEMS = "Which items may be in the lists"
 
 ExcludedItems = Annotated[
@@ -30,6 +32,70 @@ Where = Annotated[
         rich_help_panel=RANKED_ITEMS,
         help="Only items whose columns of the item table satisfy this, in the words of SQL, as "
         "\"price < 50 and 'shoes' in category\". `in` finds one of several values.",
+    ),
+]
+LengthsFile = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        rich_help_panel=OUTPUT,
+        help="Items per user that differ: a table of user_id and k. Only these users get lists, if none are named.",
+    ),
+]
+ItemsFile = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        rich_help_panel=RANKED_ITEMS,
+        help="Only these items: ids, one per line, or a table; with user ids they count per user.",
+    ),
+]
+User = Annotated[
+    list[str] | None,
+    typer.Option("--user", "-u", metavar="ID", rich_help_panel=KNOWN_USERS, help="Only this user. Repeatable."),
+]
+UsersFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--users",
+        metavar="FILE",
+        rich_help_panel=KNOWN_USERS,
+        help="Only the users in this file, in its order: one id per line, or the user column of a table, as of a "
+        "sample submission.",
+    ),
+]
+UnknownUsers = Annotated[
+    str,
+    typer.Option(
+        metavar="CHOICE",
+        rich_help_panel=KNOWN_USERS,
+        help="Users that the model does not know: raise (an error), warn (and leave out) or popular (recommend the "
+        "popular items).",
+    ),
+]
+History = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--history",
+        metavar="ID",
+        rich_help_panel=NEW_USERS,
+        help="Item in the history of one new user. Repeatable.",
+    ),
+]
+HistoriesFile = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        rich_help_panel=NEW_USERS,
+        help="Histories of new users: a table of user and item ids (.csv, .tsv, .parquet), as for `prepare`.",
+    ),
+]
+UnknownItems = Annotated[
+    str,
+    typer.Option(
+        metavar="CHOICE",
+        rich_help_panel=NEW_USERS,
+        help="History items that the model does not know: raise (an error) or ignore.",
     ),
 ]
 

@@ -18,6 +18,7 @@ from triptych.cli.protocol_options import (
     RankedItems,
     Seen,
     check_protocol,
+    described,
     print_report,
     read_ranked_items,
     users_line,
@@ -105,19 +106,12 @@ def command(
         )
     report = measured.report
     if per_user is not None:
-        write_per_user(per_user, dataset.users.names(report.users), report.per_user)
+        write_per_user(per_user, dataset.users, report)
     if json:
         print_json(
             {
                 "file": str(file),
-                "split": split,
-                "excluded": report.excluded,
-                "items": items,
-                **({"where": where} if where is not None else {}),
-                **({"exclude_items": str(exclude_items)} if exclude_items is not None else {}),
-                "measured_users": users,
-                "users": len(report.users),
-                "users_without_held_out_items": report.n_without,
+                **described(report, split, items, where, exclude_items, users),
                 "lists": measured.n_lists,
                 "users_without_a_list": measured.n_missing,
                 "lists_shorter_than_k": measured.n_short,

@@ -61,7 +61,10 @@ class ItemGroups:
         return np.asarray(counts / np.where(totals > 0, totals, 1), dtype=np.float32)
 
     def counts_of(self, rows: NDArray[np.int64], items: NDArray[np.int64], n: int) -> NDArray[np.float64]:
-        """float64 [n, n_groups + 1]: the items of each group in lists, given as (row in [0, n), item) pairs; each counts 1 in all."""
+        """float64 [n, n_groups + 1]: the items of each group in lists; an item counts 1 in all.
+
+        rows, items: int64 [m], the lists as (row in [0, n), item) pairs.
+        """
         width = self.n_groups + 1
         keys = (rows[:, None] * width + self.slots[items]).reshape(-1)
         return np.asarray(np.bincount(keys, self.shares[items].reshape(-1), n * width), dtype=np.float64).reshape(
